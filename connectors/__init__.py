@@ -1,0 +1,1 @@
+"""One folder per vendor: connector, wire shapes and simulator."""

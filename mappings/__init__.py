@@ -1,0 +1,1 @@
+"""One YAML table per vendor: native <-> canonical."""

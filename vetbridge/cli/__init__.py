@@ -1,0 +1,1 @@
+"""Commands: parse, draw; they build the program from its parts."""

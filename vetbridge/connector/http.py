@@ -1,0 +1,249 @@
+"""The HTTP door: one client per account, with budgets, patient retries inside an attempt, and named errors.
+
+This is the only module that imports the HTTP library. What may be tried again here is only what is known not to
+have been done: reads, connections that were refused, and 429. A write whose answer was lost raises
+``OutcomeUnknown`` and is never sent again from here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import tenacity
+
+from vetbridge.connector.budgets import Budgets
+from vetbridge.connector.clock import Clock
+from vetbridge.core.errors import (
+    AuthFailed,
+    BadAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Unavailable,
+    VetBridgeError,
+)
+
+MAX_BODY = 32 * 1024 * 1024
+"""Longest answer that is read, in bytes; a longer one is a ``BadAnswer``."""
+
+TRIES = 3
+"""How often one attempt sends a request that is known not to have been done."""
+
+LONGEST_WAIT_INSIDE = 5.0
+"""Seconds: a longer pause that a vendor asks for goes back to the runner."""
+
+
+class HttpRefused(Refused):
+    """The vendor refused the request and will refuse it again. Read its words, mend the cause, then replay."""
+
+    def __init__(self, message: str, *, status: int, body: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        """The parsed answer, for the connector to read vendor codes from; never to be logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer. ``body`` is the parsed JSON, None where there was no body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class HttpClient:
+    """Requests of one account at one base URL.
+
+    ``authorise()`` gives the headers of each request; after a 401 ``refresh()`` is called once, and the request
+    sent again. ``wait_of(answer headers, body)`` reads a vendor's way of naming a pause, in seconds, beside the
+    ``Retry-After`` header.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        account: str,
+        budgets: Budgets,
+        clock: Clock,
+        timeout: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        authorise: Callable[[], Mapping[str, str]] | None = None,
+        refresh: Callable[[], None] | None = None,
+        wait_of: Callable[[Mapping[str, str], Any], float | None] | None = None,
+    ) -> None:
+        self._account = account
+        self._budgets = budgets
+        self._clock = clock
+        self._authorise = authorise
+        self._refresh = refresh
+        self._wait_of = wait_of
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers=dict(headers or {}),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            follow_redirects=False,
+        )
+
+    def close(self) -> None:
+        """Gives back the connections."""
+        self._client.close()
+
+    def read(
+        self,
+        path: str,
+        *,
+        budgets: Sequence[str],
+        params: Mapping[str, Any] | None = None,
+        method: str = "GET",
+        body: Any = None,
+    ) -> Answer:
+        """A request that changes nothing (also a search by POST): tried again when it fails on the way."""
+        return self._send(method, path, budgets, params, body, None, write=False)
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        budgets: Sequence[str],
+        body: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A request that changes something: sent again only where it is known not to have been done."""
+        return self._send(method, path, budgets, params, body, headers, write=True)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        budgets: Sequence[str],
+        params: Mapping[str, Any] | None,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        *,
+        write: bool,
+    ) -> Answer:
+        what = f"{self._account}: {method} {path.split('?', maxsplit=1)[0]}"
+
+        def attempt() -> Answer:
+            self._budgets.take(budgets)
+            answer = self._exchange(what, method, path, params, body, headers, write=write)
+            if answer.status == 401 and self._refresh is not None:
+                self._refresh()
+                self._budgets.take(budgets)
+                answer = self._exchange(what, method, path, params, body, headers, write=write)
+            return self._judge(what, answer, budgets, write=write)
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(TRIES),
+            wait=_told_or_growing,
+            retry=tenacity.retry_if_exception(_known_not_done),
+            sleep=self._clock.wait,
+            reraise=True,
+        )
+        return retrying(attempt)
+
+    def _exchange(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        *,
+        write: bool,
+    ) -> Answer:
+        all_headers = {**(self._authorise() if self._authorise else {}), **(headers or {})}
+        lost: type[VetBridgeError] = OutcomeUnknown if write else _Unreachable
+        try:
+            with self._client.stream(
+                method, path, params=dict(params) if params else None, json=body, headers=all_headers
+            ) as response:
+                content = bytearray()
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > MAX_BODY:
+                        raise BadAnswer(f"{what}: the answer is longer than {MAX_BODY} bytes")
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _Unreachable(f"{what}: no connection ({type(error).__name__})") from None
+        except httpx.HTTPError as error:
+            raise lost(f"{what}: no answer ({type(error).__name__})") from None
+        return Answer(response.status_code, response.headers, _parsed(bytes(content)))
+
+    def _judge(self, what: str, answer: Answer, budgets: Sequence[str], *, write: bool) -> Answer:
+        """The answer where it is a success, else the error that says what the runner does."""
+        status = answer.status
+        if 200 <= status < 300:
+            if answer.body is _UNREADABLE:
+                error = OutcomeUnknown if write else BadAnswer
+                raise error(f"{what}: answered {status} with something that is not JSON")
+            return answer
+        body = None if answer.body is _UNREADABLE else answer.body
+        if status == 401:
+            raise AuthFailed(f"{what}: answered 401, the credentials are not taken")
+        if status == 429:
+            wait = self._told_wait(answer.headers, body)
+            for name in budgets[-1:]:
+                self._budgets.pause(name, wait)
+            raise RateLimited(
+                f"{what}: answered 429, pause of {wait:.0f} s", wait=wait, budget=(list(budgets) or [""])[-1]
+            )
+        if status >= 500:
+            if write:
+                raise OutcomeUnknown(f"{what}: answered {status}, it may or may not have been done")
+            raise _Unreachable(f"{what}: answered {status}")
+        raise HttpRefused(f"{what}: answered {status}", status=status, body=body)
+
+    def _told_wait(self, headers: Mapping[str, str], body: Any) -> float:
+        told = self._wait_of(headers, body) if self._wait_of else None
+        if told is None:
+            try:
+                told = float(headers.get("retry-after", ""))
+            except ValueError:
+                told = 60.0
+        return min(max(told, 0.1), 3600.0)
+
+
+class _Unreachable(Unavailable):
+    """The vendor does not answer. VetBridge waits and tries again by itself; nothing is lost."""
+
+
+_UNREADABLE = object()
+
+
+def _parsed(content: bytes) -> Any:
+    if not content.strip():
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _known_not_done(error: BaseException) -> bool:
+    if isinstance(error, RateLimited):
+        return error.wait <= LONGEST_WAIT_INSIDE
+    return isinstance(error, _Unreachable)
+
+
+def _told_or_growing(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RateLimited):
+        return error.wait
+    return float(min(0.2 * 2**state.attempt_number, 3.0))
+
+
+def post_webhook(url: str, payload: Any, *, timeout: float = 10.0) -> int:
+    """Posts one webhook body, for simulators; returns the status, 0 where nobody answered."""
+    try:
+        return httpx.post(url, json=payload, timeout=timeout).status_code
+    except httpx.HTTPError:
+        return 0

@@ -1,0 +1,244 @@
+"""What a connector is: few methods, synchronous, native records only.
+
+A connector holds no policy: no retry loop, no sleep, no matching, no log of content. It speaks its side's own
+("native") records as plain data; ``vetbridge.mapping`` turns them into canonical ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from vetbridge.core.records import Kind
+
+Native = dict[str, Any]
+"""A record as its side speaks it: JSON-like plain data."""
+
+
+class Operation(StrEnum):
+    """What one write does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    CANCEL = "cancel"
+
+
+class ExactlyOnce(StrEnum):
+    """The best a side can do against writing a thing twice (architecture, section 8), best first."""
+
+    IDEMPOTENCY_KEY = "idempotency-key"
+    CONDITIONAL = "conditional"
+    REFERENCE = "reference"
+    LOOK = "look"
+    NONE = "none"
+
+
+class Unlinked(StrEnum):
+    """How an appointment without a known owner can stand at a side."""
+
+    YES = "yes"
+    PLACEHOLDER = "placeholder"
+    NO = "no"
+
+
+class Relink(StrEnum):
+    """Whether an appointment can be moved to another client and pet."""
+
+    YES = "yes"
+    UNVERIFIED = "unverified"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSpec:
+    """A rate bucket that the vendor enforces: at most ``calls`` in ``seconds``, counted per ``per``."""
+
+    name: str
+    calls: int
+    seconds: float
+    per: str
+    """What the vendor counts by, in words: "IP address", "endpoint", "database and partner"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindCapabilities:
+    """What can be done with one kind at one side. What is not declared must refuse."""
+
+    read: bool = False
+    search: frozenset[str] = frozenset()
+    """Keys that ``search`` takes, e.g. ``{"phone", "email"}``."""
+    create: ExactlyOnce | None = None
+    """None: cannot be created."""
+    update: frozenset[str] = frozenset()
+    """Canonical fields that can be changed."""
+    cancel: bool = False
+    incremental: bool = False
+    """``changes`` can be limited to what changed since a cursor."""
+    deletions_visible: bool = False
+    unlinked: Unlinked = Unlinked.NO
+    relink: Relink = Relink.NO
+    loss: Mapping[str, str] = field(default_factory=dict)
+    """Declared loss per canonical field, in words: {"pets": "one text field of 255 characters"}."""
+    text_limits: Mapping[str, int] = field(default_factory=dict)
+    """Longest text, in characters, that a canonical field keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a connector declares. The sync engine asks these and never a connector's name."""
+
+    side: str
+    """``booking`` or ``pims``: the side this connector usually stands at."""
+    kinds: Mapping[Kind, KindCapabilities]
+    budgets: tuple[BudgetSpec, ...] = ()
+    hints: bool = False
+    """``hints`` understands this vendor's webhooks."""
+    late_landing: float = 0.0
+    """Seconds after a lost answer in which a write may still appear at the side."""
+    proven: str = ""
+    """What is proven: "verified against vendor documents", "documented in part", ..."""
+
+    def of(self, kind: Kind) -> KindCapabilities:
+        """The capabilities of ``kind``; nothing at all where it is not declared."""
+        return self.kinds.get(kind, KindCapabilities())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One record of a page of changes. ``native`` is None where only the id is known or it was deleted."""
+
+    id: str
+    native: Native | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Records in one page, and a cursor that is safe to keep once they are stored.
+
+    A safe cursor never skips: asking again from it may repeat records, and must not miss one.
+    ``last`` is set on the last page of a listing. ``total`` is the count the side told, if it told one.
+    """
+
+    records: tuple[Found, ...]
+    cursor: str
+    last: bool
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Something may have changed: what a webhook boils down to."""
+
+    kind: Kind
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRequest:
+    """A webhook call as it came in. ``body`` is raw bytes; ``query`` and ``headers`` have lower-case names."""
+
+    body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One write to one side.
+
+    ``native`` is the payload the mapping made: for a create the whole record, for an update only the changed
+    fields, for a cancel ``{"by": ..., "reason": ...}``. ``stamp`` is VetBridge's mark, already placed in the
+    payload's text by whoever planned the write; a connector with an external-reference field also puts it there.
+    ``id`` is the record's id at this side (None for a create).
+    """
+
+    operation: Operation
+    kind: Kind
+    id: str | None
+    native: Native
+    stamp: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The side took the write. ``native`` is the record as the side answered it, None where it answers nothing."""
+
+    id: str
+    native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of a check report: what was looked at, whether it is right, and what to do if not."""
+
+    name: str
+    ok: bool
+    text: str
+    advice: str = ""
+    warning: bool = False
+    """Not right, but VetBridge can work with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What ``check`` found out, by documented reads alone."""
+
+    lines: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """No line is wrong (warnings do not count)."""
+        return all(line.ok or line.warning for line in self.lines)
+
+
+class Connector(Protocol):
+    """One account at one vendor.
+
+    Every method may raise ``AuthFailed``, ``Unavailable``, ``RateLimited``, ``BadAnswer``; ``apply`` also
+    ``Refused``, ``SlotTaken`` and ``OutcomeUnknown``. A kind or operation that is not declared raises
+    ``Refused`` with code ``not-supported`` and sends nothing.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this account can do."""
+        ...
+
+    def check(self) -> CheckReport:
+        """Looks at address, credentials, rights and what the config names; writes nothing."""
+        ...
+
+    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """What changed since a cursor (None: everything), in pages, each with a safe cursor."""
+        ...
+
+    def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
+        """The record now, or None where the side has none under this id."""
+        ...
+
+    def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
+        """Records by declared keys, several keys ANDed: the live look before a client counts as new."""
+        ...
+
+    def look(self, write: Write) -> Iterator[Native]:
+        """Records that a create with an unknown outcome may have made: look before retry.
+
+        By stamp where the record carries text, else by the kind's natural key; a match is equal in every part
+        of that key, so that what is found may be adopted. Only for kinds whose ``create`` is declared.
+        """
+        ...
+
+    def apply(self, write: Write) -> Receipt:
+        """The one write door."""
+        ...
+
+    def hints(self, request: HookRequest) -> tuple[Hint, ...]:
+        """What a webhook call says, where declared. Raises ``BadHint``."""
+        ...
+
+    def close(self) -> None:
+        """Gives back connections."""
+        ...

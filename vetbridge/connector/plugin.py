@@ -1,0 +1,75 @@
+"""How a vendor's folder presents itself, and how connectors are found."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from vetbridge.connector.clock import Clock, SystemClock
+from vetbridge.connector.interface import Connector
+from vetbridge.core.errors import ConfigError
+
+GROUP = "vetbridge.connectors"
+
+
+class Options(BaseModel):
+    """Base of a connector's options: unknown keys are errors, values never change, secrets hide themselves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a connector is built with, beside its options."""
+
+    account: str
+    """The account's name in the config; the only name that may stand in a log."""
+    zone: str
+    """IANA zone of the site, for vendors that speak local time."""
+    country: str = ""
+    """ISO 3166 country of the site, two letters, for phones written without a country code."""
+    clock: Clock = field(default_factory=SystemClock)
+    timeout: float = 30.0
+    """Seconds that one request may take."""
+    limit_scale: float = 1.0
+    """Scales the declared budgets: above 1 only against a simulator whose limits are scaled or off."""
+    pauses: Mapping[str, float] = field(default_factory=dict)
+    """Budgets that are still paused from before a restart, with the seconds left."""
+    on_pause: Callable[[str, float], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """One kind of connector. The object that the entry point names."""
+
+    name: str
+    title: str
+    options: type[Options]
+    build: Callable[[Any, Environment], Connector]
+    mapping: str
+    """Name of the shipped table in ``mappings/``."""
+    simulator: str | None = None
+    """Module of the simulator, imported only when one is started."""
+
+
+def plugins() -> dict[str, Plugin]:
+    """All connectors that are installed, by name."""
+    return {point.name: point.load() for point in sorted(entry_points(group=GROUP))}
+
+
+def plugin(name: str) -> Plugin:
+    """One connector by name. Raises ``ConfigError`` that names the nearest."""
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        near = difflib.get_close_matches(name, points, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(points))}"
+        raise ConfigError(f"no connector is called {name!r}{hint}")
+    found = points[name].load()
+    if not isinstance(found, Plugin):
+        raise ConfigError(f"the entry point {name!r} does not name a connector plugin; reinstall its package")
+    return found

@@ -1,0 +1,1 @@
+"""Records, normalising, matching, planning and errors: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""The long-running process: clock, dispatcher, single-instance lock."""

@@ -1,0 +1,1 @@
+"""A played morning at a clinic, and its independent audit."""

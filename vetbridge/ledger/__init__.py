@@ -1,0 +1,1 @@
+"""Tables, queries and migrations: the whole story of every change."""

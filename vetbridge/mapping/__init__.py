@@ -1,0 +1,1 @@
+"""The mapping runtime: native <-> canonical, by table."""

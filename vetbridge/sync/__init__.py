@@ -1,0 +1,1 @@
+"""What the daemon does: receive, resolve, plan, apply, settle."""

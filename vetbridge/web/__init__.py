@@ -1,0 +1,1 @@
+"""The webhook door and the health route."""
