@@ -56,6 +56,16 @@ class Answer:
     body: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    params: Mapping[str, Any] | None
+    body: Any
+    headers: Mapping[str, str] | None
+    write: bool
+
+
 class HttpClient:
     """Requests of one account at one base URL.
 
@@ -104,7 +114,7 @@ class HttpClient:
         body: Any = None,
     ) -> Answer:
         """A request that changes nothing (also a search by POST): tried again when it fails on the way."""
-        return self._send(method, path, budgets, params, body, None, write=False)
+        return self._send(_Request(method, path, params, body, None, write=False), budgets)
 
     def write(
         self,
@@ -117,29 +127,19 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """A request that changes something: sent again only where it is known not to have been done."""
-        return self._send(method, path, budgets, params, body, headers, write=True)
+        return self._send(_Request(method, path, params, body, headers, write=True), budgets)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        budgets: Sequence[str],
-        params: Mapping[str, Any] | None,
-        body: Any,
-        headers: Mapping[str, str] | None,
-        *,
-        write: bool,
-    ) -> Answer:
-        what = f"{self._account}: {method} {path.split('?', maxsplit=1)[0]}"
+    def _send(self, request: _Request, budgets: Sequence[str]) -> Answer:
+        what = f"{self._account}: {request.method} {request.path.split('?')[0]}"
 
         def attempt() -> Answer:
             self._budgets.take(budgets)
-            answer = self._exchange(what, method, path, params, body, headers, write=write)
+            answer = self._exchange(what, request)
             if answer.status == 401 and self._refresh is not None:
                 self._refresh()
                 self._budgets.take(budgets)
-                answer = self._exchange(what, method, path, params, body, headers, write=write)
-            return self._judge(what, answer, budgets, write=write)
+                answer = self._exchange(what, request)
+            return self._judge(what, answer, budgets, write=request.write)
 
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(TRIES),
@@ -150,22 +150,12 @@ class HttpClient:
         )
         return retrying(attempt)
 
-    def _exchange(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        body: Any,
-        headers: Mapping[str, str] | None,
-        *,
-        write: bool,
-    ) -> Answer:
-        all_headers = {**(self._authorise() if self._authorise else {}), **(headers or {})}
-        lost: type[VetBridgeError] = OutcomeUnknown if write else _Unreachable
+    def _exchange(self, what: str, request: _Request) -> Answer:
+        headers = {**(self._authorise() if self._authorise else {}), **(request.headers or {})}
+        params = dict(request.params) if request.params else None
         try:
             with self._client.stream(
-                method, path, params=dict(params) if params else None, json=body, headers=all_headers
+                request.method, request.path, params=params, json=request.body, headers=headers
             ) as response:
                 content = bytearray()
                 for chunk in response.iter_bytes():
@@ -175,6 +165,7 @@ class HttpClient:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _Unreachable(f"{what}: no connection ({type(error).__name__})") from None
         except httpx.HTTPError as error:
+            lost = OutcomeUnknown if request.write else _Unreachable
             raise lost(f"{what}: no answer ({type(error).__name__})") from None
         return Answer(response.status_code, response.headers, _parsed(bytes(content)))
 
