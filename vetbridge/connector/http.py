@@ -24,7 +24,6 @@ from vetbridge.core.errors import (
     RateLimited,
     Refused,
     Unavailable,
-    VetBridgeError,
 )
 
 MAX_BODY = 32 * 1024 * 1024

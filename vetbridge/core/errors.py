@@ -29,6 +29,8 @@ class VetBridgeError(Exception):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.account = ""
+        """The account it happened at, where it is known; set by ``vetbridge.connector.accounted``."""
         if code is not None:
             self.code = code
 

@@ -1,0 +1,15 @@
+"""Altegio, a booking platform (API v1)."""
+
+from connectors.altegio.connector import AltegioOptions, build
+from vetbridge.connector.plugin import Plugin
+
+plugin = Plugin(
+    name="altegio",
+    title="Altegio",
+    options=AltegioOptions,
+    build=build,
+    mapping="altegio",
+    simulator="connectors.altegio.simulator",
+)
+
+__all__ = ["plugin"]

@@ -1,0 +1,176 @@
+"""Altegio's API v1 as far as it is used: envelope, paging, and its refusals as VetBridge's errors.
+
+Messages carry status and code, never the vendor's words: those may repeat names and phones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, NoReturn
+
+from connectors.altegio import wire
+from vetbridge.connector.http import Answer, HttpClient, HttpRefused
+from vetbridge.connector.interface import BudgetSpec, Native
+from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, SlotTaken
+
+ACCEPT: Final = "application/vnd.api.v2+json"
+"""The media type that Altegio demands (altegio.md, section 1)."""
+
+BUDGETS: Final = (
+    BudgetSpec(name="ip-second", calls=5, seconds=1.0, per="IP address"),
+    BudgetSpec(name="ip-minute", calls=200, seconds=60.0, per="IP address"),
+)
+"""Altegio's limits (section 1). The minute stands last: it is the one that a 429 pauses."""
+
+_BUDGET_NAMES: Final = tuple(budget.name for budget in BUDGETS)
+
+TIME_TAKEN: Final = frozenset({433, 436, 437})
+"""Booking codes for a slot that is not free (section 3.12)."""
+
+
+class Declined(Refused):
+    """Altegio refused the write and will refuse it again. Mend what the code names, then replay."""
+
+    def __init__(self, message: str, *, status: int, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Data of one answer, the total a list counts, and the vendor's clock."""
+
+    data: Any
+    total: int | None
+    served_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One page of a list. ``complete``: with it, as many different rows have come as the list counts."""
+
+    rows: list[Native]
+    total: int | None
+    last: bool
+    complete: bool
+    served_at: datetime | None
+
+
+class Api:
+    """Calls of one location."""
+
+    def __init__(self, http: HttpClient, *, account: str, location: str, page_size: int) -> None:
+        self._http = http
+        self._account = account
+        self._location = location
+        self._page_size = page_size
+
+    def close(self) -> None:
+        """Gives back connections."""
+        self._http.close()
+
+    def read(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        """One answer. Raises ``AuthFailed`` without rights or licence, ``BadAnswer`` for any other refusal."""
+        try:
+            answer = self._http.read(path, budgets=_BUDGET_NAMES, params=params)
+        except HttpRefused as error:
+            self._refused_read(path, error)
+        if _failed(answer.body):
+            raise BadAnswer(f"{self._account}: GET {path}: answered {answer.status} and success false")
+        return _reply(answer)
+
+    def one(self, what: str, id_: str) -> Native | None:
+        """One ``record`` or ``client`` by id; None where there is none."""
+        if wire.as_id(id_) is None:
+            return None
+        path = f"/{what}/{self._location}/{id_}"
+        try:
+            answer = self._http.read(path, budgets=_BUDGET_NAMES)
+        except HttpRefused as error:
+            if error.status == 404:
+                return None
+            self._refused_read(path, error)
+        if _failed(answer.body):
+            raise BadAnswer(f"{self._account}: GET {path}: answered {answer.status} and success false")
+        row = wire.as_mapping(_reply(answer).data)
+        if wire.as_id(row.get("id")) != wire.as_id(id_):
+            raise BadAnswer(f"{self._account}: GET {path}: answered something else than this {what}")
+        return row
+
+    def pages(self, path: str, params: Mapping[str, str]) -> Iterator[Rows]:
+        """The pages of a list, until as many rows came as it counts, or none, or none that is new."""
+        seen: set[str] = set()
+        came = number = 0
+        while True:
+            number += 1
+            reply = self.read(path, {**params, "page": str(number), "count": str(self._page_size)})
+            if not isinstance(reply.data, list):
+                raise BadAnswer(f"{self._account}: GET {path}: answered something that is no list")
+            rows = wire.as_rows(reply.data)
+            new = {wire.as_text(row.get("id")) for row in rows} - seen
+            seen |= new
+            came += len(rows)
+            last = not new or (reply.total is not None and came >= reply.total)
+            complete = not rows if reply.total is None else len(seen) >= reply.total
+            yield Rows(rows, reply.total, last, complete, reply.served_at)
+            if last:
+                return
+
+    def write(self, method: str, path: str, body: Native | None) -> Reply:
+        """One write. Raises ``SlotTaken`` where a booking code says so, ``Declined`` for every other refusal."""
+        try:
+            answer = self._http.write(method, path, budgets=_BUDGET_NAMES, body=body)
+        except HttpRefused as error:
+            self._refused_write(method, path, error.status, error.body)
+        if _failed(answer.body):
+            self._refused_write(method, path, answer.status, answer.body)
+        return _reply(answer)
+
+    def _refused_read(self, path: str, error: HttpRefused) -> NoReturn:
+        what = f"{self._account}: GET {path}: answered {error.status}"
+        if error.status == 402:
+            raise AuthFailed(f"{what}, the location's licence must be renewed", code="licence-expired") from None
+        if error.status == 403:
+            raise AuthFailed(
+                f"{what}: VetBridge's user lacks a right, or the location's licence must be renewed", code="no-rights"
+            ) from None
+        raise BadAnswer(f"{what}, which is not expected here; check the location's number") from None
+
+    def _refused_write(self, method: str, path: str, status: int, body: object) -> NoReturn:
+        booking_code = wire.error_code(body)
+        what = f"{self._account}: {method} {path}: answered {status}"
+        if booking_code is not None:
+            what += f" with code {booking_code}"
+        if booking_code in TIME_TAKEN:
+            raise SlotTaken(what) from None
+        if status == 402:
+            raise AuthFailed(f"{what}, the location's licence must be renewed", code="licence-expired") from None
+        if status == 403 and booking_code is None:
+            raise Declined(
+                f"{what}: VetBridge's user lacks a right, or the location's licence must be renewed",
+                status=status,
+                code="no-rights",
+            ) from None
+        raise Declined(what, status=status, code="gone" if status == 404 else None) from None
+
+
+def _failed(body: object) -> bool:
+    """A 2xx that says it failed is an error (section 1)."""
+    return isinstance(body, dict) and body.get("success") is False
+
+
+def _reply(answer: Answer) -> Reply:
+    """Data and total of an answer; old replies come without the envelope (section 1)."""
+    body = answer.body
+    data = body.get("data") if isinstance(body, dict) and "data" in body else body
+    meta = wire.as_mapping(body.get("meta")) if isinstance(body, dict) else {}
+    told = wire.as_text(meta.get("total_count"))
+    total = int(told) if told.isascii() and told.isdecimal() and len(told) < 10 else None
+    try:
+        served_at = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        served_at = None
+    return Reply(data, total, served_at if served_at is not None and served_at.tzinfo else None)

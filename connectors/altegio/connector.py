@@ -1,0 +1,670 @@
+"""The Altegio connector: clients, pets and appointments of one location, over API v1.
+
+Facts are from the vendor sheet ``altegio.md``; docs/connectors/altegio.md says what is proven and what is not.
+Everything about native shapes stands in ``wire``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from connectors.altegio import pets_field, wire
+from connectors.altegio.api import ACCEPT, BUDGETS, Api, Declined, Reply
+from connectors.altegio.check import check
+from vetbridge.connector.budgets import Budgets
+from vetbridge.connector.http import HttpClient
+from vetbridge.connector.interface import (
+    Capabilities,
+    CheckReport,
+    ExactlyOnce,
+    Found,
+    Hint,
+    HookRequest,
+    KindCapabilities,
+    Native,
+    Operation,
+    Page,
+    Receipt,
+    Relink,
+    Unlinked,
+    Write,
+)
+from vetbridge.connector.plugin import Environment, Options
+from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import (
+    AuthFailed,
+    BadAnswer,
+    BadHint,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    SlotTaken,
+    Unavailable,
+)
+from vetbridge.core.records import Kind
+
+EVER: Final = "2000-01-01T00:00:00"
+"""The bound of a first reading: what a list without any date filter covers is not documented (section 4)."""
+
+FUTURE: Final = timedelta(days=1)
+"""A ``last_change_date`` further ahead than this is a mistake and no cursor."""
+
+HOOK_KINDS: Final = {"record": Kind.APPOINTMENT, "client": Kind.CLIENT}
+"""Resources of webhooks that matter here (section 5)."""
+
+PET_FIELDS: Final = {"name": "pet_name", "species": "pet_species", "breed": "pet_breed", "key": "pet_key"}
+
+
+class AltegioOptions(Options):
+    """Options of one Altegio account, which is one location."""
+
+    base_url: str = "https://api.alteg.io/api/v1"
+    location_id: str = Field(pattern=r"^[0-9]{1,18}$")
+    """Number of the location; Altegio's wire calls it company or salon."""
+    partner_token: Secret
+    user_token: Secret
+    pet_fields: Mapping[str, str] = PET_FIELDS
+    """Codes of the record custom fields that say which pet a visit is for: name, species, breed, key."""
+    client_pets_field: str = "vetbridge_pets"
+    """Code of the client custom field that holds the client's pets."""
+    page_size: int = Field(default=200, ge=1, le=200)
+    overlap_seconds: int = Field(default=300, ge=0, le=86400)
+    """How far before its cursor a poll begins, so that changes of one second, or written late, are not lost."""
+    changed_after_zone: Literal["either", "site", "utc"] = "either"
+    """Zone in which Altegio reads a poll's bound, which is not documented. ``either`` sends the earlier of the two
+    local times, which loses nothing whichever is true."""
+
+    @field_validator("location_id", mode="before")
+    @classmethod
+    def _number_is_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        """Tokens travel with every request: plain HTTP is taken for this machine only, where simulators are."""
+        parts = urlsplit(value)
+        if parts.scheme == "https" and parts.hostname:
+            return value.rstrip("/")
+        if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+            return value.rstrip("/")
+        raise ValueError("an address that begins with https:// was expected (http:// only for this machine)")
+
+    @field_validator("pet_fields")
+    @classmethod
+    def _known_pet_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        unknown = sorted(set(value) - set(PET_FIELDS))
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(PET_FIELDS)}")
+        return {**PET_FIELDS, **value}
+
+
+def build(options: AltegioOptions, environment: Environment) -> AltegioConnector:
+    """The connector of one account."""
+    return AltegioConnector(options, environment)
+
+
+CAPABILITIES: Final = Capabilities(
+    side="booking",
+    kinds={
+        Kind.CLIENT: KindCapabilities(
+            read=True,
+            search=frozenset({"phone", "email", "name"}),
+            create=ExactlyOnce.LOOK,
+            update=frozenset({"given_name", "family_name", "phones", "emails"}),
+            incremental=True,
+            loss={
+                "phones": "one phone, which is demanded; it is unique in the location",
+                "emails": "one e-mail address",
+                "given_name": "a client with one name only has it as given name",
+            },
+        ),
+        Kind.PET: KindCapabilities(
+            read=True,
+            search=frozenset({"client_id"}),
+            create=ExactlyOnce.LOOK,
+            update=frozenset({"name", "species"}),
+            incremental=True,
+            loss={
+                "name": "in a client's text field of 255 characters for all pets; ; , # ( ) are replaced",
+                "breed": "not kept",
+                "sex": "not kept",
+                "birth_date": "not kept",
+                "deceased": "not kept",
+            },
+        ),
+        Kind.APPOINTMENT: KindCapabilities(
+            read=True,
+            create=ExactlyOnce.LOOK,
+            update=frozenset(
+                {
+                    "client_id",
+                    "pet_id",
+                    "booked_pet.name",
+                    "booked_pet.species",
+                    "booked_pet.breed",
+                    "start",
+                    "duration",
+                    "status",
+                    "appointment_type",
+                    "resource",
+                    "notes",
+                }
+            ),
+            cancel=True,
+            incremental=True,
+            deletions_visible=True,
+            unlinked=Unlinked.YES,
+            relink=Relink.YES,
+            loss={
+                "status": "held is kept as booked, completed as arrived",
+                "appointment_type": "of several services the first",
+                "start": "of an hour that occurs twice, the first is meant",
+                "cancelled_by": "not kept",
+                "cancel_reason": "not kept",
+                "pet_id": "only together with a client",
+            },
+            text_limits={
+                "booked_pet.name": wire.FIELD_LIMIT,
+                "booked_pet.species": wire.FIELD_LIMIT,
+                "booked_pet.breed": wire.FIELD_LIMIT,
+            },
+        ),
+    },
+    budgets=BUDGETS,
+    hints=True,
+    proven="documented in part; not yet run against a live account",
+)
+
+
+class AltegioConnector:
+    """One location. Keeps no state between calls but its connections; may be shared by threads."""
+
+    def __init__(self, options: AltegioOptions, environment: Environment) -> None:
+        self._options = options
+        self._account = environment.account
+        self._zone = environment.zone
+        self._clock = environment.clock
+        self._location = options.location_id
+        http = HttpClient(
+            options.base_url,
+            account=environment.account,
+            budgets=Budgets(
+                BUDGETS,
+                environment.clock,
+                scale=environment.limit_scale,
+                pauses=environment.pauses,
+                on_pause=environment.on_pause,
+            ),
+            clock=environment.clock,
+            timeout=environment.timeout,
+            headers={"Accept": ACCEPT},
+            authorise=self._authorise,
+        )
+        self._api = Api(http, account=environment.account, location=self._location, page_size=options.page_size)
+        self._doors: Mapping[tuple[Kind, Operation], Callable[[Write, str], Receipt]] = {
+            (Kind.CLIENT, Operation.CREATE): self._create_client,
+            (Kind.CLIENT, Operation.UPDATE): self._update_client,
+            (Kind.PET, Operation.CREATE): self._create_pet,
+            (Kind.PET, Operation.UPDATE): self._update_pet,
+            (Kind.APPOINTMENT, Operation.CREATE): self._create_record,
+            (Kind.APPOINTMENT, Operation.UPDATE): self._update_record,
+            (Kind.APPOINTMENT, Operation.CANCEL): self._cancel_record,
+        }
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this account can do."""
+        return CAPABILITIES
+
+    def close(self) -> None:
+        """Gives back connections."""
+        self._api.close()
+
+    # -- reading
+
+    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """What changed since a cursor, in pages.
+
+        The cursor is the greatest ``last_change_date`` that was seen, in UTC. Altegio has no order and no cursor of
+        its own, and paging over a changing set can skip rows (section 1). So a page's cursor moves only with the
+        last page, only when as many different rows came as Altegio counts and that count never fell, and never
+        beyond the moment when the reading began; else the next poll reads the same span again.
+        """
+        if kind is Kind.APPOINTMENT:
+            path, extra, unpack = f"/records/{self._location}", {"with_deleted": "1"}, self._found_records
+        elif kind is Kind.CLIENT:
+            path, extra, unpack = f"/clients/{self._location}", {}, self._found_clients
+        elif kind is Kind.PET:
+            path, extra, unpack = f"/clients/{self._location}", {}, self._found_pets
+        else:
+            raise self._unsupported(kind, "read")
+        return self._changes(path, extra, unpack, since or "", counted=kind is not Kind.PET)
+
+    def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
+        """The record now; a deleted appointment comes with state ``deleted``. None where there is none."""
+        if kind is Kind.APPOINTMENT:
+            row = self._api.one("record", id)
+            return None if row is None or wire.is_block(row) else wire.record(row, self._options.pet_fields)
+        if kind is Kind.CLIENT:
+            card = self._api.one("client", id)
+            return None if card is None else wire.client(card)
+        if kind is Kind.PET:
+            parts = wire.split_pet_id(id)
+            card = self._api.one("client", parts[0]) if parts else None
+            pets = wire.pets(card, self._options.client_pets_field) if card else []
+            return next((pet for pet in pets if pet["id"] == id), None)
+        raise self._unsupported(kind, "read")
+
+    def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
+        """Clients by ``phone`` (with country code), ``email`` or ``name``; pets by ``client_id``.
+
+        Asks the deprecated client list, which answers whole cards in one call where the newer search answers ids
+        alone (section 3.6). Its filters match parts, so every row is compared exactly here.
+        """
+        unknown = set(query) - self.capabilities.of(kind).search
+        if unknown or not query:
+            raise self._unsupported(kind, f"search by {', '.join(sorted(unknown)) or 'nothing'}")
+        if kind is Kind.PET:
+            return self._pets_of(query["client_id"])
+        return self._matching_clients(query)
+
+    def look(self, write: Write) -> Iterator[Native]:
+        """What a create with an unknown outcome may have made.
+
+        An appointment by its stamp in ``api_id``, among all of its day, deleted ones too: someone may already have
+        moved it to another person or deleted it. A client by phone and name, a pet by client, name and species.
+        """
+        if write.operation is not Operation.CREATE or self.capabilities.of(write.kind).create is None:
+            raise self._unsupported(write.kind, f"look for {write.operation}")
+        if write.kind is Kind.APPOINTMENT:
+            return self._stamped(write)
+        if write.kind is Kind.CLIENT:
+            body = self._complete(lambda: wire.client_body(write.native))
+            name = " ".join(f"{body['name']} {body.get('surname', '')}".split())
+            return self._matching_clients({"phone": body["phone"], "name": name})
+        return (
+            pet
+            for pet in self._pets_of(wire.as_text(write.native.get("client_id")))
+            if pets_field.same_name(pet["name"], wire.as_text(write.native.get("name")))
+            and pet["species"] == wire.one_line(write.native.get("species"))
+        )
+
+    def _found_records(self, rows: Sequence[Native]) -> list[Found]:
+        natives = [wire.record(row, self._options.pet_fields) for row in rows if not wire.is_block(row)]
+        return [
+            Found(id=native["id"], native=native, deleted=native["state"] == wire.DELETED)
+            for native in natives
+            if native["id"]
+        ]
+
+    def _found_clients(self, rows: Sequence[Native]) -> list[Found]:
+        return [Found(id=native["id"], native=native) for native in map(wire.client, rows) if native["id"]]
+
+    def _found_pets(self, rows: Sequence[Native]) -> list[Found]:
+        field = self._options.client_pets_field
+        return [Found(id=pet["id"], native=pet) for row in rows for pet in wire.pets(row, field)]
+
+    def _changes(
+        self,
+        path: str,
+        extra: Mapping[str, str],
+        unpack: Callable[[Sequence[Native]], list[Found]],
+        since: str,
+        *,
+        counted: bool,
+    ) -> Iterator[Page]:
+        greatest = wire.moment(since, "UTC")
+        since = "" if greatest is None else since  # a cursor that is none of ours: from the beginning
+        bound = self._bound(greatest)
+        began: datetime | None = None
+        complete = True
+        total: int | None = None
+        cursor = since
+        for number, page in enumerate(self._api.pages(path, {"changed_after": bound, **extra}), 1):
+            now = page.served_at or self._clock.now()
+            began = began or now
+            self._notice_unfiltered(path, page.rows, bound)
+            for row in page.rows:
+                changed = wire.moment(row.get("last_change_date"), self._zone)
+                if changed is None or changed > now + FUTURE:
+                    continue  # such a stamp would hide every change until then
+                greatest = max(changed, greatest or changed)
+            if total is not None and page.total is not None and page.total < total:
+                complete = False  # a row left the list while it was read: another may have slipped past
+            total = page.total
+            if page.last and complete and page.complete and greatest is not None:
+                # One page is one moment; while more were read, a change may have come behind the reader.
+                reached = min(greatest, began) if number > 1 else greatest
+                cursor = max(_cursor(reached), since)
+            yield Page(
+                records=tuple(unpack(page.rows)), cursor=cursor, last=page.last, total=total if counted else None
+            )
+
+    def _bound(self, since: datetime | None) -> str:
+        """The ``changed_after`` of a cursor: ``YYYY-MM-DDTHH:MM:SS`` without a zone, as Altegio takes it."""
+        if since is None:
+            return EVER
+        stamp = since - timedelta(seconds=self._options.overlap_seconds)
+        utc, site = (f"{stamp.astimezone(zone):%Y-%m-%dT%H:%M:%S}" for zone in (UTC, ZoneInfo(self._zone)))
+        return {"either": min(utc, site), "site": site, "utc": utc}[self._options.changed_after_zone]
+
+    def _notice_unfiltered(self, path: str, rows: Sequence[Native], bound: str) -> None:
+        """Raises ``BadAnswer`` when most rows of a page are older than the bound, in whatever zone it was read."""
+        readings = [wire.moment(bound, zone) for zone in ("UTC", self._zone)]
+        earliest = min(stamp for stamp in readings if stamp is not None)
+        stamps = [stamp for row in rows if (stamp := wire.moment(row.get("last_change_date"), self._zone))]
+        old = sum(stamp < earliest for stamp in stamps)
+        if old * 2 > len(stamps):
+            raise BadAnswer(
+                f"{self._account}: GET {path}: {old} of {len(rows)} rows are older than changed_after={bound}; "
+                "the filter did not filter, so the list cannot be trusted to hold what changed",
+                code="filter-ignored",
+            )
+
+    def _matching_clients(self, query: Mapping[str, str]) -> Iterator[Native]:
+        wanted = {
+            "phone": wire.phone(query.get("phone", "")),
+            "email": query.get("email", "").strip().casefold(),
+            "name": _folded(query.get("name", "")),
+        }
+        if any(not wanted[key] for key in query):
+            return
+        if "phone" in query:
+            asked = {"phone": wanted["phone"].lstrip("+")}
+        elif "email" in query:
+            asked = {"email": query["email"].strip()}
+        else:
+            # A card may hold the words of a name in either order: ask for the longest of them.
+            asked = {"fullname": max(query["name"].replace(",", " ").split(), key=len)}
+        found: set[str] = set()
+        for page in self._api.pages(f"/clients/{self._location}", asked):
+            for native in map(wire.client, page.rows):
+                held = {
+                    "phone": wanted["phone"] if wanted["phone"] in native["phones"] else "",
+                    "email": wanted["email"] if wanted["email"] in map(str.casefold, native["emails"]) else "",
+                    "name": _folded(f"{native['given_name']} {native['family_name']}"),
+                }
+                if native["id"] and native["id"] not in found and all(held[key] == wanted[key] for key in query):
+                    found.add(native["id"])
+                    yield native
+
+    def _pets_of(self, client_id: str) -> Iterator[Native]:
+        card = self._api.one("client", client_id)
+        if card is not None:
+            yield from wire.pets(card, self._options.client_pets_field)
+
+    def _stamped(self, write: Write) -> Iterator[Native]:
+        day = wire.as_text(write.native.get("date"))[:10]
+        if not write.stamp or not day:
+            return
+        found: set[str] = set()
+        for row in self._day(day):
+            id_ = wire.as_id(row.get("id"))
+            if id_ and id_ not in found and wire.as_text(row.get("api_id")) == write.stamp:
+                found.add(id_)
+                yield wire.record(row, self._options.pet_fields)
+
+    def _day(self, day: str) -> Iterator[Native]:
+        """Every record of one day, deleted ones too. Not narrowed by person: sources differ on that filter's name."""
+        params = {"start_date": day, "end_date": day, "with_deleted": "1"}
+        for page in self._api.pages(f"/records/{self._location}", params):
+            yield from (row for row in page.rows if wire.wall_time(row).startswith(day))
+
+    # -- writing
+
+    def apply(self, write: Write) -> Receipt:
+        """The one write door. See ``wire`` for what is sent; every write is followed by a read of what now stands."""
+        door = self._doors.get((write.kind, write.operation))
+        if door is None:
+            raise self._unsupported(write.kind, write.operation)
+        if (write.operation is Operation.CREATE) != (write.id is None):
+            raise Refused(f"{self._account}: {write.operation} with a wrong id", code="incomplete")
+        return door(write, write.id or "")
+
+    def _create_client(self, write: Write, _: str) -> Receipt:
+        body = self._complete(lambda: wire.client_body(write.native))
+        reply = self._api.write("POST", f"/clients/{self._location}", body)
+        return self._receipt(Kind.CLIENT, self._made(reply, "client"))
+
+    def _update_client(self, write: Write, id_: str) -> Receipt:
+        card = self._existing("client", id_)
+        body = self._complete(lambda: wire.client_body(write.native, card))
+        self._api.write("PUT", f"/client/{self._location}/{id_}", body)
+        return self._receipt(Kind.CLIENT, id_)
+
+    def _create_pet(self, write: Write, _: str) -> Receipt:
+        """Adds an entry to the client's pets field. A pet of that name and species that stands there is that pet."""
+        client_id = wire.as_text(write.native.get("client_id"))
+        name, species = (wire.one_line(write.native.get(field)) for field in ("name", "species"))
+        if not name:
+            raise Refused(f"{self._account}: a pet without a name cannot be written", code="incomplete")
+        card = self._existing("client", client_id)
+        pets = wire.listed_pets(card, self._options.client_pets_field)
+        for pet in pets:
+            if pets_field.same_name(pet.name, name) and pet.species == species:
+                return self._receipt(Kind.PET, wire.pet_id(client_id, pet.key))
+        key = pets_field.new_key(name, {pet.key for pet in pets})
+        return self._write_pets(card, client_id, key, (*pets, pets_field.ListedPet(name, species, key)))
+
+    def _update_pet(self, write: Write, id_: str) -> Receipt:
+        parts = wire.split_pet_id(id_)
+        card = self._existing("client", parts[0] if parts else "")
+        pets = wire.listed_pets(card, self._options.client_pets_field)
+        key = parts[1] if parts else ""
+        if key not in {pet.key for pet in pets}:
+            raise Refused(f"{self._account}: the client's pets field has no pet of this key", code="gone")
+        name, species = (wire.one_line(write.native.get(field)) for field in ("name", "species"))
+        changed = tuple(
+            pet
+            if pet.key != key
+            else pets_field.ListedPet(name or pet.name, species if "species" in write.native else pet.species, key)
+            for pet in pets
+        )
+        return self._write_pets(card, parts[0] if parts else "", key, changed)
+
+    def _write_pets(self, card: Native, client_id: str, key: str, pets: Sequence[pets_field.ListedPet]) -> Receipt:
+        """Rewrites the pets field. What does not fit is not written, and nothing else is cut for it."""
+        field = self._options.client_pets_field
+        text, left_out = pets_field.encode(pets)
+        if left_out:
+            raise Refused(
+                f"{self._account}: the client's field {field} takes {pets_field.LIMIT} characters and has no room "
+                f"for {len(left_out)} of {len(pets)} pets; nothing was written",
+                code="no-room",
+            )
+        custom = {**wire.as_mapping(card.get("custom_fields")), field: text}
+        body = self._complete(lambda: wire.client_body({}, {**card, "custom_fields": custom}))
+        self._api.write("PUT", f"/client/{self._location}/{client_id}", body)
+        return self._receipt(Kind.PET, wire.pet_id(client_id, key), missing_is_refused=True)
+
+    def _create_record(self, write: Write, _: str) -> Receipt:
+        native = write.native
+        client = self._record_client(native.get("client_id"))
+        body = self._complete(
+            lambda: wire.new_record(
+                native, client=client, zone=self._zone, pet_fields=self._options.pet_fields, stamp=write.stamp
+            )
+        )
+        reply = self._write_slot("POST", f"/records/{self._location}", body, native, but=None)
+        return self._receipt(Kind.APPOINTMENT, self._made(reply, "record"))
+
+    def _update_record(self, write: Write, id_: str) -> Receipt:
+        row = self._existing("record", id_)
+        if wire.as_flag(row.get("deleted")):
+            raise Refused(f"{self._account}: record {id_} is deleted, and a deleted one stays so", code="gone")
+        native = write.native
+        if native.get("state") == wire.DELETED:
+            raise Refused(
+                f"{self._account}: a visit is cancelled by a cancel, not by an update", code="not-supported"
+            )
+        if "client_id" in native:
+            client = self._record_client(native["client_id"])
+        else:
+            client = self._complete(lambda: wire.record_client(wire.as_mapping(row.get("client"))))
+        body = self._complete(
+            lambda: wire.changed_record(
+                row, native, client=client, zone=self._zone, pet_fields=self._options.pet_fields
+            )
+        )
+        path = f"/record/{self._location}/{id_}"
+        if wire.moves(row, native):
+            self._write_slot("PUT", path, body, {**wire.record(row, {}), **native}, but=id_)
+        else:
+            self._api.write("PUT", path, body)
+        return self._receipt(Kind.APPOINTMENT, id_)
+
+    def _cancel_record(self, _: Write, id_: str) -> Receipt:
+        """Deletes the record, softly: its row stays readable. One that is deleted already stays as it is."""
+        row = self._existing("record", id_)
+        if not wire.as_flag(row.get("deleted")):
+            self._api.write("DELETE", f"/record/{self._location}/{id_}", None)
+        return self._receipt(Kind.APPOINTMENT, id_)
+
+    def _record_client(self, client_id: object) -> Native:
+        """The client of a record to write: from its card, since a record demands its name and phone as well."""
+        if client_id is None:
+            return {}
+        card = self._existing("client", wire.as_text(client_id))
+        return self._complete(lambda: wire.record_client(card))
+
+    def _write_slot(
+        self, method: str, path: str, body: Native, native: Mapping[str, Any], *, but: str | None
+    ) -> Reply:
+        """A write that needs a free slot. How Altegio says "busy" to staff is not documented (section 10), so after
+        a refusal the day is read, and another visit in the same time of the same person means ``SlotTaken``."""
+        try:
+            return self._api.write(method, path, body)
+        except Declined as declined:
+            if declined.status in (400, 409, 422):
+                self._raise_if_taken(native, but)
+            raise
+
+    def _raise_if_taken(self, native: Mapping[str, Any], but: str | None) -> None:
+        wanted = wire.span(native)
+        if wanted is None:
+            return
+        try:
+            for row in self._day(wire.wall_time(native)[:10]):
+                other = wire.span(row)
+                if (
+                    other
+                    and wanted[0] < other[1]
+                    and other[0] < wanted[1]
+                    and wire.as_id(row.get("staff_id")) == wire.as_id(native.get("staff_id"))
+                    and wire.as_id(row.get("id")) != but
+                    and not wire.as_flag(row.get("deleted"))
+                ):
+                    raise SlotTaken(f"{self._account}: the time is taken by record {wire.as_id(row.get('id'))}")
+        except (AuthFailed, Unavailable, RateLimited, BadAnswer):
+            return  # the refusal itself is what is known
+
+    def _existing(self, what: str, id_: str) -> Native:
+        row = self._api.one(what, id_)
+        if row is None:
+            raise Refused(f"{self._account}: the {what} to write does not exist (any more)", code="gone")
+        return row
+
+    def _receipt(self, kind: Kind, id_: str, *, missing_is_refused: bool = False) -> Receipt:
+        """The receipt of a write that was answered, with the record as it now stands.
+
+        Write answers are shorter than reads (section 3.7), so it is read again; where that fails, the write still
+        stands and the receipt comes without it.
+        """
+        try:
+            native = self.get(kind, id_)
+        except (AuthFailed, Unavailable, RateLimited, BadAnswer):
+            return Receipt(id=id_)
+        if native is None and missing_is_refused:
+            raise Refused(
+                f"{self._account}: Altegio took the write but did not keep the field "
+                f"{self._options.client_pets_field}; create the field, and give VetBridge's user the right to edit "
+                "client custom field values",
+                code="field-not-kept",
+            )
+        return Receipt(id=id_, native=native)
+
+    def _made(self, reply: Reply, what: str) -> str:
+        """The id of what a create made. A record comes as a list or alone (section 3.7)."""
+        rows = wire.as_rows(reply.data)
+        id_ = wire.as_id(rows[0].get("id")) if len(rows) == 1 else None
+        if id_ is None:
+            raise OutcomeUnknown(f"{self._account}: the {what} may have been created, but the answer names no id")
+        return id_
+
+    def _complete(self, make: Callable[[], Native]) -> Native:
+        """What ``make`` gives; ``Refused`` where the write lacks what Altegio demands."""
+        try:
+            return make()
+        except wire.Incomplete as missing:
+            raise Refused(
+                f"{self._account}: Altegio demands the field {missing}, which is missing or hidden; nothing was sent",
+                code="incomplete",
+            ) from None
+
+    # -- webhooks
+
+    def hints(self, request: HookRequest) -> tuple[Hint, ...]:
+        """What a webhook call says: one event or a list of them (section 5). Its data is never used."""
+        try:
+            body = json.loads(request.body)
+        except (ValueError, RecursionError):
+            raise BadHint(f"{self._account}: the webhook's body is not JSON") from None
+        events = body if isinstance(body, list) else [body]
+        hints: dict[Hint, None] = {}
+        for event in events:
+            if not isinstance(event, dict):
+                raise BadHint(f"{self._account}: the webhook's body is JSON, but an event in it is no object")
+            if wire.as_id(event.get("company_id")) != self._location:
+                raise BadHint(f"{self._account}: the webhook's company_id is not location {self._location}")
+            kind = HOOK_KINDS.get(wire.as_text(event.get("resource")))
+            if kind is None:
+                continue
+            id_ = wire.as_id(event.get("resource_id"))
+            if id_ is None:
+                raise BadHint(f"{self._account}: the webhook's resource_id is missing or no number")
+            hints[Hint(kind=kind, id=id_)] = None
+        return tuple(hints)
+
+    # -- checking
+
+    def check(self) -> CheckReport:
+        """Address, credentials, time zone, rights, custom fields, lists: by documented reads alone."""
+        return check(
+            self._api,
+            location=self._location,
+            zone=self._zone,
+            record_fields=tuple(self._options.pet_fields.values()),
+            client_fields=(self._options.client_pets_field,),
+        )
+
+    def _authorise(self) -> Mapping[str, str]:
+        partner, user = self._options.partner_token.reveal(), self._options.user_token.reveal()
+        return {"Authorization": f"Bearer {partner}, User {user}"}
+
+    def _unsupported(self, kind: Kind, what: str) -> Refused:
+        return Refused(f"{self._account}: Altegio's connector cannot {what} a {kind}", code="not-supported")
+
+
+def _cursor(stamp: datetime) -> str:
+    return f"{stamp.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _folded(name: str) -> str:
+    """A name for comparing: its words, sorted, without case and commas, as cards hold them in either order."""
+    return " ".join(sorted(name.replace(",", " ").casefold().split()))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,506 @@
+"""Altegio's native shapes, and what they are made into for the mapping.
+
+Pure: no I/O, no clock. Reads are lenient, because Altegio sends empty objects as ``[]``, numbers as text and times
+in five spellings (altegio.md, sections 1 and 8). What a mapping table cannot say is said here:
+
+- a record's state is one word: ``deleted``, or its attendance as text;
+- a time is the wall time of ``date``: the offset of ``datetime`` is known to be wrong at times (section 8.1);
+- a name that stands whole in one field is split;
+- the pet of a visit stands in custom fields of the record, a client's pets in a text field of the client.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from connectors.altegio import pets_field
+from vetbridge.connector.interface import Native
+
+DELETED: Final = "deleted"
+"""State of a deleted record, beside the attendance codes "0" waiting, "1" came, "2" confirmed, "-1" no-show."""
+
+ATTENDANCE: Final = {"0": 0, "1": 1, "2": 2, "-1": -1, "held": 0, "completed": 1}
+"""What is written for a state. ``held`` and ``completed`` are never read: Altegio knows no difference between held
+and booked, nor between arrived and completed (section 3.7)."""
+
+FIELD_LIMIT: Final = pets_field.LIMIT
+"""Characters of a text custom field (section 3.9)."""
+
+_WALL = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?", re.ASCII)
+_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+_MASK = re.compile(r"[*•…]")
+
+_CARD_RESENT = (
+    "surname",
+    "middle_name",
+    "patronymic",
+    "email",
+    "gender_id",
+    "comment",
+    "discount",
+    "importance_id",
+    "card",
+    "sms_check",
+    "sms_not",
+)
+"""Fields of a card that a full update sends back as they were read. Not ``spent`` and ``balance``: the server
+computes with what it is sent (section 3.6)."""
+
+_RECORD_RESENT = (
+    "comment",
+    "sms_remain_hours",
+    "email_remain_hours",
+    "api_id",
+    "attendance",
+    "custom_color",
+    "clients_count",
+    "technical_break_duration",
+)
+"""Optional fields of a record that a full update sends back: what it does to omitted ones is not documented
+(section 10)."""
+
+
+# -- lenient reading
+
+
+def as_mapping(value: object) -> dict[str, Any]:
+    """An object; an empty one for ``[]``, null and whatever else is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_rows(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; of a single object, itself."""
+    if isinstance(value, dict):
+        return [value]
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """Text of a string or a number; "" for anything else. Of a list (a select field) the first."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return str(value)
+        except ValueError:  # a whole number of thousands of digits
+            return ""
+    return ""
+
+
+def as_id(value: object) -> str | None:
+    """An id as text; None for 0, "", null and whatever is no whole number."""
+    text = as_text(value).strip()
+    return text if _ID.fullmatch(text) and text.strip("0") else None
+
+
+def as_flag(value: object) -> bool:
+    """Altegio's booleans: true, 1, "1", "true"."""
+    return value is True or as_text(value).strip().casefold() in ("1", "true")
+
+
+def one_line(value: object, limit: int = FIELD_LIMIT) -> str:
+    """Short text that people typed: on one line, printable, at most ``limit`` characters."""
+    shown = "".join(char if char.isprintable() else " " for char in as_text(value)[: limit * 4])
+    return " ".join(shown.split())[:limit].strip()
+
+
+def phone(value: object) -> str:
+    """A phone as Altegio means it: ``+`` and digits with the country code. "" where it is missing or masked.
+
+    Altegio writes phones with and without ``+``, and as numbers (section 3.6). A number that starts with one 0 has
+    no country code and stays as it stands, and so does text with letters: whoever normalises phones decides.
+    """
+    text = one_line(value, 64)
+    if _MASK.search(text):
+        return ""
+    if any(char.isalpha() for char in text):
+        return text
+    digits = re.sub(r"[^0-9]", "", text)
+    if not digits.strip("0"):
+        return ""
+    if digits.startswith("00") and not text.startswith("+"):
+        return f"+{digits[2:]}"
+    if digits.startswith("0"):
+        return digits
+    return f"+{digits}"
+
+
+def split_name(name: str, surname: str = "") -> tuple[str, str]:
+    """Given and family name.
+
+    The booking widget sends one full name, which stands whole in ``name`` with an empty ``surname``: its last word
+    is then the family name, or what stands before a comma ("Smith, Jane"). One word alone is a given name.
+    """
+    name, surname = " ".join(name.split()), " ".join(surname.split())
+    if surname or not name:
+        return name, surname
+    if "," in name:
+        family, _, given = name.partition(",")
+        return given.strip(), family.strip()
+    given, _, family = name.rpartition(" ")
+    return (given, family) if given else (family, "")
+
+
+def wall_time(row: Mapping[str, Any]) -> str:
+    """The local start of a record as ``YYYY-MM-DD HH:MM:SS``; "" where none can be read.
+
+    Also of a time with an offset only the wall part is taken: offsets were seen wrong beside right wall times
+    (section 8.1).
+    """
+    for field in ("date", "datetime"):
+        if match := _WALL.match(as_text(row.get(field))):
+            return f"{match[1]} {match[2]}{match[3] or ':00'}"
+    return ""
+
+
+def moment(value: object, zone: str) -> datetime | None:
+    """A time stamp such as ``last_change_date`` in UTC; naive ones are local to the site. None where unreadable."""
+    try:
+        stamp = datetime.fromisoformat(as_text(value).strip())
+        return (stamp if stamp.tzinfo else stamp.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def iso(wall: str, zone: str) -> str:
+    """A wall time with the site's offset on that day, as a write sends it. Raises ValueError for no wall time."""
+    stamp = datetime.strptime(wall, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the zone is given on the next line
+    return stamp.replace(tzinfo=ZoneInfo(zone)).isoformat()
+
+
+def error_code(body: object) -> int | None:
+    """A booking code 431-438 of a refusal, wherever it stands: its place is not documented (section 3.12)."""
+    heap: list[object] = [body]
+    for _ in range(100):
+        if not heap:
+            return None
+        item = heap.pop()
+        if isinstance(item, dict):
+            code = as_text(item.get("code")).strip()
+            if len(code) == 3 and code.isdecimal() and 431 <= int(code) <= 438:
+                return int(code)
+            heap.extend(item.values())
+        elif isinstance(item, list):
+            heap.extend(item[:20])
+    return None
+
+
+# -- native to flat
+
+
+def client(row: Mapping[str, Any]) -> Native:
+    """A client card, flat for the mapping."""
+    given, family = _names(row)
+    return {
+        "id": as_id(row.get("id")),
+        "given_name": given,
+        "family_name": family,
+        "phones": [number] if (number := phone(row.get("phone"))) else [],
+        "emails": [mail] if (mail := one_line(row.get("email"), 320)) else [],
+        "last_change_date": as_text(row.get("last_change_date")),
+    }
+
+
+def pets(row: Mapping[str, Any], field: str) -> list[Native]:
+    """The pets of a client card, flat for the mapping. ``field`` is the code of the text field they stand in."""
+    client_id = as_id(row.get("id"))
+    return [
+        {
+            "id": pet_id(client_id, pet.key),
+            "client_id": client_id,
+            "key": pet.key,
+            "name": one_line(pet.name),
+            "species": one_line(pet.species),
+            "last_change_date": as_text(row.get("last_change_date")),
+        }
+        for pet in listed_pets(row, field)
+        if client_id
+    ]
+
+
+def listed_pets(row: Mapping[str, Any], field: str) -> tuple[pets_field.ListedPet, ...]:
+    """The entries of a card's pets field."""
+    return pets_field.decode(as_text(as_mapping(row.get("custom_fields")).get(field)))
+
+
+def pet_id(client_id: str | None, key: str) -> str:
+    """A pet's id at this side: its client's id and its key."""
+    return f"{client_id}/{key}"
+
+
+def split_pet_id(id_: str) -> tuple[str, str] | None:
+    """Client id and key of a pet's id; None where it is not one."""
+    owner, slash, key = id_.partition("/")
+    return (owner, key) if slash and _ID.fullmatch(owner) and key.isalnum() and key.isascii() else None
+
+
+def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
+    """A record (appointment), flat for the mapping.
+
+    ``pet_fields`` names the custom fields of a record by what they hold: name, species, breed, key. Of several
+    services the first is ``service_id``; all stand in ``service_ids``. ``seance_length`` includes the technical
+    break after the visit, as Altegio counts it (section 3.7). The visitor ``comer`` is not read: its shape is
+    unknown (section 10).
+    """
+    custom = as_mapping(row.get("custom_fields"))
+    pet = {what: one_line(custom.get(code)) for what, code in pet_fields.items()}
+    booker = as_mapping(row.get("client"))
+    client_id = as_id(booker.get("id"))
+    services = [id_ for service in as_rows(row.get("services")) if (id_ := as_id(service.get("id")))]
+    native: Native = {
+        "id": as_id(row.get("id")),
+        "company_id": as_id(row.get("company_id")),
+        "client_id": client_id,
+        "date": wall_time(row),
+        "seance_length": _seconds(row),
+        "state": state(row),
+        "service_id": services[0] if services else None,
+        "service_ids": services,
+        "staff_id": as_id(row.get("staff_id")),
+        "comment": as_text(row.get("comment")),
+        "api_id": as_text(row.get("api_id")),
+        "last_change_date": as_text(row.get("last_change_date")),
+    }
+    if booker:
+        card = client(booker)
+        native["booker"] = {name: card[name] for name in ("given_name", "family_name", "phones", "emails")}
+    if any(pet.values()):
+        native["pet"] = pet
+    key = pet.get("key", "").removeprefix("#").lower()
+    if client_id and split_pet_id(pet_id(client_id, key)):
+        native["pet_id"] = pet_id(client_id, key)
+    return native
+
+
+def state(row: Mapping[str, Any]) -> str:
+    """``deleted``, or the attendance code as text.
+
+    ``confirmed`` is not looked at: 0 is "not confirmed" in one source and "cancelled" in another (section 3.7).
+    """
+    if as_flag(row.get("deleted")):
+        return DELETED
+    return as_text(row.get("attendance")) or as_text(row.get("visit_attendance")) or "0"
+
+
+def is_block(row: Mapping[str, Any]) -> bool:
+    """Whether a record is a break in the calendar and no visit: without client, service, pet and outside mark.
+
+    Breaks and anonymous bookings both come without a client (section 8.4), so nothing else may speak for a visit.
+    """
+    return not (
+        as_mapping(row.get("client"))
+        or as_rows(row.get("services"))
+        or as_mapping(row.get("custom_fields"))
+        or as_text(row.get("api_id")).strip("0 ")
+    )
+
+
+# -- flat to what a write sends
+
+
+class Incomplete(ValueError):
+    """A write lacks something that Altegio demands; the text names the field."""
+
+
+def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None) -> Native:
+    """What creates a client, or, with its ``card`` as just read, updates it.
+
+    An update is full: name and phone are demanded, and everything else that was read and can be written goes back
+    as it was. Raises ``Incomplete`` without a name or a phone: an owner without a phone cannot be a client here
+    (section 8.5), and a phone that is hidden for want of rights would be overwritten.
+    """
+    card = card or {}
+    body: Native = {field: card[field] for field in _CARD_RESENT if card.get(field) is not None}
+    body["name"] = as_text(card.get("name"))
+    if card and "gender_id" not in body and card.get("sex_id") is not None:
+        body["gender_id"] = card["sex_id"]
+    if (born := as_text(card.get("birth_date"))) and born != "1970-01-01":
+        body["birth_date"] = born
+    if tags := [int(tag) for row in as_rows(card.get("categories")) if (tag := as_id(row.get("id")))]:
+        body["categories"] = tags
+    if custom := as_mapping(card.get("custom_fields")):
+        body["custom_fields"] = dict(custom)
+    if "given_name" in native or "family_name" in native:
+        given, family = _names(card)
+        given = as_text(native.get("given_name", given)).strip()
+        family = as_text(native.get("family_name", family)).strip()
+        # `name` is demanded: an owner known by family name alone has it there.
+        body["name"], body["surname"] = (given, family) if given else (family, "")
+    if "emails" in native:
+        body["email"] = next(iter(native["emails"] or ()), "")
+    numbers = native["phones"] or () if "phones" in native else (phone(card.get("phone")),)
+    body["phone"] = phone(next(iter(numbers), ""))
+    if not body["name"]:
+        raise Incomplete("name")
+    if not body["phone"]:
+        raise Incomplete("phone")
+    return body
+
+
+def record_client(card: Mapping[str, Any]) -> Native:
+    """The client of a record as a write names it; ``{}`` for none. Raises ``Incomplete`` for a hidden phone."""
+    id_ = as_id(card.get("id"))
+    if id_ is None:
+        return {}
+    number = phone(card.get("phone"))
+    if not number:
+        raise Incomplete("client.phone")
+    body: Native = {"id": int(id_), "phone": number, "name": as_text(card.get("name"))}
+    for field in ("surname", "patronymic", "email"):
+        if field in card:
+            body[field] = as_text(card[field])
+    return body
+
+
+def new_record(
+    native: Mapping[str, Any], *, client: Native, zone: str, pet_fields: Mapping[str, str], stamp: str
+) -> Native:
+    """What creates a record. ``client`` is ``{}`` for a visit without a known owner. Nobody is messaged: no SMS
+    now, no reminder later. Raises ``Incomplete`` naming what is missing."""
+    body: Native = {
+        "staff_id": _number(native, "staff_id"),
+        "services": [{"id": _number(native, "service_id")}] if native.get("service_id") else [],
+        "client": client,
+        "datetime": _start(native, zone),
+        "seance_length": _length(native),
+        "save_if_busy": False,
+        "send_sms": False,
+        "sms_remain_hours": 0,
+        "email_remain_hours": 0,
+        "comment": as_text(native.get("comment")),
+        "api_id": stamp,
+    }
+    if native.get("state") is not None:
+        body["attendance"] = _attendance(native)
+    if custom := _pet_values(native, pet_fields, {}):
+        body["custom_fields"] = custom
+    return body
+
+
+def changed_record(
+    row: Mapping[str, Any], native: Mapping[str, Any], *, client: Native, zone: str, pet_fields: Mapping[str, str]
+) -> Native:
+    """What updates a record: the five main fields, which are demanded, and every optional one that was read.
+
+    ``row`` is the record as just read, ``native`` only what changes. A record that keeps its time, length and
+    person may keep a busy slot; one that moves must find it free. Reminders stay as its booking has them.
+    """
+    merged = {**record(row, pet_fields), **native}
+    body: Native = {field: row[field] for field in _RECORD_RESENT if row.get(field) is not None}
+    body |= {
+        "staff_id": _number(merged, "staff_id"),
+        "services": _services(row, native),
+        "client": client,
+        "datetime": _start(merged, zone),
+        "seance_length": _length(merged),
+        "save_if_busy": not moves(row, native),
+        "send_sms": False,
+    }
+    if labels := [int(label) for each in as_rows(row.get("record_labels")) if (label := as_id(each.get("id")))]:
+        body["record_labels"] = labels
+    if event := as_id(row.get("activity_id")):
+        body["activity_id"] = int(event)
+    if "comment" in native:
+        body["comment"] = as_text(native["comment"])
+    if "state" in native:
+        body["attendance"] = _attendance(native)
+    read = as_mapping(row.get("custom_fields"))
+    if custom := {**read, **_pet_values(native, pet_fields, read)}:
+        body["custom_fields"] = custom
+    return body
+
+
+def moves(row: Mapping[str, Any], native: Mapping[str, Any]) -> bool:
+    """Whether a change of ``row`` asks for another slot: another time, length or person."""
+    now = {"date": wall_time(row), "seance_length": _seconds(row), "staff_id": as_id(row.get("staff_id"))}
+    return any(field in native and native[field] != value for field, value in now.items())
+
+
+def span(row: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    """Start and end of a record on the site's clock; None where they cannot be read."""
+    seconds = _seconds(row)
+    try:
+        start = datetime.fromisoformat(wall_time(row))
+    except ValueError:
+        return None
+    if not isinstance(seconds, int) or not 0 < seconds <= 86400:
+        return None
+    return start, datetime.fromtimestamp(start.replace(tzinfo=UTC).timestamp() + seconds, UTC).replace(tzinfo=None)
+
+
+def _names(row: Mapping[str, Any]) -> tuple[str, str]:
+    name, surname = as_text(row.get("name")), as_text(row.get("surname"))
+    if not name.strip() and not surname.strip():
+        name = as_text(row.get("display_name"))
+    return split_name(name, surname)
+
+
+def _seconds(row: Mapping[str, Any]) -> Any:
+    """The length in seconds; as it stands where it is no whole number, so that the mapping can say so."""
+    value = row.get("seance_length")
+    value = row.get("length") if value is None else value
+    text = as_text(value).strip().removesuffix(".0")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else value
+
+
+def _number(native: Mapping[str, Any], field: str) -> int:
+    id_ = as_id(native.get(field))
+    if id_ is None:
+        raise Incomplete(field)
+    return int(id_)
+
+
+def _start(native: Mapping[str, Any], zone: str) -> str:
+    try:
+        return iso(as_text(native.get("date")), zone)
+    except ValueError:
+        raise Incomplete("date") from None
+
+
+def _length(native: Mapping[str, Any]) -> int:
+    seconds = _seconds(native)
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
+        raise Incomplete("seance_length")
+    return seconds
+
+
+def _attendance(native: Mapping[str, Any]) -> int:
+    try:
+        return ATTENDANCE[as_text(native.get("state"))]
+    except KeyError:
+        raise Incomplete("state") from None
+
+
+def _services(row: Mapping[str, Any], native: Mapping[str, Any]) -> list[Native]:
+    """The record's services with their prices; a changed service takes the place of the first."""
+    kept = [
+        {"id": int(id_)}
+        | {name: service[name] for name in ("first_cost", "discount", "cost", "amount") if name in service}
+        for service in as_rows(row.get("services"))
+        if (id_ := as_id(service.get("id")))
+    ]
+    if "service_id" not in native:
+        return kept
+    first = as_id(native["service_id"])
+    if kept and first == str(kept[0]["id"]):
+        return kept
+    return ([{"id": int(first)}] if first else []) + kept[1:]
+
+
+def _pet_values(native: Mapping[str, Any], pet_fields: Mapping[str, str], read: Mapping[str, Any]) -> Native:
+    """Custom field values for the pet of a visit, by code; a select field keeps its array form."""
+    wanted = {what: one_line(value) for what, value in as_mapping(native.get("pet")).items() if what in pet_fields}
+    if "pet_id" in native and "key" in pet_fields:
+        parts = split_pet_id(as_text(native["pet_id"]))
+        wanted["key"] = parts[1] if parts else ""
+    values: Native = {}
+    for what, value in wanted.items():
+        code = pet_fields[what]
+        values[code] = [value] if isinstance(read.get(code), list) else value
+    return values

@@ -1,0 +1,476 @@
+"""The ezyVet connector: clients, pets and appointments.
+
+What is known of ezyVet stands in docs/connectors/ezyvet.md with its evidence. Not yet run against a live account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors.ezyvet import wire
+from connectors.ezyvet.check import check
+from connectors.ezyvet.door import PATHS, Door, Stretch
+from connectors.ezyvet.options import EzyVetOptions, capabilities
+from connectors.ezyvet.wire import Where
+from vetbridge.connector.http import Answer
+from vetbridge.connector.interface import (
+    Capabilities,
+    CheckReport,
+    Found,
+    Hint,
+    HookRequest,
+    Native,
+    Operation,
+    Page,
+    Receipt,
+    Write,
+)
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
+from vetbridge.core.records import Kind
+
+IDS_AT_ONCE = 100
+"""Clients in one page of changes: as many as one filter takes."""
+
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+def build(options: EzyVetOptions, environment: Environment) -> EzyVet:
+    """The connector of one account."""
+    return EzyVet(options, environment)
+
+
+class EzyVet:
+    """One ezyVet site. Safe to be used by several threads."""
+
+    def __init__(self, options: EzyVetOptions, environment: Environment) -> None:
+        self._options = options
+        self._account = environment.account
+        self._zone = environment.zone
+        self._country = environment.country
+        self._capabilities = capabilities(options)
+        self._details = wire.DetailKinds(
+            email=options.detail_types.email,
+            mobile=options.detail_types.mobile,
+            phone=options.detail_types.phone,
+            other_phones=options.detail_types.other_phones,
+        )
+        self._door = Door(
+            options.base_url,
+            environment,
+            budgets=self._capabilities.budgets,
+            credentials=self._credentials,
+            page_size=options.page_size,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this account can do."""
+        return self._capabilities
+
+    def close(self) -> None:
+        """Gives back connections."""
+        self._door.close()
+
+    def check(self) -> CheckReport:
+        """Looks at credentials, rights, what the options name, and the site's zone; reads only."""
+        return check(self._door, self._options, self._zone)
+
+    # -- reading
+
+    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        """What changed since a cursor, in pages.
+
+        The cursor is ezyVet's own time at the first answer of the walk, in unix seconds, or the greatest
+        ``modified_at`` seen where it tells no time; it moves only with the last page, as the order of rows is
+        unknown. A cursor that cannot be read starts over. ``total`` counts what is yielded: contacts that are no
+        customers and calendar blocks are taken off the side's count.
+        """
+        resource = self._resource(kind)
+        bound = wire.whole(since) or 0
+        filters = {"modified_at": Where.above(bound - self._options.overlap_seconds)} if bound else {}
+        if kind is Kind.CLIENT:
+            return self._changed_clients(bound, filters) if bound else self._all_clients()
+        return self._changed(kind, resource, bound, filters)
+
+    def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
+        """The record now, or None. A contact that is no customer is answered as inactive, a block not at all."""
+        resource = self._resource(kind)
+        if wire.record_id(id) != id:
+            return None
+        rows = self._door.rows(resource, {"id": Where.equals(id)})
+        if not rows or not self._counts(kind, rows[0], customers_only=False):
+            return None
+        if kind is Kind.CLIENT:
+            return next(self._joined(rows[:1]))
+        return self._flat(kind, rows[0])
+
+    def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
+        """Records by the declared keys, several ANDed.
+
+        Clients: ``phone`` (any form), ``email``. Pets: ``client_id``. Appointments: ``client_id``, ``pet_id``,
+        ``start_from`` and ``start_before`` (unix seconds, or ISO 8601 with an offset); cancelled ones are found too.
+        """
+        self._resource(kind)
+        unknown = sorted(set(query) - self._capabilities.of(kind).search)
+        if unknown or not query:
+            raise self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
+        if kind is Kind.CLIENT:
+            return self._search_clients(query)
+        window = Where.within(self._moment(query, "start_from"), self._moment(query, "start_before"))
+        references = {"contact_id": query.get("client_id"), "animal_id": query.get("pet_id")}
+        return self._by_reference(kind, references, {"start_at": window} if window.operands else {})
+
+    def look(self, write: Write) -> Iterator[Native]:
+        """Records that a create with an unknown outcome may have made, inactive ones included.
+
+        Appointment: same start and contact, and the stamp in the description (without a stamp: the same animal and
+        type). Client: the written phones and e-mails, and an equal name. Pet: the same contact, and an equal name.
+        """
+        self._declared(write.kind, Operation.CREATE)
+        if write.kind is Kind.APPOINTMENT:
+            return self._look_appointment(write)
+        return self._look_pet(write.native) if write.kind is Kind.PET else self._look_client(write.native)
+
+    # -- writing
+
+    def apply(self, write: Write) -> Receipt:
+        """The one write door. ezyVet is not known to refuse a slot that is taken: ``SlotTaken`` is never raised."""
+        self._declared(write.kind, write.operation)
+        if write.operation is Operation.CREATE:
+            return self._create(write)
+        if wire.record_id(write.id) is None:
+            raise Refused(f"{self._account}: an id of ezyVet's is a number", code="bad-id")
+        if write.operation is Operation.CANCEL:
+            reason = write.native.get("reason") or write.native.get("by") or ""
+            body: dict[str, Any] = {
+                "cancel": True,
+                "cancellation_reason": self._options.cancellation_reason,
+                "cancellation_reason_text": str(reason),
+            }
+        else:
+            body = self._update_body(write)
+        resource = self._resource(write.kind)
+        if write.kind is Kind.APPOINTMENT:
+            path, headers = PATHS[resource], MERGE_PATCH
+        else:
+            path, headers = f"/v1/{resource}", {"Content-Type": self._options.patch_type}
+        return self._written(write, self._door.send("PATCH", f"{path}/{write.id}", resource, body, headers))
+
+    def hints(self, request: HookRequest) -> tuple[Hint, ...]:
+        """What a webhook call says. ezyVet signs nothing (ezyvet.md, section 8), so only ids are taken from it."""
+        return wire.hints(request.body)
+
+    def _create(self, write: Write) -> Receipt:
+        native = {name: value for name, value in write.native.items() if value is not None}
+        if write.kind is Kind.CLIENT:
+            body = wire.contact_payload(native, self._details, self._country)
+            if self._options.new_client.stop_credit is not None:
+                body["stop_credit"] = self._options.new_client.stop_credit
+            if self._options.ownership_id is not None:
+                body["ownership_id"] = int(self._options.ownership_id)
+            return self._written(write, self._door.send("POST", "/v1/contact", "contact", body))
+        if write.kind is Kind.PET:
+            defaults = self._options.new_pet.model_dump(exclude_none=True)
+            body = wire.animal_payload({**defaults, **native})
+            return self._written(write, self._door.send("POST", "/v1/animal", "animal", body))
+        self._not_inactive(native)
+        body = wire.appointment_payload(native)
+        return self._written(write, self._door.send("POST", "/v2/appointment", "appointment", body))
+
+    def _update_body(self, write: Write) -> dict[str, Any]:
+        native = dict(write.native)
+        if write.kind is Kind.APPOINTMENT:
+            self._not_inactive(native)
+            return wire.appointment_payload(native)
+        allowed = {"first_name", "last_name"} if write.kind is Kind.CLIENT else _CHANGEABLE_OF_PET
+        unknown = sorted(set(native) - allowed)
+        if unknown:
+            raise self._unsupported(f"a change of {', '.join(unknown)} of a {write.kind}")
+        return native if write.kind is Kind.CLIENT else wire.animal_payload(native)
+
+    def _not_inactive(self, native: Native) -> None:
+        if native.get("state") == wire.INACTIVE:
+            raise self._unsupported("cancelling otherwise than by a cancel")
+
+    def _written(self, write: Write, answer: Answer) -> Receipt:
+        """The receipt of a write. The write is done, so nothing here may make it look undone.
+
+        A create's answer that cannot be read leaves the outcome unknown: the record is found by looking.
+        """
+        resource = self._resource(write.kind)
+        what = f"{self._account}: {write.operation} {write.kind}"
+        try:
+            rows = wire.listing(answer.body, resource, what).rows
+        except BadAnswer:
+            rows = ()
+        if not rows and write.operation is Operation.CREATE:
+            raise OutcomeUnknown(f"{what}: taken, and answered without the new record's id")
+        row = rows[0] if rows else {}
+        answered = str(wire.record_id(row.get("id")))
+        # A contact's answer holds only the ids of its details, and a short answer is no record: None says "read it".
+        whole = write.kind is not Kind.CLIENT and "modified_at" in row and write.id in (None, answered)
+        return Receipt(id=write.id or answered, native=self._flat(write.kind, row) if whole else None)
+
+    # -- listings
+
+    def _changed(self, kind: Kind, resource: str, bound: int, filters: Mapping[str, Where]) -> Iterator[Page]:
+        """Pets or appointments, as they come."""
+        cursor = _Cursor(bound)
+        left_out = 0
+        for page in self._door.walk(resource, filters):
+            cursor.saw(page)
+            kept = [row for row in page.rows if self._counts(kind, row)]
+            left_out += len(page.rows) - len(kept)
+            yield Page(
+                records=tuple(_found(self._flat(kind, row)) for row in kept),
+                cursor=cursor.text(last=page.last),
+                last=page.last,
+                total=page.total - left_out,
+            )
+
+    # -- clients, joined from contacts and contact details
+
+    def _all_clients(self) -> Iterator[Page]:
+        """Every client: all details first, kept in memory, then the contacts page by page."""
+        cursor = _Cursor(0)
+        details: dict[str, list[Native]] = {}
+        for page in self._door.walk("contactdetail", {}):
+            cursor.saw(page)
+            for row in page.rows:
+                kept = {name: row[name] for name in _DETAIL_FIELDS if name in row}
+                details.setdefault(wire.record_id(row.get("contact_id")) or "", []).append(kept)
+        left_out = 0
+        for page in self._door.walk("contact", {}):
+            cursor.saw(page)
+            customers = [row for row in page.rows if wire.is_customer(row)]
+            left_out += len(page.rows) - len(customers)
+            yield Page(
+                records=tuple(
+                    _found(wire.contact(row, details.get(str(wire.record_id(row["id"])), ()), self._details))
+                    for row in customers
+                ),
+                cursor=cursor.text(last=page.last),
+                last=page.last,
+                total=page.total - left_out,
+            )
+
+    def _changed_clients(self, bound: int, filters: Mapping[str, Where]) -> Iterator[Page]:
+        """Clients of which the contact or one of its details changed."""
+        cursor = _Cursor(bound)
+        contacts: dict[str, Native] = {}
+        owners: dict[str, None] = {}
+        for page in self._door.walk("contact", filters):
+            cursor.saw(page)
+            contacts.update({str(wire.record_id(row["id"])): row for row in page.rows})
+        for page in self._door.walk("contactdetail", filters):
+            cursor.saw(page)
+            owners.update({of: None for row in page.rows if (of := wire.record_id(row.get("contact_id")))})
+        for row in self._door.by_ids("contact", "id", [of for of in owners if of not in contacts]):
+            contacts[str(wire.record_id(row["id"]))] = row
+        customers = [row for row in contacts.values() if wire.is_customer(row)]
+        parts = [customers[i : i + IDS_AT_ONCE] for i in range(0, len(customers), IDS_AT_ONCE)] or [[]]
+        for index, part in enumerate(parts, 1):
+            last = index == len(parts)
+            yield Page(
+                records=tuple(map(_found, self._joined(part))),
+                cursor=cursor.text(last=last),
+                last=last,
+                total=len(customers),
+            )
+
+    def _joined(self, contacts: Iterable[Native]) -> Iterator[Native]:
+        """Contact rows with their details, which are read now."""
+        rows = list(contacts)
+        details: dict[str | None, list[Native]] = {}
+        for detail in self._door.by_ids(
+            "contactdetail", "contact_id", [str(wire.record_id(row["id"])) for row in rows]
+        ):
+            details.setdefault(wire.record_id(detail.get("contact_id")), []).append(detail)
+        for row in rows:
+            yield wire.contact(row, details.get(wire.record_id(row["id"]), ()), self._details)
+
+    def _search_clients(self, query: Mapping[str, str]) -> Iterator[Native]:
+        wanted: list[set[str]] = []
+        if "phone" in query:
+            forms = wire.cleaned(query["phone"], self._country)
+            # value_cleaned exists in v2 only (ezyvet.md, section 7; a single source).
+            rows = self._door.rows("contactdetail", {"value_cleaned": Where.one_of(forms)}, v2=True) if forms else []
+            wanted.append(_owners(rows))
+        if "email" in query:
+            email = query["email"].strip()
+            # Filters tell capitals from small letters; an address stored in mixed case is found by the mirror only.
+            forms = tuple(dict.fromkeys((email, email.lower())))
+            where = Where.equals(email) if len(forms) == 1 else Where.one_of(forms)
+            rows = self._door.rows("contactdetail", {"value": where}) if email else []
+            wanted.append(_owners(rows))
+        ids = sorted(set.intersection(*wanted), key=int)
+        rows = [row for row in self._door.by_ids("contact", "id", ids) if wire.is_customer(row)]
+        for native in self._joined(rows):
+            if "phone" in query and not self._has_phone(native, query["phone"]):
+                continue
+            if "email" in query and not _has_email(native, query["email"]):
+                continue
+            yield native
+
+    def _look_client(self, native: Native) -> Iterator[Native]:
+        phones, emails = native.get("phones") or (), native.get("emails") or ()
+        if phones and wire.cleaned(phones[0], self._country):
+            candidates = self._search_clients({"phone": phones[0]})
+        elif emails:
+            candidates = self._search_clients({"email": emails[0]})
+        else:
+            names = {name: str(native.get(name) or "") for name in ("first_name", "last_name")}
+            filters = {name: Where.equals(text) for name, text in names.items() if text}
+            candidates = self._joined(self._door.rows("contact", filters)) if filters else iter(())
+        for found in candidates:
+            if (
+                all(_folded(found, name) == _folded(native, name) for name in ("first_name", "last_name"))
+                and all(self._has_phone(found, each) for each in phones)
+                and all(_has_email(found, each) for each in emails)
+                # A name alone says little: somebody with a phone or an e-mail is another person of that name.
+                and (phones or emails or not (found["phones"] or found["emails"]))
+            ):
+                yield found
+
+    def _look_pet(self, native: Native) -> Iterator[Native]:
+        for found in self._by_reference(Kind.PET, {"contact_id": native.get("contact_id")}):
+            if _folded(found, "name") == _folded(native, "name"):
+                yield found
+
+    def _look_appointment(self, write: Write) -> Iterator[Native]:
+        native = write.native
+        filters = {"start_at": Where.equals(str(native.get("start_at")))}
+        for found in self._by_reference(write.kind, {"contact_id": native.get("contact_id")}, filters):
+            if write.stamp:
+                same = isinstance(found["description"], str) and write.stamp in found["description"]
+            else:
+                same = all(found[name] == wire.record_id(native.get(name)) for name in ("animal_id", "type_id"))
+            if same:
+                yield found
+
+    def _has_phone(self, native: Native, phone: str) -> bool:
+        return any(wire.same_phone(each, phone, self._country) for each in native["phones"])
+
+    # -- listings
+
+    def _by_reference(
+        self, kind: Kind, references: Mapping[str, object], filters: Mapping[str, Where] | None = None
+    ) -> Iterator[Native]:
+        """Records by ids they refer to; a reference that is None is left out, one that is no id finds nothing."""
+        asked = dict(filters or {})
+        for name, value in references.items():
+            if value is None:
+                continue
+            of = wire.record_id(value)
+            if of is None:
+                return
+            asked[name] = Where.equals(of)
+        if not asked:
+            raise self._unsupported(f"a search for {kind} without a client, a pet or a time")
+        for row in self._door.rows(self._resource(kind), asked):
+            if self._counts(kind, row):
+                yield self._flat(kind, row)
+
+    # -- small things
+
+    def _credentials(self) -> Mapping[str, str]:
+        """The body of a token request (ezyvet.md, section 2)."""
+        options = self._options
+        body = {
+            "client_id": options.client_id.reveal() if isinstance(options.client_id, Secret) else options.client_id,
+            "client_secret": options.client_secret.reveal(),
+            "grant_type": "client_credentials",
+            # Clients part scopes by a space or by a comma; the space is OAuth's own.
+            "scope": " ".join(options.scope),
+            "site_uid": options.site_uid,
+        }
+        return body if options.partner_id is None else {**body, "partner_id": options.partner_id}
+
+    def _flat(self, kind: Kind, row: Native) -> Native:
+        return wire.animal(row) if kind is Kind.PET else wire.appointment(row)
+
+    def _counts(self, kind: Kind, row: Native, *, customers_only: bool = True) -> bool:
+        """Whether a row is a record of VetBridge's: no block, and in listings no contact that is no customer."""
+        if kind is Kind.APPOINTMENT:
+            return wire.record_id(row.get("type_id")) not in self._options.block_types
+        return kind is not Kind.CLIENT or not customers_only or wire.is_customer(row)
+
+    def _resource(self, kind: Kind) -> str:
+        if kind not in self._capabilities.kinds:
+            raise self._unsupported(f"the kind {kind}")
+        return wire.RESOURCE_OF_KIND[kind]
+
+    def _declared(self, kind: Kind, operation: Operation) -> None:
+        able = self._capabilities.of(kind)
+        declared = {
+            Operation.CREATE: able.create is not None,
+            Operation.UPDATE: bool(able.update),
+            Operation.CANCEL: able.cancel,
+        }
+        if not declared[operation]:
+            why = "; the option cancellation_reason is not set" if operation is Operation.CANCEL else ""
+            raise self._unsupported(f"{operation} of {kind}{why}")
+
+    def _unsupported(self, what: str) -> Refused:
+        return Refused(f"{self._account}: ezyVet's connector does not support {what}", code="not-supported")
+
+    def _moment(self, query: Mapping[str, str], key: str) -> int | None:
+        text = query.get(key)
+        if text is None or wire.whole(text) is not None:
+            return wire.whole(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query")
+        return int(moment.timestamp())
+
+
+_DETAIL_FIELDS = ("id", "active", "modified_at", "contact_detail_type_id", "value", "preferred")
+"""What is kept of each contact detail in a first load."""
+
+_CHANGEABLE_OF_PET = frozenset({"name", "species_id", "sex_id", "date_of_birth"})
+
+
+class _Cursor:
+    """The moment up to which everything was seen once a walk is through."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._begun: int | None = None
+        self._greatest = bound
+
+    def saw(self, page: Stretch) -> None:
+        """Takes note of a page."""
+        if self._begun is None:
+            self._begun = page.told_at
+        self._greatest = max([self._greatest, *(wire.whole(row.get("modified_at")) or 0 for row in page.rows)])
+
+    def text(self, *, last: bool) -> str:
+        """The cursor after this page: the old bound until the last, as nothing is known about the order of rows."""
+        if not last:
+            return str(self._bound)
+        return str(self._greatest if self._begun is None else max(self._bound, self._begun))
+
+
+def _found(native: Native) -> Found:
+    return Found(id=native["id"], native=native)
+
+
+def _owners(details: Iterable[Native]) -> set[str]:
+    return {of for row in details if (of := wire.record_id(row.get("contact_id")))}
+
+
+def _has_email(native: Native, email: str) -> bool:
+    return any(
+        isinstance(each, str) and each.strip().casefold() == email.strip().casefold() for each in native["emails"]
+    )
+
+
+def _folded(native: Native, name: str) -> str:
+    return " ".join(str(native.get(name) or "").split()).casefold()

@@ -1,0 +1,247 @@
+"""The way to one ezyVet site: its token, its listings, its refusals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.ezyvet import wire
+from connectors.ezyvet.wire import Listing, Where
+from vetbridge.connector.budgets import Budgets
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.http import Answer, HttpClient, HttpRefused
+from vetbridge.connector.interface import BudgetSpec, Native
+from vetbridge.connector.plugin import Environment
+from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, Unavailable, VetBridgeError
+
+IDS_PER_CALL = 100
+"""Ids in one ``in`` filter; clients that send more had to split for the length of the URL (ezyvet.md, section 5)."""
+
+WALKS = 3
+"""How often a listing is walked when rows shifted between its pages, until as many were seen as it counts."""
+
+TOKEN_MARGIN = 60.0
+"""Seconds before its end in which a token is no longer used."""
+
+PATHS = {
+    "contact": "/v1/contact",
+    "contactdetail": "/v1/contactdetail",
+    "contactdetailtype": "/v1/contactdetailtype",
+    # v1 of animal can no longer be read since 13 October 2026 (ezyvet.md, section 1).
+    "animal": "/v2/animal",
+    "animalcolour": "/v1/animalcolour",
+    "sex": "/v1/sex",
+    "breed": "/v1/breed",
+    "appointment": "/v2/appointment",
+    "appointmenttype": "/v1/appointmenttype",
+    "appointmentstatus": "/v1/appointmentstatus",
+    "resource": "/v1/resource",
+    "separation": "/v1/separation",
+    "systemsetting": "/v1/systemsetting",
+}
+"""Where each resource is read."""
+
+ENDPOINTS = (*PATHS, "oauth")
+"""What has a budget of its own: a resource, whatever its version and method; how ezyVet counts is not documented."""
+
+TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
+DATABASE = "database"
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Rows of one page that were not seen before in the same walk."""
+
+    rows: tuple[Native, ...]
+    total: int
+    told_at: int | None
+    last: bool
+
+
+class Door:
+    """Requests of one account. Safe to be used by several threads.
+
+    ``credentials()`` gives the body of a token request; it is asked each time, so that secrets are not kept here.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        environment: Environment,
+        *,
+        budgets: tuple[BudgetSpec, ...],
+        credentials: Callable[[], Mapping[str, str]],
+        page_size: int,
+    ) -> None:
+        self._account = environment.account
+        self._clock = environment.clock
+        self._credentials = credentials
+        self._page_size = page_size
+        shared = Budgets(
+            budgets,
+            environment.clock,
+            scale=environment.limit_scale,
+            pauses=environment.pauses,
+            on_pause=environment.on_pause,
+        )
+
+        def client(token: _Token | None) -> HttpClient:
+            return HttpClient(
+                base_url,
+                account=environment.account,
+                budgets=shared,
+                clock=environment.clock,
+                timeout=environment.timeout,
+                authorise=token.headers if token else None,
+                refresh=token.refused if token else None,
+                wait_of=lambda headers, body: wire.told_wait(headers, body, self._clock.now().timestamp()),
+            )
+
+        self._token_http = client(None)
+        self._token = _Token(self._ask_token, environment.clock)
+        self._http = client(self._token)
+
+    def close(self) -> None:
+        """Gives back connections."""
+        self._http.close()
+        self._token_http.close()
+
+    def token(self) -> str:
+        """The access token in force; asked for where there is none. Raises ``AuthFailed``."""
+        return self._token.text()
+
+    def by_ids(self, resource: str, field: str, ids: list[str]) -> Iterator[Native]:
+        """Rows of which ``field`` is one of ``ids``."""
+        for i in range(0, len(ids), IDS_PER_CALL):
+            part = ids[i : i + IDS_PER_CALL]
+            where = Where.equals(part[0]) if len(part) == 1 else Where.one_of(map(int, part))
+            yield from self.rows(resource, {field: where})
+
+    def rows(self, resource: str, filters: Mapping[str, Where], *, v2: bool = False) -> list[Native]:
+        """All rows that pass the filters."""
+        return [row for page in self.walk(resource, filters, v2=v2) for row in page.rows]
+
+    def walk(self, resource: str, filters: Mapping[str, Where], *, v2: bool = False) -> Iterator[Stretch]:
+        """A listing page by page, each row once.
+
+        Page size and count are the server's, not what was asked for. Rows shift between pages while data changes,
+        so a walk that saw fewer rows than the listing counts is begun again, a few times.
+        """
+        seen: set[str] = set()
+        for round_ in range(1, WALKS + 1):
+            number = 0
+            ended = False
+            while not ended:
+                number += 1
+                page = self._page(resource, filters, number, v2=v2)
+                fresh = tuple(row for row in page.rows if str(row["id"]) not in seen)
+                seen.update(str(row["id"]) for row in fresh)
+                ended = number >= page.page_total or not page.rows
+                last = ended and (len(seen) >= page.total or round_ == WALKS)
+                yield Stretch(rows=fresh, total=page.total, told_at=page.told_at, last=last)
+                if last:
+                    return
+
+    def _page(self, resource: str, filters: Mapping[str, Where], number: int, *, v2: bool = False) -> Listing:
+        path = f"/v2/{resource}" if v2 else PATHS[resource]
+        params = {name: str(where) for name, where in filters.items()}
+        answer = self.read(path, resource, {**params, "page": number, "limit": self._page_size})
+        what = f"{self._account}: GET {path}"
+        page = wire.listing(answer.body, resource, what)
+        if page.rows and page.page != number:
+            raise BadAnswer(f"{what}: page {number} was asked for and page {page.page} answered")
+        for name, where in filters.items():
+            if not all(where.holds(row.get(name)) for row in page.rows):
+                raise BadAnswer(f"{what}: the filter on {name} did not filter", code="filter-ignored")
+        return page
+
+    def read(self, path: str, resource: str, params: Mapping[str, Any]) -> Answer:
+        try:
+            return self._http.read(path, budgets=_budgets(resource), params=params)
+        except HttpRefused as refusal:
+            if refusal.status == 404:
+                raise Unavailable(
+                    f"{self._account}: GET {path}: answered 404; a trial site that expired answers so, and so does "
+                    "a version of the API that was taken away"
+                ) from None
+            raise self._translated(refusal, f"GET {path}", f"read-{resource}") from None
+
+    def send(
+        self, method: str, path: str, resource: str, body: Any, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        try:
+            answer = self._http.write(method, path, budgets=_budgets(resource), body=body, headers=headers)
+        except HttpRefused as refusal:
+            raise self._translated(refusal, f"{method} {path}", f"write-{resource}") from None
+        words = wire.error_words(answer.body)
+        if words is not None:
+            raise Refused(f"{self._account}: {method} {path}: refused{words}", code="vendor-error")
+        return answer
+
+    def _translated(self, refusal: HttpRefused, what: str, scope: str) -> VetBridgeError:
+        words = wire.error_words(refusal.body) or ""
+        said = f"{self._account}: {what}: answered {refusal.status}{words}"
+        if refusal.status == 403:
+            return AuthFailed(f"{said}; the credentials lack the scope {scope}", code="right-missing")
+        codes = {400: "bad-request", 404: "not-found", 422: "invalid"}
+        return Refused(said, code=codes.get(refusal.status, f"http-{refusal.status}"))
+
+    def _ask_token(self) -> wire.Token:
+        """Asks for a token. Refused credentials raise ``AuthFailed``, whatever the status says."""
+        what = f"{self._account}: POST {TOKEN_PATH}"
+        try:
+            # A request for a token changes nothing of the clinic's, so it may be tried again like a read.
+            answer = self._token_http.read(
+                TOKEN_PATH, budgets=_budgets("oauth"), method="POST", body=self._credentials()
+            )
+        except HttpRefused as refusal:
+            words = wire.error_words(refusal.body) or ""
+            raise AuthFailed(f"{what}: answered {refusal.status}{words}, the credentials are not taken") from None
+        said = wire.error_words(answer.body)
+        if said is not None:
+            raise AuthFailed(f"{what}: refused{said}, the credentials are not taken")
+        return wire.token(answer.body, self._clock.now().timestamp(), what)
+
+
+class _Token:
+    """The account's access token: asked for once and shared, asked for anew shortly before its end or after a 401."""
+
+    def __init__(self, ask: Callable[[], wire.Token], clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._text = ""
+        self._good_until = 0.0
+        self._handed = threading.local()
+
+    def headers(self) -> Mapping[str, str]:
+        """The header that proves who asks."""
+        return {"Authorization": f"Bearer {self.text()}"}
+
+    def text(self) -> str:
+        """The token."""
+        with self._lock:
+            if not self._text or self._clock.steady() >= self._good_until:
+                self._renew()
+            self._handed.text = self._text
+            return self._text
+
+    def refused(self) -> None:
+        """Called by the thread whose request was answered 401; only the first of several asks for a new token."""
+        with self._lock:
+            if self._text == getattr(self._handed, "text", ""):
+                self._renew()
+
+    def _renew(self) -> None:
+        self._text = ""
+        token = self._ask()
+        self._good_until = self._clock.steady() + max(token.seconds - TOKEN_MARGIN, token.seconds / 2)
+        self._text = token.text
+
+
+def _budgets(resource: str) -> tuple[str, str]:
+    """The budgets of one call; the last one is paused by a 429."""
+    return (DATABASE, f"endpoint:{resource}")

@@ -1,0 +1,156 @@
+"""An ezyVet account's options, and what the connector can do with them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.ezyvet.door import DATABASE, ENDPOINTS
+from vetbridge.connector.interface import (
+    BudgetSpec,
+    Capabilities,
+    ExactlyOnce,
+    KindCapabilities,
+    Relink,
+    Unlinked,
+)
+from vetbridge.connector.plugin import Options
+from vetbridge.connector.secret import Secret
+from vetbridge.core.records import Kind
+
+SCOPES = (
+    "read-contact",
+    "write-contact",
+    "read-contactdetail",
+    "write-contactdetail",
+    "read-contactdetailtype",
+    "read-animal",
+    "write-animal",
+    "read-animalcolour",
+    "read-sex",
+    "read-breed",
+    "read-appointment",
+    "write-appointment",
+    "read-appointmenttype",
+    "read-appointmentstatus",
+    "read-resource",
+    "read-separation",
+    "read-systemsetting",
+)
+"""Rights that are asked for by default."""
+
+RecordId = Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[1-9][0-9]{0,17}$")]
+"""The id of a record of the site, written as a number or as text."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DetailTypes(_Group):
+    """Ids of the site's contact detail types; the defaults are those of two known clinics."""
+
+    email: RecordId = "1"
+    mobile: RecordId = "3"
+    phone: RecordId = "4"
+    other_phones: tuple[RecordId, ...] = ()
+    """Further types that hold a phone: they are read and never written."""
+
+
+class NewClient(_Group):
+    """What a client gets that VetBridge creates, beside names and contact details."""
+
+    stop_credit: str | None = "OK"
+
+
+class NewPet(_Group):
+    """Look-up ids a pet gets that VetBridge creates, where the booking does not say."""
+
+    sex_id: RecordId | None = None
+    animalcolour_id: RecordId | None = None
+    breed_id: RecordId | None = None
+
+
+class EzyVetOptions(Options):
+    """Options of an ezyVet account; docs/connectors/ezyvet.md says where each value is found."""
+
+    base_url: str = "https://api.ezyvet.com"
+    partner_id: Annotated[str, Field(coerce_numbers_to_str=True)] | None = None
+    """May be absent for credentials that a clinic issued itself."""
+    client_id: str | Secret
+    client_secret: Secret
+    site_uid: str
+    scope: tuple[str, ...] = SCOPES
+    detail_types: DetailTypes = DetailTypes()
+    new_client: NewClient = NewClient()
+    new_pet: NewPet = NewPet()
+    ownership_id: RecordId | None = None
+    """The separation (division) that new clients belong to."""
+    cancellation_reason: int | None = None
+    """Number of the site's cancellation reason. Without it VetBridge cannot cancel."""
+    block_types: tuple[RecordId, ...] = ()
+    """Appointment types that are calendar blocks, never visits."""
+    patch_type: str = "application/json"
+    """Content type of a change to a contact or animal; which one ezyVet wants there is not documented."""
+    page_size: int = Field(default=200, ge=1, le=200)
+    overlap_seconds: int = Field(default=300, ge=0)
+    """How far before the last poll a poll looks again: ``modified_at`` has whole seconds, so ties would be lost."""
+    late_landing: float = Field(default=0.0, ge=0)
+    """Seconds in which a write whose answer was lost may still appear; ezyVet's is not documented."""
+
+
+def capabilities(options: EzyVetOptions) -> Capabilities:
+    """What ezyVet can do with these options; docs/connectors/ezyvet.md, section Abilities."""
+    return Capabilities(
+        side="pims",
+        kinds={
+            Kind.CLIENT: KindCapabilities(
+                read=True,
+                search=frozenset({"phone", "email"}),
+                create=ExactlyOnce.LOOK,
+                update=frozenset({"given_name", "family_name"}),
+                incremental=True,
+                deletions_visible=True,
+            ),
+            Kind.PET: KindCapabilities(
+                read=True,
+                search=frozenset({"client_id"}),
+                create=ExactlyOnce.LOOK,
+                update=frozenset({"name", "species", "sex", "birth_date"}),
+                incremental=True,
+                deletions_visible=True,
+                loss={"breed": "a look-up list of the site's; a booked breed is not written"},
+            ),
+            Kind.APPOINTMENT: KindCapabilities(
+                read=True,
+                search=frozenset({"client_id", "pet_id", "start_from", "start_before"}),
+                create=ExactlyOnce.LOOK,
+                update=frozenset(
+                    {
+                        "start",
+                        "duration",
+                        "status",
+                        "appointment_type",
+                        "resource",
+                        "notes",
+                        "client_id",
+                        "pet_id",
+                    }
+                ),
+                cancel=options.cancellation_reason is not None,
+                incremental=True,
+                deletions_visible=True,
+                unlinked=Unlinked.PLACEHOLDER,
+                relink=Relink.UNVERIFIED,
+                loss={"resource": "further resources of one visit are not read; a new one replaces them all"},
+            ),
+        },
+        budgets=(
+            BudgetSpec(name=DATABASE, calls=180, seconds=60.0, per="database and partner"),
+            *(BudgetSpec(name=f"endpoint:{name}", calls=60, seconds=60.0, per="endpoint") for name in ENDPOINTS),
+        ),
+        hints=True,
+        late_landing=options.late_landing,
+        proven="documented in part",
+    )

@@ -1,0 +1,515 @@
+"""What ezyVet says and is told: envelopes, scalars, filters and row shapes. Pure: no network, no clock.
+
+ezyVet's v1 serves every scalar as text ("1", "1760000000"), its v2 numbers and booleans, and clients mix both
+(ezyvet.md, section 3), so everything here reads both. A row is turned into a *flat* native record: only the
+fields that VetBridge uses, ids as text, flags as booleans, times as numbers. What cannot be read that way is passed
+on as it came, so that the mapping names the field.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import phonenumbers
+
+from vetbridge.connector.interface import Hint, Native
+from vetbridge.core import normalise
+from vetbridge.core.errors import BadAnswer, BadHint, MappingError
+from vetbridge.core.records import Kind
+
+INACTIVE = "inactive"
+"""The ``state`` of an appointment whose ``active`` flag is off: cancelled (ezyvet.md, section 7)."""
+
+RESOURCE_OF_KIND = {Kind.CLIENT: "contact", Kind.PET: "animal", Kind.APPOINTMENT: "appointment"}
+"""ezyVet's wrapper key for each kind."""
+
+LONGEST_TOKEN = 16 * 1024
+"""Characters; a longer access token is not one."""
+
+_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_SECONDS = re.compile(r"([0-9]{1,6})\s*seconds?", re.ASCII)
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,59}", re.ASCII)
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{1,63}", re.ASCII)
+_TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
+
+
+# -- scalars
+
+
+def record_id(value: object) -> str | None:
+    """An id as text; None for "no value" (empty text, 0, null) and for what is no id of ezyVet's."""
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if _ID.fullmatch(text) else None
+
+
+def whole(value: object) -> int | None:
+    """A whole number, sent as a number or as text; None where it is neither."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    return None
+
+
+def flag(value: object, *, default: bool) -> bool:
+    """Yes or no, sent as true, 1, "1", "true" or their opposites; ``default`` where nothing readable stands."""
+    known = {"1": True, "true": True, "0": False, "false": False}
+    return known.get(str(value).strip().casefold(), default) if isinstance(value, bool | int | str) else default
+
+
+def _text(value: object) -> object:
+    """Text as it came; "" for null. Anything else is passed on for the mapping to name."""
+    return "" if value is None else value
+
+
+def _number(value: object) -> object:
+    """A number; None for null and empty text. Anything unreadable is passed on for the mapping to name."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    number = whole(value)
+    return value if number is None else number
+
+
+# -- filters
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """One filter on one field (ezyvet.md, section 5): ``field=value``, or ``field={"op": value}`` as JSON."""
+
+    operands: Mapping[str, Any]
+
+    @classmethod
+    def equals(cls, value: str) -> Where:
+        """The field equals ``value``."""
+        return cls({"eq": value})
+
+    @classmethod
+    def one_of(cls, values: Iterable[str | int]) -> Where:
+        """The field is one of ``values``."""
+        return cls({"in": list(values)})
+
+    @classmethod
+    def above(cls, bound: int) -> Where:
+        """The field, a number, is greater than ``bound``."""
+        return cls({"gt": bound})
+
+    @classmethod
+    def within(cls, start: int | None, end: int | None) -> Where:
+        """The field, a number, is at least ``start`` and less than ``end``."""
+        bounds = {"gte": start, "lt": end}
+        return cls({op: bound for op, bound in bounds.items() if bound is not None})
+
+    def __str__(self) -> str:
+        if set(self.operands) == {"eq"}:
+            return str(self.operands["eq"])
+        return json.dumps(dict(self.operands), separators=(",", ":"))
+
+    def holds(self, value: object) -> bool:
+        """Whether a row's value passes. Used to notice a filter that did not filter."""
+        return all(self._passes(op, bound, value) for op, bound in self.operands.items())
+
+    @staticmethod
+    def _passes(op: str, bound: Any, value: object) -> bool:
+        if op == "eq":
+            return _same(value, bound)
+        if op == "in":
+            return any(_same(value, each) for each in bound)
+        number = whole(value)
+        if number is None:
+            return False
+        return bool({"gt": number > bound, "gte": number >= bound, "lt": number < bound}[op])
+
+
+def _same(value: object, wanted: object) -> bool:
+    """Equality of scalars as text, whatever their types, in any case."""
+    if isinstance(value, bool):
+        value = int(value)
+    return isinstance(value, str | int) and str(value).strip().casefold() == str(wanted).strip().casefold()
+
+
+# -- answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of a listing. ``told_at`` is the server's own time, in unix seconds, where it told it."""
+
+    rows: tuple[Native, ...]
+    page: int
+    page_total: int
+    total: int
+    told_at: int | None
+
+
+def listing(body: Any, resource: str, what: str) -> Listing:
+    """Reads the classic envelope ``{"meta", "items": [{resource: {...}}], "messages"}``.
+
+    Raises ``BadAnswer`` naming ``what`` where the body is something else, or where it says "error" in spite of
+    its status (ezyvet.md, section 9).
+    """
+    fault = error_words(body)
+    if fault is not None:
+        raise BadAnswer(f"{what}: answered an error inside a success{fault}", code="vendor-error")
+    if not isinstance(body, dict) or not isinstance(body.get("items"), list):
+        raise BadAnswer(f"{what}: the answer has no list of items")
+    rows = []
+    for item in body["items"]:
+        row = item.get(resource) if isinstance(item, dict) else None
+        if not isinstance(row, dict) or record_id(row.get("id")) is None:
+            raise BadAnswer(f"{what}: an item of the answer is no {resource} with an id")
+        rows.append(row)
+    meta: Any = body.get("meta") if isinstance(body.get("meta"), dict) else {}
+    page = whole(meta.get("items_page"))
+    page_total = whole(meta.get("items_page_total"))
+    total = whole(meta.get("items_total"))
+    return Listing(
+        rows=tuple(rows),
+        page=1 if page is None else page,
+        page_total=1 if page_total is None else page_total,
+        total=len(rows) if total is None else total,
+        told_at=whole(meta.get("timestamp")),
+    )
+
+
+def error_words(body: Any) -> str | None:
+    """What an error envelope may be quoted with: its type and field names; None where it is no error.
+
+    The vendor's text is never quoted, as it may repeat what a person typed.
+    """
+    messages = body.get("messages") if isinstance(body, dict) else None
+    first = messages[0] if isinstance(messages, list) and messages else None
+    if not isinstance(first, dict) or str(first.get("level")).casefold() != "error":
+        return None
+    words = []
+    if isinstance(first.get("type"), str) and _WORD.fullmatch(first["type"]):
+        words.append(first["type"])
+    fields = first.get("fields")
+    known = fields if isinstance(fields, list) else []
+    names = [name for name in known if isinstance(name, str) and _WORD.fullmatch(name)]
+    if names:
+        words.append(f"fields {', '.join(names[:10])}")
+    return f" ({'; '.join(words)})" if words else ""
+
+
+def told_wait(headers: Mapping[str, str], body: Any, now: float) -> float | None:
+    """Seconds that a 429 asks to wait: ``Retry-After``, ``x-ratelimit-reset``, "<N> seconds" in the body.
+
+    In this order, as clients do (ezyvet.md, section 9); None where none is readable. A reset that can only be a
+    moment is counted from ``now``, in unix seconds.
+    """
+    for name in ("retry-after", "x-ratelimit-reset"):
+        told = whole(headers.get(name))
+        if told is not None and told >= 0:
+            return float(told) if told < 10**8 else max(0.0, told - now)
+    found = _SECONDS.search(json.dumps(body)[:4000]) if body is not None else None
+    return float(found[1]) if found else None
+
+
+# -- token
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and how long it may be used, in seconds."""
+
+    text: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        return "Token(hidden)"
+
+
+TOKEN_LIFE = 12 * 3600.0
+"""Seconds a token lives at most; the reply's own ``expires_in`` is contradictory (ezyvet.md, section 2)."""
+
+TOKEN_LIFE_LEAST = 60.0
+"""Seconds a token is kept at least, so that a nonsensical answer does not cause a token per call."""
+
+
+def token(body: Any, now: float, what: str) -> Token:
+    """Reads a token reply; ``expires_in`` may be a duration or a moment in unix seconds. Raises ``BadAnswer``."""
+    text = body.get("access_token") if isinstance(body, dict) else None
+    if not isinstance(text, str) or len(text) > LONGEST_TOKEN or not _TOKEN.fullmatch(text):
+        raise BadAnswer(f"{what}: the answer holds no usable access token")
+    told = whole(body.get("expires_in"))
+    life = TOKEN_LIFE if told is None else told - now if told > now / 2 else float(told)
+    return Token(text, min(max(life, TOKEN_LIFE_LEAST), TOKEN_LIFE))
+
+
+def token_scopes(text: str) -> frozenset[str] | None:
+    """The ``scopes`` claim of a token that is a JWT; None where it is opaque (ezyvet.md, section 2).
+
+    Only for telling a person what is missing: the signature is not looked at.
+    """
+    parts = text.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError, binascii.Error):
+        return None
+    scopes = claims.get("scopes") if isinstance(claims, dict) else None
+    return frozenset(map(str, scopes)) if isinstance(scopes, list) else None
+
+
+# -- rows to flat native records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetailKinds:
+    """Which contact detail type ids mean what at this site; the first phone type is the mobile."""
+
+    email: str
+    mobile: str
+    phone: str
+    other_phones: tuple[str, ...] = ()
+
+    @property
+    def phones(self) -> frozenset[str]:
+        """Every type that holds a phone."""
+        return frozenset({self.mobile, self.phone, *self.other_phones})
+
+
+def contact(row: Mapping[str, Any], details: Iterable[Mapping[str, Any]], kinds: DetailKinds) -> Native:
+    """A contact joined with its contact details.
+
+    Inactive details and details of other types are left out; preferred ones come first, then by id. ``version``
+    covers the details too, as a changed detail need not touch its contact. A contact that is no customer counts
+    as inactive. A business without a person's name goes by its business name.
+    """
+    own = sorted(details, key=lambda detail: (not flag(detail.get("preferred"), default=False), _order(detail)))
+    phones: list[object] = []
+    emails: list[object] = []
+    for detail in own:
+        value = detail.get("value")
+        if not flag(detail.get("active"), default=True) or value is None or value == "":
+            continue
+        of_type = record_id(detail.get("contact_detail_type_id"))
+        if of_type == kinds.email:
+            emails.append(value)
+        elif of_type in kinds.phones:
+            phones.append(value)
+    first, last = _text(row.get("first_name")), _text(row.get("last_name"))
+    if not first and not last:
+        last = _text(row.get("business_name"))
+    stamps = [whole(each.get("modified_at")) or 0 for each in own]
+    return {
+        "id": record_id(row.get("id")),
+        "first_name": first,
+        "last_name": last,
+        "phones": phones,
+        "emails": emails,
+        "active": flag(row.get("active"), default=True) and is_customer(row),
+        "is_customer": is_customer(row),
+        "modified_at": _number(row.get("modified_at")),
+        "version": f"{whole(row.get('modified_at')) or 0}.{max(stamps, default=0)}.{len(own)}",
+    }
+
+
+def is_customer(row: Mapping[str, Any]) -> bool:
+    """Whether a contact is a client; suppliers, vets and staff are contacts too (ezyvet.md, section 7)."""
+    return flag(row.get("is_customer"), default=True)
+
+
+def animal(row: Mapping[str, Any]) -> Native:
+    """An animal, v1 or v2."""
+    return {
+        "id": record_id(row.get("id")),
+        "contact_id": record_id(row.get("contact_id")),
+        "name": _text(row.get("name")),
+        "species_id": record_id(row.get("species_id")),
+        "breed_id": record_id(row.get("breed_id")),
+        "sex_id": record_id(row.get("sex_id")),
+        "date_of_birth": _number(row.get("date_of_birth")),
+        "is_dead": flag(row.get("is_dead"), default=False),
+        "active": flag(row.get("active"), default=True),
+        "modified_at": _number(row.get("modified_at")),
+    }
+
+
+def appointment(row: Mapping[str, Any]) -> Native:
+    """An appointment, v2.
+
+    ``state`` is ``inactive`` for a cancelled one, else its status id. ``resource_id`` is the first of
+    ``resources`` (the primary one), else ``sales_resource``. ``duration`` is in seconds.
+    """
+    active = flag(row.get("active"), default=True)
+    resources = row.get("resources")
+    listed = resources if isinstance(resources, list) else []
+    named = [each.get("id") if isinstance(each, dict) else each for each in listed]
+    return {
+        "id": record_id(row.get("id")),
+        "contact_id": record_id(row.get("contact_id")),
+        "animal_id": record_id(row.get("animal_id")),
+        "start_at": _number(row.get("start_at")),
+        "duration": _number(row.get("duration")),
+        "type_id": record_id(row.get("type_id")),
+        "status_id": record_id(row.get("status_id")),
+        "state": record_id(row.get("status_id")) if active else INACTIVE,
+        "resource_id": next(filter(None, map(record_id, [*named, row.get("sales_resource")])), None),
+        "description": _text(row.get("description")),
+        "cancellation_reason": _number(row.get("cancellation_reason")),
+        "cancellation_reason_text": _text(row.get("cancellation_reason_text")),
+        "active": active,
+        "modified_at": _number(row.get("modified_at")),
+    }
+
+
+def _order(row: Mapping[str, Any]) -> int:
+    return whole(row.get("id")) or 0
+
+
+def timezone(body: Any) -> str | None:
+    """The site's IANA zone out of its system settings (ezyvet.md, section 3); None where it does not stand there."""
+    try:
+        name = body["items"][0]["systemsetting"]["timezone"]["name"]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return name if isinstance(name, str) and _ZONE.fullmatch(name) else None
+
+
+# -- phones
+
+
+def phone(text: object, country: str) -> phonenumbers.PhoneNumber | None:
+    """A phone number as typed, where it can be understood."""
+    if not isinstance(text, str) or len(text) > 100:
+        return None
+    try:
+        return phonenumbers.parse(text, country or None)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def cleaned(text: str, country: str) -> tuple[str, ...]:
+    """The forms in which ezyVet may hold a phone in ``value_cleaned``, most likely first.
+
+    The sheet knows "digits including the country code" from a single source (ezyvet.md, section 7), so the digits
+    without it are asked for too. A number that cannot be understood is asked for by its bare digits.
+    """
+    number = phone(text, country)
+    if number is None:
+        digits = re.sub(r"[^0-9]", "", text[:100])
+        return (digits,) if digits else ()
+    abroad = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
+    home = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return tuple(dict.fromkeys((abroad, re.sub(r"[^0-9]", "", home))))
+
+
+def same_phone(one: object, other: object, country: str) -> bool:
+    """Whether two phone fields, as typed, hold one number; what is no number is compared as text."""
+    if not isinstance(one, str) or not isinstance(other, str):
+        return False
+    first, second = normalise.phones(one, country), normalise.phones(other, country)
+    if first and second:
+        return not set(first).isdisjoint(second)
+    return one.strip() == other.strip() != ""
+
+
+# -- payloads
+
+
+def contact_payload(native: Native, kinds: DetailKinds, country: str) -> dict[str, Any]:
+    """The body that creates a client, as it was seen live (ezyvet.md, section 7). The first detail is preferred."""
+    details = []
+    for value in _texts(native, "phones"):
+        number = phone(value, country)
+        fixed = number and phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.FIXED_LINE
+        details.append(("Phone", value, kinds.phone) if fixed else ("Mobile", value, kinds.mobile))
+    details += [("Email", value, kinds.email) for value in _texts(native, "emails")]
+    return {
+        "first_name": native.get("first_name", ""),
+        "last_name": native.get("last_name", ""),
+        "is_customer": 1,
+        "contact_detail_list": [
+            {"name": name, "value": value, "contact_detail_type_id": int(of_type), "preferred": int(index == 0)}
+            for index, (name, value, of_type) in enumerate(details)
+        ],
+    }
+
+
+def animal_payload(native: Native) -> dict[str, Any]:
+    """The body that creates a pet, or changes the given fields of one."""
+    return {name: as_number(name, value) if name.endswith("_id") else value for name, value in native.items()}
+
+
+def appointment_payload(native: Native) -> dict[str, Any]:
+    """The body that creates a visit, or changes the given fields of one.
+
+    ``state`` becomes ``status_id`` and ``resource_id`` becomes ``sales_resource`` and ``resources``. The shape of an
+    element of ``resources`` on write is not documented; it is sent as it is read, ``{"id": N}``.
+    """
+    body: dict[str, Any] = {}
+    for name, value in native.items():
+        if name == "state":
+            body["status_id"] = as_number(name, value)
+        elif name == "resource_id":
+            body["sales_resource"] = as_number(name, value)
+            body["resources"] = [{"id": as_number(name, value)}]
+        elif name.endswith("_id"):
+            body[name] = as_number(name, value)
+        else:
+            body[name] = value
+    return body
+
+
+def as_number(name: str, value: object) -> int:
+    """An id as v2 takes it. Raises ``MappingError`` where the code list gave something else."""
+    text = record_id(value)
+    if text is None:
+        raise MappingError(f"{name}: ezyVet takes the number of a record here; mend the site's code list")
+    return int(text)
+
+
+def _texts(native: Native, name: str) -> Sequence[str]:
+    return [value for value in native.get(name) or () if isinstance(value, str) and value]
+
+
+# -- webhooks
+
+
+def hints(raw: bytes) -> tuple[Hint, ...]:
+    """Which records a webhook call names (ezyvet.md, section 8): several items a call, each in its v2 shape.
+
+    Only kind and id are used; what the item says is read afresh. Other resources are no hint. Raises ``BadHint``.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadHint("the body is not JSON") from None
+    items = body.get("items") if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        raise BadHint("the body has no list of items")
+    found: dict[Hint, None] = {}
+    nameless = False
+    for item in items:
+        for resource, row in item.items() if isinstance(item, dict) else ():
+            if resource not in _HINTED or not isinstance(row, dict):
+                continue
+            kind, field = _HINTED[resource]
+            of = record_id(row.get(field))
+            if of is None:
+                nameless = True
+            else:
+                found[Hint(kind=kind, id=of)] = None
+    if nameless and not found:
+        raise BadHint("an item of the body has no id")
+    return tuple(found)
+
+
+_HINTED = {
+    "appointment": (Kind.APPOINTMENT, "id"),
+    "contact": (Kind.CLIENT, "id"),
+    "contactdetail": (Kind.CLIENT, "contact_id"),
+    "animal": (Kind.PET, "id"),
+}

@@ -1,0 +1,32 @@
+"""The ezyVet connector under the conformance suite, over HTTP on its simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.ezyvet import plugin
+from connectors.ezyvet.simulator import CODE_LISTS
+from vetbridge.connector.secret import Secret
+from vetbridge.testing.suite import ConnectorSuite, SimulatedSubject, Subject
+
+
+def options(credentials: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **{name: credentials[name] for name in ("partner_id", "site_uid", "client_id")},
+        "client_secret": Secret.of(credentials["client_secret"]),
+        "cancellation_reason": 1,
+        "page_size": 10,
+        "new_pet": {"sex_id": "5"},
+    }
+
+
+class TestEzyVet(ConnectorSuite):
+    def make(self) -> Subject:
+        return SimulatedSubject(
+            plugin,
+            options=options,
+            secrets=("client_secret",),
+            codes=CODE_LISTS,
+            placeholder=("900", "901"),
+        )

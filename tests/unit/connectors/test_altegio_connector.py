@@ -1,0 +1,682 @@
+"""The Altegio connector against its simulator, over real HTTP; answers that only a sick vendor gives are scripted."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.altegio import plugin
+from connectors.altegio.connector import AltegioConnector, AltegioOptions, build
+from connectors.altegio.simulator import AltegioSimulator
+from connectors.altegio.simulator import build as build_simulator
+from vetbridge.connector.interface import Connector, Hint, HookRequest, Native, Operation, Receipt, Write
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import (
+    AuthFailed,
+    BadAnswer,
+    BadHint,
+    OutcomeUnknown,
+    Refused,
+    SlotTaken,
+    Unavailable,
+    VetBridgeError,
+)
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import AppointmentStatus, Client, Kind
+from vetbridge.mapping import Mapper, load_table
+from vetbridge.testing.clock import FakeClock
+
+ZONE = "Europe/London"
+STAMP = "VB-7F3K9Q2MXX"
+JANE = {"given_name": "Jane", "family_name": "Smith", "phones": ["+447700900123"], "emails": ["jane@example.org"]}
+
+
+def options(base_url: str, **changes: Any) -> AltegioOptions:
+    given = {
+        "base_url": base_url,
+        "location_id": 101001,
+        "partner_token": Secret.of("partner-token"),
+        "user_token": Secret.of("user-token"),
+    }
+    return AltegioOptions.model_validate({**given, **changes})
+
+
+def connect(base_url: str, *, zone: str = ZONE, clock: FakeClock | None = None, **changes: Any) -> AltegioConnector:
+    environment = Environment(
+        account="altegio-city",
+        zone=zone,
+        country="GB",
+        clock=clock or FakeClock(),
+        timeout=5.0,
+        limit_scale=1000.0,
+    )
+    return build(options(base_url, **changes), environment)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., AltegioSimulator]]:
+    """Starts simulators and stops them."""
+    started: list[AltegioSimulator] = []
+
+    def start(**options: Any) -> AltegioSimulator:
+        simulator = build_simulator(**{"zone": ZONE, "webhook_delay": 0.0, **options}).start()
+        started.append(simulator)
+        return simulator
+
+    yield start
+    for simulator in started:
+        simulator.stop()
+
+
+@pytest.fixture
+def simulator(serve: Callable[..., AltegioSimulator]) -> AltegioSimulator:
+    return serve(clients=30)
+
+
+def side(simulator: AltegioSimulator, **changes: Any) -> AltegioConnector:
+    tokens = {name: Secret.of(simulator.credentials[name]) for name in ("partner_token", "user_token")}
+    return connect(simulator.base_url, **{"zone": simulator.zone, **tokens, **changes})
+
+
+@pytest.fixture
+def altegio(simulator: AltegioSimulator) -> Iterator[AltegioConnector]:
+    connector = side(simulator)
+    yield connector
+    connector.close()
+
+
+def mapper(zone: str = ZONE) -> Mapper:
+    codes = {
+        "appointment_type": {"checkup": "701", "vaccination": "702"},
+        "resource": {"vet_1": "501", "vet_2": "502"},
+    }
+    return Mapper(load_table("altegio"), zone=zone, country="GB", codes=codes)
+
+
+def at(hour: int, minute: int = 0) -> Instant:
+    return Instant(datetime(2026, 7, 1, hour, minute, tzinfo=UTC), ZONE)
+
+
+def visit(**changes: object) -> Native:
+    fields: dict[str, object] = {
+        "start": at(9),
+        "duration": 1200,
+        "status": AppointmentStatus.BOOKED,
+        "appointment_type": "checkup",
+        "resource": "vet_1",
+        "notes": "hello",
+    }
+    return mapper().write(Kind.APPOINTMENT, {**fields, **changes})
+
+
+def create(kind: Kind, native: Native, stamp: str = "") -> Write:
+    return Write(operation=Operation.CREATE, kind=kind, id=None, native=native, stamp=stamp)
+
+
+def update(kind: Kind, id_: str, native: Native) -> Write:
+    return Write(operation=Operation.UPDATE, kind=kind, id=id_, native=native)
+
+
+def cancel(id_: str) -> Write:
+    return Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=id_, native={"by": "staff", "reason": "ill"})
+
+
+def made(altegio: AltegioConnector, **changes: object) -> Receipt:
+    return altegio.apply(create(Kind.APPOINTMENT, visit(**changes), STAMP))
+
+
+def everything(altegio: AltegioConnector, kind: Kind, since: str | None = None) -> tuple[dict[str, Native], str]:
+    pages = list(altegio.changes(kind, since))
+    assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+    return {found.id: found.native or {} for page in pages for found in page.records}, pages[-1].cursor
+
+
+# -- options
+
+
+def test_the_plugin_names_its_parts() -> None:
+    connector: Connector = plugin.build(options("http://127.0.0.1:1"), Environment(account="a", zone=ZONE))
+    assert connector.capabilities.hints
+    assert plugin.simulator == "connectors.altegio.simulator"
+    connector.close()
+
+
+def test_tokens_travel_encrypted_or_not_at_all() -> None:
+    with pytest.raises(ValidationError, match="https://"):
+        options("http://api.alteg.io/api/v1")
+    with pytest.raises(ValidationError, match="https://"):
+        options("ftp://127.0.0.1")
+    assert options("https://api.alteg.io/api/v1/").base_url == "https://api.alteg.io/api/v1"
+
+
+def test_options_are_checked_and_hide_secrets() -> None:
+    assert options("http://localhost:1", pet_fields={"name": "animal"}).pet_fields["key"] == "pet_key"
+    with pytest.raises(ValidationError, match="colour"):
+        options("http://localhost:1", pet_fields={"colour": "x"})
+    with pytest.raises(ValidationError, match="location_id"):
+        options("http://localhost:1", location_id="main")
+    assert "user-token" not in repr(options("http://localhost:1"))
+
+
+# -- reading
+
+
+def test_every_client_is_read_page_by_page(simulator: AltegioSimulator) -> None:
+    altegio = side(simulator, page_size=4)
+    pages = list(altegio.changes(Kind.CLIENT, None))
+    stored = simulator.store.all("client")
+    assert len(pages) > 1
+    assert {found.id for page in pages for found in page.records} == {str(row["id"]) for row in stored}
+    assert pages[-1].total == len(stored)
+    assert {page.cursor for page in pages[:-1]} == {""}  # only a whole reading moves the cursor
+    assert pages[-1].cursor == "2025-01-06T08:00:00Z"
+    one = mapper().read(Kind.CLIENT, next(iter(pages[0].records)).native or {})
+    assert one.phones[0].startswith("+")
+
+
+@pytest.mark.parametrize("bounds_zone", ["site", "utc"])
+@pytest.mark.parametrize("zone", ["Asia/Almaty", "America/New_York"])
+def test_no_change_is_missed_whatever_zone_the_bound_has(
+    serve: Callable[..., AltegioSimulator], bounds_zone: str, zone: str
+) -> None:
+    simulator = serve(zone=zone, bounds_zone=bounds_zone)
+    altegio = side(simulator)
+    now = datetime.now(UTC).replace(microsecond=0)
+    simulator.clock.set(now - timedelta(days=30))
+    old = made(altegio).id
+    simulator.clock.set(now - timedelta(days=1))
+    new = altegio.apply(create(Kind.APPOINTMENT, visit(start=at(12)), "VB-0000000002")).id
+    _, cursor = everything(altegio, Kind.APPOINTMENT)
+    simulator.clock.set(now - timedelta(days=1, minutes=-10))  # later than the overlap, earlier than any zone apart
+    altegio.apply(update(Kind.APPOINTMENT, new, mapper(zone).write(Kind.APPOINTMENT, {"start": at(13)})))
+    seen, after = everything(altegio, Kind.APPOINTMENT, cursor)
+    assert mapper(zone).read(Kind.APPOINTMENT, seen[new]).start == at(13)
+    assert old not in seen
+    assert after > cursor
+
+
+def test_a_deleted_appointment_is_seen_as_cancelled(altegio: AltegioConnector) -> None:
+    id_ = made(altegio).id
+    altegio.apply(cancel(id_))
+    seen, _ = everything(altegio, Kind.APPOINTMENT)
+    assert mapper().read(Kind.APPOINTMENT, seen[id_]).status is AppointmentStatus.CANCELLED
+    read = altegio.get(Kind.APPOINTMENT, id_)
+    assert read is not None
+    assert read["state"] == "deleted"
+
+
+@pytest.mark.parametrize("id_", ["999999", "", "../company/101001", "1/2/3", "x"])
+@pytest.mark.parametrize("kind", [Kind.CLIENT, Kind.PET, Kind.APPOINTMENT])
+def test_what_is_not_there_is_none(altegio: AltegioConnector, kind: Kind, id_: str) -> None:
+    assert altegio.get(kind, id_) is None
+
+
+def test_a_person_is_found_by_exact_contact(altegio: AltegioConnector) -> None:
+    id_ = altegio.apply(create(Kind.CLIENT, JANE)).id
+    other = {**JANE, "phones": ["+4477009001234"], "emails": ["mary.jane@example.org"]}
+    altegio.apply(create(Kind.CLIENT, other))
+
+    def found(**query: str) -> list[str]:
+        return [native["id"] for native in altegio.search(Kind.CLIENT, query)]
+
+    assert found(phone="+44 7700 900123") == [id_]
+    assert found(email="JANE@example.org") == [id_]
+    assert len(found(name="Smith, Jane")) == 2
+    assert found(name="jane smith", email="jane@example.org") == [id_]
+    assert found(phone="+447700900123", email="mary.jane@example.org") == []
+    assert found(phone="no number") == []
+
+
+def test_an_ability_that_is_not_declared_refuses_and_sends_nothing(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: altegio.changes(Kind.REMINDER, None),
+        lambda: altegio.get(Kind.ATTACHMENT, "1"),
+        lambda: altegio.search(Kind.APPOINTMENT, {"start": "now"}),
+        lambda: altegio.search(Kind.CLIENT, {"shoe_size": "44"}),
+        lambda: altegio.apply(Write(operation=Operation.CANCEL, kind=Kind.PET, id="1/ab", native={})),
+        lambda: altegio.look(cancel("1")),
+        lambda: altegio.apply(create(Kind.REMINDER, {})),
+    ]
+    for call in calls:
+        with pytest.raises(Refused) as refused:
+            call()
+        assert refused.value.code == "not-supported"
+    assert simulator.counts()["requests"] == {}
+
+
+# -- writing
+
+
+def test_a_visit_is_created_moved_and_cancelled_without_a_word_to_the_owner(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    owner = altegio.apply(create(Kind.CLIENT, JANE)).id
+    receipt = made(altegio, client_id=owner)
+    assert receipt.native is not None
+    read = mapper().read(Kind.APPOINTMENT, receipt.native)
+    assert (read.start, read.duration, read.notes, read.client_id) == (at(9), 1200, "hello", owner)
+    assert read.booker == Client(
+        given_name="Jane", family_name="Smith", phones=("+447700900123",), emails=("jane@example.org",)
+    )
+    moved = mapper().write(
+        Kind.APPOINTMENT, {"start": at(10), "resource": "vet_2", "status": AppointmentStatus.CONFIRMED}
+    )
+    altegio.apply(update(Kind.APPOINTMENT, receipt.id, moved))
+    native = altegio.get(Kind.APPOINTMENT, receipt.id)
+    assert native is not None
+    read = mapper().read(Kind.APPOINTMENT, native)
+    assert (read.start, read.resource, read.status) == (at(10), "vet_2", AppointmentStatus.CONFIRMED)
+    assert (read.notes, read.appointment_type) == ("hello", "checkup")
+    assert altegio.apply(cancel(receipt.id)).native == altegio.apply(cancel(receipt.id)).native
+    assert simulator.counts()["notices"] == 0
+
+
+def test_an_update_keeps_what_it_does_not_change(serve: Callable[..., AltegioSimulator]) -> None:
+    simulator = serve(put_clears=True)
+    altegio = side(simulator)
+    owner = altegio.apply(create(Kind.CLIENT, JANE)).id
+    receipt = made(altegio, client_id=owner, pet_id=f"{owner}/k7q2", **{"booked_pet.name": "Bella"})
+    row = simulator.store.get("record", int(receipt.id)) or {}
+    simulator.store.put("record", row["id"], {**row, "sms_remain_hours": 24, "custom_color": "ff0000"})
+    before = simulator.store.get("record", row["id"]) or {}
+    altegio.apply(update(Kind.APPOINTMENT, receipt.id, mapper().write(Kind.APPOINTMENT, {"duration": 1800})))
+    after = simulator.store.get("record", row["id"]) or {}
+    assert {name for name in before if before[name] != after[name]} - {"_changed"} == {"seance_length"}
+    assert simulator.counts()["notices"] == 0
+
+
+def test_a_visit_may_stand_without_an_owner_and_be_linked_later(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    id_ = made(altegio).id
+    native = altegio.get(Kind.APPOINTMENT, id_)
+    assert native is not None
+    assert native["client_id"] is None
+    owner = altegio.apply(create(Kind.CLIENT, JANE)).id
+    altegio.apply(update(Kind.APPOINTMENT, id_, mapper().write(Kind.APPOINTMENT, {"client_id": owner})))
+    assert (simulator.store.get("record", int(id_)) or {})["client_id"] == int(owner)
+    altegio.apply(update(Kind.APPOINTMENT, id_, mapper().write(Kind.APPOINTMENT, {"client_id": None})))
+    assert (simulator.store.get("record", int(id_)) or {})["client_id"] is None
+
+
+def test_a_taken_slot_is_a_question(altegio: AltegioConnector) -> None:
+    made(altegio)
+    other = altegio.apply(create(Kind.APPOINTMENT, visit(start=at(11)), "VB-0000000002")).id
+    with pytest.raises(SlotTaken):
+        altegio.apply(create(Kind.APPOINTMENT, visit(start=at(9, 10)), "VB-0000000003"))
+    with pytest.raises(SlotTaken):
+        altegio.apply(update(Kind.APPOINTMENT, other, mapper().write(Kind.APPOINTMENT, {"start": at(9, 10)})))
+
+
+@pytest.mark.parametrize("fault", ["drop_after_commit", "5xx_after"])
+def test_a_lost_answer_is_found_by_looking(
+    altegio: AltegioConnector, simulator: AltegioSimulator, fault: str
+) -> None:
+    owner = altegio.apply(create(Kind.CLIENT, {**JANE, "phones": ["+447700900999"]})).id
+    writes = [
+        create(Kind.CLIENT, JANE),
+        create(Kind.PET, {"client_id": owner, "name": "Bella", "species": "dog"}),
+        create(Kind.APPOINTMENT, visit(client_id=owner), STAMP),
+    ]
+    for write in writes:
+        assert list(altegio.look(write)) == []
+        simulator.faults.set({fault: 1.0})
+        with pytest.raises(OutcomeUnknown):
+            altegio.apply(write)
+        simulator.faults.set({fault: 0.0})
+        [found] = altegio.look(write)
+        assert altegio.get(write.kind, found["id"]) == found
+    # Someone may have moved it to another vet, or deleted it, before we look.
+    altegio.apply(update(Kind.APPOINTMENT, found["id"], mapper().write(Kind.APPOINTMENT, {"resource": "vet_2"})))
+    altegio.apply(cancel(found["id"]))
+    [again] = altegio.look(writes[-1])
+    assert again["state"] == "deleted"
+
+
+def test_pets_stand_in_the_clients_field(altegio: AltegioConnector, simulator: AltegioSimulator) -> None:
+    owner = altegio.apply(create(Kind.CLIENT, JANE)).id
+    bella = altegio.apply(create(Kind.PET, {"client_id": owner, "name": "Bella", "species": "dog"}))
+    mila = altegio.apply(create(Kind.PET, {"client_id": owner, "name": "Mila", "species": "cat"}))
+    again = altegio.apply(create(Kind.PET, {"client_id": owner, "name": "BELLA", "species": "dog"}))
+    assert again.id == bella.id
+    altegio.apply(update(Kind.PET, mila.id, {"name": "Milla"}))
+    keys = [pet.id.partition("/")[2] for pet in (bella, mila)]
+    stored = (simulator.store.get("client", int(owner)) or {})["custom_fields"]["vetbridge_pets"]
+    assert stored == f"Bella (dog) #{keys[0]}; Milla (cat) #{keys[1]}"
+    seen, _ = everything(altegio, Kind.PET)
+    assert {seen[pet.id]["name"] for pet in (bella, mila)} == {"Bella", "Milla"}
+    assert [native["id"] for native in altegio.search(Kind.PET, {"client_id": owner})] == [bella.id, mila.id]
+    altegio.apply(update(Kind.CLIENT, owner, {"family_name": "Jones"}))
+    read = altegio.get(Kind.PET, mila.id)
+    assert read is not None
+    assert mapper().read(Kind.PET, read).species == "cat"
+
+
+def test_a_pet_without_room_is_refused_and_the_others_stay(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    owner = altegio.apply(create(Kind.CLIENT, JANE)).id
+
+    def add_many() -> None:
+        for number in range(30):
+            altegio.apply(create(Kind.PET, {"client_id": owner, "name": f"Guinea pig {number}", "species": "other"}))
+
+    with pytest.raises(Refused) as refused:
+        add_many()
+    assert refused.value.code == "no-room"
+    stored = (simulator.store.get("client", int(owner)) or {})["custom_fields"]["vetbridge_pets"]
+    assert 200 < len(stored) <= 255
+    assert len(list(altegio.search(Kind.PET, {"client_id": owner}))) == stored.count("#")
+
+
+def test_a_field_that_altegio_drops_is_noticed(serve: Callable[..., AltegioSimulator]) -> None:
+    altegio = side(serve(missing_fields=["vetbridge_pets"]))
+    owner = altegio.apply(create(Kind.CLIENT, JANE)).id
+    with pytest.raises(Refused) as refused:
+        altegio.apply(create(Kind.PET, {"client_id": owner, "name": "Bella", "species": "dog"}))
+    assert refused.value.code == "field-not-kept"
+
+
+def test_writes_that_cannot_be_are_refused_by_name(altegio: AltegioConnector) -> None:
+    visit_id = made(altegio).id
+    altegio.apply(cancel(visit_id))
+    refusals = [
+        (create(Kind.CLIENT, {**JANE, "phones": []}), "incomplete"),
+        (create(Kind.APPOINTMENT, visit(resource=None), STAMP), "incomplete"),
+        (create(Kind.APPOINTMENT, visit(client_id="999"), STAMP), "gone"),
+        (update(Kind.APPOINTMENT, visit_id, {"comment": "x"}), "gone"),
+        (update(Kind.APPOINTMENT, "999", {"comment": "x"}), "gone"),
+        (update(Kind.PET, "10001/zzzz", {"name": "x"}), "gone"),
+        (cancel("999"), "gone"),
+    ]
+    for write, code in refusals:
+        with pytest.raises(Refused) as refused:
+            altegio.apply(write)
+        assert refused.value.code == code
+
+
+def test_a_hidden_phone_is_never_overwritten(serve: Callable[..., AltegioSimulator]) -> None:
+    simulator = serve()
+    owner = side(simulator).apply(create(Kind.CLIENT, JANE)).id
+    simulator.denied_rights = frozenset({"clients_phones_email_access"})
+    blind = side(simulator)
+    with pytest.raises(Refused, match="phone"):
+        blind.apply(update(Kind.CLIENT, owner, {"family_name": "Jones"}))
+    assert (simulator.store.get("client", int(owner)) or {})["phone"] == "+447700900123"
+
+
+def test_no_error_carries_a_person(altegio: AltegioConnector) -> None:
+    altegio.apply(create(Kind.CLIENT, JANE))
+    twice = create(Kind.CLIENT, JANE)
+    with pytest.raises(Refused) as refused:
+        altegio.apply(twice)
+    for personal in ("Jane", "Smith", "900123", "example.org"):
+        assert personal not in str(refused.value)
+
+
+def test_wrong_tokens_and_missing_rights_block_the_account(simulator: AltegioSimulator) -> None:
+    stranger = connect(simulator.base_url)
+    with pytest.raises(AuthFailed):
+        stranger.get(Kind.CLIENT, "10001")
+    simulator.denied_rights = frozenset({"clients_access"})
+    with pytest.raises(AuthFailed, match="right"):
+        list(side(simulator).changes(Kind.CLIENT, None))
+
+
+# -- webhooks
+
+
+def hook(body: object) -> HookRequest:
+    return HookRequest(body=body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def event(**changes: object) -> dict[str, object]:
+    base = {"company_id": 101001, "resource": "record", "resource_id": 5, "status": "create", "data": {"id": 6}}
+    return {**base, **changes}
+
+
+def test_a_webhook_is_a_hint_and_no_more(altegio: AltegioConnector) -> None:
+    assert altegio.hints(hook(event())) == (Hint(kind=Kind.APPOINTMENT, id="5"),)
+    several = [
+        event(),
+        event(company_id="101001", resource="client", resource_id="7", data=[]),
+        event(status="delete"),
+    ]
+    assert altegio.hints(hook(several)) == (Hint(kind=Kind.APPOINTMENT, id="5"), Hint(kind=Kind.CLIENT, id="7"))
+    assert altegio.hints(hook(event(resource="schedule", resource_id="x"))) == ()
+    assert altegio.hints(hook([])) == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"resource=record", "not JSON"),
+        (b"\xff\xfe{}", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'"record"', "no object"),
+        ([[1]], "no object"),
+        (event(company_id=2), "company_id"),
+        (event(company_id=None), "company_id"),
+        (event(resource_id="1; DROP"), "resource_id"),
+        (event(resource_id={}), "resource_id"),
+    ],
+)
+def test_a_webhook_that_cannot_be_used_says_why(altegio: AltegioConnector, body: object, names: str) -> None:
+    with pytest.raises(BadHint, match=names):
+        altegio.hints(hook(body))
+
+
+# -- checking
+
+
+def test_a_check_of_a_good_location_is_fine_and_writes_nothing(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    report = altegio.check()
+    assert report.ok, report
+    counts = simulator.counts()
+    assert counts["writes"] == counts["tokens"] == 0
+    assert all(request.startswith("GET ") for request in counts["requests"])
+
+
+def test_a_check_names_what_is_missing(serve: Callable[..., AltegioSimulator]) -> None:
+    simulator = serve(
+        missing_fields=["pet_key", "vetbridge_pets"],
+        denied_rights=["clients_phones_email_access", "custom_fields_client_values_edit_access"],
+    )
+    report = side(simulator, zone="Europe/Berlin").check()
+    wrong = {line.name for line in report.lines if not line.ok}
+    assert wrong == {"time zone", "rights", "record field pet_key", "client field vetbridge_pets"}
+    assert not report.ok
+    assert all(line.advice for line in report.lines if not line.ok)
+    simulator.denied_rights = frozenset({"clients_access"})
+    assert "clients" in {line.name for line in side(simulator).check().lines if not line.ok}
+
+
+def test_a_check_with_wrong_tokens_or_no_vendor_is_one_wrong_line(simulator: AltegioSimulator) -> None:
+    assert [line.ok for line in connect(simulator.base_url).check().lines] == [False]
+    url = simulator.base_url
+    simulator.stop()
+    assert [line.ok for line in connect(url).check().lines] == [False]
+
+
+# -- a vendor out of its mind
+
+
+Script = Callable[[str, str, dict[str, list[str]]], tuple[int, Any]]
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[[Script], AltegioConnector]]:
+    """A connector to a server that answers what a function says."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(script: Script, **changes: Any) -> AltegioConnector:
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                parts = urlsplit(self.path)
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, body = script(self.command, parts.path, parse_qs(parts.query))
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the library's names
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return connect(f"http://127.0.0.1:{server.server_port}", **changes)
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def rows(first: int, count: int, changed: str = "2026-03-01T10:00:00+0000") -> list[dict[str, Any]]:
+    return [{"id": first + n, "name": "x", "last_change_date": changed} for n in range(count)]
+
+
+def test_a_filter_that_did_not_filter_is_noticed(scripted: Callable[..., AltegioConnector]) -> None:
+    altegio = scripted(lambda *_: (200, {"success": True, "data": rows(1, 3), "meta": {"total_count": 3}}))
+    with pytest.raises(BadAnswer, match="did not filter"):
+        list(altegio.changes(Kind.CLIENT, "2026-03-02T10:00:00Z"))
+    assert len(list(altegio.changes(Kind.CLIENT, "2026-03-01T10:00:00Z"))) == 1
+
+
+def test_a_row_that_slips_past_the_reader_holds_the_cursor(scripted: Callable[..., AltegioConnector]) -> None:
+    # Page two begins one row late, since a row of page one was changed and moved behind.
+    shifted = {"1": rows(1, 2), "2": rows(1, 1) + rows(4, 1)}
+    altegio = scripted(
+        lambda _m, _p, query: (200, {"data": shifted.get(query["page"][0], []), "meta": {"total_count": 4}}),
+        page_size=2,
+    )
+    assert [page.cursor for page in altegio.changes(Kind.CLIENT, "2026-03-01T09:59:00Z")] == [
+        "2026-03-01T09:59:00Z"
+    ] * 2
+
+
+def test_a_list_that_shrinks_while_it_is_read_holds_the_cursor(scripted: Callable[..., AltegioConnector]) -> None:
+    answers = {"1": (rows(1, 2), 4), "2": (rows(4, 1), 3)}
+
+    def script(_m: str, _p: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        data, total = answers.get(query["page"][0], ([], 3))
+        return 200, {"data": data, "meta": {"total_count": total}}
+
+    altegio = scripted(script, page_size=2)
+    assert everything(altegio, Kind.CLIENT)[1] == ""
+
+
+def test_a_server_that_ignores_pages_does_not_hold_the_reader(scripted: Callable[..., AltegioConnector]) -> None:
+    altegio = scripted(lambda *_: (200, {"data": rows(1, 2), "meta": []}), page_size=2)
+    assert len(list(altegio.changes(Kind.CLIENT, None))) == 2
+
+
+def test_a_stamp_far_ahead_is_no_cursor(scripted: Callable[..., AltegioConnector]) -> None:
+    data = [*rows(1, 1), *rows(2, 1, "2999-01-01T00:00:00+0000"), *rows(3, 1, "soon")]
+    altegio = scripted(lambda *_: (200, {"data": data, "meta": {"total_count": 3}}))
+    seen, cursor = everything(altegio, Kind.CLIENT)
+    assert set(seen) == {"1", "2", "3"}
+    assert cursor == "2026-03-01T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((200, {"success": False, "data": None, "meta": {"message": "Jane Smith"}}), BadAnswer),
+        ((200, b"<html>Jane Smith</html>"), BadAnswer),
+        ((200, {"success": True, "data": {"id": 77}}), BadAnswer),
+        ((402, {"meta": {"message": "Jane Smith"}}), AuthFailed),
+        ((403, {}), AuthFailed),
+        ((401, {}), AuthFailed),
+        ((422, {"meta": {"message": "Jane Smith"}}), BadAnswer),
+        ((503, {}), Unavailable),
+    ],
+)
+def test_sick_answers_to_a_read(
+    scripted: Callable[..., AltegioConnector], answer: tuple[int, Any], error: type[VetBridgeError]
+) -> None:
+    with pytest.raises(error) as raised:
+        scripted(lambda *_: answer).get(Kind.CLIENT, "5")
+    assert "Jane" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        ((200, {"success": False, "meta": {"message": "Jane Smith"}}), Refused, "refused"),
+        ((422, {"errors": {"code": 433}}), SlotTaken, "slot-taken"),
+        ((422, {"errors": {"code": 431}}), Refused, "refused"),
+        ((403, {}), Refused, "no-rights"),
+        ((403, {"errors": {"code": 434}}), Refused, "refused"),
+        ((402, {}), AuthFailed, "licence-expired"),
+        ((201, {"success": True, "data": []}), OutcomeUnknown, "outcome-unknown"),
+        ((201, b"{cut"), OutcomeUnknown, "outcome-unknown"),
+        ((500, {}), OutcomeUnknown, "outcome-unknown"),
+    ],
+)
+def test_sick_answers_to_a_write(
+    scripted: Callable[..., AltegioConnector], answer: tuple[int, Any], error: type[VetBridgeError], code: str
+) -> None:
+    def script(method: str, _path: str, _query: object) -> tuple[int, Any]:
+        return answer if method == "POST" else (200, {"data": [], "meta": {"total_count": 0}})
+
+    with pytest.raises(error) as raised:
+        scripted(script).apply(create(Kind.APPOINTMENT, visit(), STAMP))
+    assert raised.value.code == code
+    assert "Jane" not in str(raised.value)
+
+
+def test_a_refusal_without_a_code_is_a_taken_slot_where_the_diary_shows_one(
+    scripted: Callable[..., AltegioConnector],
+) -> None:
+    other = {"id": 9, "staff_id": 501, "date": "2026-07-01 10:15:00", "seance_length": 600, "services": [{"id": 701}]}
+
+    def script(method: str, _path: str, _query: object) -> tuple[int, Any]:
+        if method == "POST":
+            return 422, {"success": False, "meta": {"message": "busy"}}
+        return 200, {"data": [other], "meta": {"total_count": 1}}
+
+    altegio = scripted(script)
+    with pytest.raises(SlotTaken, match="record 9"):
+        made(altegio)  # 10:00 to 10:20 at the site
+    with pytest.raises(Refused):
+        made(altegio, resource="vet_2")
+
+
+def test_a_write_stands_though_the_reading_after_it_fails(scripted: Callable[..., AltegioConnector]) -> None:
+    altegio = scripted(lambda method, *_: (201, {"data": [{"id": 5}]}) if method == "POST" else (503, {}))
+    assert made(altegio) == Receipt(id="5")
+
+
+def test_a_break_in_the_calendar_is_no_visit(scripted: Callable[..., AltegioConnector]) -> None:
+    block: dict[str, Any] = {
+        "id": 5,
+        "client": None,
+        "services": [],
+        "custom_fields": [],
+        "last_change_date": "2026-03-01T10:00:00+0000",
+    }
+    altegio = scripted(
+        lambda _m, path, _q: (
+            200,
+            {"data": block if path.startswith("/record/") else [block], "meta": {"total_count": 1}},
+        )
+    )
+    assert everything(altegio, Kind.APPOINTMENT)[0] == {}
+    assert altegio.get(Kind.APPOINTMENT, "5") is None

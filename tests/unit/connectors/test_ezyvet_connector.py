@@ -1,0 +1,827 @@
+"""The ezyVet connector over real HTTP: against the simulator, and against a vendor that misbehaves as scripted."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from connectors.ezyvet import plugin
+from connectors.ezyvet.connector import EzyVet
+from connectors.ezyvet.options import EzyVetOptions
+from connectors.ezyvet.simulator import BLOCK_TYPE, PLACEHOLDER_ANIMAL, PLACEHOLDER_CONTACT, EzyVetSimulator, build
+from vetbridge.connector.clock import Clock, SystemClock
+from vetbridge.connector.http import post_webhook
+from vetbridge.connector.interface import Found, Hint, HookRequest, Native, Operation, Page, Write
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import (
+    AuthFailed,
+    BadAnswer,
+    BadHint,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Unavailable,
+    VetBridgeError,
+)
+from vetbridge.core.records import Kind
+from vetbridge.testing.clinic import Owner, make_clinic
+from vetbridge.testing.clock import FakeClock
+
+CLIENTS = 120
+SEED = 7
+START = 1_790_000_000
+CLINIC = make_clinic(SEED, CLIENTS)
+
+
+@pytest.fixture
+def simulator() -> Iterator[EzyVetSimulator]:
+    with build(clients=CLIENTS, seed=SEED) as running:
+        yield running
+
+
+@contextmanager
+def connected(
+    to: EzyVetSimulator | str, *, clock: Clock | None = None, scale: float = 1000.0, zone: str = "", **more: Any
+) -> Iterator[EzyVet]:
+    """A connector to a simulator or an address; limits do not matter unless ``scale`` says so."""
+    if isinstance(to, str):
+        credentials = {"partner_id": "p", "client_id": "c", "client_secret": "s3cret", "site_uid": "site"}
+    else:
+        credentials = to.credentials
+    options = EzyVetOptions.model_validate(
+        {
+            **credentials,
+            "client_secret": Secret.of(credentials["client_secret"]),
+            "base_url": to if isinstance(to, str) else to.base_url,
+            "cancellation_reason": 2,
+            "block_types": [BLOCK_TYPE],
+            "new_pet": {"animalcolour_id": 4},
+            **more,
+        }
+    )
+    environment = Environment(
+        account="ezyvet-city",
+        zone=zone or CLINIC.zone,
+        country=CLINIC.country,
+        clock=clock or SystemClock(),
+        limit_scale=scale,
+        timeout=5.0,
+    )
+    connector = plugin.build(options, environment)
+    assert isinstance(connector, EzyVet)
+    try:
+        yield connector
+    finally:
+        connector.close()
+
+
+@pytest.fixture
+def side(simulator: EzyVetSimulator) -> Iterator[EzyVet]:
+    with connected(simulator) as connector:
+        yield connector
+
+
+def create(kind: Kind, stamp: str = "", **native: Any) -> Write:
+    return Write(operation=Operation.CREATE, kind=kind, id=None, native=native, stamp=stamp)
+
+
+def change(kind: Kind, number: str, **native: Any) -> Write:
+    return Write(operation=Operation.UPDATE, kind=kind, id=number, native=native)
+
+
+def visit(stamp: str = "VB-0000000001", **native: Any) -> Write:
+    given: dict[str, Any] = {
+        "contact_id": str(PLACEHOLDER_CONTACT),
+        "animal_id": str(PLACEHOLDER_ANIMAL),
+        "start_at": START,
+        "duration": 900,
+        "type_id": "31",
+        "state": "1",
+        "resource_id": "21",
+        "description": f"[VetBridge {stamp}]\nlimping\n[/VetBridge]",
+    }
+    return create(Kind.APPOINTMENT, stamp, **{**given, **native})
+
+
+def new_client(**native: Any) -> Write:
+    given: dict[str, Any] = {"first_name": "Zoë", "last_name": "Newman", "phones": ["+447911123456"]}
+    return create(Kind.CLIENT, **{**given, **native})
+
+
+def found(pages: list[Page]) -> list[Found]:
+    return [record for page in pages for record in page.records]
+
+
+def some_owner(fits: Callable[[Owner], bool]) -> Owner:
+    return next(owner for owner in CLINIC.owners if fits(owner))
+
+
+def requests(simulator: EzyVetSimulator) -> Counter[str]:
+    return Counter(simulator.counts()["requests"])
+
+
+# -- reading
+
+
+def test_the_first_load_brings_every_client_once_with_its_contact_data(side: EzyVet) -> None:
+    pages = list(side.changes(Kind.CLIENT, None))
+
+    records = found(pages)
+    by_id = {record.id: record.native for record in records}
+    assert len(records) == len(by_id) == CLIENTS + 1  # and the placeholder
+    assert pages[-1].total == CLIENTS + 1
+    assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+    for owner in CLINIC.owners:
+        native = by_id[str(1000 + owner.number)]
+        assert native is not None
+        assert (native["first_name"], native["last_name"]) == (owner.given_name, owner.family_name)
+        assert len(native["phones"]) == len(owner.phones)
+        assert native["emails"] == ([owner.email] if owner.email else [])
+        assert native["active"] is owner.active
+
+
+def test_pages_are_as_long_as_the_side_makes_them_and_none_is_lost() -> None:
+    with build(clients=CLIENTS, seed=SEED, page_cap=7) as simulator, connected(simulator) as side:
+        pages = list(side.changes(Kind.PET, None))
+
+    ids = [record.id for record in found(pages)]
+    assert len(pages) > 10
+    assert len(ids) == len(set(ids)) == pages[-1].total == sum(len(owner.pets) for owner in CLINIC.owners) + 1
+
+
+def test_only_the_last_page_moves_the_cursor() -> None:
+    with build(clients=CLIENTS, seed=SEED) as simulator, connected(simulator, page_size=20) as side:
+        for kind in (Kind.CLIENT, Kind.PET):
+            cursors = [page.cursor for page in side.changes(kind, None)]
+            assert set(cursors[:-1]) == {"0"}
+            assert int(cursors[-1]) > 1_700_000_000
+
+
+def test_a_poll_brings_what_changed_and_little_else(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    cursor = list(side.changes(Kind.CLIENT, None))[-1].cursor
+    side.apply(change(Kind.CLIENT, "1005", first_name="Renamed"))
+
+    pages = list(side.changes(Kind.CLIENT, cursor))
+
+    assert [(record.id, (record.native or {})["first_name"]) for record in found(pages)] == [("1005", "Renamed")]
+    assert pages[-1].last
+    # Nothing is lost between two polls, though stamps have whole seconds.
+    assert [record.id for record in found(list(side.changes(Kind.CLIENT, pages[-1].cursor)))] == ["1005"]
+
+
+def test_a_changed_contact_detail_changes_its_client(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    owner = some_owner(lambda owner: owner.email is not None)
+    cursor = list(side.changes(Kind.CLIENT, None))[-1].cursor
+    [detail] = [dict(row) for row in simulator.store.all("contactdetail") if row["value"] == owner.email]
+    simulator.store.put(
+        "contactdetail", detail["id"], {**detail, "value": "new@example.org", "modified_at": int(cursor)}
+    )
+
+    [record] = found(list(side.changes(Kind.CLIENT, cursor)))
+
+    assert record.id == str(1000 + owner.number)
+    assert (record.native or {})["emails"] == ["new@example.org"]
+
+
+def test_nothing_new_is_one_empty_last_page(side: EzyVet) -> None:
+    for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT):
+        cursor = list(side.changes(kind, None))[-1].cursor
+        [page] = side.changes(kind, cursor)
+        assert (page.records, page.last) == ((), True)
+
+
+def test_contacts_that_are_no_customers_are_no_clients(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    row = simulator.store.get("contact", 1005)
+    assert row is not None
+    simulator.store.put("contact", 1005, {**row, "is_customer": False})
+
+    pages = list(side.changes(Kind.CLIENT, None))
+    native = side.get(Kind.CLIENT, "1005")
+
+    assert "1005" not in {record.id for record in found(pages)}
+    assert pages[-1].total == CLIENTS
+    assert native is not None
+    assert native["active"] is False
+
+
+def test_calendar_blocks_are_never_visits(side: EzyVet) -> None:
+    block = side.apply(visit(type_id=str(BLOCK_TYPE))).id
+    real = side.apply(visit()).id
+
+    assert [record.id for record in found(list(side.changes(Kind.APPOINTMENT, None)))] == [real]
+    assert [native["id"] for native in side.search(Kind.APPOINTMENT, {"client_id": "900"})] == [real]
+    assert side.get(Kind.APPOINTMENT, block) is None
+
+
+@pytest.mark.parametrize("number", ["999999", "", "abc", "../1001", "1001 OR 1", "0", "-1", "9" * 40])
+def test_an_id_that_does_not_exist_is_none(side: EzyVet, number: str) -> None:
+    assert [side.get(kind, number) for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)] == [None] * 3
+
+
+# -- searching
+
+
+def test_a_client_is_found_by_phone_however_it_is_typed(side: EzyVet) -> None:
+    owner = some_owner(lambda owner: bool(owner.phones) and owner.active)
+    home = "0" + owner.phones[0].removeprefix("+44")
+
+    for typed in (owner.phones[0], home, f"{home[:5]} {home[5:]}"):
+        assert str(1000 + owner.number) in {native["id"] for native in side.search(Kind.CLIENT, {"phone": typed})}
+
+
+def test_a_household_is_found_whole_and_narrowed_by_email(side: EzyVet) -> None:
+    phones = Counter(phone for owner in CLINIC.owners for phone in owner.phones)
+    owner = some_owner(lambda owner: bool(owner.email) and any(phones[phone] > 1 for phone in owner.phones))
+
+    both = list(side.search(Kind.CLIENT, {"phone": owner.phones[0]}))
+    one = list(side.search(Kind.CLIENT, {"phone": owner.phones[0], "email": str(owner.email)}))
+
+    assert len(both) > 1
+    assert [native["id"] for native in one] == [str(1000 + owner.number)]
+
+
+@pytest.mark.parametrize("query", [{"phone": "letters"}, {"phone": ""}, {"email": "no@example.org"}, {"email": ""}])
+def test_nobody_is_found_by_what_nobody_has(side: EzyVet, query: dict[str, str]) -> None:
+    assert list(side.search(Kind.CLIENT, query)) == []
+
+
+def test_pets_are_found_by_their_client(side: EzyVet) -> None:
+    owner = some_owner(lambda owner: len(owner.pets) > 1)
+
+    natives = list(side.search(Kind.PET, {"client_id": str(1000 + owner.number)}))
+
+    assert {native["name"] for native in natives} == {pet.name for pet in owner.pets}
+
+
+def test_visits_are_found_by_time_client_and_pet(side: EzyVet) -> None:
+    early, late = (side.apply(visit(start_at=START + shift)).id for shift in (0, 3600))
+    moment = datetime.fromtimestamp(START + 3600, UTC).isoformat()
+
+    def ids(**query: str) -> list[str]:
+        return [native["id"] for native in side.search(Kind.APPOINTMENT, query)]
+
+    assert ids(client_id="900") == ids(pet_id="901") == [early, late]
+    assert ids(start_from=moment) == [late]
+    assert ids(start_from=str(START), start_before=moment) == [early]
+    assert ids(client_id="1001", pet_id="901") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [
+        (Kind.CLIENT, {"name": "x"}),
+        (Kind.CLIENT, {}),
+        (Kind.PET, {"phone": "1"}),
+        (Kind.APPOINTMENT, {"start_from": "tomorrow"}),
+        (Kind.APPOINTMENT, {"start_from": "2026-03-02T09:00:00"}),
+        (Kind.REMINDER, {"client_id": "1"}),
+    ],
+)
+def test_an_undeclared_search_is_refused_and_sends_nothing(
+    simulator: EzyVetSimulator, side: EzyVet, kind: Kind, query: dict[str, str]
+) -> None:
+    with pytest.raises(Refused) as caught:
+        side.search(kind, query)
+
+    assert caught.value.code in ("not-supported", "bad-query")
+    assert requests(simulator).total() == 0
+
+
+# -- writing
+
+
+def test_a_new_client_pet_and_visit_stand_as_they_were_written(side: EzyVet) -> None:
+    write = new_client(phones=["+447911123456", "+442079460018"], emails=["Zoe@example.org"])
+    client = side.apply(write)
+    pet = side.apply(create(Kind.PET, contact_id=client.id, name="Mo", species_id="1", sex_id="5", birth_date=None))
+    made = side.apply(visit(contact_id=client.id, animal_id=pet.id))
+
+    native = side.get(Kind.CLIENT, client.id)
+    assert native is not None
+    assert {name: native[name] for name in write.native} == write.native
+    animal = side.get(Kind.PET, pet.id)
+    assert animal is not None
+    assert (animal["contact_id"], animal["name"], animal["species_id"]) == (client.id, "Mo", "1")
+    assert animal == pet.native
+    stored = side.get(Kind.APPOINTMENT, made.id)
+    assert stored is not None
+    assert (stored["contact_id"], stored["animal_id"], stored["start_at"]) == (client.id, pet.id, START)
+    assert (stored["state"], stored["resource_id"], stored["type_id"]) == ("1", "21", "31")
+    assert stored == made.native
+
+
+def test_a_change_sends_only_what_changed(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    made = side.apply(visit())
+
+    side.apply(change(Kind.APPOINTMENT, made.id, start_at=START + 3600))
+    side.apply(change(Kind.APPOINTMENT, made.id, contact_id="1001", animal_id="5001", resource_id="22"))
+
+    before, after = made.native, side.get(Kind.APPOINTMENT, made.id)
+    assert before is not None
+    assert after is not None
+    assert {name for name in after if after[name] != before[name]} - {"modified_at"} == {
+        "start_at",
+        "contact_id",
+        "animal_id",
+        "resource_id",
+    }
+    stored = simulator.store.get("appointment", int(made.id))
+    assert stored is not None
+    assert stored["sales_resource"] == 22
+
+
+def test_a_cancelled_visit_stays_and_is_seen_by_the_next_poll(side: EzyVet) -> None:
+    made = side.apply(visit())
+    cursor = list(side.changes(Kind.APPOINTMENT, None))[-1].cursor
+
+    side.apply(
+        Write(
+            operation=Operation.CANCEL,
+            kind=Kind.APPOINTMENT,
+            id=made.id,
+            native={"by": "client", "reason": "pet is well"},
+        )
+    )
+
+    [record] = found(list(side.changes(Kind.APPOINTMENT, cursor)))
+    assert record.native is not None
+    assert (record.id, record.native["state"]) == (made.id, "inactive")
+    assert (record.native["cancellation_reason"], record.native["cancellation_reason_text"]) == (2, "pet is well")
+
+
+def test_without_a_reason_number_nothing_can_be_cancelled(simulator: EzyVetSimulator) -> None:
+    with connected(simulator, cancellation_reason=None) as side:
+        assert not side.capabilities.of(Kind.APPOINTMENT).cancel
+        with pytest.raises(Refused, match="cancellation_reason") as caught:
+            side.apply(Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id="1", native={}))
+
+    assert caught.value.code == "not-supported"
+    assert simulator.counts()["writes"] == 0
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        change(Kind.CLIENT, "1001", phones=["+447911123456"]),
+        change(Kind.PET, "5001", contact_id="1002"),
+        change(Kind.APPOINTMENT, "1", state="inactive"),
+        visit(state="inactive"),
+        Write(operation=Operation.CANCEL, kind=Kind.CLIENT, id="1001", native={}),
+        create(Kind.REMINDER, name="x"),
+    ],
+)
+def test_an_undeclared_write_is_refused_and_sends_nothing(
+    simulator: EzyVetSimulator, side: EzyVet, write: Write
+) -> None:
+    with pytest.raises(Refused) as caught:
+        side.apply(write)
+
+    assert caught.value.code == "not-supported"
+    assert requests(simulator).total() == 0
+
+
+@pytest.mark.parametrize("number", ["", "../contact/1", "1/../2", "x", None])
+def test_an_id_never_bends_the_path(simulator: EzyVetSimulator, side: EzyVet, number: str | None) -> None:
+    with pytest.raises(Refused) as caught:
+        side.apply(Write(operation=Operation.UPDATE, kind=Kind.PET, id=number, native={"name": "x"}))
+
+    assert caught.value.code == "bad-id"
+    assert requests(simulator).total() == 0
+
+
+def test_a_refusal_names_the_field_and_nobody(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    with pytest.raises(Refused) as caught:
+        side.apply(visit(type_id="777", description="Zoë Newman 07911123456"))
+
+    assert caught.value.code == "invalid"
+    assert "POST /v2/appointment" in caught.value.message
+    assert "422" in caught.value.message
+    assert not any(word in caught.value.message for word in ("Newman", "07911"))
+    with pytest.raises(Refused) as missing:
+        side.apply(change(Kind.APPOINTMENT, "4711", start_at=START))
+    assert missing.value.code == "not-found"
+
+
+# -- look before retry
+
+
+WRITES = [
+    new_client(emails=["Zoe@example.org"]),
+    new_client(phones=[], emails=["Zoe@example.org"]),
+    new_client(phones=["letters"]),
+    new_client(phones=[]),
+    create(Kind.PET, contact_id="1001", name="Unusual Name", species_id="1", sex_id="5"),
+    visit(),
+    visit(stamp=""),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize(("fault", "landed"), [("drop_after_commit", 1), ("5xx_after", 1), ("5xx_before", 0)])
+def test_after_a_lost_answer_the_record_is_found_exactly_where_it_landed(
+    simulator: EzyVetSimulator, side: EzyVet, write: Write, fault: str, landed: int
+) -> None:
+    side.check()  # the token is there: the fault meets the write
+    simulator.faults.arm(fault)
+
+    with pytest.raises(OutcomeUnknown):
+        side.apply(write)
+
+    natives = list(side.look(write))
+    assert len(natives) == landed
+    assert simulator.counts()["writes"] == landed
+    if landed and write.kind is not Kind.CLIENT:
+        assert natives[0]["contact_id"] == write.native["contact_id"]
+
+
+def test_a_look_does_not_take_another_visit_for_ours(side: EzyVet) -> None:
+    side.apply(visit(stamp="VB-0000000002"))
+    side.apply(visit(start_at=START + 900))
+    side.apply(visit(contact_id="1001", animal_id="5001"))
+
+    assert list(side.look(visit())) == []
+
+
+def test_a_look_finds_our_visit_though_staff_cancelled_it_and_wrote_around_it(side: EzyVet) -> None:
+    made = side.apply(visit(description="called back\n[VetBridge VB-0000000001]\nlimping\n[/VetBridge]\nnervous"))
+    side.apply(Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=made.id, native={}))
+
+    assert [native["id"] for native in side.look(visit())] == [made.id]
+
+
+def test_a_look_does_not_take_a_namesake_or_a_partner_for_our_client(side: EzyVet) -> None:
+    side.apply(new_client(phones=["+447911123457"]))
+    side.apply(new_client(first_name="Max"))
+    side.apply(new_client(phones=[], emails=["other@example.org"]))
+
+    assert list(side.look(new_client())) == []
+    assert list(side.look(new_client(phones=[]))) == []
+
+
+def test_a_look_without_anything_to_look_by_finds_nothing(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    assert list(side.look(create(Kind.CLIENT))) == []
+
+
+# -- token
+
+
+def test_one_token_serves_many_calls_and_threads(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    start = threading.Barrier(6)
+
+    def read() -> None:
+        start.wait(5)
+        side.get(Kind.PET, "5001")
+
+    threads = [threading.Thread(target=read) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert requests(simulator)["GET /v2/animal"] == 6
+    assert simulator.counts()["tokens"] == 1
+
+
+def test_a_token_that_another_program_ended_is_renewed_once() -> None:
+    with (
+        build(clients=1, token_kills_old=True) as simulator,
+        connected(simulator) as one,
+        connected(simulator) as two,
+    ):
+        assert one.get(Kind.PET, "5001") is not None
+        assert two.get(Kind.PET, "5001") is not None
+        assert one.get(Kind.PET, "5001") is not None
+        assert simulator.counts()["tokens"] == 3
+
+
+@pytest.mark.parametrize("expires_in", ["duration", "epoch"])
+def test_a_token_is_renewed_before_its_twelve_hours_are_over(expires_in: Any) -> None:
+    clock = FakeClock()
+    with (
+        build(clients=1, expires_in=expires_in, clock=clock) as simulator,
+        connected(simulator, clock=clock) as side,
+    ):
+        for hours, tokens in ((0, 1), (11, 1), (2, 2)):
+            clock.advance(hours * 3600)
+            assert side.get(Kind.PET, "5001") is not None
+            assert simulator.counts()["tokens"] == tokens
+
+
+def test_wrong_credentials_are_named_and_not_shown(simulator: EzyVetSimulator) -> None:
+    with connected(simulator, client_secret=Secret.of("wr0ng")) as side:
+        with pytest.raises(AuthFailed) as caught:
+            side.get(Kind.PET, "5001")
+        report = side.check()
+
+    assert "wr0ng" not in caught.value.message
+    assert not report.ok
+    assert [line.name for line in report.lines] == ["credentials"]
+
+
+def test_a_missing_right_is_named(simulator: EzyVetSimulator) -> None:
+    with (
+        connected(simulator, scope=["read-contact"]) as side,
+        pytest.raises(AuthFailed, match="read-animal") as caught,
+    ):
+        side.get(Kind.PET, "5001")
+
+    assert caught.value.code == "right-missing"
+
+
+# -- check
+
+
+def test_the_check_reads_only_and_finds_a_right_site_right(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    report = side.check()
+
+    assert report.ok
+    assert simulator.counts()["writes"] == 0
+    assert all(name.startswith("GET ") or name == "POST /v1/oauth/access_token" for name in requests(simulator))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "words"),
+    [
+        ({"detail_types": {"email": "77"}}, "detail_types", "77 does not exist"),
+        ({"block_types": ["39", "88"]}, "block_types", "88 does not exist"),
+        ({"new_pet": {"sex_id": "99"}}, "new_pet.sex_id", "99 does not exist"),
+        ({"ownership_id": "5"}, "ownership_id", "5 does not exist"),
+        ({"zone": "Europe/Berlin"}, "zone", "Europe/London at the site, Europe/Berlin in the config"),
+    ],
+)
+def test_the_check_names_what_the_options_have_wrong(
+    simulator: EzyVetSimulator, wrong: dict[str, Any], line: str, words: str
+) -> None:
+    with connected(simulator, **wrong) as side:
+        report = side.check()
+
+    [bad] = [each for each in report.lines if not each.ok]
+    assert (bad.name, report.ok) == (line, False)
+    assert words in bad.text
+    assert bad.advice
+
+
+def test_the_check_warns_where_nothing_can_be_cancelled(simulator: EzyVetSimulator) -> None:
+    with connected(simulator, cancellation_reason=None) as side:
+        report = side.check()
+
+    assert report.ok
+    assert [line.name for line in report.lines if line.warning] == ["cancellation_reason"]
+
+
+def test_the_check_of_a_dead_address_is_a_line_and_no_crash() -> None:
+    with connected("http://127.0.0.1:9", clock=FakeClock()) as side:
+        report = side.check()
+
+    assert not report.ok
+
+
+# -- a vendor that misbehaves
+
+
+Answer = tuple[int, dict[str, str], Any]
+
+
+class Vendor:
+    """Gives a token, and to everything else what ``answer(method, path, query)`` says."""
+
+    def __init__(self, answer: Callable[[str, str, dict[str, str]], Answer]) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+        self.bodies: Queue[bytes] = Queue()
+        self.token = "t0ken"
+        vendor = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                split = urlsplit(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if split.path.endswith("/access_token"):
+                    self.respond(200, {}, {"access_token": vendor.token, "expires_in": 43200})
+                    return
+                vendor.bodies.put(body)
+                vendor.asked.append(f"{self.command} {split.path}")
+                self.respond(*vendor.answer(self.command, split.path, dict(parse_qsl(split.query))))
+
+            do_POST = do_PATCH = do_GET  # noqa: N815 - the server's names
+
+            def respond(self, status: int, headers: dict[str, str], body: Any) -> None:
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the server's word
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> Vendor:
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def rows(resource: str, *natives: Native, page: int = 1, pages: int = 1, total: int | None = None) -> Answer:
+    meta = {"items_page": page, "items_page_total": pages, "items_total": len(natives) if total is None else total}
+    return 200, {}, {"meta": meta, "items": [{resource: native} for native in natives], "messages": []}
+
+
+@pytest.mark.parametrize("ask", ["get", "search", "poll"])
+def test_a_filter_that_did_not_filter_is_noticed(ask: str) -> None:
+    everything = rows("animal", *({"id": n, "contact_id": n, "modified_at": n} for n in range(1, 50)))
+    with Vendor(lambda *_: everything) as vendor, connected(vendor.url) as side:
+        asks: dict[str, Callable[[], object]] = {
+            "get": lambda: side.get(Kind.PET, "3"),
+            "search": lambda: list(side.search(Kind.PET, {"client_id": "3"})),
+            "poll": lambda: list(side.changes(Kind.PET, "1000")),
+        }
+        with pytest.raises(BadAnswer) as caught:
+            asks[ask]()
+
+    assert caught.value.code == "filter-ignored"
+
+
+def test_a_page_that_is_served_again_and_again_is_noticed() -> None:
+    with (
+        Vendor(lambda *_: rows("animal", {"id": 1}, page=1, pages=3, total=3)) as vendor,
+        connected(vendor.url) as side,
+        pytest.raises(BadAnswer, match="page 2"),
+    ):
+        list(side.changes(Kind.PET, None))
+
+
+def test_rows_that_shift_between_pages_are_found_by_walking_again() -> None:
+    order = [1, 2, 3, 4]
+
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        page = int(query["page"])
+        shown = order[2 * page - 2 : 2 * page]
+        if page == 1:
+            order.append(order.pop(0))  # row 1 is saved while we read, and row 3 slips onto the page before
+        return rows("animal", *({"id": n} for n in shown), page=page, pages=2, total=4)
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        pages = list(side.changes(Kind.PET, None))
+
+    assert sorted(record.id for record in found(pages)) == ["1", "2", "3", "4"]
+    assert [page.last for page in pages].count(True) == 1
+    assert pages[-1].last
+
+
+def test_a_count_that_is_never_reached_is_told_and_does_not_loop() -> None:
+    with Vendor(lambda *_: rows("animal", {"id": 1}, total=9)) as vendor, connected(vendor.url) as side:
+        pages = list(side.changes(Kind.PET, None))
+
+    assert len(found(pages)) == 1
+    assert (pages[-1].total, pages[-1].last) == (9, True)
+    assert len(vendor.asked) == 3
+
+
+def test_without_a_server_time_the_cursor_is_the_newest_change_seen() -> None:
+    seen = rows("animal", {"id": 1, "modified_at": "1760000000"}, {"id": 2, "modified_at": 1750000000})
+    with Vendor(lambda *_: seen) as vendor, connected(vendor.url) as side:
+        assert list(side.changes(Kind.PET, None))[-1].cursor == "1760000000"
+
+
+def test_a_cursor_that_cannot_be_read_starts_over(side: EzyVet) -> None:
+    assert len(found(list(side.changes(Kind.CLIENT, "rubbish")))) == CLIENTS + 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "wait"),
+    [
+        ({"Retry-After": "11"}, {}, 11.0),
+        ({"x-ratelimit-reset": "12"}, {}, 12.0),
+        ({}, {"messages": [{"level": "error", "text": "Too many recent requests, wait 13 seconds"}]}, 13.0),
+        ({}, b"<html>slow down</html>", 60.0),
+    ],
+)
+def test_a_long_pause_is_handed_on_and_kept(headers: dict[str, str], body: Any, wait: float) -> None:
+    clock = FakeClock()
+    with Vendor(lambda *_: (429, headers, body)) as vendor, connected(vendor.url, clock=clock) as side:
+        with pytest.raises(RateLimited) as caught:
+            side.get(Kind.PET, "1")
+        assert (caught.value.wait, caught.value.budget) == (wait, "endpoint:animal")
+        with pytest.raises(RateLimited):
+            side.get(Kind.PET, "1")
+        assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((200, {}, b"<html>maintenance</html>"), BadAnswer),
+        ((200, {}, {"items": "none"}), BadAnswer),
+        ((200, {}, {"items": [], "messages": [{"level": "error", "type": "Broken"}]}), BadAnswer),
+        ((404, {}, {}), Unavailable),
+        ((503, {}, {}), Unavailable),
+        ((401, {}, {}), AuthFailed),
+        ((403, {}, {}), AuthFailed),
+        ((400, {}, {"messages": [{"level": "error", "type": "BadRequest"}]}), Refused),
+    ],
+)
+def test_a_bad_answer_to_a_read_has_a_name_and_never_means_gone(answer: Answer, error: type[VetBridgeError]) -> None:
+    with (
+        Vendor(lambda *_: answer) as vendor,
+        connected(vendor.url, clock=FakeClock()) as side,
+        pytest.raises(error) as caught,
+    ):
+        side.get(Kind.CLIENT, "1")
+
+    assert "ezyvet-city: GET /v1/contact" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        ((200, {}, {"messages": [{"level": "error", "type": "Nope", "text": "Zoë"}]}), Refused, "vendor-error"),
+        ((200, {}, b"<html>"), OutcomeUnknown, "outcome-unknown"),
+        ((200, {}, {"items": []}), OutcomeUnknown, "outcome-unknown"),
+        ((500, {}, {}), OutcomeUnknown, "outcome-unknown"),
+        ((415, {}, {}), Refused, "http-415"),
+        ((302, {"Location": "http://127.0.0.1:9/"}, {}), Refused, "http-302"),
+    ],
+)
+def test_a_bad_answer_to_a_create_says_whether_it_may_have_landed(
+    answer: Answer, error: type[VetBridgeError], code: str
+) -> None:
+    with Vendor(lambda *_: answer) as vendor, connected(vendor.url) as side:
+        with pytest.raises(error) as caught:
+            side.apply(visit())
+        assert vendor.asked == ["POST /v2/appointment"]
+
+    assert caught.value.code == code
+    assert "Zoë" not in caught.value.message
+
+
+def test_a_short_answer_to_a_change_is_a_receipt_without_a_record() -> None:
+    with Vendor(lambda *_: (200, {}, b"")) as vendor, connected(vendor.url) as side:
+        receipt = side.apply(change(Kind.APPOINTMENT, "12", start_at=START))
+
+    assert (receipt.id, receipt.native) == ("12", None)
+
+
+def test_the_declared_budgets_hold(simulator: EzyVetSimulator) -> None:
+    clock = FakeClock()
+    with connected(simulator, clock=clock, scale=1.0) as side:
+        for _ in range(60):
+            side.get(Kind.PET, "5001")
+        assert clock.now() == FakeClock().now()
+        with pytest.raises(RateLimited, match="endpoint:animal"):
+            side.get(Kind.PET, "5001")
+        assert requests(simulator)["GET /v2/animal"] == 60
+
+
+def test_missing_write_rights_show_in_the_check_where_the_token_tells_them() -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"scopes": ["read-contact", "write-animal"]}).encode()).decode()
+    with Vendor(lambda *_: (403, {}, {})) as vendor, connected(vendor.url) as side:
+        vendor.token = f"e30.{claims}.sig"
+        lines = {line.name: line for line in side.check().lines}
+
+    assert "write-appointment" in lines["write rights"].text
+    assert "write-animal" not in lines["write rights"].text
+    assert "read-appointment" in lines["read appointment"].text
+
+
+# -- webhooks, options
+
+
+def test_a_webhook_of_the_simulator_names_the_visit(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    with Vendor(lambda *_: (200, {}, {})) as receiver:
+        assert post_webhook(f"{simulator.base_url}/_sim/webhooks", {"urls": [f"{receiver.url}/hook"]}) == 200
+        made = side.apply(visit())
+        body = receiver.bodies.get(timeout=10)
+
+    assert side.hints(HookRequest(body=body)) == (Hint(kind=Kind.APPOINTMENT, id=made.id),)
+    with pytest.raises(BadHint):
+        side.hints(HookRequest(body=b"\x00"))
+
+
+def test_the_options_hide_the_secret_and_refuse_unknown_keys() -> None:
+    options = {"client_id": "c", "client_secret": Secret.of("s3cret"), "site_uid": "s"}
+
+    assert "s3cret" not in repr(EzyVetOptions.model_validate(options))
+    for wrong in ({"clientid": 1}, {"detail_types": {"mail": 1}}, {"page_size": 0}, {"block_types": ["Block"]}):
+        with pytest.raises(ValueError, match="validation error"):
+            EzyVetOptions.model_validate({**options, **wrong})

@@ -1,0 +1,86 @@
+"""The `vetbridge` command: parses, and turns VetBridge's errors into one clear line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vetbridge import __version__
+from vetbridge.cli import changes, config, demo, doctor, review, run, simulate, status
+from vetbridge.cli.output import talk
+from vetbridge.core.errors import VetBridgeError
+
+CONFIG_VARIABLE = "VETBRIDGE_CONFIG"
+DEFAULT_CONFIG = Path("vetbridge.yaml")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options before the command say."""
+
+    config_path: Path
+
+
+app = typer.Typer(
+    name="vetbridge",
+    help="Keeps online bookings and a veterinary practice system in agreement.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First look: vetbridge demo",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vetbridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _settings(
+    ctx: typer.Context,
+    config_path: Annotated[
+        Path, typer.Option("--config", help="The config file.", envvar=CONFIG_VARIABLE, show_default=True)
+    ] = DEFAULT_CONFIG,
+    _show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    ctx.obj = Settings(config_path)
+
+
+app.command(epilog="Example: vetbridge demo --bookings 60")(demo.demo)
+app.command(epilog="Example: vetbridge simulate altegio --port 8101 --clients 2000 --seed 7")(simulate.simulate)
+app.add_typer(config.app)
+app.command(epilog="Example: vetbridge --config clinic.yaml doctor")(doctor.doctor)
+app.command(epilog="Example: vetbridge --config clinic.yaml run")(run.run)
+app.command(epilog="Example: vetbridge --config clinic.yaml sync --json")(run.sync)
+app.command(epilog="Example: vetbridge status --json")(status.status)
+app.add_typer(changes.app)
+app.add_typer(review.app)
+
+
+def main() -> None:
+    """Runs one command. Exit codes: 0 fine, 1 bug, 2 usage, 3 config, 4 leftovers, 5 unreachable, 6 ledger."""
+    try:
+        app()
+    except VetBridgeError as error:
+        talk(f"vetbridge: {error.message}")
+        talk(error.advice())
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe has gone; what is left to say has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""``vetbridge simulate``: one vendor's simulator, alone, until it is told to stop."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vetbridge.testing.simkit.faults import FAULTS, parse_fault
+
+if TYPE_CHECKING:
+    from vetbridge.testing.simkit import Simulator
+
+_FAULT_HELP = (
+    "What goes wrong and how often, NAME=RATE with a rate from 0 to 1; may be given several times."
+    + "".join(f"\n\n{name}: {words}" for name, words in FAULTS.items())
+)
+
+
+def simulate(
+    vendor: Annotated[str, typer.Argument(help="Whose simulator, as altegio or ezyvet.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: a free one, or the one of a kept store.")] = 0,
+    clients: Annotated[int, typer.Option(min=0, max=100_000, help="Owners in a new store.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Decides the clinic, the credentials and the faults.")] = 7,
+    limits: Annotated[
+        str, typer.Option(help="The vendor's rate limits: real, off, or xN (N times as generous).")
+    ] = "off",
+    fault: Annotated[list[str] | None, typer.Option(metavar="NAME=RATE", help=_FAULT_HELP)] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep the store in. One that holds a store is served again as it is."),
+    ] = None,
+) -> None:
+    """Serve a vendor's simulator on this machine until Ctrl-C or SIGTERM.
+
+    Prints one line of JSON when it serves: its address, credentials and control door.
+
+    Example: vetbridge simulate altegio --clients 500 --limits x10 --fault 429=0.05 --fault drop_after_commit=0.02
+    """
+    simulator = _made(vendor, port, clients, seed, limits, fault or [], data)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: simulator.request_stop())
+    try:
+        simulator.start()
+    except OSError as error:
+        simulator.stop()
+        raise typer.BadParameter(
+            f"cannot serve ({error.strerror or error}); give another port", param_hint="--port"
+        ) from None
+    ready = {
+        "ready": True,
+        "vendor": vendor,
+        "base_url": simulator.base_url,
+        "credentials": simulator.credentials,
+        "limits": simulator.limits.mode,
+        "control_url": simulator.control_url,
+    }
+    typer.echo(json.dumps(ready))
+    simulator.serve_forever()
+
+
+def _made(
+    vendor: str, port: int, clients: int, seed: int, limits: str, fault: list[str], data: Path | None
+) -> Simulator:
+    """The simulator, not yet serving. Raises ``typer.BadParameter`` for what cannot be used."""
+    from vetbridge.connector.plugin import plugin  # noqa: PLC0415 - heavy, and not needed for --help
+    from vetbridge.core.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        module = plugin(vendor).simulator
+    except ConfigError as error:
+        raise typer.BadParameter(error.message, param_hint="VENDOR") from None
+    if module is None:
+        raise typer.BadParameter(f"{vendor} has no simulator", param_hint="VENDOR")
+    if not 0 <= port < 65536:
+        raise typer.BadParameter(f"{port} is not a port", param_hint="--port")
+    try:
+        faults = dict(parse_fault(text) for text in fault)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--fault") from None
+    try:
+        made: Simulator = importlib.import_module(module).build(
+            port=port, clients=clients, seed=seed, limits=limits, faults=faults, data=data
+        )
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error)) from None
+    return made

@@ -1,0 +1,316 @@
+"""Loads a config: defaults, then the file, then ``VETBRIDGE_*`` variables; every problem is told in one go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vetbridge.config.document import Broken, Document, read
+from vetbridge.config.environment import overlay
+from vetbridge.config.models import Config
+from vetbridge.config.problems import ConfigProblems, Place, Problem, nearest, shown
+from vetbridge.config.secrets import Secret
+from vetbridge.config.shape import Shape
+from vetbridge.core.errors import ConfigError
+
+OptionsOf = Callable[[str], type[BaseModel]]
+"""A connector's options model by the connector's name; raises ``ConfigError`` for an unknown one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from: ``default``, ``file`` or ``environment``, and there the line or the variable."""
+
+    kind: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.kind if self.kind != "file" else "", self.where) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A sound config, and where its values come from."""
+
+    config: Config
+    path: Path
+    """The file, in full."""
+    warnings: tuple[Problem, ...]
+    """What is unwise, but usable."""
+    _lines: Mapping[Place, int]
+    _variables: Mapping[Place, str]
+
+    @property
+    def folder(self) -> Path:
+        """The config's folder, where its relative paths start."""
+        return self.path.parent
+
+    def origin(self, place: Place) -> Origin:
+        """Where the value at ``place`` comes from."""
+        for length in range(len(place), 0, -1):
+            if place[:length] in self._variables:
+                return Origin("environment", self._variables[place[:length]])
+        if place in self._lines:
+            return Origin("file", f"{self.path.name}:{self._lines[place]}")
+        return Origin("default")
+
+    def values(self) -> Iterator[tuple[Place, Any]]:
+        """Every single value with its place, a secret as its ``Secret``."""
+        return _leaves(self.config, ())
+
+    def check_secrets(self) -> list[Problem]:
+        """What is wrong or unwise about the places of secrets. Looks at variables and files; runs no command."""
+        found: list[Problem] = []
+        for place, value in self.values():
+            if not isinstance(value, Secret):
+                continue
+            origin = self.origin(place)
+            source = self.path.name if origin.kind == "file" else origin.where
+            line = self._lines.get(place) if origin.kind == "file" else None
+            for text, warning in ((value.problem(), False), (value.warning(), True)):
+                if text:
+                    found.append(Problem(source=source, line=line, place=place, text=text, warning=warning))
+        return found
+
+
+class _NoOptions(BaseModel):
+    """Stands for options that could not be read; the problem is already noted."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def load(path: Path, *, options: OptionsOf, env: Mapping[str, str] | None = None) -> Loaded:
+    """The config at ``path``. Raises ``ConfigProblems`` (a ``ConfigError``) with every problem that was found.
+
+    ``env`` is the process environment by default. Secrets are not fetched here: ``Loaded.check_secrets`` looks.
+    """
+    env = os.environ if env is None else env
+    path = path.absolute()
+    document = read(path)
+    if not isinstance(document.data, dict):
+        text = "is empty" if document.data is None else "is no group of keys; begin with the line 'version: 1'"
+        raise ConfigProblems([*document.problems, Problem(source=path.name, line=None, place=(), text=text)])
+
+    # Twice: a variable may set an option, or name another connector.
+    models, _ = _options_models(document, options)
+    variables, wrong = overlay(document, Shape(models), env)
+    models, unknown = _options_models(document, options)
+    judge = _Judge(document, Shape(models), variables, path.name)
+    judge.problems += [*document.problems, *wrong]
+    for place, words in unknown.items():
+        judge.note(place, words)
+    context = {"folder": path.parent, "env": env}
+
+    data = dict(document.data)
+    accounts = data.get("accounts")
+    if isinstance(accounts, dict):
+        data["accounts"] = {
+            name: _with_options(name, account, models.get(name), judge, context) for name, account in accounts.items()
+        }
+    config: Config | None = None
+    try:
+        config = Config.model_validate(data, context=context)
+    except ValidationError as error:
+        judge.judge(error, ())
+    judge.check_accounts()
+    mistakes = [problem for problem in judge.problems if not problem.warning]
+    if config is None or mistakes:
+        raise ConfigProblems(mistakes)
+    if not config.door.loopback:
+        judge.note(
+            ("door", "host"),
+            "is reached from other machines without encryption; put a TLS proxy before it",
+            warning=True,
+        )
+    return Loaded(
+        config=config,
+        path=path,
+        warnings=tuple(judge.problems),
+        _lines=document.lines,
+        _variables=variables,
+    )
+
+
+def _options_models(document: Document, options: OptionsOf) -> tuple[dict[str, type[BaseModel]], dict[Place, str]]:
+    """The options' model of each account whose connector is known, and what is wrong with the others' names."""
+    models: dict[str, type[BaseModel]] = {}
+    unknown: dict[Place, str] = {}
+    accounts = document.data.get("accounts")
+    for name, account in accounts.items() if isinstance(accounts, dict) else ():
+        connector = account.get("connector") if isinstance(account, dict) else None
+        if not isinstance(connector, str) or not connector:
+            continue
+        try:
+            models[name] = options(connector)
+        except ConfigError as error:
+            unknown["accounts", name, "connector"] = error.message
+    return models, unknown
+
+
+def _with_options(
+    name: str, account: Any, model: type[BaseModel] | None, judge: _Judge, context: Mapping[str, Any]
+) -> Any:
+    """The account with its options as the connector's model."""
+    if not isinstance(account, dict):
+        return account
+    given: Any = _NoOptions()
+    if model is not None:
+        place = ("accounts", name, "options")
+        try:
+            # Left out means none: the model then names every option that it needs.
+            given = model.model_validate(account.get("options", {}), context=context)
+        except ValidationError as error:
+            judge.judge(error, place)
+    return {**account, "options": given}
+
+
+class _Judge:
+    """Puts what the models found into words, with file and line."""
+
+    def __init__(self, document: Document, shape: Shape, variables: Mapping[Place, str], source: str) -> None:
+        self._document = document
+        self._shape = shape
+        self._variables = variables
+        self._source = source
+        self._broken = frozenset(_broken(document.data, ()))
+        self._around_broken = frozenset(place[:length] for place in self._broken for length in range(len(place)))
+        self._noted: set[tuple[Place, bool]] = set()
+        self.problems: list[Problem] = []
+
+    def note(self, place: Place, text: str, *, warning: bool = False) -> None:
+        """Adds one problem, once per place."""
+        if (place, warning) in self._noted:
+            return
+        self._noted.add((place, warning))
+        source, line = self._source, self._document.line_of(place)
+        for length in range(len(place), 0, -1):
+            if place[:length] in self._variables:
+                source, line = self._variables[place[:length]], None
+                break
+        self.problems.append(Problem(source=source, line=line, place=place, text=text, warning=warning))
+
+    def judge(self, error: ValidationError, around: Place) -> None:
+        """Adds what pydantic found in the value at ``around``."""
+        for detail in error.errors(include_url=False):
+            place, value = self._locate((*around, *detail["loc"]), missing=detail["type"] == "missing")
+            if not self._is_broken(place, whole=detail["type"] == "secret"):
+                self.note(place, self._words(detail, place, value))
+
+    def check_accounts(self) -> None:
+        """Adds what is wrong between sites and accounts."""
+        accounts, sites = (self._group(name) for name in ("accounts", "sites"))
+        site_of: dict[str, str] = {}
+        role_of: dict[str, str] = {}
+        for site, parts in sites.items():
+            for role in ("booking", "pims"):
+                end = parts.get(role) if isinstance(parts, dict) else None
+                account = end.get("account") if isinstance(end, dict) else None
+                if not isinstance(account, str):
+                    continue
+                place = ("sites", site, role, "account")
+                if account not in accounts:
+                    self.note(place, f"no account is called {shown(account)}{nearest(account, accounts)}")
+                elif role_of.setdefault(account, role) != role:
+                    self.note(place, f"the account {shown(account)} is a {role_of[account]} account at another place")
+                elif role == "booking" and site_of.setdefault(account, site) != site:
+                    self.note(
+                        place,
+                        f"the account {shown(account)} already is the booking side of {shown(site_of[account])}",
+                    )
+        for account in accounts:
+            if account not in role_of and sites:
+                self.note(("accounts", account), "no site uses this account", warning=True)
+
+    def _group(self, name: str) -> dict[str, Any]:
+        group = self._document.data.get(name)
+        return group if isinstance(group, dict) else {}
+
+    def _locate(self, loc: Place, *, missing: bool) -> tuple[Place, Any]:
+        """The place in the file of pydantic's location, which also names members of unions, and the value there."""
+        place: Place = ()
+        node = self._document.data
+        for index, part in enumerate(loc):
+            inside = dict(enumerate(node)) if isinstance(node, list) else node
+            if isinstance(inside, dict) and part in inside:
+                node = inside[part]
+            elif part == "options" and len(place) == 2:
+                node = {}
+            elif missing and index == len(loc) - 1:
+                node = None
+            else:
+                continue
+            place = (*place, part)
+        return place, node
+
+    def _is_broken(self, place: Place, *, whole: bool) -> bool:
+        """Something in the way could not be read (``whole``: or inside), and that is told already."""
+        if whole and place in self._around_broken:
+            return True
+        return any(place[:length] in self._broken for length in range(len(place) + 1))
+
+    def _words(self, detail: Any, place: Place, value: Any) -> str:
+        kind: str = detail["type"]
+        context: Mapping[str, Any] = detail.get("ctx", {})
+        if kind == "missing":
+            return "is missing"
+        if kind == "extra_forbidden":
+            return f"unknown key{nearest(str(place[-1]), self._shape.keys(place[:-1]) or ())}"
+        if value is None and kind not in ("secret", "vetbridge"):
+            return "is empty; give it a value or remove the key"
+        text_words = "must be text; put it in quotes" if isinstance(value, (int, float)) else "must be text"
+        number_hint = "; remove the quotes" if isinstance(value, str) else ""
+        words = {
+            "string_type": text_words,
+            "int_type": f"must be a whole number{number_hint}",
+            "int_parsing": "must be a whole number",
+            "int_from_float": "must be a whole number",
+            "float_type": f"must be a number{number_hint}",
+            "float_parsing": "must be a number",
+            "bool_type": f"must be true or false{number_hint}",
+            "bool_parsing": "must be true or false",
+            "list_type": "must be a list",
+            "tuple_type": "must be a list",
+            "model_type": "must be a group of keys",
+            "dict_type": "must be a group of keys",
+            "mapping_type": "must be a group of keys",
+            "too_short": "must hold at least one entry",
+            "string_too_short": "must not be empty",
+            "string_too_long": f"must have at most {context.get('max_length')} characters",
+            "literal_error": f"must be one of {context.get('expected')}",
+            "greater_than": f"must be more than {context.get('gt')}",
+            "greater_than_equal": f"must be at least {context.get('ge')}",
+            "less_than": f"must be less than {context.get('lt')}",
+            "less_than_equal": f"must be at most {context.get('le')}",
+        }
+        if kind in words:
+            return words[kind]
+        if kind == "string_pattern_mismatch" and (len(place) == 2 or place[-1] == "account"):
+            return "a name has lower-case letters, digits and hyphens only"
+        return str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _broken(node: Any, place: Place) -> Iterator[Place]:
+    if isinstance(node, Broken):
+        yield place
+    elif isinstance(node, dict):
+        for key, inner in node.items():
+            yield from _broken(inner, (*place, key))
+    elif isinstance(node, list):
+        for index, inner in enumerate(node):
+            yield from _broken(inner, (*place, index))
+
+
+def _leaves(node: Any, place: Place) -> Iterator[tuple[Place, Any]]:
+    if isinstance(node, BaseModel):
+        for name in type(node).model_fields:
+            yield from _leaves(getattr(node, name), (*place, name))
+    elif isinstance(node, Mapping) and node:
+        for key, inner in node.items():
+            yield from _leaves(inner, (*place, str(key)))
+    else:
+        yield place, node

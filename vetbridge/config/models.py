@@ -1,0 +1,336 @@
+"""What a config says: every key, its meaning, unit and default.
+
+The page docs/configuration.md and config.example.yaml describe the same keys; tests compare them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from vetbridge.config.problems import nearest, shown
+from vetbridge.config.secrets import Secret
+from vetbridge.core.records import RECORD_TYPES
+
+LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+
+VERSION = 1
+"""Version of the config's form that this VetBridge reads."""
+
+OTHERWISE = "otherwise"
+"""The key in a code list that says what stands for a code that the list does not hold."""
+
+
+def _problem(text: str) -> PydanticCustomError:
+    # The words go in as a parameter: braces in a template would be taken for one.
+    return PydanticCustomError("vetbridge", "{words}", {"words": text})
+
+
+def _known_zone(name: str) -> str:
+    zones = _zones()
+    if name not in zones:
+        # Any spelling of case is near enough for a hint: people write europe/london.
+        folded = {zone.casefold(): zone for zone in zones}
+        near = difflib.get_close_matches(name[:80].casefold(), folded, n=1)
+        hint = f"; did you mean {folded[near[0]]!r}?" if near else "; write it like Europe/London"
+        raise _problem(f"no IANA time zone is called {shown(name)}{hint}")
+    return name
+
+
+def _known_country(code: str) -> str:
+    if code not in _countries():
+        hint = "; the United Kingdom is GB" if code.upper() == "UK" else "; two capital letters, such as GB or DE"
+        raise _problem(f"no ISO 3166 country has the code {shown(code)}{hint}")
+    return code
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime", "posixrules"})
+
+
+@cache
+def _countries() -> frozenset[str]:
+    table = resources.files("tzdata.zoneinfo").joinpath("iso3166.tab").read_text("utf-8")
+    return frozenset(line[:2] for line in table.splitlines() if not line.startswith("#"))
+
+
+def _from_folder(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise _problem("must be a path in text")
+    if "\0" in str(value):
+        raise _problem("holds a character that no path may have")
+    folder = info.context.get("folder") if isinstance(info.context, Mapping) else None
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise _problem("starts with ~ and a user whose home is not known; write the path in full") from None
+    return (folder or Path()) / path
+
+
+def _known_version(version: int) -> int:
+    if version != VERSION:
+        raise _problem(f"this VetBridge reads version {VERSION} of the config's form")
+    return version
+
+
+def _as_code(value: object) -> object:
+    # A side's codes are compared as text; whole numbers are what most vendors call them.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Seconds = Annotated[float, Field(strict=True, ge=0, le=31_536_000, allow_inf_nan=False)]
+"""A span of time in seconds, at most a year."""
+SomeSeconds = Annotated[float, Field(strict=True, ge=1, le=31_536_000, allow_inf_nan=False)]
+"""A span of time in seconds, at least one."""
+Flag = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
+"""An account's or a site's own name: it stands in logs and addresses."""
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Country = Annotated[str, AfterValidator(_known_country)]
+FolderPath = Annotated[Path, BeforeValidator(_from_folder)]
+"""A path that starts at the config's folder."""
+Code = Annotated[str, BeforeValidator(_as_code), Field(min_length=1, max_length=200)]
+"""A code of a side, as text."""
+Owner = Literal["booking", "pims", "ask"]
+"""Who decides when both sides changed a field: a side, or a person."""
+
+
+class Part(BaseModel):
+    """A part of the config: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Ledger(Part):
+    """Where VetBridge keeps its memory."""
+
+    path: FolderPath = Path("vetbridge.db")
+    """The database file, from the config's folder. A local disk, never a network share."""
+    key: Secret
+    """Encrypts personal values in the ledger. Whoever loses it loses the ledger."""
+
+
+class Door(Part):
+    """Where webhooks come in and health is asked."""
+
+    host: Text = "127.0.0.1"
+    """Address to listen at; the default is reached from this machine only."""
+    port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8710
+    """TCP port; 0 lets the system choose one."""
+
+    @property
+    def loopback(self) -> bool:
+        """The door is reached from this machine only."""
+        if self.host in LOOPBACK_NAMES:
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class Daemon(Part):
+    """How `vetbridge run` works."""
+
+    workers: Annotated[int, Field(strict=True, ge=1, le=64)] = 4
+    """Threads that work on lanes."""
+
+
+class Timings(Part):
+    """Waits and limits, all in seconds."""
+
+    absence_confirm: Seconds = 300.0
+    """A record counts as gone only after two misses this far apart."""
+    retry_first: SomeSeconds = 5.0
+    """First wait after a side did not answer; doubles up to ``retry_longest``."""
+    retry_longest: SomeSeconds = 600.0
+    """Longest wait between two tries."""
+    request_timeout: SomeSeconds = 30.0
+    """How long one request may take."""
+    settle: Seconds = 0.0
+    """Added to ``request_timeout`` and the connector's late landing before a lost write is looked for."""
+    pims_refresh: SomeSeconds = 60.0
+    """How often a PIMS account's clients and pets are read for changes."""
+    mirror_stale: SomeSeconds = 3600.0
+    """No new client is created when the mirror of the PIMS is older."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Timings:
+        if self.retry_longest < self.retry_first:
+            raise _problem("retry_longest is shorter than retry_first; make it as long at least")
+        if self.mirror_stale < self.pims_refresh:
+            raise _problem("mirror_stale is shorter than pims_refresh: no client could ever be created")
+        return self
+
+
+class Log(Part):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that are written."""
+    format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""
+
+
+class Account(Part):
+    """One set of credentials at one vendor."""
+
+    connector: Text
+    """Which connector speaks to the vendor: ``altegio``, ``ezyvet``."""
+    poll: SomeSeconds = 60.0
+    """Seconds between two looks for changes."""
+    limit_scale: Annotated[float, Field(strict=True, gt=0, le=10_000, allow_inf_nan=False)] = 1.0
+    """Scales the vendor's rate limits. Only for simulators: a real vendor will block the account."""
+    hook_secret: Secret | None = None
+    """The last part of the webhook's address, http://HOST:PORT/hooks/ACCOUNT/SECRET; without it none are taken."""
+    options: Any
+    """The connector's own options, as its model."""
+
+
+class Otherwise(Part):
+    """What stands for a code that a list does not hold."""
+
+    read: Text | None = None
+    """VetBridge's word for an unknown code of the side; without it such a code is an error."""
+    write: Code | None = None
+    """The side's code for a word that the list does not hold; without it such a word is an error."""
+
+
+def _code_shape(value: object) -> str | None:
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        return "one"
+    if isinstance(value, (list, tuple)):
+        return "several"
+    return "otherwise" if isinstance(value, (Mapping, Otherwise)) else None
+
+
+CodeEntry = Annotated[
+    Annotated[Code, Tag("one")]
+    | Annotated[tuple[Code, ...], Field(min_length=1), Tag("several")]
+    | Annotated[Otherwise, Tag("otherwise")],
+    Discriminator(
+        _code_shape,
+        custom_error_type="vetbridge",
+        custom_error_message="must be a code in quotes, or a list of codes",
+    ),
+]
+
+
+def _sound_list(entries: Mapping[str, str | tuple[str, ...] | Otherwise]) -> Mapping[str, Any]:
+    word_of: dict[str, str] = {}
+    for word, codes in entries.items():
+        if (word == OTHERWISE) != isinstance(codes, Otherwise):
+            raise _problem(f"'{OTHERWISE}' takes read and write, every other word a code or a list of codes")
+        if isinstance(codes, Otherwise):
+            continue
+        for code in (codes,) if isinstance(codes, str) else codes:
+            if word_of.setdefault(code, word) != word:
+                raise _problem(f"the code {shown(code)} stands for both {shown(word_of[code])} and {shown(word)}")
+    return entries
+
+
+CodeList = Annotated[Mapping[str, CodeEntry], AfterValidator(_sound_list)]
+"""VetBridge's word -> the side's code or codes, of which the first is written and all are read."""
+
+
+class Placeholder(Part):
+    """A site's stand-in client and pet, made by staff in the PIMS, for an appointment that is not linked yet."""
+
+    client: Code
+    """Id of the stand-in client in the PIMS."""
+    pet: Code
+    """Id of the stand-in pet in the PIMS."""
+
+
+class BookingEnd(Part):
+    """The booking side of a site."""
+
+    account: Name
+    """Name of the account."""
+    mapping: Text | None = None
+    """Mapping table: a shipped name or a path from the config's folder. Without it the connector's own."""
+    codes: Mapping[Text, CodeList] = {}
+    """The site's code lists at this side, by list: species, appointment_type, resource, status."""
+
+
+class PimsEnd(BookingEnd):
+    """The practice system of a site."""
+
+    placeholder: Placeholder | None = None
+    """Needed where the PIMS takes no appointment without an owner."""
+
+
+class Create(Part):
+    """What VetBridge may create in the PIMS."""
+
+    clients: Flag = True
+    """New clients, for bookers whom the PIMS does not know."""
+    pets: Flag = True
+    """New pets of known or new clients."""
+
+
+OWNED_FIELDS = tuple(
+    f"{kind.value}.{field.name}"
+    for kind, record in RECORD_TYPES.items()
+    for field in fields(record)
+    if field.name not in ("id", "version")
+)
+"""Every field that may have an owner."""
+
+
+def _owned_field(name: str) -> str:
+    if name not in OWNED_FIELDS:
+        raise _problem(f"no field is called {shown(name)}{nearest(name, OWNED_FIELDS)}")
+    return name
+
+
+class Site(Part):
+    """One practice location: its booking side and its PIMS, kept in agreement."""
+
+    name: Text
+    """What people call it."""
+    zone: Zone
+    """IANA time zone."""
+    country: Country
+    """ISO 3166 country, two letters; phones without a country code are read by it."""
+    booking: BookingEnd
+    pims: PimsEnd
+    create: Create = Create()
+    owners: Mapping[Annotated[str, AfterValidator(_owned_field)], Owner] = {}
+    """Field owners that differ from the defaults, as KIND.FIELD: booking, pims or ask."""
+
+
+class Config(Part):
+    """The whole config."""
+
+    version: Annotated[int, Field(strict=True), AfterValidator(_known_version)]
+    """Version of the config's form."""
+    ledger: Ledger
+    door: Door = Door()
+    daemon: Daemon = Daemon()
+    timings: Timings = Timings()
+    log: Log = Log()
+    accounts: Annotated[Mapping[Name, Account], Field(min_length=1)]
+    sites: Annotated[Mapping[Name, Site], Field(min_length=1)]

@@ -1,0 +1,5 @@
+"""Secrets for connectors, which may not import the config package."""
+
+from vetbridge.config.secrets import Secret
+
+__all__ = ["Secret"]

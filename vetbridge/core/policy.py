@@ -1,0 +1,68 @@
+"""Who owns which field, and what a flow may write: the defaults, as data (architecture, section 7).
+
+The planner knows no kinds and no sides; this module tells it what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from vetbridge.core.planning import FieldOwner
+from vetbridge.core.records import Kind, Side
+
+OWNERS: Mapping[Kind, Mapping[str, Side]] = MappingProxyType(
+    {
+        # What a client typed about itself has no owner: where both sides changed it, a person decides.
+        Kind.CLIENT: MappingProxyType({"active": Side.PIMS}),
+        Kind.PET: MappingProxyType(
+            {
+                "client_id": Side.PIMS,
+                "name": Side.PIMS,
+                "species": Side.PIMS,
+                "breed": Side.PIMS,
+                "sex": Side.PIMS,
+                "birth_date": Side.PIMS,
+                "deceased": Side.PIMS,
+                "active": Side.PIMS,
+            }
+        ),
+        Kind.APPOINTMENT: MappingProxyType(
+            {
+                # The slot has one owner: half of it from each side is a slot that nobody asked for.
+                "start": Side.BOOKING,
+                "duration": Side.BOOKING,
+                "resource": Side.BOOKING,
+                "appointment_type": Side.BOOKING,
+                # The text inside VetBridge's block. Staff's text around it is never compared or written.
+                "notes": Side.BOOKING,
+                # Whether the visit is confirmed, begun or over is seen at the practice, and so is whose visit it is.
+                # That one side cancelled is no conflict of values: the planner has its own rules for it.
+                "status": Side.PIMS,
+                "client_id": Side.PIMS,
+                "pet_id": Side.PIMS,
+            }
+        ),
+    }
+)
+"""The side whose value wins where both sides changed a field differently; a person decides on what is not named."""
+
+KEPT_BY_PIMS: Mapping[Kind, frozenset[str]] = MappingProxyType(
+    {
+        Kind.CLIENT: frozenset({"given_name", "family_name", "phones", "emails", "active"}),
+        Kind.PET: frozenset(OWNERS[Kind.PET]),
+    }
+)
+"""Fields that a change on the booking side never overwrites in the PIMS: they are proposed to a person instead."""
+
+
+def owners(kind: Kind, here: Side) -> dict[str, FieldOwner]:
+    """The planner's field owners for a flow that starts at side ``here``."""
+    return {
+        name: FieldOwner.HERE if side is here else FieldOwner.THERE for name, side in OWNERS.get(kind, {}).items()
+    }
+
+
+def writable(kind: Kind, here: Side, updatable: frozenset[str]) -> frozenset[str]:
+    """What a flow from ``here`` may update: what the other side can take (its capabilities), less what is kept."""
+    return updatable - KEPT_BY_PIMS.get(kind, frozenset()) if here is Side.BOOKING else updatable

@@ -1,0 +1,196 @@
+"""Builds the program from its parts: ledger, connectors, pairs, engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vetbridge.config.loader import Loaded, load
+from vetbridge.config.models import Site
+from vetbridge.connector.accounted import Accounted
+from vetbridge.connector.clock import Clock, SystemClock
+from vetbridge.connector.plugin import Environment, plugin
+from vetbridge.core.planning import FieldOwner
+from vetbridge.core.policy import owners
+from vetbridge.core.records import Kind, Side
+from vetbridge.daemon.lock import single_instance
+from vetbridge.ledger import accounts, changes
+from vetbridge.ledger.database import Ledger, open_ledger
+from vetbridge.mapping import Mapper, load_table
+from vetbridge.sync.engine import Engine
+from vetbridge.sync.pair import End, Pair, Placeholder, Timings
+from vetbridge.sync.receiving import Receiver
+from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.writing import Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """All parts of one VetBridge, put together from one config."""
+
+    loaded: Loaded
+    clock: Clock
+    ledger: Ledger
+    connectors: Mapping[str, Accounted]
+    pairs: tuple[Pair, ...]
+    engine: Engine
+    receivers: Mapping[str, Receiver]
+    """By account, booking and PIMS side alike."""
+    refreshers: Mapping[str, Refresher]
+    """By PIMS account; a PIMS that several sites share is read once."""
+
+    def close(self) -> None:
+        """Gives back connections and the ledger's file."""
+        for connector in self.connectors.values():
+            connector.close()
+        self.ledger.close()
+
+
+def read_config(path: Path) -> Loaded:
+    """The config, judged with the options of the connectors it names. Raises ``ConfigError``."""
+    return load(path, options=lambda name: plugin(name).options)
+
+
+def build_connectors(loaded: Loaded, clock: Clock, *, ledger: Ledger | None = None) -> dict[str, Accounted]:
+    """One connector per account. With a ledger, budgets that a vendor paused stay paused over a restart."""
+    built: dict[str, Accounted] = {}
+    for name, account in loaded.config.accounts.items():
+        site = _site_of(loaded, name)
+        environment = Environment(
+            account=name,
+            zone=site.zone,
+            country=site.country,
+            clock=clock,
+            timeout=loaded.config.timings.request_timeout,
+            limit_scale=account.limit_scale,
+            pauses=_pauses(ledger, name),
+            on_pause=_keep_pauses(ledger, name),
+        )
+        built[name] = Accounted(plugin(account.connector).build(account.options, environment), name, clock)
+    return built
+
+
+def build_mapper(loaded: Loaded, site: Site, side: Side) -> Mapper:
+    """The mapper of one side of one site: its connector's table, or the site's own, with the site's code lists."""
+    end = site.booking if side is Side.BOOKING else site.pims
+    shipped = plugin(loaded.config.accounts[end.account].connector).mapping
+    table = load_table(shipped if end.mapping is None else _table_of(loaded, end.mapping))
+    return Mapper(table, zone=site.zone, country=site.country, codes=end.codes)
+
+
+@contextmanager
+def assembled(
+    loaded: Loaded, *, command: str, clock: Clock | None = None, point: Point | None = None
+) -> Iterator[Program]:
+    """The whole program, as the only one that works on its ledger. Raises ``LedgerLocked`` where another one does."""
+    clock = clock or SystemClock()
+    config = loaded.config
+    with single_instance(config.ledger.path):
+        ledger = open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)
+        with ledger.write() as tx:
+            changes.release_all(tx)
+            for name, account in config.accounts.items():
+                accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
+            run_id = changes.begin_run(tx, command)
+        program = _program(loaded, clock, ledger, point)
+        try:
+            yield program
+        finally:
+            with ledger.write() as tx:
+                changes.end_run(tx, run_id)
+            program.close()
+
+
+def _program(loaded: Loaded, clock: Clock, ledger: Ledger, point: Point | None) -> Program:
+    connectors = build_connectors(loaded, clock, ledger=ledger)
+    timeout = loaded.config.timings.request_timeout
+    pairs = tuple(
+        Pair(
+            site=name,
+            zone=site.zone,
+            country=site.country,
+            booking=End(
+                account=site.booking.account,
+                connector=connectors[site.booking.account],
+                mapper=build_mapper(loaded, site, Side.BOOKING),
+                timeout=timeout,
+            ),
+            pims=End(
+                account=site.pims.account,
+                connector=connectors[site.pims.account],
+                mapper=build_mapper(loaded, site, Side.PIMS),
+                timeout=timeout,
+            ),
+            placeholder=Placeholder(client_id=site.pims.placeholder.client, pet_id=site.pims.placeholder.pet)
+            if site.pims.placeholder
+            else None,
+            may_create_clients=site.create.clients,
+            may_create_pets=site.create.pets,
+            owners=_appointment_owners(site),
+        )
+        for name, site in loaded.config.sites.items()
+    )
+    waits = loaded.config.timings
+    timings = Timings(
+        absence_confirm=waits.absence_confirm,
+        retry_first=waits.retry_first,
+        retry_longest=waits.retry_longest,
+        settle=waits.settle,
+        mirror_stale=waits.mirror_stale,
+    )
+    receivers: dict[str, Receiver] = {}
+    refreshers: dict[str, Refresher] = {}
+    for pair in pairs:
+        receiver = Receiver(pair, ledger)
+        receivers[pair.booking.account] = receiver
+        receivers.setdefault(pair.pims.account, receiver)
+        refreshers.setdefault(pair.pims.account, Refresher(pair, ledger))
+    engine = Engine(pairs, ledger, clock, timings, **({"point": point} if point else {}))
+    return Program(
+        loaded=loaded,
+        clock=clock,
+        ledger=ledger,
+        connectors=connectors,
+        pairs=pairs,
+        engine=engine,
+        receivers=receivers,
+        refreshers=refreshers,
+    )
+
+
+def _site_of(loaded: Loaded, account: str) -> Site:
+    """The first site that uses an account; the config makes sure that there is one."""
+    return next(site for site in loaded.config.sites.values() if account in (site.booking.account, site.pims.account))
+
+
+def _table_of(loaded: Loaded, mapping: str) -> str | Path:
+    """A shipped table's name, or the path of the site's own, which starts at the config's folder."""
+    return loaded.folder / mapping if mapping.endswith((".yaml", ".yml")) else mapping
+
+
+def _appointment_owners(site: Site) -> dict[str, FieldOwner]:
+    """The default field owners with the site's own over them."""
+    words = {"booking": FieldOwner.HERE, "pims": FieldOwner.THERE, "ask": FieldOwner.ASK}
+    prefix = f"{Kind.APPOINTMENT}."
+    own = {name.removeprefix(prefix): words[owner] for name, owner in site.owners.items() if name.startswith(prefix)}
+    return {**owners(Kind.APPOINTMENT, Side.BOOKING), **own}
+
+
+def _pauses(ledger: Ledger | None, account: str) -> dict[str, float]:
+    if ledger is None:
+        return {}
+    with ledger.read() as tx:
+        return accounts.paused_budgets(tx, account)
+
+
+def _keep_pauses(ledger: Ledger | None, account: str) -> Callable[[str, float], None] | None:
+    if ledger is None:
+        return None
+
+    def keep(budget: str, seconds: float) -> None:
+        with ledger.write() as tx:
+            accounts.pause_budget(tx, account, budget, seconds)
+
+    return keep

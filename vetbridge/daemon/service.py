@@ -1,0 +1,91 @@
+"""The daemon: a clock for polls and refreshes, a dispatcher for due work, and an end in good order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from vetbridge.core.records import Side
+from vetbridge.daemon.assembly import Program
+from vetbridge.daemon.dispatcher import Dispatcher
+from vetbridge.daemon.rounds import Rounds
+from vetbridge.ledger import accounts
+
+log = structlog.get_logger("vetbridge.daemon")
+
+STOP_PATIENCE = 60.0
+"""Seconds that an attempt in flight may take to finish after the word to stop."""
+
+
+class Service:
+    """One running VetBridge."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._rounds = Rounds(program)
+        self.dispatcher = Dispatcher(program.engine, program.loaded.config.daemon.workers)
+        self._clock = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(max(4, 2 * len(program.connectors)))},
+            # A tick that was missed is made up for by the next one: the ledger knows what is due.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        self._clock.add_listener(_troubled, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+
+    def start(self) -> None:
+        """Begins: refreshes and polls at once, then by the config's intervals."""
+        config = self._program.loaded.config
+        for account in self._rounds.accounts(Side.PIMS):
+            self._every(config.timings.pims_refresh, self._rounds.refresh, account)
+        for account in self._rounds.accounts(Side.BOOKING):
+            self._every(config.accounts[account].poll, self._poll, account)
+        self.dispatcher.start()
+        self._clock.start()
+
+    def stop(self) -> bool:
+        """Ends: nothing new begins, attempts in flight finish. False where one had to be left behind."""
+        self._clock.shutdown(wait=False)
+        return self.dispatcher.stop(STOP_PATIENCE)
+
+    def health(self) -> Mapping[str, Any]:
+        """What a monitor asks for; no personal data and no counts that grow with the clinic."""
+        with self._program.ledger.read() as tx:
+            silent = sorted(accounts.not_answering(tx))
+            mirrors = {
+                account: accounts.get(tx, account).mirror_complete_at is not None
+                for account in self._rounds.accounts(Side.PIMS)
+            }
+        return {"status": "ok", "not_answering": silent, "mirrors": mirrors}
+
+    def _poll(self, account: str) -> None:
+        self._rounds.poll(account)
+        self.dispatcher.wake()
+
+    def _every(self, seconds: float, work: Any, account: str) -> None:
+        self._clock.add_job(
+            work,
+            "interval",
+            seconds=seconds,
+            args=[account],
+            id=f"{work.__name__}:{account}",
+            next_run_time=datetime.now(UTC),
+        )
+
+
+def _troubled(event: JobExecutionEvent) -> None:
+    """A round that fell over or was missed is said; the next one runs all the same."""
+    error = getattr(event, "exception", None)
+    log.error("clock.trouble", job=event.job_id, error=type(error).__name__ if error else "missed")
+
+
+def wait_for(stopping: threading.Event) -> None:
+    """Waits for the word to stop; in slices, so that Windows sees Ctrl-C."""
+    while not stopping.wait(0.5):
+        pass

@@ -1,0 +1,149 @@
+"""Actions and attempts: every write is written down before it is sent, and settled after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+
+from vetbridge.core.records import Kind
+from vetbridge.ledger.content import plain, rich
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, ActionState, Attempt, Change, Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """A write that was written down, as it can be looked for after a crash."""
+
+    action_id: int
+    kind: Kind
+    operation: str
+    account: str
+    remote_id: str | None
+    stamp: str
+    payload: dict[str, Any]
+    """``native``: what is sent; ``here``: the booking's comparable fields it was made from; and what the adopting
+    of a found record needs."""
+    state: str
+    started_at: datetime
+    """When the last attempt was sent."""
+
+
+def intend(
+    tx: Transaction,
+    change: Change,
+    *,
+    account: str,
+    kind: Kind,
+    operation: str,
+    remote_id: str | None,
+    stamp: str,
+    fields: Collection[str],
+    payload: dict[str, Any],
+) -> int:
+    """Writes an action down, with its first attempt; returns the action's id."""
+    assert change.id is not None  # noqa: S101 - it came from the ledger
+    action = Action(
+        change_id=change.id,
+        record_id=change.record_id,
+        site=change.site,
+        account=account,
+        kind=kind,
+        operation=operation,
+        remote_id=remote_id,
+        stamp=stamp,
+        state=ActionState.INTENDED,
+        payload_sealed=tx.sealer.seal(plain(payload)),
+        fields=" ".join(sorted(fields)),
+        created_at=tx.now,
+    )
+    tx.session.add(action)
+    tx.session.flush()
+    assert action.id is not None  # noqa: S101 - flushed
+    tx.session.add(Attempt(action_id=action.id, number=1, state=ActionState.INTENDED, started_at=tx.now))
+    return action.id
+
+
+def close(
+    tx: Transaction,
+    action_id: int,
+    state: ActionState,
+    *,
+    remote_id: str | None = None,
+    code: str = "",
+    message: str = "",
+) -> None:
+    """Says how an action's last attempt ended."""
+    action = tx.session.get_one(Action, action_id)
+    action.state = state
+    if remote_id is not None:
+        action.remote_id = remote_id
+    if state in (ActionState.ANSWERED, ActionState.NOT_DONE):
+        action.answered_at = tx.now
+    attempt = _last_attempt(tx, action_id)
+    attempt.state = state
+    attempt.code = code
+    attempt.message = message
+    attempt.ended_at = tx.now
+
+
+def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
+    """Writes for a record that may or may not have happened, oldest first."""
+    rows = tx.session.exec(
+        select(Action)
+        .where(Action.record_id == record_id, col(Action.state).in_(UNSETTLED_ACTIONS))
+        .order_by(col(Action.id))
+    )
+    return tuple(_intention(tx, row) for row in rows)
+
+
+def reserve(tx: Transaction, account: str, kind: str, keys: Collection[str], record_id: int) -> bool:
+    """Reserves contact keys or slots for a record: all of them, or none where another record holds one."""
+    hashes = sorted({tx.sealer.hash(f"{kind}:{key}") for key in keys})
+    rows = tx.session.exec(
+        select(Reservation).where(
+            Reservation.account == account, Reservation.kind == kind, col(Reservation.key_hash).in_(hashes)
+        )
+    ).all()
+    if any(row.record_id != record_id for row in rows):
+        return False
+    mine = {row.key_hash for row in rows}
+    for key_hash in hashes:
+        if key_hash not in mine:
+            tx.session.add(
+                Reservation(account=account, kind=kind, key_hash=key_hash, record_id=record_id, created_at=tx.now)
+            )
+    return True
+
+
+def unreserve(tx: Transaction, record_id: int) -> None:
+    """Gives back all that a record had reserved."""
+    for row in tx.session.exec(select(Reservation).where(Reservation.record_id == record_id)):
+        tx.session.delete(row)
+
+
+def _last_attempt(tx: Transaction, action_id: int) -> Attempt:
+    return tx.session.exec(
+        select(Attempt).where(Attempt.action_id == action_id).order_by(col(Attempt.number).desc()).limit(1)
+    ).one()
+
+
+def _intention(tx: Transaction, row: Action) -> Intention:
+    assert row.id is not None  # noqa: S101 - it came from the ledger
+    assert row.payload_sealed is not None  # noqa: S101 - kept until the action is settled
+    attempt = _last_attempt(tx, row.id)
+    return Intention(
+        action_id=row.id,
+        kind=Kind(row.kind),
+        operation=row.operation,
+        account=row.account,
+        remote_id=row.remote_id,
+        stamp=row.stamp,
+        payload=rich(tx.sealer.open(row.payload_sealed)),
+        state=row.state,
+        started_at=attempt.started_at,
+    )

@@ -1,0 +1,262 @@
+"""Changes and lanes: what has to be worked on, by whom, and how it ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from vetbridge.core.errors import Stale
+from vetbridge.core.records import Kind
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Lane, Record, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lane that is ours until ``until``. ``epoch`` must still be the lane's own when we settle."""
+
+    lane: str
+    epoch: int
+    until: datetime
+
+
+def own_lane(account: str, kind: Kind, remote_id: str) -> str:
+    """The lane of a record that has not been read yet: its own."""
+    return f"record/{account}/{kind}/{remote_id}"
+
+
+def client_lane(account: str, client_id: str) -> str:
+    """The lane of a client with its pets and appointments."""
+    return f"client/{account}/{client_id}"
+
+
+def record_of(tx: Transaction, account: str, kind: Kind, remote_id: str) -> Record:
+    """The record's row, made where there is none."""
+    row = tx.session.exec(
+        select(Record).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
+    ).first()
+    if row is None:
+        row = Record(account=account, kind=kind, remote_id=remote_id, lane=own_lane(account, kind, remote_id))
+        tx.session.add(row)
+        tx.session.flush()
+    return row
+
+
+def receive(tx: Transaction, *, site: str, account: str, kind: Kind, remote_id: str, source: str) -> Change:
+    """A hint: raises the record's counter and opens an episode, or wakes the one that is open."""
+    record = record_of(tx, account, kind, remote_id)
+    record.hints += 1
+    assert record.id is not None  # noqa: S101 - flushed
+    change = open_change(tx, record.id)
+    if change is None:
+        change = Change(
+            record_id=record.id,
+            site=site,
+            account=account,
+            kind=kind,
+            remote_id=remote_id,
+            state=ChangeState.RECEIVED,
+            source=source,
+            received_at=tx.now,
+            next_at=tx.now,
+            updated_at=tx.now,
+        )
+        tx.session.add(change)
+    else:
+        change.next_at = tx.now
+        change.updated_at = tx.now
+    tx.session.flush()
+    return change
+
+
+def open_change(tx: Transaction, record_id: int) -> Change | None:
+    """The episode of a record that is not settled yet."""
+    return tx.session.exec(
+        select(Change).where(Change.record_id == record_id, col(Change.state).in_(OPEN_STATES))
+    ).first()
+
+
+def claim(tx: Transaction, *, worker: str, lease: timedelta, without_sites: Collection[str]) -> Lease | None:
+    """Leases the lane of the change that is due longest, where nobody holds it; None when nothing is due."""
+    lane = tx.session.exec(
+        select(Record.lane)
+        .join(Change, col(Change.record_id) == Record.id)
+        .outerjoin(Lane, col(Lane.key) == Record.lane)
+        .where(
+            col(Change.state).in_(OPEN_STATES),
+            col(Change.next_at) <= tx.now,
+            col(Change.site).not_in(list(without_sites)),
+            sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
+        )
+        .order_by(col(Change.next_at), col(Change.id))
+        .limit(1)
+    ).first()
+    return None if lane is None else lease_lane(tx, lane, worker=worker, lease=lease)
+
+
+def lease_lane(tx: Transaction, key: str, *, worker: str, lease: timedelta) -> Lease | None:
+    """Leases one lane; None when somebody holds it."""
+    row = tx.session.get(Lane, key)
+    if row is None:
+        row = Lane(key=key)
+        tx.session.add(row)
+    elif row.until is not None and row.until >= tx.now:
+        return None
+    row.owner = worker
+    row.until = tx.now + lease
+    row.epoch += 1
+    return Lease(key, row.epoch, row.until)
+
+
+def release(tx: Transaction, lease: Lease) -> None:
+    """Gives a lane back, where it is still ours."""
+    row = tx.session.get(Lane, lease.lane)
+    if row is not None and row.epoch == lease.epoch:
+        row.owner = None
+        row.until = None
+
+
+def release_all(tx: Transaction) -> None:
+    """Ends every lease: for the start of the one process that may run on this ledger."""
+    tx.session.exec(sa.update(Lane).values(owner=None, until=None))
+
+
+def held(tx: Transaction, leases: Sequence[Lease]) -> None:
+    """Raises ``Stale`` unless every lease is still ours: said in each transaction that settles something."""
+    for lease in leases:
+        row = tx.session.get(Lane, lease.lane)
+        if row is None or row.epoch != lease.epoch:
+            raise Stale(f"lane {lease.lane} was taken over; the work starts again")
+
+
+def next_due(tx: Transaction, lane: str) -> Change | None:
+    """The first change of a lane that is due."""
+    return tx.session.exec(
+        select(Change)
+        .join(Record, col(Record.id) == Change.record_id)
+        .where(Record.lane == lane, col(Change.state).in_(OPEN_STATES), col(Change.next_at) <= tx.now)
+        .order_by(col(Change.id))
+        .limit(1)
+    ).first()
+
+
+def begin(tx: Transaction, change_id: int) -> tuple[Change, Record]:
+    """Notes the hint counter that the coming read belongs to."""
+    change = tx.session.get_one(Change, change_id)
+    record = tx.session.get_one(Record, change.record_id)
+    change.hint = record.hints
+    change.tries += 1
+    return change, record
+
+
+def settle(
+    tx: Transaction,
+    change_id: int,
+    state: ChangeState,
+    code: str,
+    message: str,
+    *,
+    digest: str | None = None,
+    version: str | None = None,
+) -> bool:
+    """Ends an episode, unless a hint came since its read: then it stays open and is read again (law 3).
+
+    Returns whether it ended. ``digest`` and ``version`` say what content was settled.
+    """
+    change = tx.session.get_one(Change, change_id)
+    record = tx.session.get_one(Record, change.record_id)
+    change.updated_at = tx.now
+    if record.hints != change.hint:
+        change.state = ChangeState.RECEIVED
+        change.code = "hinted-meanwhile"
+        change.message = "a newer hint came while it was worked on; it is read again"
+        change.next_at = tx.now
+        return False
+    change.state = state
+    change.code = code
+    change.message = message
+    change.next_at = None
+    change.settled_at = tx.now
+    if digest is not None:
+        record.digest_hash = digest
+    if version is not None:
+        record.version = version
+    _supersede_failures(tx, change)
+    return True
+
+
+def wait(tx: Transaction, change_id: int, until: datetime, code: str, message: str) -> None:
+    """Puts a change off until a moment, with the reason."""
+    change = tx.session.get_one(Change, change_id)
+    change.state = ChangeState.WAITING
+    change.code = code
+    change.message = message
+    change.next_at = until
+    change.updated_at = tx.now
+
+
+def earliest(tx: Transaction, *, without_sites: Collection[str]) -> datetime | None:
+    """When the next open change is due."""
+    return tx.session.exec(
+        select(Change.next_at)
+        .where(col(Change.state).in_(OPEN_STATES), col(Change.site).not_in(list(without_sites)))
+        .order_by(col(Change.next_at))
+        .limit(1)
+    ).first()
+
+
+def begin_run(tx: Transaction, command: str) -> int:
+    """Notes that a process begins to work on the ledger."""
+    run = Run(command=command, pid=os.getpid(), started_at=tx.now)
+    tx.session.add(run)
+    tx.session.flush()
+    assert run.id is not None  # noqa: S101 - flushed
+    return run.id
+
+
+def end_run(tx: Transaction, run_id: int) -> None:
+    """Notes that it ended in good order."""
+    tx.session.get_one(Run, run_id).ended_at = tx.now
+
+
+def last_id(tx: Transaction) -> int:
+    """The number of the newest settled change; 0 where there is none."""
+    open_id = tx.session.exec(select(sa.func.min(Change.id)).where(col(Change.state).in_(OPEN_STATES))).one()
+    newest = tx.session.exec(select(sa.func.max(Change.id))).one()
+    return (open_id - 1) if open_id is not None else (newest or 0)
+
+
+def states_since(tx: Transaction, change_id: int) -> dict[str, int]:
+    """How many changes after ``change_id`` are in which state."""
+    rows = tx.session.exec(
+        select(Change.state, sa.func.count()).where(col(Change.id) > change_id).group_by(Change.state)
+    )
+    return dict(rows.all())
+
+
+def count(tx: Transaction, states: Collection[ChangeState]) -> int:
+    """How many changes are in one of these states."""
+    return tx.session.exec(
+        select(sa.func.count()).select_from(Change).where(col(Change.state).in_(list(states)))
+    ).one()
+
+
+def _supersede_failures(tx: Transaction, change: Change) -> None:
+    """Older failures of the same record need nobody once a newer episode ended."""
+    older = tx.session.exec(
+        select(Change).where(
+            Change.record_id == change.record_id,
+            Change.state == ChangeState.FAILED,
+            col(Change.id) < change.id,
+        )
+    )
+    for row in older:
+        row.state = ChangeState.SKIPPED
+        row.code = "superseded"
+        row.message = f"change {change.id} of the same record ended later"
+        row.updated_at = tx.now

@@ -1,0 +1,59 @@
+"""Canonical values as plain JSON, for sealed columns, and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import date, datetime
+from typing import Any
+
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import Appointment, AppointmentStatus, Client, Pet
+
+_RECORDS: dict[str, type[Client] | type[Pet] | type[Appointment]] = {
+    "client": Client,
+    "pet": Pet,
+    "appointment": Appointment,
+}
+
+
+def plain(value: Any) -> Any:
+    """A canonical value (record, instant, date, mapping, sequence, scalar) as JSON-like data."""
+    if isinstance(value, Instant):
+        return {"$instant": [value.utc.isoformat(), value.zone, value.local]}
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return {"$date": value.isoformat()}
+    if isinstance(value, (Client, Pet, Appointment)):
+        content = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        return {f"${type(value).__name__.lower()}": content}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return value
+
+
+def rich(value: Any) -> Any:
+    """The canonical value that ``plain`` wrote; sequences come back as tuples."""
+    if isinstance(value, list):
+        return tuple(rich(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        (tag, content) = next(iter(value.items()))
+        if tag == "$instant":
+            return Instant(datetime.fromisoformat(content[0]), content[1], content[2])
+        if tag == "$date":
+            return date.fromisoformat(content)
+        if tag[:1] == "$" and tag[1:] in _RECORDS:
+            return _record(_RECORDS[tag[1:]], content)
+    return {key: rich(item) for key, item in value.items()}
+
+
+def _record(
+    type_: type[Client] | type[Pet] | type[Appointment], content: dict[str, Any]
+) -> Client | Pet | Appointment:
+    known = {f.name for f in fields(type_)}
+    values = {name: rich(item) for name, item in content.items() if name in known}
+    if "status" in values:
+        values["status"] = AppointmentStatus(values["status"])
+    return type_(**values)

@@ -1,0 +1,1 @@
+"""Numbered steps of the ledger's schema, run by alembic."""

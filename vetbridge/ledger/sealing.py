@@ -1,0 +1,69 @@
+"""The ledger key at work: personal columns are sealed, and look-ups go through keyed hashes.
+
+An unkeyed hash of a phone number can be reversed by trying all numbers; a keyed one cannot.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from vetbridge.core.errors import LedgerError
+
+SHORTEST_KEY = 32
+"""Characters: a shorter ledger key is refused."""
+
+
+def new_key() -> str:
+    """A fresh ledger key, as text to be kept in a file or a secret store."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+class Sealer:
+    """Seals and opens personal values with the ledger key, and makes keyed hashes for look-ups."""
+
+    def __init__(self, key: str) -> None:
+        if len(key) < SHORTEST_KEY:
+            raise LedgerError(
+                f"the ledger key is shorter than {SHORTEST_KEY} characters; make one with "
+                "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`",
+                code="ledger-key",
+            )
+        self._aead = AESGCM(_derive(key, b"vetbridge seal 1"))
+        self._hash_key = _derive(key, b"vetbridge hash 1")
+
+    def __repr__(self) -> str:
+        return "Sealer(...)"
+
+    def seal(self, value: Any) -> bytes:
+        """A JSON-like value, sealed."""
+        nonce = os.urandom(12)
+        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return nonce + self._aead.encrypt(nonce, plain, None)
+
+    def open(self, sealed: bytes) -> Any:
+        """The value that was sealed. Raises ``LedgerError`` with another key or a damaged column."""
+        try:
+            return json.loads(self._aead.decrypt(sealed[:12], sealed[12:], None))
+        except (InvalidTag, ValueError):
+            raise LedgerError(
+                "a sealed column does not open: the ledger key is not the one this ledger was made with",
+                code="ledger-key",
+            ) from None
+
+    def hash(self, text: str) -> str:
+        """A keyed hash of a look-up value, 32 hexadecimal characters."""
+        return hmac.new(self._hash_key, text.encode(errors="replace"), hashlib.sha256).hexdigest()[:32]
+
+
+def _derive(key: str, purpose: bytes) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(key.encode())

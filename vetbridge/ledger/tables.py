@@ -1,0 +1,324 @@
+"""The ledger's tables (architecture, section 13).
+
+Ids of vendors are text. Moments are UTC. Columns that end in ``_sealed`` hold personal values, encrypted with the
+ledger key; columns that end in ``_hash`` hold keyed hashes. No other column may hold a name, a phone, an e-mail or a
+note.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlmodel import Field, SQLModel
+
+
+class ChangeState(StrEnum):
+    """Where a change stands. Being worked on is a lease, not a state."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    REVIEW = "review"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+OPEN_STATES = (ChangeState.RECEIVED, ChangeState.WAITING)
+"""States that the engine still has to work on."""
+
+
+class ActionState(StrEnum):
+    """Where one write stands."""
+
+    INTENDED = "intended"
+    UNKNOWN = "unknown"
+    ANSWERED = "answered"
+    NOT_DONE = "not_done"
+
+
+UNSETTLED_ACTIONS = (ActionState.INTENDED, ActionState.UNKNOWN)
+"""States of a write that may or may not have happened: look before anything else is written."""
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC that keeps its offset on every database."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To the database: UTC; SQLite gets it without an offset."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database: always with an offset."""
+        if value is None:
+            return None
+        assert isinstance(value, datetime)  # noqa: S101 - what the driver promises for this type
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _moment(*, nullable: bool = False, index: bool = False) -> Any:
+    return Field(default=None, sa_type=Moment, nullable=nullable, index=index)
+
+
+def _sealed() -> Any:
+    return Field(default=None, sa_type=sa.LargeBinary, nullable=True)
+
+
+class Meta(SQLModel, table=True):
+    """Facts about the ledger itself."""
+
+    __tablename__ = "meta"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Account(SQLModel, table=True):
+    """One set of credentials: whether it answers, and how complete its mirror is."""
+
+    __tablename__ = "account"
+    name: str = Field(primary_key=True)
+    connector: str
+    country: str = ""
+    """ISO 3166, for phones that are written without a country code."""
+    blocked_code: str | None = None
+    paused_until: datetime | None = _moment(nullable=True)
+    failures: int = 0
+    """Calls in a row that found the vendor unreachable."""
+    failing_since: datetime | None = _moment(nullable=True)
+    answered_at: datetime | None = _moment(nullable=True)
+    mirror_complete_at: datetime | None = _moment(nullable=True)
+    """When the mirror of clients and pets was first read completely and counted."""
+    mirror_read_at: datetime | None = _moment(nullable=True)
+
+
+class Budget(SQLModel, table=True):
+    """A rate budget that the vendor paused; kept so that a restart does not forget it."""
+
+    __tablename__ = "budget"
+    account: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    paused_until: datetime = _moment()
+
+
+class Cursor(SQLModel, table=True):
+    """How far a listing of changes has been read."""
+
+    __tablename__ = "cursor"
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    value: str
+    read_at: datetime = _moment()
+
+
+class Record(SQLModel, table=True):
+    """One record at one account, known by its id there."""
+
+    __tablename__ = "record"
+    __table_args__ = (sa.UniqueConstraint("account", "kind", "remote_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    account: str
+    kind: str
+    remote_id: str
+    hints: int = 0
+    """Raised by every hint; a settle counts only if it has not moved since the read."""
+    version: str | None = None
+    digest_hash: str | None = None
+    """Keyed hash of the content that was settled last."""
+    lane: str = Field(index=True)
+    missed_at: datetime | None = _moment(nullable=True)
+    """When it was first found gone; it counts as gone after a second miss."""
+    gone_at: datetime | None = _moment(nullable=True)
+    """Tombstone."""
+
+
+class Change(SQLModel, table=True):
+    """One episode of one record: opened by the first hint after the last settle."""
+
+    __tablename__ = "change"
+    __table_args__ = (sa.Index("change_due", "state", "next_at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    record_id: int = Field(foreign_key="record.id", index=True)
+    site: str
+    account: str
+    kind: str
+    remote_id: str
+    state: str
+    code: str = ""
+    """Why it is in this state: a stable reason or error code."""
+    message: str = ""
+    """The same in words, without personal values."""
+    source: str
+    hint: int = 0
+    """The record's hint counter at the last read."""
+    tries: int = 0
+    received_at: datetime = _moment()
+    next_at: datetime | None = _moment(nullable=True)
+    updated_at: datetime = _moment()
+    settled_at: datetime | None = _moment(nullable=True)
+    visit_at: datetime | None = _moment(nullable=True)
+    replay_of: int | None = None
+    run_id: int | None = None
+
+
+class Lane(SQLModel, table=True):
+    """A lease on a family of records. ``epoch`` rises with each lease, so that a late worker cannot settle."""
+
+    __tablename__ = "lane"
+    key: str = Field(primary_key=True)
+    owner: str | None = None
+    until: datetime | None = _moment(nullable=True)
+    epoch: int = 0
+
+
+class Link(SQLModel, table=True):
+    """This record there is that record here, with the two bases."""
+
+    __tablename__ = "link"
+    __table_args__ = (
+        sa.Index(
+            "link_booking_once",
+            "booking_account",
+            "kind",
+            "booking_id",
+            "part",
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL AND role = 'primary'"),
+            postgresql_where=sa.text("ended_at IS NULL AND role = 'primary'"),
+        ),
+        sa.Index("link_pims", "pims_account", "kind", "pims_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    site: str
+    kind: str
+    booking_account: str
+    booking_id: str
+    pims_account: str
+    pims_id: str
+    role: str = "primary"
+    """``primary`` carries field updates; ``member`` serves resolving only."""
+    part: int = 0
+    """Which part of a visit that stands as several records on one side."""
+    origin: str
+    """How it came to be: ``matched``, ``created``, ``placeholder``, ``found`` (after a lost answer)."""
+    stamp: str = ""
+    unlinked: bool = False
+    """The visit stands on the placeholder."""
+    pims_version: str | None = None
+    booking_mapping: str = ""
+    pims_mapping: str = ""
+    booking_base_sealed: bytes | None = _sealed()
+    pims_base_sealed: bytes | None = _sealed()
+    evidence_sealed: bytes | None = _sealed()
+    created_at: datetime = _moment()
+    updated_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
+
+
+class Mirror(SQLModel, table=True):
+    """The local copy of a PIMS client or pet, for matching."""
+
+    __tablename__ = "mirror"
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    remote_id: str = Field(primary_key=True)
+    parent_id: str | None = Field(default=None, index=True)
+    """The client's id, for a pet."""
+    active: bool = True
+    content_sealed: bytes | None = _sealed()
+    digest_hash: str = ""
+    read_at: datetime = _moment()
+
+
+class MatchKey(SQLModel, table=True):
+    """A blocking key of a client in the mirror, hashed."""
+
+    __tablename__ = "match_key"
+    account: str = Field(primary_key=True)
+    key_hash: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True, index=True)
+
+
+class Action(SQLModel, table=True):
+    """One write to one side, written down before it is sent."""
+
+    __tablename__ = "action"
+    id: int | None = Field(default=None, primary_key=True)
+    change_id: int = Field(foreign_key="change.id", index=True)
+    record_id: int = Field(foreign_key="record.id", index=True)
+    site: str
+    account: str
+    kind: str
+    operation: str
+    remote_id: str | None = None
+    stamp: str = ""
+    state: str = Field(index=True)
+    payload_sealed: bytes | None = _sealed()
+    fields: str = ""
+    """Names of the fields it writes."""
+    created_at: datetime = _moment()
+    answered_at: datetime | None = _moment(nullable=True)
+
+
+class Attempt(SQLModel, table=True):
+    """One try at an action."""
+
+    __tablename__ = "attempt"
+    id: int | None = Field(default=None, primary_key=True)
+    action_id: int = Field(foreign_key="action.id", index=True)
+    number: int
+    state: str
+    code: str = ""
+    message: str = ""
+    started_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
+
+
+class Reservation(SQLModel, table=True):
+    """A contact key or a slot that a change is about to use, so that nobody else does meanwhile."""
+
+    __tablename__ = "reservation"
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    """``contact`` or ``slot``."""
+    key_hash: str = Field(primary_key=True)
+    record_id: int = Field(foreign_key="record.id", index=True)
+    created_at: datetime = _moment()
+
+
+class Review(SQLModel, table=True):
+    """A question for a person."""
+
+    __tablename__ = "review"
+    id: int | None = Field(default=None, primary_key=True)
+    record_id: int = Field(foreign_key="record.id", index=True)
+    change_id: int = Field(foreign_key="change.id")
+    site: str
+    state: str = Field(index=True)
+    """``open``, ``answered``, ``closed``."""
+    why: str
+    """A stable reason code."""
+    visit_at: datetime | None = _moment(nullable=True)
+    question_sealed: bytes | None = _sealed()
+    opened_at: datetime = _moment()
+    closed_at: datetime | None = _moment(nullable=True)
+    closed_why: str = ""
+
+
+class Run(SQLModel, table=True):
+    """One life of the daemon, or one pass of `sync`."""
+
+    __tablename__ = "run"
+    id: int | None = Field(default=None, primary_key=True)
+    command: str
+    pid: int
+    started_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)

@@ -1,0 +1,263 @@
+"""The engine: takes due changes lane by lane, works on them, and writes down how each one ended.
+
+Whatever happens to one change ends that change, with a reason; it never takes its neighbours down (law 4), and no
+change stays without an end (law 8).
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from vetbridge.connector.clock import Clock
+from vetbridge.core.errors import (
+    AuthFailed,
+    BadAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Scope,
+    SlotTaken,
+    Stale,
+    VetBridgeError,
+)
+from vetbridge.core.records import Kind
+from vetbridge.ledger import accounts, actions, changes, reviews
+from vetbridge.ledger.changes import Lease
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
+from vetbridge.sync.appointments import Appointments
+from vetbridge.sync.job import Ask, Ending, Job, PutOff
+from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.writing import Point
+
+log = structlog.get_logger("vetbridge.sync")
+
+BAD_ANSWER_TRIES = 4
+"""An unreadable answer is asked for again this often before it counts as failed."""
+
+STALE_WAIT = timedelta(milliseconds=50)
+
+
+def nowhere(point: str) -> None:
+    """The named points of a run in earnest: nothing happens there."""
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the innermost frame: what support needs, without any value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
+
+
+class Engine:
+    """Works on the changes of all pairs of one ledger."""
+
+    def __init__(
+        self, pairs: Sequence[Pair], ledger: Ledger, clock: Clock, timings: Timings, *, point: Point = nowhere
+    ) -> None:
+        self._pairs: Mapping[str, Pair] = {pair.site: pair for pair in pairs}
+        self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+        self._point = point
+        self._appointments = {pair.site: Appointments(pair, ledger, clock, timings, point) for pair in pairs}
+        self._refreshers = {pair.site: Refresher(pair, ledger) for pair in pairs}
+
+    def work(self, worker: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Leases the lane that is due longest and works on its due changes; False when nothing is due.
+
+        Between two changes it ends early once ``stopping()`` says so.
+        """
+        if self.idle_for() > 0:
+            return False
+        lease = self._claim(worker)
+        if lease is None:
+            return False
+        try:
+            while not stopping() and self.step(lease):
+                pass
+        finally:
+            with self._ledger.write() as tx:
+                changes.release(tx, lease)
+        return True
+
+    def step(self, lease: Lease) -> bool:
+        """Works on the next due change of a lane that is held; False when none is due."""
+        with self._ledger.write() as tx:
+            row = changes.next_due(tx, lease.lane)
+            if row is None or self._held_back(row.site, accounts.not_answering(tx)):
+                return False
+            assert row.id is not None  # noqa: S101 - it came from the ledger
+            change, _record = changes.begin(tx, row.id)
+            job = Job(
+                change_id=row.id,
+                record_id=change.record_id,
+                hint=change.hint,
+                kind=change.kind,
+                remote_id=change.remote_id,
+                received_at=change.received_at,
+                leases=[lease],
+                site=change.site,
+                began_at=self._clock.steady(),
+            )
+            account, tries = change.account, change.tries
+        try:
+            self._work(job, self._pairs[job.site], account, tries)
+        finally:
+            with self._ledger.write() as tx:
+                for extra in job.leases[1:]:
+                    changes.release(tx, extra)
+        return True
+
+    def _claim(self, worker: str) -> Lease | None:
+        with self._ledger.write() as tx:
+            silent = accounts.not_answering(tx)
+            held_back = [site for site in self._pairs if self._held_back(site, silent)]
+            return changes.claim(
+                tx, worker=worker, lease=timedelta(seconds=self._timings.lease), without_sites=held_back
+            )
+
+    def _held_back(self, site: str, silent: set[str]) -> bool:
+        """A site whose sides do not both answer now, or which this configuration does not know."""
+        pair = self._pairs.get(site)
+        return pair is None or pair.booking.account in silent or pair.pims.account in silent
+
+    def _work(self, job: Job, pair: Pair, account: str, tries: int) -> None:
+        try:
+            ending = self._dispatch(job, pair, account)
+            self._point("before-settle")
+            self._end(job, ending)
+            self._point("settled")
+        except PutOff as put_off:
+            self._put_off(job, put_off)
+        except Ask as ask:
+            self._ask(job, ask)
+        except VetBridgeError as error:
+            self._failed(job, error, tries)
+        except Exception as error:
+            # A bug in the work on one change must not stop the others; it is named by its type alone, because its
+            # text may hold personal values.
+            log.error("change.bug", change=job.change_id, error=type(error).__name__, where=_where(error))
+            self._end(
+                job,
+                Ending(
+                    state=ChangeState.FAILED,
+                    code="bug",
+                    message=f"VetBridge itself failed ({type(error).__name__}); send this change's number to support",
+                ),
+            )
+
+    def _dispatch(self, job: Job, pair: Pair, account: str) -> Ending:
+        kind = Kind(job.kind)
+        if account == pair.pims.account:
+            return self._refreshers[pair.site].one(kind, job.remote_id)
+        if kind is Kind.APPOINTMENT:
+            return self._appointments[pair.site].work(job, self._enter)
+        return Ending(
+            state=ChangeState.SKIPPED,
+            code="follows-its-visit",
+            message=f"a {kind} of the booking side is carried over with its next visit",
+        )
+
+    def _enter(self, job: Job, lane: str) -> None:
+        """Moves a record to its client's lane, holding both; puts the change off where the lane is busy."""
+        if any(lease.lane == lane for lease in job.leases):
+            return
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            tx.session.get_one(Record, job.record_id).lane = lane
+            lease = changes.lease_lane(
+                tx, lane, worker=threading.current_thread().name, lease=timedelta(seconds=self._timings.lease)
+            )
+        if lease is None:
+            raise PutOff(self._clock.now(), "lane-busy", "another change of the same client is being worked on")
+        job.leases.append(lease)
+
+    def _end(self, job: Job, ending: Ending) -> None:
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            ended = changes.settle(
+                tx,
+                job.change_id,
+                ending.state,
+                ending.code,
+                ending.message,
+                digest=ending.digest,
+                version=ending.version,
+            )
+            if ended:
+                actions.unreserve(tx, job.record_id)
+            self._note_answers(tx, job)
+        log.info(
+            "change.ended" if ended else "change.again", change=job.change_id, state=ending.state, code=ending.code
+        )
+
+    def _note_answers(self, tx: Transaction, job: Job) -> None:
+        """An outage of an account is over once a call to it succeeded."""
+        pair = self._pairs[job.site]
+        for end in (pair.booking, pair.pims):
+            if end.connector.answered_at > job.began_at:
+                accounts.answered(tx, end.account)
+
+    def _put_off(self, job: Job, put_off: PutOff) -> None:
+        with self._ledger.write() as tx:
+            changes.wait(tx, job.change_id, put_off.until, put_off.code, put_off.message)
+
+    def _ask(self, job: Job, ask: Ask) -> None:
+        with self._ledger.write() as tx:
+            change = tx.session.get_one(Change, job.change_id)
+            reviews.ask(tx, change, why=ask.why, visit_at=change.visit_at, question={"why": ask.why, **ask.question})
+        self._end(job, Ending(state=ChangeState.REVIEW, code=ask.why, message=ask.message))
+
+    def _failed(self, job: Job, error: VetBridgeError, tries: int) -> None:
+        """What the error's class says: pause the account, wait, read again, ask, or give the change to a person."""
+        now = self._clock.now()
+        if isinstance(error, Stale):
+            self._put_off(job, PutOff(now + STALE_WAIT, error.code, error.message))
+        elif isinstance(error, OutcomeUnknown):
+            self._put_off(job, PutOff(now, error.code, error.message))
+        elif error.scope is Scope.ACCOUNT:
+            self._put_off(job, PutOff(self.account_failed(error), error.code, error.message))
+        elif isinstance(error, SlotTaken):
+            self._ask(job, Ask(error.code, error.message, {}))
+        elif isinstance(error, BadAnswer) and tries < BAD_ANSWER_TRIES:
+            wait = timedelta(seconds=self._timings.retry_first * 2**tries)
+            self._put_off(job, PutOff(now + wait, error.code, error.message))
+        else:
+            self._end(job, Ending(state=ChangeState.FAILED, code=error.code, message=error.message))
+
+    def account_failed(self, error: VetBridgeError) -> datetime:
+        """Backs off or blocks the account of an error; returns when to come back."""
+        with self._ledger.write() as tx:
+            if isinstance(error, AuthFailed):
+                accounts.block(tx, error.account, error.code)
+                log.error("account.blocked", account=error.account, code=error.code)
+                return tx.now
+            if isinstance(error, RateLimited):
+                accounts.pause_budget(tx, error.account, error.budget, error.wait)
+                return tx.now + timedelta(seconds=error.wait)
+            row = accounts.back_off(
+                tx, error.account, first=self._timings.retry_first, longest=self._timings.retry_longest
+            )
+            log.warning("account.paused", account=error.account, code=error.code, failures=row.failures)
+            return row.paused_until or tx.now
+
+    def idle_for(self) -> float:
+        """Seconds until a change is due whose sides answer; a day when none is open."""
+        with self._ledger.read() as tx:
+            silent = accounts.not_answering(tx)
+            held_back = [site for site in self._pairs if self._held_back(site, silent)]
+            due = changes.earliest(tx, without_sites=held_back)
+            back = accounts.back_at(tx, silent)
+        moments = [moment for moment in (due, back) if moment is not None]
+        return max(0.0, (min(moments) - self._clock.now()).total_seconds()) if moments else 86400.0
+
+    def open_changes(self) -> int:
+        """How many changes are not settled yet."""
+        with self._ledger.read() as tx:
+            return changes.count(tx, OPEN_STATES)

@@ -1,0 +1,60 @@
+"""One change being worked on, and the ways in which the work can end early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from vetbridge.ledger.changes import Lease
+from vetbridge.ledger.tables import ChangeState
+
+
+@dataclass(slots=True)
+class Job:
+    """One change in the hands of one worker."""
+
+    change_id: int
+    record_id: int
+    hint: int
+    """The record's hint counter when the work began."""
+    kind: str
+    remote_id: str
+    received_at: datetime
+    leases: list[Lease]
+    """The lanes that are held; every settle checks them."""
+    site: str
+    began_at: float
+    """When the work began, by the steady clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a change ends: its state, and the reason as a code and in words."""
+
+    state: ChangeState
+    code: str
+    message: str
+    digest: str | None = None
+    version: str | None = None
+
+
+class PutOff(Exception):
+    """The change has to wait; it is no failure."""
+
+    def __init__(self, until: datetime, code: str, message: str) -> None:
+        super().__init__(message)
+        self.until = until
+        self.code = code
+        self.message = message
+
+
+class Ask(Exception):
+    """A person has to decide before anything is written."""
+
+    def __init__(self, why: str, message: str, question: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.why = why
+        self.message = message
+        self.question = dict(question)

@@ -1,0 +1,60 @@
+"""A pair at work: one booking side and one PIMS side of a site, with all that is decided about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vetbridge.connector.accounted import Accounted
+from vetbridge.core.planning import FieldOwner
+from vetbridge.mapping import Mapper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One side of a pair."""
+
+    account: str
+    connector: Accounted
+    mapper: Mapper
+    timeout: float
+    """Seconds that one request may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placeholder:
+    """The site's stand-in client and pet; VetBridge never creates or edits them."""
+
+    client_id: str
+    pet_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One site's two sides."""
+
+    site: str
+    zone: str
+    country: str
+    booking: End
+    pims: End
+    placeholder: Placeholder | None
+    may_create_clients: bool
+    may_create_pets: bool
+    owners: Mapping[str, FieldOwner]
+    """Who owns each field of an appointment, seen from the booking side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Waits, in seconds."""
+
+    absence_confirm: float = 300.0
+    retry_first: float = 5.0
+    retry_longest: float = 600.0
+    settle: float = 0.0
+    mirror_stale: float = 3600.0
+    lease: float = 300.0
+    """How long a worker may hold a lane."""
+    busy: float = 1.0
+    """How long a change waits for a key that another one has reserved."""

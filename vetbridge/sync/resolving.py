@@ -1,0 +1,143 @@
+"""Who is meant: finds the PIMS client and pet of a booking, on fresh facts.
+
+The decision itself is ``vetbridge.core.matching``; this module brings it its records: candidates from the mirror,
+a live search before anybody counts as new, and a fresh read of whoever is about to be linked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from vetbridge.connector.clock import Clock
+from vetbridge.core import normalise
+from vetbridge.core.matching import Known, Match, Verdict, blocking_keys, match
+from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.ledger import accounts, links, mirror
+from vetbridge.ledger.database import Ledger
+from vetbridge.sync.job import PutOff
+from vetbridge.sync.pair import Pair, Timings
+
+MIRROR_WAIT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """Who is meant. ``client`` is set when the owner is known; ``pet`` when the animal is known, too."""
+
+    match: Match
+    client: Client | None = None
+    pet: Pet | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was decided about the owner."""
+        return self.match.verdict
+
+
+class Resolver:
+    """Resolves the bookings of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+
+    def resolve(self, appointment: Appointment) -> Resolution:
+        """Decides who is meant. Raises ``PutOff`` while the mirror cannot tell who is new."""
+        booker = appointment.booker or Client()
+        pet = appointment.booked_pet
+        linked = self._linked_client(appointment)
+        candidates = _merged(self._candidates(booker, pet), [linked] if linked else [])
+
+        def matched() -> Match:
+            linked_to = linked.client_id if linked else None
+            return match(booker, pet, candidates, country=self._pair.country, linked_to=linked_to)
+
+        found = matched()
+        if found.verdict is Verdict.NEW:
+            self._require_whole_mirror()
+            candidates = _merged(candidates, self._live_search(booker))
+            found = matched()
+        if found.verdict is Verdict.LINKED and (linked is None or found.client_id != linked.client_id):
+            fresh = self._fresh(found.client_id or "")
+            candidates = [one for one in candidates if one.client_id != found.client_id]
+            candidates = _merged(candidates, [fresh] if fresh else [])
+            found = matched()
+        return self._resolution(found, candidates)
+
+    def _resolution(self, found: Match, candidates: list[Known]) -> Resolution:
+        if found.verdict is not Verdict.LINKED:
+            return Resolution(match=found)
+        known = next(one for one in candidates if one.client_id == found.client_id)
+        pet = next((pet for pet in known.pets if pet.id == found.pet_id), None) if found.pet_id else None
+        return Resolution(match=found, client=known.client, pet=pet)
+
+    def _linked_client(self, appointment: Appointment) -> Known | None:
+        """The PIMS client that the booking's own client is linked to, freshly read."""
+        if appointment.client_id is None:
+            return None
+        with self._ledger.read() as tx:
+            link = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, appointment.client_id)
+        return None if link is None else self._fresh(link.pims_id)
+
+    def _candidates(self, booker: Client, pet: Pet | None) -> list[Known]:
+        keys = blocking_keys(booker, [pet] if pet else [], self._pair.country)
+        with self._ledger.read() as tx:
+            found = mirror.candidates(tx, self._pair.pims.account, keys)
+        return [known for known in found if not self._is_placeholder(known.client_id)]
+
+    def _is_placeholder(self, client_id: str | None) -> bool:
+        return self._pair.placeholder is not None and client_id == self._pair.placeholder.client_id
+
+    def _require_whole_mirror(self) -> None:
+        """Nobody counts as new until all clients were read, nor when they were read too long ago."""
+        with self._ledger.read() as tx:
+            account = accounts.get(tx, self._pair.pims.account)
+        now = self._clock.now()
+        if account.mirror_complete_at is None:
+            raise PutOff(now + MIRROR_WAIT, "mirror-incomplete", "the PIMS clients have not all been read yet")
+        read_at = account.mirror_read_at or account.mirror_complete_at
+        if now - read_at > timedelta(seconds=self._timings.mirror_stale):
+            raise PutOff(now + MIRROR_WAIT, "mirror-stale", "the PIMS clients were read too long ago")
+
+    def _live_search(self, booker: Client) -> list[Known]:
+        """Clients that the PIMS itself finds under the booking's phone or e-mail, stored in the mirror."""
+        end = self._pair.pims
+        keys = end.connector.capabilities.of(Kind.CLIENT).search
+        queries = [
+            {"phone": number} for text in booker.phones if (number := normalise.phone(text, self._pair.country))
+        ]
+        queries += [{"email": address} for text in booker.emails if (address := normalise.email(text))]
+        ids = {
+            client.id
+            for query in queries
+            if keys.issuperset(query)
+            for native in end.connector.search(Kind.CLIENT, query)
+            if (client := end.mapper.read(Kind.CLIENT, native)).id
+        }
+        return [
+            known for id_ in sorted(ids) if not self._is_placeholder(id_) and (known := self._fresh(id_)) is not None
+        ]
+
+    def _fresh(self, client_id: str) -> Known | None:
+        """A PIMS client and its pets, read now and kept in the mirror; None where the PIMS has none."""
+        end = self._pair.pims
+        native = end.connector.get(Kind.CLIENT, client_id)
+        if native is None:
+            with self._ledger.write() as tx:
+                known = mirror.client(tx, end.account, client_id)
+                if known is not None:
+                    mirror.put(tx, end.account, [replace(known.client, active=False)])
+            return None
+        client = end.mapper.read(Kind.CLIENT, native)
+        pets = [end.mapper.read(Kind.PET, pet) for pet in end.connector.search(Kind.PET, {"client_id": client_id})]
+        with self._ledger.write() as tx:
+            mirror.put(tx, end.account, [client, *pets])
+            return mirror.client(tx, end.account, client_id)
+
+
+def _merged(one: list[Known], other: list[Known]) -> list[Known]:
+    """Both lists, the fresher second one winning."""
+    return list({known.client_id: known for known in [*one, *other]}.values())

@@ -1,0 +1,169 @@
+"""The writing protocol: intended, sent, answered; and after a lost answer: look before anything is sent again.
+
+Vendors have no idempotency keys, so the effect is made exactly-once here (architecture, section 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.interface import Native, Operation, Receipt, Write
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, VetBridgeError
+from vetbridge.core.records import Kind, Record
+from vetbridge.ledger import actions, changes
+from vetbridge.ledger.actions import Intention
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import ActionState, Change
+from vetbridge.sync.job import Ask, Job, PutOff
+from vetbridge.sync.pair import End, Timings
+
+Point = Callable[[str], None]
+"""Called at each named point, so that a test can stop or kill the work there."""
+
+Keep = Callable[[Transaction, Mapping[str, Any], Record], None]
+"""Keeps what a write did: called in the transaction that settles the action, with the intention's payload and the
+record as the side returned it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One write to be done. ``payload`` is kept with it (sealed), for whoever finds the record later."""
+
+    kind: Kind
+    operation: Operation
+    fields: Mapping[str, object]
+    """Canonical fields to write."""
+    remote_id: str | None = None
+    stamp: str = ""
+    payload: Mapping[str, Any]
+
+
+class Writer:
+    """Writes to one end of a pair."""
+
+    def __init__(self, end: End, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
+        self._end = end
+        self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+        self._point = point
+
+    def write(self, job: Job, step: Step, keep: Keep) -> Record:
+        """Does one write, and keeps what it did. Raises what the connector raises, after writing that down, too."""
+        end = self._end
+        native = (
+            end.mapper.write(step.kind, dict(step.fields))
+            if step.operation is not Operation.CANCEL
+            else dict(step.fields)
+        )
+        payload = {**step.payload, "native": native}
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            action_id = actions.intend(
+                tx,
+                tx.session.get_one(Change, job.change_id),
+                account=end.account,
+                kind=step.kind,
+                operation=step.operation,
+                remote_id=step.remote_id,
+                stamp=step.stamp,
+                fields=step.fields.keys(),
+                payload=payload,
+            )
+        self._point("intended")
+        write = Write(operation=step.operation, kind=step.kind, id=step.remote_id, native=native, stamp=step.stamp)
+        record = self._send(action_id, write)
+        self._point("sent")
+        self._settle(job, action_id, payload, record, keep)
+        self._point("answered")
+        return record
+
+    def _send(self, action_id: int, write: Write) -> Record:
+        try:
+            receipt = self._end.connector.apply(write)
+            return self._read_back(write.kind, receipt)
+        except (OutcomeUnknown, BadAnswer) as error:
+            self._close(action_id, ActionState.UNKNOWN, error)
+            raise OutcomeUnknown(error.message) from None
+        except VetBridgeError as error:
+            self._close(action_id, ActionState.NOT_DONE, error)
+            raise
+
+    def _read_back(self, kind: Kind, receipt: Receipt) -> Record:
+        """The record as the side has it now. What cannot be read back counts as unknown, and is looked for."""
+        native: Native | None = receipt.native
+        try:
+            if native is None:
+                native = self._end.connector.get(kind, receipt.id)
+            if native is None:
+                raise OutcomeUnknown(f"{self._end.account}: the {kind} that was written cannot be read back")
+            return self._end.mapper.read(kind, native)
+        except VetBridgeError as error:
+            raise OutcomeUnknown(f"written, but not read back: {error.message}") from None
+
+    def _close(self, action_id: int, state: ActionState, error: VetBridgeError) -> None:
+        with self._ledger.write() as tx:
+            actions.close(tx, action_id, state, code=error.code, message=error.message)
+
+    def _settle(self, job: Job, action_id: int, payload: Mapping[str, Any], record: Record, keep: Keep) -> None:
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            actions.close(tx, action_id, ActionState.ANSWERED, remote_id=record.id)
+            keep(tx, payload, record)
+
+    def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep]) -> None:
+        """Finds out about every write of this record whose answer was lost; nothing else is written before.
+
+        Raises ``PutOff`` until a late write must have landed, and ``Ask`` where two records were found.
+        """
+        with self._ledger.read() as tx:
+            waiting = actions.unsettled(tx, job.record_id)
+        for intention in waiting:
+            if intention.operation != Operation.CREATE:
+                # An update or a cancel is no second record: the fresh read decides whether it is still wanted.
+                self._note(job, intention, ActionState.NOT_DONE, "read-again")
+                continue
+            self._look(job, intention, keepers[intention.kind])
+
+    def _look(self, job: Job, intention: Intention, keep: Keep) -> None:
+        end = self._end
+        landed = end.timeout + end.connector.capabilities.late_landing + self._timings.settle
+        ready = intention.started_at + timedelta(seconds=landed)
+        if self._clock.now() < ready:
+            raise PutOff(
+                ready,
+                "outcome-unknown",
+                f"{end.account}: the answer to a write was lost; looked for when it has landed",
+            )
+        write = Write(
+            operation=Operation.CREATE,
+            kind=intention.kind,
+            id=None,
+            native=intention.payload["native"],
+            stamp=intention.stamp,
+        )
+        found = {
+            record.id: record
+            for native in end.connector.look(write)
+            if (record := end.mapper.read(intention.kind, native)).id is not None
+        }
+        self._point("looked")
+        if not found:
+            self._note(job, intention, ActionState.NOT_DONE, "looked-and-not-found")
+        elif len(found) == 1:
+            self._settle(job, intention.action_id, intention.payload, next(iter(found.values())), keep)
+        else:
+            raise Ask(
+                "found-twice",
+                f"a write whose answer was lost stands {len(found)} times at {end.account}; remove the one too many",
+                {"kind": intention.kind, "ids": sorted(str(id_) for id_ in found)},
+            )
+
+    def _note(self, job: Job, intention: Intention, state: ActionState, code: str) -> None:
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            actions.close(tx, intention.action_id, state, code=code)

@@ -1,0 +1,371 @@
+"""The base of every simulator: store, faults, limits, webhooks, control door, and the order in which they act."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypedDict, Unpack
+
+from vetbridge.connector.clock import Clock
+from vetbridge.testing.clinic import Clinic, make_clinic
+from vetbridge.testing.simkit.clock import SettableClock
+from vetbridge.testing.simkit.faults import Faults
+from vetbridge.testing.simkit.limits import Limit, Limits
+from vetbridge.testing.simkit.server import (
+    HOST,
+    Effect,
+    Handler,
+    Refusal,
+    Request,
+    Response,
+    Route,
+    Server,
+    find_route,
+)
+from vetbridge.testing.simkit.store import STORE_FILE, Row, Store
+from vetbridge.testing.simkit.webhooks import Outbox
+
+CONTROL = "/_sim"
+"""Where the control door stands."""
+LONGEST_OUTAGE = 24 * 3600.0
+"""Seconds."""
+
+
+class SimulatorOptions(TypedDict, total=False):
+    """What every simulator can be made with."""
+
+    port: int
+    """Port to serve on; 0: a free one, or the kept one of a kept store."""
+    data: Path | None
+    """Folder to keep the store in; None: in memory. A folder that holds a store is served again as it is."""
+    clients: int
+    """Owners in a new store."""
+    seed: int
+    """Decides the clinic, the credentials and the faults."""
+    limits: str
+    """``real``, ``off`` or ``xN``."""
+    faults: Mapping[str, float] | None
+    """Rates per fault, see ``FAULTS``."""
+    clock: Clock | None
+    zone: str | None
+    """IANA zone of a new store; None: the clinic's."""
+    outage_seconds: float
+    """How long an outage lasts that the fault ``outage`` begins."""
+    webhook_delay: float
+    """Seconds between a change and its webhook; short by default, the vendor's is ``webhook_delay_real``."""
+
+
+class Simulator:
+    """One vendor, served over HTTP on the loopback address. See the package's docstring for how to write one."""
+
+    vendor: ClassVar[str]
+    base_path: ClassVar[str] = ""
+    limits_real: ClassVar[Sequence[Limit]] = ()
+    webhook_delay_real: ClassVar[float] = 0.0
+    webhook_tries: ClassVar[int] = 1
+    webhook_retry_wait: ClassVar[float] = 0.0
+
+    def __init__(self, **options: Unpack[SimulatorOptions]) -> None:
+        seed = options.get("seed", 1)
+        data = options.get("data")
+        self.clock = SettableClock(options.get("clock"))
+        self.faults = Faults(options.get("faults"), seed=seed)
+        self.limits = Limits(self.limits_real, options.get("limits", "off"), self.clock)
+        self.outage_seconds = options.get("outage_seconds", 20.0)
+        self.outbox = Outbox(
+            self.faults,
+            delay=options.get("webhook_delay", 0.05),
+            tries=self.webhook_tries,
+            retry_wait=self.webhook_retry_wait,
+            seed=seed,
+        )
+        self.store = Store(data / STORE_FILE if data is not None else None)
+        self._routes: list[Route] = []
+        self._requests: Counter[str] = Counter()
+        self._effects: Counter[Effect] = Counter()
+        self._counting = threading.Lock()
+        self._handling = threading.Lock()
+        self._unsent: list[tuple[str, Any]] = []
+        self._outage_until = 0.0
+        self._server: Server | None = None
+        self._stop = threading.Event()
+        self._control_routes = [
+            Route("GET", f"{CONTROL}/ping", self._ping),
+            Route("GET", f"{CONTROL}/counts", lambda _: Response(200, self.counts())),
+            Route("POST", f"{CONTROL}/outage", self._set_outage),
+            Route("POST", f"{CONTROL}/faults", self._set_faults),
+            Route("POST", f"{CONTROL}/clock", self._set_clock),
+        ]
+        self._open_store(seed, options.get("clients", 0), options.get("zone"))
+        self.zone: str = self.store.get_meta("zone")
+        self.credentials: dict[str, str] = self.store.get_meta("credentials")
+        self._port = options.get("port", 0) or self.store.get_meta("port", 0)
+        self.routes()
+
+    def _open_store(self, seed: int, clients: int, zone: str | None) -> None:
+        kept = self.store.get_meta("vendor")
+        if kept == self.vendor:
+            return
+        if kept is not None:
+            self.store.close()
+            raise ValueError(f"the data folder holds the store of a simulator of {kept}, not of {self.vendor}")
+        clinic = make_clinic(seed, clients)
+
+        def secret(name: str) -> str:
+            return hashlib.sha256(f"{self.vendor}:{seed}:{name}".encode()).hexdigest()[:32]
+
+        self.zone = zone or clinic.zone
+        with self.store.transaction():
+            self.fill(clinic)
+            self.store.set_meta("zone", self.zone)
+            self.store.set_meta("seed", seed)
+            self.store.set_meta("clients", clients)
+            self.store.set_meta("credentials", self.make_credentials(secret))
+            self.store.set_meta("vendor", self.vendor)
+
+    # -- what a vendor's module writes
+
+    def routes(self) -> None:
+        """Registers the vendor's routes with ``route`` and its own control routes with ``control``."""
+
+    def fill(self, clinic: Clinic) -> None:
+        """Fills a new store; ``self.zone`` is set. Runs in one transaction."""
+
+    def make_credentials(self, secret: Callable[[str], str]) -> dict[str, str]:
+        """The credentials of a new store; ``secret(name)`` makes text that is stable per vendor, seed and name."""
+        return {}
+
+    def error(self, status: int, message: str) -> Response:
+        """The vendor's way of saying no."""
+        return Response(status, {"message": message})
+
+    def too_many(self, wait: float, limit: Limit | None) -> Response:
+        """The vendor's 429. ``limit`` is None where the fault switch and not a limit refuses."""
+        return self.error(429, "Too many requests")
+
+    def admit(self, request: Request, route: Route) -> None:
+        """Raises ``Refusal`` where the request may not use the route."""
+
+    def finish(self, request: Request, response: Response) -> Response:
+        """Last touch on every vendor answer, for headers."""
+        return response
+
+    # -- what a vendor's module uses
+
+    def route(
+        self, method: str, template: str, handler: Handler, *, effect: Effect = Effect.READ, access: str = ""
+    ) -> None:
+        """Serves ``base_path + template``."""
+        self._routes.append(Route(method, self.base_path + template, handler, effect, access))
+
+    def control(self, method: str, name: str, handler: Handler) -> None:
+        """Serves ``/_sim`` + ``name``, beside the kit's own."""
+        self._control_routes.append(Route(method, CONTROL + name, handler))
+
+    def send(self, url: str, payload: Any) -> None:
+        """Queues a webhook; it leaves when the handler's transaction is committed."""
+        self._unsent.append((url, payload))
+
+    def notice(self, cause: str, **details: Any) -> None:
+        """Counts a message to an owner: cause ``write`` (a staff-side write) or ``own`` (to a person who booked)."""
+        self.store.insert("notice", {"cause": cause, **details})
+
+    # -- serving
+
+    @property
+    def base_url(self) -> str:
+        """Where the vendor's API stands. Raises ``RuntimeError`` before ``start``."""
+        return f"{self.control_url.removesuffix(CONTROL)}{self.base_path}"
+
+    @property
+    def control_url(self) -> str:
+        """Where the control door stands. Raises ``RuntimeError`` before ``start``."""
+        if self._server is None:
+            raise RuntimeError("the simulator is not serving")
+        return f"http://{HOST}:{self._server.server_port}{CONTROL}"
+
+    def start(self) -> Self:
+        """Serves in the background. Raises ``OSError`` when the port is taken."""
+        if self._server is None:
+            self._server = Server(self._port, self._answer, self.error)
+            self._port = self._server.server_port
+            self.store.set_meta("port", self._port)
+            threading.Thread(
+                target=self._server.serve_forever, args=(0.05,), name=f"simulator-{self.vendor}", daemon=True
+            ).start()
+        return self
+
+    def stop(self) -> None:
+        """Ends serving and closes the store, for good. Webhooks that still wait are lost."""
+        self._stop.set()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.outbox.close()
+        with self._handling:
+            self.store.close()
+
+    def serve_forever(self) -> None:
+        """Serves until ``request_stop``, then stops."""
+        self.start()
+        # In steps, because on Windows an endless wait does not see Ctrl-C.
+        while not self._stop.wait(0.5):
+            pass
+        self.stop()
+
+    def request_stop(self) -> None:
+        """Makes ``serve_forever`` return; may be called from a signal handler."""
+        self._stop.set()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def begin_outage(self, seconds: float) -> None:
+        """Answers every vendor request 503 for so long; 0 ends an outage."""
+        self._outage_until = self.clock.steady() + seconds
+
+    def counts(self) -> dict[str, Any]:
+        """The numbers that ``GET /_sim/counts`` answers; notices outlive a restart, the others do not."""
+        with self._counting:
+            requests = dict(self._requests)
+            writes, tokens = self._effects[Effect.WRITE], self._effects[Effect.TOKEN]
+        return {
+            "requests": requests,
+            "writes": writes,
+            "tokens": tokens,
+            "notices": len(self.store.find("notice", cause="write")),
+            "own": len(self.store.find("notice", cause="own")),
+            "webhooks": self.outbox.counts(),
+        }
+
+    # -- one request
+
+    def _answer(self, request: Request) -> Response | None:
+        try:
+            if request.path == CONTROL or request.path.startswith(f"{CONTROL}/"):
+                return self._control(request)
+            response = self._vendor(request)
+            return None if response is None else self.finish(request, response)
+        except Exception:  # a fault in the simulator is answered as the vendor's own, and shown to who runs it
+            if self._stop.is_set():
+                return None
+            traceback.print_exc(file=sys.stderr)
+            return self.error(500, "Internal error")
+
+    def _vendor(self, request: Request) -> Response | None:
+        try:
+            found = find_route(self._routes, request.method, request.path)
+        except Refusal as refusal:
+            self._count(f"{request.method} ?")
+            return self._refused(refusal)
+        if found is None:
+            self._count(f"{request.method} ?")
+            return self.error(404, "Not found")
+        route, params = found
+        template = route.template.removeprefix(self.base_path)
+        request = Request(
+            request.method, request.path, request.query, request.headers, request.body, template, params
+        )
+        self._count(f"{route.method} {template}")
+        before = self._obstacle(request)
+        if before is not None:
+            return before
+        response = self._handled(request, route)
+        if response.status >= 300:
+            return response
+        with self._counting:
+            self._effects[route.effect] += 1
+        if route.effect is Effect.WRITE:
+            if self.faults.hits("drop_after_commit"):
+                return None
+            if self.faults.hits("5xx_after"):
+                return self.error(500, "Internal error")
+        return response
+
+    def _obstacle(self, request: Request) -> Response | None:
+        """What stops a request before anything is done."""
+        if self.clock.steady() >= self._outage_until and self.faults.hits("outage"):
+            self.begin_outage(self.outage_seconds)
+        if self.clock.steady() < self._outage_until:
+            return self.error(503, "Service unavailable")
+        over = self.limits.take(request)
+        if over is not None:
+            limit, wait = over
+            return self.too_many(wait, limit)
+        if self.faults.hits("429"):
+            return self.too_many(1.0, None)
+        if self.faults.hits("5xx_before"):
+            return self.error(500, "Internal error")
+        return None
+
+    def _handled(self, request: Request, route: Route) -> Response:
+        try:
+            self.admit(request, route)
+            with self._handling:
+                self._unsent.clear()
+                with self.store.transaction():
+                    response = route.handler(request)
+                for url, payload in self._unsent:
+                    self.outbox.send(url, payload)
+                return response
+        except Refusal as refusal:
+            return self._refused(refusal)
+
+    def _refused(self, refusal: Refusal) -> Response:
+        if refusal.body is not None:
+            return Response(refusal.status, refusal.body)
+        return self.error(refusal.status, refusal.message)
+
+    def _count(self, name: str) -> None:
+        with self._counting:
+            self._requests[name] += 1
+
+    # -- the control door
+
+    def _control(self, request: Request) -> Response:
+        try:
+            found = find_route(self._control_routes, request.method, request.path)
+            if found is None:
+                raise Refusal(404, f"the control door has no {request.path[:80]!r}")
+            return found[0].handler(request)
+        except Refusal as refusal:
+            return Response(refusal.status, {"error": refusal.message})
+
+    def _ping(self, request: Request) -> Response:
+        return Response(200, {"vendor": self.vendor})
+
+    def _set_outage(self, request: Request) -> Response:
+        seconds = request.document().get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_OUTAGE:
+            raise Refusal(400, f"seconds must be a number from 0 to {LONGEST_OUTAGE:.0f}")
+        self.begin_outage(seconds)
+        return Response(200, {"seconds": seconds})
+
+    def _set_faults(self, request: Request) -> Response:
+        try:
+            self.faults.set(request.document())
+        except ValueError as error:
+            raise Refusal(400, str(error)) from None
+        return Response(200, self.faults.rates)
+
+    def _set_clock(self, request: Request) -> Response:
+        now = request.document().get("now")
+        try:
+            self.clock.set(None if now is None else datetime.fromisoformat(str(now)))
+        except ValueError as error:
+            raise Refusal(400, str(error)) from None
+        return Response(200, {"now": self.clock.now().isoformat()})
+
+
+def served(row: Row) -> dict[str, Any]:
+    """A row as a client may see it: without the keys that start with ``_``."""
+    return {name: value for name, value in row.items() if not name.startswith("_")}
