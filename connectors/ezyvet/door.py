@@ -48,7 +48,6 @@ ENDPOINTS = (*PATHS, "oauth")
 
 TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
 DATABASE = "database"
-MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +150,7 @@ class Door:
         answer = self.read(path, resource, {**params, "page": number, "limit": self._page_size})
         what = f"{self._account}: GET {path}"
         page = wire.listing(answer.body, resource, what)
-        if page.rows and page.page != number:
+        if page.rows and page.page not in (None, number):
             raise BadAnswer(f"{what}: page {number} was asked for and page {page.page} answered")
         for name, where in filters.items():
             if not all(where.holds(row.get(name)) for row in page.rows):
@@ -159,6 +158,7 @@ class Door:
         return page
 
     def read(self, path: str, resource: str, params: Mapping[str, Any]) -> Answer:
+        """One read. A 404 never means that a record is gone: all reads are listings."""
         try:
             return self._http.read(path, budgets=_budgets(resource), params=params)
         except HttpRefused as refusal:
@@ -172,6 +172,7 @@ class Door:
     def send(
         self, method: str, path: str, resource: str, body: Any, headers: Mapping[str, str] | None = None
     ) -> Answer:
+        """One write, sent once. An error inside a success counts as a refusal (ezyvet.md, section 9)."""
         try:
             answer = self._http.write(method, path, budgets=_budgets(resource), body=body, headers=headers)
         except HttpRefused as refusal:

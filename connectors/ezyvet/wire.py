@@ -142,10 +142,12 @@ def _same(value: object, wanted: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One page of a listing. ``told_at`` is the server's own time, in unix seconds, where it told it."""
+    """One page of a listing. ``told_at`` is the server's own time, in unix seconds; ``page`` the number it says
+    the page has. Both are None where it does not tell.
+    """
 
     rows: tuple[Native, ...]
-    page: int
+    page: int | None
     page_total: int
     total: int
     told_at: int | None
@@ -169,12 +171,11 @@ def listing(body: Any, resource: str, what: str) -> Listing:
             raise BadAnswer(f"{what}: an item of the answer is no {resource} with an id")
         rows.append(row)
     meta: Any = body.get("meta") if isinstance(body.get("meta"), dict) else {}
-    page = whole(meta.get("items_page"))
     page_total = whole(meta.get("items_page_total"))
     total = whole(meta.get("items_total"))
     return Listing(
         rows=tuple(rows),
-        page=1 if page is None else page,
+        page=whole(meta.get("items_page")),
         page_total=1 if page_total is None else page_total,
         total=len(rows) if total is None else total,
         told_at=whole(meta.get("timestamp")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from datetime import date
 
@@ -67,9 +68,7 @@ def rewritten(client: Client) -> Client:
 @given(booker=BOOKERS, pet=BOOKED, records=known())
 def test_writing_does_not_matter(booker: Client, pet: Pet | None, records: list[Known]) -> None:
     plain = match(booker, pet, records, country="GB")
-    other = match(
-        rewritten(booker), pet and replace(pet, name=f"{pet.name.upper()} (bites)"), records, country="GB"
-    )
+    other = match(rewritten(booker), pet and replace(pet, name=f"{pet.name.upper()} (bites)"), records, country="GB")
     assert (plain.verdict, plain.reason) == (other.verdict, other.reason)
     assert (plain.client_id, plain.pet_id) == (other.client_id, other.pet_id)
     assert [(one.client_id, one.score) for one in plain.candidates] == [
@@ -78,9 +77,7 @@ def test_writing_does_not_matter(booker: Client, pet: Pet | None, records: list[
 
 
 @given(booker=BOOKERS, pet=BOOKED, records=known(at_least=1))
-def test_equal_evidence_on_two_candidates_never_links(
-    booker: Client, pet: Pet | None, records: list[Known]
-) -> None:
+def test_equal_evidence_on_two_candidates_never_links(booker: Client, pet: Pet | None, records: list[Known]) -> None:
     twin = records[0]
     again = Known(replace(twin.client, id="twin"), tuple(replace(one, id=f"twin-{one.id}") for one in twin.pets))
     found = match(booker, pet, [*records, again], country="GB")
@@ -147,7 +144,8 @@ def test_hostile_text_never_crashes(
     own = Known(replace(client, id="own"), (replace(pet, id="own"),))
     found = match(client, pet, [*records, own], country=country)
     assert found.candidates == match(client, pet, [*records, own], country=country).candidates
-    assert all(item.here.isprintable() or not item.here for item in found.evidence if item.field != "email")
+    for item in found.evidence:
+        assert not {unicodedata.category(character) for character in item.here} & {"Cc", "Cs", "Co", "Zl", "Zp"}
     assert blocking_keys(client, [pet], country) == blocking_keys(own.client, own.pets, country)
 
 

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from vetbridge.core import notes
 
 FRAGMENTS = st.sampled_from(
-    ["[VetBridge VB-AAAAAAAAAA]", "[/VetBridge]", "[VetBridge ", "VB-0123456789]", "[", "]", "\n", "\r\n", "\r", " ", "x"]
+    [
+        "[VetBridge VB-AAAAAAAAAA]",
+        "[/VetBridge]",
+        "[VetBridge ",
+        "VB-0123456789]",
+        "[",
+        "]",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "x",
+    ]
 )
 TYPED = st.lists(FRAGMENTS | st.text(max_size=8), max_size=12).map("".join)
 STAMPS = st.binary(max_size=8).map(notes.make_stamp)

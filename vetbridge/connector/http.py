@@ -8,6 +8,7 @@ have been done: reads, connections that were refused, and 429. A write whose ans
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,7 +161,9 @@ class HttpClient:
                 for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > MAX_BODY:
-                        raise BadAnswer(f"{what}: the answer is longer than {MAX_BODY} bytes")
+                        # A write that was answered at such length was done, or may have been.
+                        too_long = OutcomeUnknown if request.write else BadAnswer
+                        raise too_long(f"{what}: the answer is longer than {MAX_BODY} bytes")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _Unreachable(f"{what}: no connection ({type(error).__name__})") from None
         except httpx.HTTPError as error:
@@ -199,6 +202,8 @@ class HttpClient:
                 told = float(headers.get("retry-after", ""))
             except ValueError:
                 told = 60.0
+        if math.isnan(told):
+            told = 60.0
         return min(max(told, 0.1), 3600.0)
 
 

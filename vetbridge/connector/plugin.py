@@ -20,7 +20,7 @@ GROUP = "vetbridge.connectors"
 class Options(BaseModel):
     """Base of a connector's options: unknown keys are errors, values never change, secrets hide themselves."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ class Level(StrEnum):
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         # Why linked.
+        "known-link": "the booking's client is linked already, and the pet is that client's",
         "contact-and-names": "contact, family name and pet agree",
         "contact-and-family-name": "contact and family name agree, and the client has one pet",
         "contact-and-pet": "contact and pet agree",

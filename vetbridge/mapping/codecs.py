@@ -112,7 +112,7 @@ class IntegerCodec:
         """The number, as a number."""
         if isinstance(value, bool) or not isinstance(value, int):
             raise Unfit(f"a whole number was expected, not {_type(value)}")
-        return value
+        return _whole(value)
 
 
 class FlagCodec:

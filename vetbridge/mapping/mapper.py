@@ -50,7 +50,7 @@ class Mapper:
         check_words(table, lists, where)
         try:
             ZoneInfo(zone)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):  # unknown, a folder, no zone's name
             raise ConfigError(f"the mapping {table.name!r} needs an IANA time zone; {zone!r} is none") from None
         self._context = MappingContext(zone=zone, country=country, codes=MappingProxyType(lists))
         self._digest = _digest(table, lists)

@@ -240,8 +240,9 @@ def _rule(canonical: CanonicalField, raw: Mapping[str, Any], where: str) -> Rule
             f"{where}: codec: {codec} does not fit this field; possible are {', '.join(sorted(canonical.codecs))}"
         )
     direction = raw.get("direction", Direction.BOTH.value)
-    if direction not in list(Direction):
-        raise ConfigError(f"{where}: direction: {direction!r} is unknown{nearest(str(direction), list(Direction))}")
+    directions = [each.value for each in Direction]
+    if direction not in directions:
+        raise ConfigError(f"{where}: direction: {direction!r} is unknown{nearest(str(direction), directions)}")
     codes = raw.get("list")
     if (codec == "code") != isinstance(codes, str):
         raise ConfigError(f"{where}: list: a code list's name belongs to codec `code`, and to no other")

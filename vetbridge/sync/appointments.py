@@ -71,11 +71,13 @@ class Appointments:
         self._point("read")
         if here is not None and here.client_id is not None:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
-        self._writer.settle_unknown(job, self._keepers(job))
+        found = self._writer.settle_unknown(job, self._keepers(job))
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         if link is not None:
             ending = self._follow(job, here, link)
+            if Kind.APPOINTMENT in found and ending.state is ChangeState.SKIPPED:
+                ending = _written(link.origin, unlinked=link.unlinked)
         elif here is None:
             ending = Ending(
                 state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over"
@@ -151,15 +153,7 @@ class Appointments:
         self._reserve_contact(job, here)
         placement = self._place(job, here, self._resolver.resolve(here))
         self._write_visit(job, here, placement)
-        if placement.question is not None:
-            return Ending(
-                state=ChangeState.REVIEW,
-                code=str(placement.question["why"]),
-                message="written on the placeholder; a person has to say whose it is",
-            )
-        return Ending(
-            state=ChangeState.DONE, code=placement.origin, message=f"written to the PIMS ({placement.origin})"
-        )
+        return _written(placement.origin, unlinked=placement.unlinked)
 
     def _begun(self, job: Job, here: Appointment) -> Ending:
         """A visit whose time has come is never written late: nobody would see it."""
@@ -484,6 +478,14 @@ class Appointments:
             "client_id": client_id,
             "pet_id": pet_id,
         }
+
+
+def _written(origin: str, *, unlinked: bool) -> Ending:
+    """How a change ends whose visit was written for the first time."""
+    if unlinked:
+        message = "written on the placeholder; a person has to say whose it is"
+        return Ending(state=ChangeState.REVIEW, code=origin, message=message)
+    return Ending(state=ChangeState.DONE, code=origin, message=f"written to the PIMS ({origin})")
 
 
 def _standing(there: Appointment) -> dict[str, object]:

@@ -671,6 +671,15 @@ def test_a_page_that_is_served_again_and_again_is_noticed() -> None:
         list(side.changes(Kind.PET, None))
 
 
+def test_a_page_without_a_number_is_taken_for_the_one_asked_for() -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        meta = {"items_page_total": "2", "items_total": "2"}
+        return 200, {}, {"meta": meta, "items": [{"animal": {"id": query["page"]}}]}
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        assert [record.id for record in found(list(side.changes(Kind.PET, None)))] == ["1", "2"]
+
+
 def test_rows_that_shift_between_pages_are_found_by_walking_again() -> None:
     order = [1, 2, 3, 4]
 

@@ -31,9 +31,7 @@ MARY = Client(id="c2", given_name="Mary", family_name="Smith", phones=("+4477009
 KNOWN_JOHN = Known(JOHN, (REX,))
 
 
-def booker(
-    given: str = "John", family: str = "Smith", phone: str | None = PHONE, email: str | None = None
-) -> Client:
+def booker(given: str = "John", family: str = "Smith", phone: str | None = PHONE, email: str | None = None) -> Client:
     return Client(
         given_name=given,
         family_name=family,

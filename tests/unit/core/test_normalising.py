@@ -128,7 +128,13 @@ def test_a_remark_in_brackets_is_no_part_of_a_pets_name() -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("Smith", "Smyth"), ("Philips", "Phillips"), ("Meyer", "Maier"), ("van der Berg", "Vanderberg"), ("Groß", "Gross")],
+    [
+        ("Smith", "Smyth"),
+        ("Philips", "Phillips"),
+        ("Meyer", "Maier"),
+        ("van der Berg", "Vanderberg"),
+        ("Groß", "Gross"),
+    ],
 )
 def test_names_that_sound_alike_share_a_key(one: str, other: str) -> None:
     # Meyer and Maier: only their vowels differ.

@@ -1,0 +1,211 @@
+"""How VetBridge does: accounts, sites, and what waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from vetbridge.config.models import Config
+from vetbridge.core.records import Kind
+from vetbridge.desk.advice import next_step
+from vetbridge.ledger import reports
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.reports import AccountReport, SiteReport
+from vetbridge.ledger.tables import ChangeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorStatus:
+    """The local copy of a PIMS account's clients and pets."""
+
+    complete: bool
+    """All clients and pets were read once, and counted: only then may anybody count as new."""
+    clients: int
+    pets: int
+    read_at: datetime | None
+    age: float | None
+    """Seconds since it was last brought up to date."""
+    stale: bool
+    """Older than ``timings.mirror_stale``: no client is created meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStatus:
+    """One account."""
+
+    name: str
+    connector: str
+    state: str
+    """``answers``, ``paused``, ``failing``, ``blocked``, ``not-asked`` (nothing is known yet)."""
+    configured: bool
+    """The config still names it."""
+    answered_at: datetime | None
+    failing_since: datetime | None
+    paused_until: datetime | None
+    blocked_code: str | None
+    advice: str
+    """What to do, where it is blocked."""
+    paused_budgets: Mapping[str, datetime]
+    mirror: MirrorStatus | None
+    """None for a booking side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A number, and the command that lists what it counts."""
+
+    count: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteStatus:
+    """One site."""
+
+    name: str
+    title: str
+    changes: Mapping[str, Count]
+    """By change state, every state."""
+    review: Count
+    soonest_visit: datetime | None
+    """The visit of an open question that begins next."""
+    oldest_open: datetime | None
+    """When the change that waits longest was received."""
+    last_write: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStatus:
+    """Whether anything works on the ledger."""
+
+    running: bool
+    pid: int | None
+    command: str
+    """What runs now or ran last: ``run``, ``sync``."""
+    started_at: datetime | None
+    ended_at: datetime | None
+    """None while it runs, and after it was killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The whole picture at one moment."""
+
+    at: datetime
+    daemon: DaemonStatus
+    accounts: tuple[AccountStatus, ...]
+    sites: tuple[SiteStatus, ...]
+
+
+def status(tx: Transaction, config: Config, pid: int | None) -> Status:
+    """The whole picture. ``pid`` is the process that works on the ledger, None where none does."""
+    accounts = reports.account_reports(tx)
+    sites = reports.site_reports(tx)
+    pims = {site.pims.account for site in config.sites.values()}
+    stale = config.timings.mirror_stale
+    return Status(
+        at=tx.now,
+        daemon=_daemon(tx, pid),
+        accounts=tuple(
+            _account(accounts[name], tx.now, configured=name in config.accounts, pims=name in pims, stale=stale)
+            if name in accounts
+            else _unasked(name, config.accounts[name].connector)
+            for name in [*config.accounts, *(name for name in accounts if name not in config.accounts)]
+        ),
+        sites=tuple(
+            _site(name, config.sites[name].name if name in config.sites else name, sites.get(name))
+            for name in [*config.sites, *(name for name in sites if name not in config.sites)]
+        ),
+    )
+
+
+def _daemon(tx: Transaction, pid: int | None) -> DaemonStatus:
+    run = reports.last_run(tx)
+    return DaemonStatus(
+        running=pid is not None,
+        pid=pid,
+        command=run.command if run else "",
+        started_at=run.started_at if run else None,
+        ended_at=run.ended_at if run else None,
+    )
+
+
+def _account(row: AccountReport, now: datetime, *, configured: bool, pims: bool, stale: float) -> AccountStatus:
+    return AccountStatus(
+        name=row.name,
+        connector=row.connector,
+        state=_state(row, now),
+        configured=configured,
+        answered_at=row.answered_at,
+        failing_since=row.failing_since if _is_failing(row) else None,
+        paused_until=row.paused_until if row.paused_until is not None and row.paused_until > now else None,
+        blocked_code=row.blocked_code,
+        advice="" if row.blocked_code is None else next_step(row.blocked_code),
+        paused_budgets=row.paused_budgets,
+        mirror=_mirror(row, now, stale) if pims else None,
+    )
+
+
+def _state(row: AccountReport, now: datetime) -> str:
+    if row.blocked_code is not None:
+        return "blocked"
+    if row.paused_until is not None and row.paused_until > now:
+        return "paused"
+    if _is_failing(row):
+        return "failing"
+    return "not-asked" if row.answered_at is None else "answers"
+
+
+def _is_failing(row: AccountReport) -> bool:
+    """An outage is on, unless the vendor answered after the last pause was over."""
+    if row.failing_since is None:
+        return False
+    over = row.paused_until or row.failing_since
+    return row.answered_at is None or row.answered_at < over
+
+
+def _mirror(row: AccountReport, now: datetime, stale: float) -> MirrorStatus:
+    age = None if row.mirror_read_at is None else (now - row.mirror_read_at).total_seconds()
+    return MirrorStatus(
+        complete=row.mirror_complete_at is not None,
+        clients=row.mirrored[Kind.CLIENT],
+        pets=row.mirrored[Kind.PET],
+        read_at=row.mirror_read_at,
+        age=age,
+        stale=age is not None and age > stale,
+    )
+
+
+def _unasked(name: str, connector: str) -> AccountStatus:
+    return AccountStatus(
+        name=name,
+        connector=connector,
+        state="not-asked",
+        configured=True,
+        answered_at=None,
+        failing_since=None,
+        paused_until=None,
+        blocked_code=None,
+        advice="",
+        paused_budgets={},
+        mirror=None,
+    )
+
+
+def _site(name: str, title: str, row: SiteReport | None) -> SiteStatus:
+    states = row.states if row else {}
+    return SiteStatus(
+        name=name,
+        title=title,
+        changes={
+            state.value: Count(
+                count=states.get(state.value, 0), command=f"vetbridge changes list --site {name} --state {state}"
+            )
+            for state in ChangeState
+        },
+        review=Count(count=row.questions if row else 0, command=f"vetbridge review list --site {name}"),
+        soonest_visit=row.soonest_visit if row else None,
+        oldest_open=row.oldest_open if row else None,
+        last_write=row.last_write if row else None,
+    )

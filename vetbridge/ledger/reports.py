@@ -1,0 +1,478 @@
+"""What people ask the ledger: questions that read and change nothing, answered as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.ledger import mirror, reviews
+from vetbridge.ledger.content import rich
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import (
+    Account,
+    Action,
+    ActionState,
+    Attempt,
+    Budget,
+    Change,
+    ChangeState,
+    Cursor,
+    Link,
+    Review,
+    Run,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReport:
+    """How one account does."""
+
+    name: str
+    connector: str
+    blocked_code: str | None
+    paused_until: datetime | None
+    failing_since: datetime | None
+    failures: int
+    answered_at: datetime | None
+    """When the vendor was last known to answer: a call, a listing, or a pass over the mirror."""
+    paused_budgets: Mapping[str, datetime]
+    """Budgets that are paused now, and until when."""
+    mirror_complete_at: datetime | None
+    mirror_read_at: datetime | None
+    mirrored: Mapping[Kind, int]
+    """How many clients and pets the mirror holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteReport:
+    """How one site does."""
+
+    site: str
+    states: Mapping[str, int]
+    """How many changes are in each state; states without a change are left out."""
+    oldest_open: datetime | None
+    """When the change that waits longest was received."""
+    questions: int
+    soonest_visit: datetime | None
+    """The visit of an open question that begins next."""
+    last_write: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeReport:
+    """One change."""
+
+    id: int
+    record_id: int
+    site: str
+    account: str
+    kind: str
+    remote_id: str
+    state: str
+    code: str
+    message: str
+    source: str
+    tries: int
+    received_at: datetime
+    updated_at: datetime
+    next_at: datetime | None
+    settled_at: datetime | None
+    visit_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroup:
+    """Failed changes of one account that failed for the same reason."""
+
+    account: str
+    code: str
+    count: int
+    since: datetime
+    """When the first of them came to its end."""
+    newest: int
+    """The number of the newest of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptReport:
+    """One try at an action."""
+
+    number: int
+    state: str
+    code: str
+    message: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionReport:
+    """One write with its tries."""
+
+    id: int
+    account: str
+    kind: str
+    operation: str
+    remote_id: str | None
+    state: str
+    fields: tuple[str, ...]
+    stamp: str
+    created_at: datetime
+    answered_at: datetime | None
+    attempts: tuple[AttemptReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkReport:
+    """The link of a booking-side record. Holds personal values: ``evidence``."""
+
+    kind: str
+    booking_account: str
+    booking_id: str
+    pims_account: str
+    pims_id: str
+    origin: str
+    unlinked: bool
+    stamp: str
+    created_at: datetime
+    evidence: Any
+    """What spoke for it, where a match made it; else None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionReport:
+    """A question for a person. Holds personal values: ``question``."""
+
+    id: int
+    change_id: int
+    site: str
+    account: str
+    """The account of the record that is asked about, and its id there."""
+    remote_id: str
+    state: str
+    why: str
+    visit_at: datetime | None
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_why: str
+    question: Mapping[str, Any]
+    link: LinkReport | None
+    """Where the visit stands meanwhile; None where it is not written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """All that is known of one change."""
+
+    change: ChangeReport
+    actions: tuple[ActionReport, ...]
+    link: LinkReport | None
+    client_link: LinkReport | None
+    """The link of the visit's client: it carries the evidence."""
+    questions: tuple[QuestionReport, ...]
+    episodes: tuple[ChangeReport, ...]
+    """Every change of the same record, oldest first, this one too."""
+
+
+def account_reports(tx: Transaction) -> dict[str, AccountReport]:
+    """Every account that the ledger knows, by name."""
+    rows = tx.session.exec(select(Account).order_by(Account.name)).all()
+    listed = dict(tx.session.exec(select(Cursor.account, sa.func.max(Cursor.read_at)).group_by(Cursor.account)).all())
+    budgets: dict[str, dict[str, datetime]] = {}
+    for budget in tx.session.exec(select(Budget).where(col(Budget.paused_until) > tx.now)):
+        budgets.setdefault(budget.account, {})[budget.name] = budget.paused_until
+    return {
+        row.name: AccountReport(
+            name=row.name,
+            connector=row.connector,
+            blocked_code=row.blocked_code,
+            paused_until=row.paused_until,
+            failing_since=row.failing_since,
+            failures=row.failures,
+            answered_at=max(filter(None, (row.answered_at, row.mirror_read_at, listed.get(row.name))), default=None),
+            paused_budgets=budgets.get(row.name, {}),
+            mirror_complete_at=row.mirror_complete_at,
+            mirror_read_at=row.mirror_read_at,
+            mirrored={kind: mirror.count(tx, row.name, kind) for kind in (Kind.CLIENT, Kind.PET)},
+        )
+        for row in rows
+    }
+
+
+def site_reports(tx: Transaction) -> dict[str, SiteReport]:
+    """Every site that the ledger knows changes of, by name."""
+    states: dict[str, dict[str, int]] = {}
+    counted = select(Change.site, Change.state, sa.func.count()).group_by(Change.site, Change.state)
+    for site, state, count in tx.session.exec(counted):
+        states.setdefault(site, {})[state] = count
+    oldest = dict(
+        tx.session.exec(
+            select(Change.site, sa.func.min(Change.received_at))
+            .where(col(Change.state).in_([ChangeState.RECEIVED, ChangeState.WAITING]))
+            .group_by(Change.site)
+        ).all()
+    )
+    questions = {
+        site: (count, soonest)
+        for site, count, soonest in tx.session.exec(
+            select(
+                Review.site,
+                sa.func.count(),
+                sa.func.min(sa.case((col(Review.visit_at) >= tx.now, col(Review.visit_at)))),
+            )
+            .where(Review.state == "open")
+            .group_by(Review.site)
+        )
+    }
+    writes = dict(
+        tx.session.exec(
+            select(Action.site, sa.func.max(Action.answered_at))
+            .where(Action.state == ActionState.ANSWERED)
+            .group_by(Action.site)
+        ).all()
+    )
+    return {
+        site: SiteReport(
+            site=site,
+            states=states.get(site, {}),
+            oldest_open=oldest.get(site),
+            questions=questions.get(site, (0, None))[0],
+            soonest_visit=questions.get(site, (0, None))[1],
+            last_write=writes.get(site),
+        )
+        for site in sorted(states.keys() | questions.keys() | writes.keys())
+    }
+
+
+def last_run(tx: Transaction) -> Run | None:
+    """The newest life of the daemon, or pass of ``sync``."""
+    return tx.session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+
+
+def newest_moment(tx: Transaction) -> datetime | None:
+    """The latest moment at which the ledger says that something happened."""
+    return tx.session.exec(select(sa.func.max(Change.updated_at))).one()
+
+
+def list_changes(
+    tx: Transaction,
+    *,
+    states: Collection[str] = (),
+    site: str | None = None,
+    account: str | None = None,
+    kind: str | None = None,
+    since: datetime | None = None,
+    limit: int,
+) -> tuple[int, tuple[ChangeReport, ...]]:
+    """How many changes fit, and the newest of them. ``since``: something happened to them since then."""
+    fits = _fits(states=states, site=site, account=account, kind=kind, since=since)
+    total = tx.session.exec(select(sa.func.count()).select_from(Change).where(*fits)).one()
+    rows = tx.session.exec(select(Change).where(*fits).order_by(col(Change.id).desc()).limit(limit)).all()
+    return total, tuple(_change(row) for row in rows)
+
+
+def failure_groups(
+    tx: Transaction,
+    *,
+    site: str | None = None,
+    account: str | None = None,
+    kind: str | None = None,
+    since: datetime | None = None,
+) -> tuple[FailureGroup, ...]:
+    """Failed changes by account and code, the most frequent first."""
+    fits = _fits(states=[ChangeState.FAILED], site=site, account=account, kind=kind, since=since)
+    count = sa.func.count()
+    rows = tx.session.execute(
+        sa.select(
+            col(Change.account),
+            col(Change.code),
+            count,
+            sa.func.min(col(Change.updated_at)),
+            sa.func.max(col(Change.id)),
+        )
+        .where(*fits)
+        .group_by(Change.account, Change.code)
+        .order_by(count.desc(), col(Change.code), col(Change.account))
+    ).all()
+    return tuple(
+        FailureGroup(account=account, code=code, count=number, since=first, newest=newest)
+        for account, code, number, first, newest in rows
+    )
+
+
+def story(tx: Transaction, change_id: int) -> Story | None:
+    """All that is known of one change; None where there is none of this number."""
+    row = tx.session.get(Change, change_id)
+    if row is None:
+        return None
+    link = _link_of(tx, row)
+    episodes = tx.session.exec(select(Change).where(Change.record_id == row.record_id).order_by(col(Change.id)))
+    asked = tx.session.exec(select(Review).where(Review.record_id == row.record_id).order_by(col(Review.id)))
+    return Story(
+        change=_change(row),
+        actions=_actions(tx, change_id),
+        link=None if link is None else _link(tx, link),
+        client_link=None if link is None else _client_link(tx, link),
+        questions=tuple(_question(tx, item) for item in asked),
+        episodes=tuple(_change(episode) for episode in episodes),
+    )
+
+
+def open_questions(tx: Transaction) -> tuple[QuestionReport, ...]:
+    """Every open question, the soonest visit first; those without a visit's time come last."""
+    found = [_question(tx, item) for item in reviews.open_items(tx)]
+    return tuple(sorted(found, key=lambda item: (item.visit_at is None, item.visit_at or item.opened_at, item.id)))
+
+
+def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, tuple[Client, tuple[Pet, ...]]]:
+    """Clients with their pets as the mirror has them, by id; those that it does not have are left out."""
+    return {known.client_id: (known.client, known.pets) for known in mirror.clients(tx, account, client_ids)}
+
+
+def _fits(
+    *, states: Collection[str], site: str | None, account: str | None, kind: str | None, since: datetime | None
+) -> list[sa.ColumnElement[bool]]:
+    fits: list[sa.ColumnElement[bool]] = []
+    if states:
+        fits.append(col(Change.state).in_(list(states)))
+    for column, value in ((Change.site, site), (Change.account, account), (Change.kind, kind)):
+        if value is not None:
+            fits.append(col(column) == value)
+    if since is not None:
+        fits.append(col(Change.updated_at) >= since)
+    return fits
+
+
+def _change(row: Change) -> ChangeReport:
+    assert row.id is not None  # noqa: S101 - it came from the ledger
+    return ChangeReport(
+        id=row.id,
+        record_id=row.record_id,
+        site=row.site,
+        account=row.account,
+        kind=row.kind,
+        remote_id=row.remote_id,
+        state=row.state,
+        code=row.code,
+        message=row.message,
+        source=row.source,
+        tries=row.tries,
+        received_at=row.received_at,
+        updated_at=row.updated_at,
+        next_at=row.next_at,
+        settled_at=row.settled_at,
+        visit_at=row.visit_at,
+    )
+
+
+def _actions(tx: Transaction, change_id: int) -> tuple[ActionReport, ...]:
+    found = []
+    for row in tx.session.exec(select(Action).where(Action.change_id == change_id).order_by(col(Action.id))):
+        assert row.id is not None  # noqa: S101 - it came from the ledger
+        tries = tx.session.exec(select(Attempt).where(Attempt.action_id == row.id).order_by(col(Attempt.number)))
+        found.append(
+            ActionReport(
+                id=row.id,
+                account=row.account,
+                kind=row.kind,
+                operation=row.operation,
+                remote_id=row.remote_id,
+                state=row.state,
+                fields=tuple(row.fields.split()),
+                stamp=row.stamp,
+                created_at=row.created_at,
+                answered_at=row.answered_at,
+                attempts=tuple(
+                    AttemptReport(
+                        number=attempt.number,
+                        state=attempt.state,
+                        code=attempt.code,
+                        message=attempt.message,
+                        started_at=attempt.started_at,
+                        ended_at=attempt.ended_at,
+                    )
+                    for attempt in tries
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def _link_of(tx: Transaction, row: Change) -> Link | None:
+    """The link in which a change's record stands at either side, the newest where there are several."""
+    return tx.session.exec(
+        select(Link)
+        .where(
+            Link.kind == row.kind,
+            sa.or_(
+                sa.and_(col(Link.booking_account) == row.account, col(Link.booking_id) == row.remote_id),
+                sa.and_(col(Link.pims_account) == row.account, col(Link.pims_id) == row.remote_id),
+            ),
+            col(Link.ended_at).is_(None),
+        )
+        .order_by(col(Link.id).desc())
+        .limit(1)
+    ).first()
+
+
+def _client_link(tx: Transaction, visit: Link) -> LinkReport | None:
+    """The link of the client on whom a visit was written."""
+    if visit.pims_base_sealed is None or visit.unlinked:
+        return None
+    client_id = rich(tx.sealer.open(visit.pims_base_sealed)).get("client_id")
+    row = tx.session.exec(
+        select(Link)
+        .where(
+            Link.kind == Kind.CLIENT,
+            Link.booking_account == visit.booking_account,
+            Link.pims_account == visit.pims_account,
+            Link.pims_id == client_id,
+            col(Link.ended_at).is_(None),
+        )
+        .order_by(col(Link.id).desc())
+        .limit(1)
+    ).first()
+    return None if row is None else _link(tx, row)
+
+
+def _link(tx: Transaction, row: Link) -> LinkReport:
+    return LinkReport(
+        kind=row.kind,
+        booking_account=row.booking_account,
+        booking_id=row.booking_id,
+        pims_account=row.pims_account,
+        pims_id=row.pims_id,
+        origin=row.origin,
+        unlinked=row.unlinked,
+        stamp=row.stamp,
+        created_at=row.created_at,
+        evidence=None if row.evidence_sealed is None else rich(tx.sealer.open(row.evidence_sealed)),
+    )
+
+
+def _question(tx: Transaction, item: Review) -> QuestionReport:
+    assert item.id is not None  # noqa: S101 - it came from the ledger
+    change = tx.session.get_one(Change, item.change_id)
+    link = _link_of(tx, change)
+    asked = reviews.question(tx, item)
+    return QuestionReport(
+        id=item.id,
+        change_id=item.change_id,
+        site=item.site,
+        account=change.account,
+        remote_id=change.remote_id,
+        state=item.state,
+        why=item.why,
+        visit_at=item.visit_at,
+        opened_at=item.opened_at,
+        closed_at=item.closed_at,
+        closed_why=item.closed_why,
+        question=asked if isinstance(asked, Mapping) else {},
+        link=None if link is None else _link(tx, link),
+    )
