@@ -38,3 +38,24 @@ class TestAltegio(ConnectorSuite):
 
     def make(self) -> Subject:
         return SimulatedSubject(plugin, options=options, secrets=("partner_token", "user_token"), codes=CODES)
+
+
+class TestAltegioTheOtherWay(TestAltegio):
+    """The same where the sheet leaves a choice open and the simulator takes the other one, far from Greenwich."""
+
+    def make(self) -> Subject:
+        return SimulatedSubject(
+            plugin,
+            options=options,
+            secrets=("partner_token", "user_token"),
+            codes=CODES,
+            simulator={
+                "zone": "America/Los_Angeles",
+                "winter_offset": True,
+                "bounds_zone": "utc",
+                "put_clears": True,
+                "empty_fields": "object",
+                "retry_after": False,
+                "require_accept": True,
+            },
+        )

@@ -30,3 +30,23 @@ class TestEzyVet(ConnectorSuite):
             codes=CODE_LISTS,
             placeholder=("900", "901"),
         )
+
+
+class TestEzyVetTheOtherWay(TestEzyVet):
+    """The same where the sheet leaves a choice open and the simulator takes the other one, far from Greenwich."""
+
+    def make(self) -> Subject:
+        return SimulatedSubject(
+            plugin,
+            options=options,
+            secrets=("client_secret",),
+            codes=CODE_LISTS,
+            placeholder=("900", "901"),
+            simulator={
+                "zone": "Australia/Sydney",
+                "token_kills_old": True,
+                "expires_in": "epoch",
+                "page_cap": 7,
+                "ownerless": "accept",
+            },
+        )

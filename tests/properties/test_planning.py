@@ -42,18 +42,17 @@ def situations(draw: st.DrawFn) -> Situation:
 
 def carry_out(s: Situation, made: Plan) -> Fields | None:
     """There after the write, by a side that cuts what is too long."""
-    if made.outcome is Outcome.CREATE:
-        written = dict(made.fields)
-    elif made.outcome in (Outcome.UPDATE, Outcome.CANCEL):
-        assert s.there is not None
-        written = {**s.there, **made.fields}
-    else:
-        return s.there
+    written = dict(made.fields)
     for name, limit in s.limits.items():
         value = written.get(name)
         if isinstance(value, str):
             written[name] = value[:limit]
-    return written
+    if made.outcome is Outcome.CREATE:
+        return written
+    if made.outcome in (Outcome.UPDATE, Outcome.CANCEL):
+        assert s.there is not None
+        return {**s.there, **written}
+    return s.there
 
 
 def settled(s: Situation) -> Situation:

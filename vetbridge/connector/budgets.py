@@ -10,6 +10,9 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.core.errors import RateLimited
 
+SHORTEST_WAIT = 0.001
+"""Seconds."""
+
 
 class Budget:
     """A sliding window over one bucket. Calls wait for a place up to ``patience`` seconds, then ``RateLimited``."""
@@ -61,7 +64,8 @@ class Budget:
             if len(self._sent) < self._calls:
                 self._sent.append(now)
                 return 0.0
-            return self._sent[0] + self.spec.seconds - now
+            # Never 0, which would mean "taken": rounding can make it so a moment before the place is free.
+            return max(self._sent[0] + self.spec.seconds - now, SHORTEST_WAIT)
 
 
 class Budgets:

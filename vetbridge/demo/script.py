@@ -1,48 +1,26 @@
 """The script of a played morning: who books what, who moves and cancels, and what is true about each booking.
 
-Pure and seeded. The truth comes from the made-up clinic and the story alone, never from the matcher: a booking is
-*linkable* by the strict rule (a phone or e-mail of one active owner alone, the family name or the pet's name the
-same or one letter off, the pet alive), applied to the clinic as it was seeded.
+Pure and seeded. The truth comes from the made-up clinic and from the story alone, never from the matcher.
 """
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import math
-import random
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from vetbridge.testing import names
-from vetbridge.testing.clinic import Clinic, Owner, PetSeed, Service, StaffMember, email_for, phone_for
+from vetbridge.demo.casting import LONG_COMMENT, Casting
+from vetbridge.demo.draws import Draws
+from vetbridge.demo.story import Actor, Booking, Case, Deed, Morning, Part, Slot, Step
+from vetbridge.testing.clinic import Clinic, Service, StaffMember
 
 FEWEST_BOOKINGS = 20
 """A shorter morning cannot hold every case."""
 OUTAGE_SECONDS = 20.0
 """How long the PIMS does not answer."""
-OPENS, CLOSES = 8, 18
-"""Working hours of the clinic; Sundays are free."""
-LONG_COMMENT = 3000
-"""Characters of the longest comment of a morning."""
-
-
-class Case(StrEnum):
-    """Why a booking is in the script."""
-
-    KNOWN = "known owner"
-    NEW = "new owner"
-    TWICE = "new owner, two bookings"
-    HOUSEHOLD = "household, one phone"
-    DUPLICATE = "owner registered twice"
-    MISSPELT = "misspelt"
-    AMBIGUOUS = "truly ambiguous"
-
 
 SHARES: Mapping[Case, float] = MappingProxyType(
     {
@@ -55,97 +33,15 @@ SHARES: Mapping[Case, float] = MappingProxyType(
     }
 )
 """At least this share of the bookings; the rest are known owners."""
+FEWEST_AMBIGUOUS = 3
 MOVED_SHARE = 0.10
 CANCELLED_SHARE = 0.10
-"""Shares of moved and cancelled bookings, across all cases; a truly ambiguous one is never cancelled."""
+"""Shares of moved and of cancelled bookings, across all cases. A truly ambiguous one is never cancelled."""
 
-
-class Deed(StrEnum):
-    """What somebody does at the booking platform."""
-
-    BOOK = "book"
-    MOVE = "move"
-    CANCEL = "cancel"
-
-
-class Actor(StrEnum):
-    """Who does it: the owner in the booking widget, or the front desk in the platform's calendar."""
-
-    OWNER = "owner"
-    DESK = "desk"
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A vet and a start; ``start`` carries the clinic's zone."""
-
-    vet: StaffMember
-    start: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booking:
-    """One booking with its truth.
-
-    The names, the contacts and the comment are what the owner types. ``owners`` are the numbers of the clinic's
-    records that it may stand on; empty: the owner is new. ``pets`` likewise; empty: the animal is new.
-    """
-
-    number: int = 0
-    reference: str = ""
-    """Stands in the comment, so that the visit is found wherever it hangs."""
-    case: Case
-    story: str
-    given_name: str
-    family_name: str
-    phone: str
-    email: str
-    pet_name: str
-    species: str
-    breed: str
-    comment: str = ""
-    service: Service
-    slot: Slot
-    """The slot that was booked first."""
-    final: Slot
-    """The slot at the end of the morning."""
-    cancelled: bool = False
-    owners: frozenset[int] = frozenset()
-    pets: frozenset[int] = frozenset()
-    linkable: bool = False
-
-    @property
-    def full_name(self) -> str:
-        """The name as it is typed into the widget."""
-        return f"{self.given_name} {self.family_name}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something that happens ``at`` so many seconds after the morning's begin. ``slot`` is where a move goes."""
-
-    at: float
-    deed: Deed
-    booking: int
-    by: Actor
-    slot: Slot | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Morning:
-    """The whole script. ``bookings[n - 1]`` is the booking with number n; ``steps`` are in the order of time."""
-
-    seed: int
-    clinic: Clinic
-    bookings: tuple[Booking, ...]
-    steps: tuple[Step, ...]
-    seconds: float
-    """How long the morning is played."""
-    outage_at: float
-
-    def booking(self, number: int) -> Booking:
-        """The booking with this number."""
-        return self.bookings[number - 1]
+_OPENS, _CLOSES = 8, 18
+_SUNDAY = 6
+_LAST_BOOKING = 0.9
+"""The part of the morning in which new bookings come."""
 
 
 def plan_morning(clinic: Clinic, seed: int, bookings: int, *, today: date) -> Morning:
@@ -155,38 +51,125 @@ def plan_morning(clinic: Clinic, seed: int, bookings: int, *, today: date) -> Mo
     """
     if bookings < FEWEST_BOOKINGS:
         raise ValueError(f"a morning has at least {FEWEST_BOOKINGS} bookings, not {bookings}")
-    return _Playwright(clinic, seed, bookings, today).morning()
+    draws = Draws(f"morning:{seed}")
+    diary = _Diary(clinic, draws, today, slots=3 * bookings)
+    seconds = 25.0 + 0.35 * bookings
+    outage_at = 0.5 * (seconds - OUTAGE_SECONDS)
+    booked = [
+        _booked(number, part, seed, clinic, draws, diary)
+        for number, part in enumerate(_parts(clinic, draws, bookings), start=1)
+    ]
+    times = _times(booked, draws, seconds)
+    steps = [Step(at, Deed.BOOK, booking.number, Actor.OWNER) for booking, at in zip(booked, times, strict=True)]
+    chosen = iter(draws.shuffled([n for n, one in enumerate(booked) if one.part.case is not Case.AMBIGUOUS]))
+    cancelled = [next(chosen) for _ in range(math.ceil(CANCELLED_SHARE * bookings))]
+    moved = [next(chosen) for _ in range(math.ceil(MOVED_SHARE * bookings))]
+    # One of the ambiguous ones moves: the visit on the placeholder has to follow.
+    moved[-1] = next(n for n, one in enumerate(booked) if one.part.case is Case.AMBIGUOUS)
+    actors = _Actors()
+    for place, n in enumerate(cancelled):
+        at = _cancel_at(place, times[n], draws, seconds, outage_at)
+        steps.append(Step(at, Deed.CANCEL, booked[n].number, actors.next()))
+        booked[n] = replace(booked[n], cancelled=True)
+    for place, n in enumerate(moved):
+        at = times[n]
+        for slot, by in _moves(place, booked[n], diary, actors):
+            at = min(seconds, at + draws.between(0.3, 6.0))
+            steps.append(Step(at, Deed.MOVE, booked[n].number, by, slot))
+            booked[n] = replace(booked[n], final=slot)
+    steps.sort(key=lambda step: step.at)
+    return Morning(seed, clinic, tuple(booked), tuple(steps), seconds, outage_at)
 
 
-def one_letter_off(one: str, other: str) -> bool:
-    """Whether two names are equal but for case, or for one letter added, left out or replaced."""
-    one, other = one.casefold(), other.casefold()
-    if len(one) > len(other):
-        one, other = other, one
-    if len(other) - len(one) > 1:
-        return False
-    place = next((n for n, letter in enumerate(one) if letter != other[n]), len(one))
-    return one[place:] == other[place + 1 :] or one[place + 1 :] == other[place + 1 :]
+def _parts(clinic: Clinic, draws: Draws, bookings: int) -> list[Part]:
+    """Everybody who books, in the order of the morning; what belongs together stays together."""
+    casting = Casting(clinic, draws)
+    groups: list[list[Part]] = []
+    for case, share in SHARES.items():
+        fewest = FEWEST_AMBIGUOUS if case is Case.AMBIGUOUS else 1
+        groups += casting.cast(case, max(fewest, math.ceil(share * bookings)))
+    groups += casting.cast(Case.KNOWN, bookings - sum(map(len, groups)))
+    return [part for group in draws.shuffled(groups) for part in group]
 
 
-class _Draws:
-    """Random choices that mean the same for one seed in every version of Python: only ``random()`` is drawn."""
+def _booked(number: int, part: Part, seed: int, clinic: Clinic, draws: Draws, diary: _Diary) -> Booking:
+    reference = f"(ref M{seed}-{number:04d})"
+    service = draws.one_of(clinic.services)
+    slot = diary.take(service)
+    return Booking(
+        number=number,
+        reference=reference,
+        part=part,
+        comment=f"{reference} {part.comment}".strip()[:LONG_COMMENT],
+        service=service,
+        slot=slot,
+        final=slot,
+    )
 
-    def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)
 
-    def between(self, low: float, high: float) -> float:
-        return low + self._random.random() * (high - low)
+def _times(bookings: list[Booking], draws: Draws, seconds: float) -> list[float]:
+    """When each is made: spread over the morning; the second one of a pair comes at once."""
+    room = _LAST_BOOKING * seconds / len(bookings)
+    times: list[float] = []
+    for place, booking in enumerate(bookings):
+        paired = (
+            place > 0 and booking.part.case is Case.TWICE and booking.part.phone == bookings[place - 1].part.phone
+        )
+        times.append(times[-1] + 0.01 if paired else max([*times[-1:], place * room]) + draws.between(0.0, room / 2))
+    return times
 
-    def chance(self, share: float) -> bool:
-        return self._random.random() < share
 
-    def index(self, count: int) -> int:
-        return int(self._random.random() * count)
+def _cancel_at(place: int, booked_at: float, draws: Draws, seconds: float, outage_at: float) -> float:
+    """In turn: at once, before it can be carried over; while the PIMS is silent, where it can be; later."""
+    outage_end = outage_at + OUTAGE_SECONDS
+    if place % 3 == 0:
+        return booked_at + 0.02
+    if place % 3 == 1 and booked_at < outage_end - 1.0:
+        return draws.between(max(booked_at, outage_at) + 0.5, outage_end)
+    return min(seconds, booked_at + draws.between(3.0, 12.0))
 
-    def one_of[T](self, values: Sequence[T]) -> T:
-        return values[self.index(len(values))]
 
-    def shuffled[T](self, values: Sequence[T]) -> list[T]:
-        keyed = [(self._random.random(), number, value) for number, value in enumerate(values)]
-        return [value for _, _, value in sorted(keyed, key=lambda item: item[:2])]
+def _moves(place: int, booking: Booking, diary: _Diary, actors: _Actors) -> Iterator[tuple[Slot, Actor]]:
+    """One move; of every third booking two, the second one back to where it stood, or on to a third slot."""
+    by = actors.next()
+    yield diary.take(booking.service, None if by is Actor.DESK else booking.slot.vet), by
+    if place % 3 == 1:
+        yield booking.slot, Actor.DESK
+    elif place % 3 == 2:
+        yield diary.take(booking.service), Actor.DESK
+
+
+class _Actors:
+    """Every third move or cancellation is the front desk's."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def next(self) -> Actor:
+        self._count += 1
+        return Actor.DESK if self._count % 3 == 0 else Actor.OWNER
+
+
+class _Diary:
+    """Slots of the coming days, each given once: an hour of one vet, in which the visit has room."""
+
+    def __init__(self, clinic: Clinic, draws: Draws, today: date, *, slots: int) -> None:
+        self._draws = draws
+        zone = ZoneInfo(clinic.zone)
+        a_day = len(clinic.staff) * (_CLOSES - _OPENS)
+        days = (today + timedelta(days=n) for n in range(1, 3 + math.ceil(slots / a_day * 7 / 6)))
+        hours = [
+            Slot(vet, datetime.combine(day, time(hour), zone))
+            for day in days
+            if day.weekday() != _SUNDAY
+            for vet in clinic.staff
+            for hour in range(_OPENS, _CLOSES)
+        ]
+        self._free = draws.shuffled(hours)
+
+    def take(self, service: Service, vet: StaffMember | None = None) -> Slot:
+        """A slot that nobody has yet, of one vet where one is named."""
+        place = next(n for n, slot in enumerate(self._free) if vet in (None, slot.vet))
+        slot = self._free.pop(place)
+        late = self._draws.one_of(range(0, 60 - service.minutes + 1, 5))
+        return Slot(slot.vet, slot.start + timedelta(minutes=late))

@@ -101,6 +101,16 @@ def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
     return tuple(_intention(tx, row) for row in rows)
 
 
+def answered_operation(tx: Transaction, change_id: int, kind: Kind) -> str | None:
+    """The last write of a kind that a change has done; None where it has done none."""
+    return tx.session.exec(
+        select(Action.operation)
+        .where(Action.change_id == change_id, Action.kind == kind, Action.state == ActionState.ANSWERED)
+        .order_by(col(Action.id).desc())
+        .limit(1)
+    ).first()
+
+
 def reserve(tx: Transaction, account: str, kind: str, keys: Collection[str], record_id: int) -> bool:
     """Reserves contact keys or slots for a record: all of them, or none where another record holds one."""
     hashes = sorted({tx.sealer.hash(f"{kind}:{key}") for key in keys})

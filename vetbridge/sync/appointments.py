@@ -32,6 +32,12 @@ WRITABLE = frozenset({"start", "duration", "appointment_type", "resource", "note
 stands are not among them: they change by a person's answer only."""
 
 
+_ENDINGS: Mapping[str, Ending] = {
+    Operation.UPDATE: Ending(state=ChangeState.DONE, code="updated", message="changed in the PIMS"),
+    Operation.CANCEL: Ending(state=ChangeState.DONE, code="cancelled", message="cancelled in the PIMS"),
+}
+
+
 def digest(sealer: Sealer, appointment: Appointment) -> str:
     """A keyed hash of an appointment's content, to tell whether a listing shows anything new."""
     return sealer.hash(repr(plain(replace(appointment, version=None))))
@@ -41,15 +47,16 @@ def digest(sealer: Sealer, appointment: Appointment) -> str:
 class Placement:
     """On whom a visit is written."""
 
-    client_id: str
-    pet_id: str
+    client_id: str | None
+    """None: the PIMS takes a visit without an owner."""
+    pet_id: str | None
     origin: str
     question: Mapping[str, Any] | None = None
     """What to ask a person, where the visit stands on the placeholder."""
 
     @property
     def unlinked(self) -> bool:
-        """The visit stands on the placeholder."""
+        """The visit stands without its owner, or on the placeholder."""
         return self.question is not None
 
 
@@ -71,13 +78,13 @@ class Appointments:
         self._point("read")
         if here is not None and here.client_id is not None:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
-        found = self._writer.settle_unknown(job, self._keepers(job))
+        self._writer.settle_unknown(job, self._keepers(job))
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         if link is not None:
             ending = self._follow(job, here, link)
-            if Kind.APPOINTMENT in found and ending.state is ChangeState.SKIPPED:
-                ending = _written(link.origin, unlinked=link.unlinked)
+            if ending.state is ChangeState.SKIPPED:
+                ending = self._written_before(job, link) or ending
         elif here is None:
             ending = Ending(
                 state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over"
@@ -220,6 +227,8 @@ class Appointments:
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).unlinked
         if able is Unlinked.PLACEHOLDER and self._pair.placeholder is not None:
             return Placement(self._pair.placeholder.client_id, self._pair.placeholder.pet_id, "placeholder", question)
+        if able is Unlinked.YES:
+            return Placement(None, None, "unlinked", question)
         raise Ask(why, "the owner is not certain, and the PIMS has no placeholder to hold the visit", question)
 
     def _create_client(self, job: Job, here: Appointment) -> Client:
@@ -294,7 +303,7 @@ class Appointments:
         base = booking_base or {}
         wanted = None
         if here is not None:
-            wanted = self._wanted(here, str(base.get("client_id")), str(base.get("pet_id")), unlinked=link.unlinked)
+            wanted = self._wanted(here, base.get("client_id"), base.get("pet_id"), unlinked=link.unlinked)
         decision = plan(
             Situation(
                 base_here=booking_base,
@@ -309,6 +318,14 @@ class Appointments:
             )
         )
         return self._carry_out(job, decision, here, there, wanted, link)
+
+    def _written_before(self, job: Job, link: Link) -> Ending | None:
+        """How a change ends whose write was done by an earlier try: one that was killed, or whose answer was lost."""
+        with self._ledger.read() as tx:
+            operation = actions.answered_operation(tx, job.change_id, Kind.APPOINTMENT)
+        if operation is None:
+            return None
+        return _written(link.origin, unlinked=link.unlinked) if operation == Operation.CREATE else _ENDINGS[operation]
 
     def _carry_out(
         self,
@@ -333,9 +350,7 @@ class Appointments:
             )
             self._writer.write(job, step, self._keepers(job)[Kind.APPOINTMENT])
             self._refresh_question(job, here)
-            return Ending(
-                state=ChangeState.DONE, code="updated", message=f"changed in the PIMS: {', '.join(sorted(fields))}"
-            )
+            return _ENDINGS[Operation.UPDATE]
         if decision.outcome is Outcome.CANCEL:
             reason = (here.cancel_reason if here else "") or "Cancelled online."
             step = Step(
@@ -347,7 +362,7 @@ class Appointments:
             )
             self._writer.write(job, step, self._keepers(job)[Kind.APPOINTMENT])
             self._close_question(job, "the booking was cancelled")
-            return Ending(state=ChangeState.DONE, code="cancelled", message="cancelled in the PIMS")
+            return _ENDINGS[Operation.CANCEL]
         if decision.outcome is Outcome.BASES:
             with self._ledger.write() as tx:
                 self._set_bases(tx, tx.session.get_one(Link, link.id), wanted, there, decision.held)
@@ -465,7 +480,7 @@ class Appointments:
         seed = f"stamp:{self._pair.booking.account}:{self._pair.pims.account}:{job.remote_id}"
         return notes.make_stamp(self._ledger.sealer.hash(seed).encode())
 
-    def _wanted(self, here: Appointment, client_id: str, pet_id: str, *, unlinked: bool) -> dict[str, object]:
+    def _wanted(self, here: Appointment, client_id: object, pet_id: object, *, unlinked: bool) -> dict[str, object]:
         """The booking in the PIMS's terms, field by field."""
         lines = unlinked_lines(here) if unlinked else linked_lines(here)
         return {
@@ -483,7 +498,7 @@ class Appointments:
 def _written(origin: str, *, unlinked: bool) -> Ending:
     """How a change ends whose visit was written for the first time."""
     if unlinked:
-        message = "written on the placeholder; a person has to say whose it is"
+        message = f"written to the PIMS ({origin}); a person has to say whose it is"
         return Ending(state=ChangeState.REVIEW, code=origin, message=message)
     return Ending(state=ChangeState.DONE, code=origin, message=f"written to the PIMS ({origin})")
 

@@ -201,7 +201,7 @@ class Engine:
         """An outage of an account is over once a call to it succeeded."""
         pair = self._pairs[job.site]
         for end in (pair.booking, pair.pims):
-            if end.connector.answered_at > job.began_at:
+            if end.connector.answered_at >= job.began_at:
                 accounts.answered(tx, end.account)
 
     def _put_off(self, job: Job, put_off: PutOff) -> None:

@@ -115,26 +115,21 @@ class Writer:
             actions.close(tx, action_id, ActionState.ANSWERED, remote_id=record.id)
             keep(tx, payload, record)
 
-    def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep]) -> frozenset[Kind]:
+    def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep]) -> None:
         """Finds out about every write of this record whose answer was lost; nothing else is written before.
 
-        Returns the kinds of which a record was found and kept.
         Raises ``PutOff`` until a late write must have landed, and ``Ask`` where two records were found.
         """
         with self._ledger.read() as tx:
             waiting = actions.unsettled(tx, job.record_id)
-        found: set[Kind] = set()
         for intention in waiting:
             if intention.operation != Operation.CREATE:
                 # An update or a cancel is no second record: the fresh read decides whether it is still wanted.
                 self._note(job, intention, ActionState.NOT_DONE, "read-again")
                 continue
-            if self._look(job, intention, keepers[intention.kind]):
-                found.add(intention.kind)
-        return frozenset(found)
+            self._look(job, intention, keepers[intention.kind])
 
-    def _look(self, job: Job, intention: Intention, keep: Keep) -> bool:
-        """Looks for what a create may have made; True where it was found."""
+    def _look(self, job: Job, intention: Intention, keep: Keep) -> None:
         end = self._end
         landed = end.timeout + end.connector.capabilities.late_landing + self._timings.settle
         ready = intention.started_at + timedelta(seconds=landed)
@@ -167,7 +162,6 @@ class Writer:
             self._settle(job, intention.action_id, intention.payload, next(iter(found.values())), keep)
         else:
             self._note(job, intention, ActionState.NOT_DONE, "looked-and-not-found")
-        return bool(found)
 
     def _note(self, job: Job, intention: Intention, state: ActionState, code: str) -> None:
         with self._ledger.write() as tx:

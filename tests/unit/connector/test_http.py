@@ -186,7 +186,7 @@ def test_a_write_without_a_readable_answer_is_unknown_and_sent_once(
     vendor: Vendor, clock: FakeClock, lost: Reply
 ) -> None:
     vendor.replies = [lost, Reply()]
-    with pytest.raises(OutcomeUnknown, match="^city: POST /things: "):
+    with pytest.raises(OutcomeUnknown, match=r"^city: POST /things: "):
         write(door(vendor.url, clock, timeout=0.2))
     assert len(vendor.seen) == 1
     assert clock.waits == ()

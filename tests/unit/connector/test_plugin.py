@@ -25,7 +25,7 @@ def test_the_shipped_connectors_are_found_and_complete() -> None:
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="no connector is called 'ezivet'; did you mean 'ezyvet'?"):
+    with pytest.raises(ConfigError, match=r"no connector is called 'ezivet'; did you mean 'ezyvet'\?"):
         plugin("ezivet")
 
 

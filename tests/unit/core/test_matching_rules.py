@@ -120,6 +120,45 @@ def test_of_two_pets_of_one_name_species_and_birth_date_tell_which() -> None:
     assert (found.verdict, found.pet_id) == (Verdict.LINKED, "p1")
 
 
+# -- linked already -------------------------------------------------------------------------------------------
+
+
+def ask_linked(who: Client, pet: Pet | str | None, known: Sequence[Known]) -> Match:
+    booked = Pet(name=pet) if isinstance(pet, str) else pet
+    return match(who, booked, known, country="GB", linked_to="c1")
+
+
+def test_a_link_and_the_pet_suffice_when_the_contact_changed() -> None:
+    found = ask_linked(booker("Jo", "Jones", OTHER_PHONE, OTHER_EMAIL), "Rex", [KNOWN_JOHN])
+    assert (found.verdict, found.client_id, found.pet_id, found.reason) == (Verdict.LINKED, "c1", "p1", "known-link")
+
+
+def test_a_link_and_the_pet_tell_a_couple_with_one_card_apart() -> None:
+    couple = [KNOWN_JOHN, Known(MARY, (replace(REX, id="p2", name="Milo"),))]
+    found = ask_linked(booker("Mary"), "Rex", couple)
+    assert (found.verdict, found.client_id) == (Verdict.LINKED, "c1")
+    assert ask_linked(booker("Mary"), "Milo", couple).verdict is Verdict.REVIEW
+
+
+def test_a_link_alone_says_nothing() -> None:
+    assert ask_linked(booker("Eva", "Novak", OTHER_PHONE), "Whiskers", [KNOWN_JOHN]).verdict is Verdict.NEW
+    assert ask_linked(booker("Eva", "Novak", OTHER_PHONE), None, [KNOWN_JOHN]).verdict is Verdict.NEW
+    assert ask_linked(booker("Eva", "Novak"), "Whiskers", [KNOWN_JOHN]).verdict is Verdict.REVIEW
+
+
+@pytest.mark.parametrize(
+    ("known", "booked"),
+    [
+        (Known(replace(JOHN, active=False), (REX,)), Pet(name="Rex")),
+        (Known(JOHN, (replace(REX, deceased=True),)), Pet(name="Rex")),
+        (Known(JOHN, (REX,)), Pet(name="Rex", species="cat")),
+        (Known(JOHN, (REX, replace(REX, id="p2"))), Pet(name="Rex")),
+    ],
+)
+def test_a_link_does_not_silence_a_veto(known: Known, booked: Pet) -> None:
+    assert ask_linked(booker(), booked, [known]).verdict is Verdict.REVIEW
+
+
 # -- new ------------------------------------------------------------------------------------------------------
 
 

@@ -94,12 +94,12 @@ def test_a_question_on_one_field_holds_the_whole_record() -> None:
 
 def test_changed_there_only_flows_back_and_writes_nothing() -> None:
     made = decide(VISIT, visit(start=12))
-    assert (made.outcome, made.reason, made.back) == (Outcome.NOTHING, "changed-there", {"start"})
+    assert (made.outcome, made.reason, made.back) == (Outcome.NOTHING, "changed-there", frozenset({"start"}))
 
 
 def test_a_field_that_cannot_be_written_is_said_and_left() -> None:
     made = decide(visit(notes="sneezes"), VISIT, writable=WRITABLE - {"notes"})
-    assert (made.outcome, made.reason, made.unwritable) == (Outcome.NOTHING, "not-writable", {"notes"})
+    assert (made.outcome, made.reason, made.unwritable) == (Outcome.NOTHING, "not-writable", frozenset({"notes"}))
     made = decide(visit(notes="sneezes"), visit(notes="purrs"), writable=WRITABLE - {"notes"})
     assert (made.outcome, made.reason) == (Outcome.NOTHING, "not-writable")
 
@@ -232,9 +232,13 @@ def test_cancelled_on_both_sides(here: Fields | None, there: Fields | None) -> N
 @pytest.mark.parametrize("there", [None, visit(status=CANCELLED)])
 def test_cancelled_there(there: Fields | None) -> None:
     made = decide(VISIT, there)
-    assert (made.outcome, made.reason, made.back) == (Outcome.NOTHING, "cancelled-there", {"status"})
+    assert (made.outcome, made.reason, made.back) == (Outcome.NOTHING, "cancelled-there", frozenset({"status"}))
     moved = decide(visit(start=11), there)
-    assert (moved.outcome, moved.reason, moved.back) == (Outcome.NOTHING, "cancelled-there", {"status", "start"})
+    assert (moved.outcome, moved.reason, moved.back) == (
+        Outcome.NOTHING,
+        "cancelled-there",
+        frozenset({"status", "start"}),
+    )
     changed = decide(visit(notes="sneezes"), there)
     assert (changed.outcome, changed.reason) == (Outcome.QUESTION, "changed-here-cancelled-there")
 
@@ -244,7 +248,7 @@ def test_reopened() -> None:
     here = decide(VISIT, off, base_here=off, base_there=off)
     assert (here.outcome, here.reason) == (Outcome.QUESTION, "reopened-here")
     there = decide(off, VISIT, base_here=off, base_there=off)
-    assert (there.outcome, there.reason, there.back) == (Outcome.NOTHING, "reopened-there", {"status"})
+    assert (there.outcome, there.reason, there.back) == (Outcome.NOTHING, "reopened-there", frozenset({"status"}))
     assert decide(VISIT, VISIT, base_here=off, base_there=off).outcome is Outcome.BASES
 
 

@@ -1,0 +1,170 @@
+"""An engine over two in-memory sides, a ledger file and a fake clock: for tests that pick every step themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import select
+
+from vetbridge.connector.accounted import Accounted
+from vetbridge.connector.interface import Capabilities, Unlinked
+from vetbridge.core.policy import owners
+from vetbridge.core.records import Kind, Side
+from vetbridge.ledger import accounts, changes, reviews
+from vetbridge.ledger.database import Ledger, open_ledger
+from vetbridge.ledger.tables import Change, Review
+from vetbridge.mapping import Mapper, load_table
+from vetbridge.sync.engine import Engine, nowhere
+from vetbridge.sync.pair import End, Pair, Placeholder, Timings
+from vetbridge.sync.receiving import Receiver
+from vetbridge.sync.refreshing import Refresher
+from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.memory import MemorySide, memory_capabilities
+
+KEY = "the key of a ledger that tests make"
+
+
+class Killed(BaseException):
+    """The process ends here: nothing catches it, as nothing catches kill -9."""
+
+
+def _with_placeholder(capabilities: Capabilities) -> Capabilities:
+    """A side that takes no visit without an owner."""
+    visits = replace(capabilities.of(Kind.APPOINTMENT), unlinked=Unlinked.PLACEHOLDER)
+    return replace(capabilities, kinds={**capabilities.kinds, Kind.APPOINTMENT: visits})
+
+
+class Rig:
+    """One pair of memory sides and all that works on it."""
+
+    def __init__(self, folder: Path, *, timings: Timings | None = None, timeout: float = 10.0) -> None:
+        self.path = folder / "vetbridge.db"
+        self.clock = FakeClock()
+        self.booking = MemorySide()
+        self.pims = MemorySide(_with_placeholder(memory_capabilities()))
+        self.timings = timings or Timings(absence_confirm=300.0, retry_first=5.0, retry_longest=60.0)
+        self.timeout = timeout
+        placeholder = self.pims.add(Kind.CLIENT, {"name": {"given": "", "family": "Placeholder"}})
+        self.placeholder = Placeholder(
+            client_id=placeholder, pet_id=self.pims.add(Kind.PET, {"owner": placeholder, "name": "Placeholder"})
+        )
+        self.ledger: Ledger
+        self.start()
+
+    def start(self, *, point: Callable[[str], None] = nowhere) -> None:
+        """Starts VetBridge anew on the same ledger, as after a crash."""
+        self.ledger = open_ledger(self.path, KEY, self.clock)
+        with self.ledger.write() as tx:
+            changes.release_all(tx)
+            for name in ("booking", "pims"):
+                accounts.enrol(tx, name, "memory", country="GB")
+        self.pair = Pair(
+            site="town",
+            zone="Europe/London",
+            country="GB",
+            booking=self._end("booking", self.booking),
+            pims=self._end("pims", self.pims),
+            placeholder=self.placeholder,
+            may_create_clients=True,
+            may_create_pets=True,
+            owners=owners(Kind.APPOINTMENT, Side.BOOKING),
+        )
+        self.engine = Engine([self.pair], self.ledger, self.clock, self.timings, point=point)
+        self.receiver = Receiver(self.pair, self.ledger)
+        self.refresher = Refresher(self.pair, self.ledger)
+
+    def _end(self, account: str, side: MemorySide) -> End:
+        mapper = Mapper(load_table("memory"), zone="Europe/London", country="GB")
+        return End(
+            account=account, connector=Accounted(side, account, self.clock), mapper=mapper, timeout=self.timeout
+        )
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def owner(self, given: str, family: str, phone: str, *pets: str, email: str = "", **more: Any) -> str:
+        """A client with pets, known to the PIMS; returns the client's id."""
+        id_ = self.pims.add(
+            Kind.CLIENT,
+            {
+                "name": {"given": given, "family": family},
+                "phones": [phone],
+                "emails": [email] if email else [],
+                **more,
+            },
+        )
+        for pet in pets:
+            self.pims.add(Kind.PET, {"owner": id_, "name": pet, "species": "D"})
+        return id_
+
+    def book(self, given: str, family: str, phone: str, pet: str, *, hours: float = 48, **more: Any) -> str:
+        """A booking ``hours`` from now; returns its id."""
+        start = self.clock.now() + timedelta(hours=hours)
+        return self.booking.add(
+            Kind.APPOINTMENT,
+            {
+                "owner": f"card-{sum(phone.encode())}",
+                "booker": {"given": given, "family": family, "phones": [phone]},
+                "animal": {"name": pet, "species": "D"},
+                "start": start.isoformat(),
+                "seconds": 900,
+                "type": "2",
+                "who": "v1",
+                "state": "booked",
+                **more,
+            },
+        )
+
+    # -- what VetBridge does --------------------------------------------------------------------------------------
+
+    def hint(self, id_: str) -> None:
+        """A webhook says that a booking changed."""
+        with self.ledger.write() as tx:
+            changes.receive(
+                tx, site="town", account="booking", kind=Kind.APPOINTMENT, remote_id=id_, source="webhook"
+            )
+
+    def work(self) -> None:
+        """Works on all that is due now, and on nothing else."""
+        while self.engine.work("test"):
+            pass
+
+    def settle(self, *, limit: float = 3600.0) -> None:
+        """Works, and lets time pass as long as something waits that comes due within ``limit`` seconds."""
+        spent = 0.0
+        while True:
+            self.work()
+            idle = self.engine.idle_for()
+            if self.engine.open_changes() == 0 or spent + idle > limit:
+                return
+            self.clock.advance(idle + 0.001)
+            spent += idle
+
+    def run(self) -> None:
+        """Refreshes, polls and settles."""
+        self.refresher.pass_()
+        self.receiver.poll()
+        self.settle()
+
+    # -- what came of it ------------------------------------------------------------------------------------------
+
+    def changes(self) -> list[Change]:
+        """All changes, oldest first."""
+        with self.ledger.read() as tx:
+            return list(tx.session.exec(select(Change).order_by(Change.id)).all())  # type: ignore[arg-type]
+
+    def endings(self) -> list[tuple[str, str]]:
+        """State and code of all changes, oldest first."""
+        return [(change.state, change.code) for change in self.changes()]
+
+    def questions(self) -> tuple[Review, ...]:
+        """The open questions."""
+        with self.ledger.read() as tx:
+            return reviews.open_items(tx)
+
+    def visits(self) -> list[dict[str, Any]]:
+        """The visits in the PIMS."""
+        return self.pims.rows(Kind.APPOINTMENT)

@@ -1,0 +1,92 @@
+"""`vetbridge doctor`: whether config, ledger, accounts and placeholders are as they should be."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from vetbridge.cli.config import load_config
+from vetbridge.cli.output import emit_json, say, talk
+from vetbridge.cli.reading import AsJson, as_data, config_path, told
+from vetbridge.cli.tables import width
+from vetbridge.core.errors import ConfigError
+from vetbridge.core.normalise import shown
+
+if TYPE_CHECKING:
+    from vetbridge.config.loader import Loaded
+    from vetbridge.desk.doctor import Line
+
+LONGEST_TEXT = 400
+"""Characters of a line's text that are shown."""
+
+
+def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Look at config, ledger, clock, every account and every placeholder, and say what to do.
+
+    Sends only reads that the vendors document, and a token request where one is needed; nothing is written there.
+    Ends with 0 when nothing is wrong, 3 when something has to be mended in the config or at the vendor, 6 when the
+    ledger cannot be used, 5 when a vendor cannot be reached.
+
+    Example: vetbridge --config clinic.yaml doctor
+    """
+    with told("doctor", as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.desk.doctor import Mark, exit_code  # noqa: PLC0415 - keeps --help quick
+
+        lines: list[Line] = []
+        for line in _examined(loaded):
+            lines.append(line)
+            if not as_json:
+                _draw(line)
+    code = exit_code(lines)
+    wrong = [line for line in lines if line.mark is Mark.WRONG]
+    if as_json:
+        checks = [
+            {"subject": each.subject, "name": each.name, "mark": each.mark, "text": each.text, "advice": each.advice}
+            for each in lines
+        ]
+        emit_json("doctor", {"ok": not wrong, "checks": checks}, [as_data(each.text) for each in wrong])
+    else:
+        warnings = sum(line.mark is Mark.WARN for line in lines)
+        talk(f"{len(lines)} looked at, {len(wrong)} wrong, {warnings} to think about")
+    if code:
+        raise typer.Exit(code)
+
+
+def _examined(loaded: Loaded) -> Iterator[Line]:
+    """Every line, as soon as it is known: a vendor may take its time."""
+    from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
+    from vetbridge.daemon.assembly import build_connectors, build_mapper  # noqa: PLC0415
+    from vetbridge.desk import doctor as desk  # noqa: PLC0415
+
+    clock = SystemClock()
+    config = loaded.config
+    yield from desk.check_config(loaded)
+    yield from desk.check_ledger(config.ledger.path, config.ledger.key, clock)
+    yield from desk.check_clock(clock, config.sites)
+    try:
+        connectors = build_connectors(loaded, clock)
+    except ConfigError as error:
+        yield desk.wrong("config", "accounts", error)
+        return
+    try:
+        for name, connector in connectors.items():
+            yield from desk.check_account(name, connector)
+        for name, site in config.sites.items():
+            yield from desk.check_site(name, site, connectors, lambda site, side: build_mapper(loaded, site, side))
+    finally:
+        for connector in connectors.values():
+            connector.close()
+
+
+def _draw(line: Line) -> None:
+    head = f"{line.mark:<5}  {line.subject} {shown(line.name)}: "
+    for text in textwrap.wrap(head + shown(line.text, LONGEST_TEXT), width(), subsequent_indent=" " * 7):
+        say(text)
+    if line.advice:
+        advice = f"       {shown(line.advice, LONGEST_TEXT)}"
+        for text in textwrap.wrap(advice, width(), subsequent_indent=" " * 7):
+            say(text)

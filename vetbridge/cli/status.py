@@ -1,0 +1,109 @@
+"""`vetbridge status`: how it does, at a glance; every number names the command that lists what it counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from vetbridge.cli.config import load_config
+from vetbridge.cli.output import emit_json, say
+from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, told
+from vetbridge.cli.tables import add, drawn, plain_table
+
+if TYPE_CHECKING:
+    from vetbridge.desk.status import AccountStatus, SiteStatus, Status
+
+
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show how VetBridge does: accounts, changes by state, open questions, the last write.
+
+    Looks at the ledger alone, beside a running daemon, and asks no vendor. Ends with 6 where there is no ledger.
+
+    Example: vetbridge --config clinic.yaml status
+    """
+    with told("status", as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.daemon.lock import running  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.desk.status import status as desk_status  # noqa: PLC0415
+
+        with ledger_beside(loaded) as ledger, ledger.read() as tx:
+            found = desk_status(tx, loaded.config, running(loaded.config.ledger.path))
+    if as_json:
+        emit_json("status", as_data(found))
+    else:
+        _draw(found)
+
+
+def _draw(found: Status) -> None:
+    say(_daemon(found))
+    say("")
+    accounts = plain_table("Account", "State", "")
+    for account in found.accounts:
+        add(accounts, account.name, account.state, _account(account, found))
+    say(drawn(accounts))
+    for site in found.sites:
+        say("")
+        _draw_site(site, found)
+
+
+def _daemon(found: Status) -> str:
+    from vetbridge.desk.wording import ago  # noqa: PLC0415
+
+    daemon = found.daemon
+    if daemon.running:
+        number = f"process {daemon.pid}" if daemon.pid else "its process number is not known"
+        what = f"`vetbridge {daemon.command}` is" if daemon.command else "VetBridge is"
+        return f"{what} at work ({number}), started {ago(daemon.started_at, found.at)}."
+    if daemon.ended_at is not None:
+        ended = f" The last {daemon.command} ended {ago(daemon.ended_at, found.at)}."
+    elif daemon.started_at is not None:
+        ended = f" The last {daemon.command} was cut off; nothing is lost by that."
+    else:
+        ended = ""
+    return f"VetBridge is not running: start it with `vetbridge run`.{ended}"
+
+
+def _account(account: AccountStatus, found: Status) -> str:
+    from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
+
+    now = found.at
+    parts = [] if account.configured else ["no longer in the config"]
+    if account.blocked_code is not None:
+        parts.append(f"{account.blocked_code}: {account.advice}")
+    if account.failing_since is not None:
+        parts.append(f"no answer since {ago(account.failing_since, now).removesuffix(' ago')}")
+    if account.paused_until is not None:
+        parts.append(f"asked again {ahead(account.paused_until, now)}")
+    parts += [f"budget {name} paused, again {ahead(until, now)}" for name, until in account.paused_budgets.items()]
+    if account.answered_at is not None:
+        parts.append(f"last answer {ago(account.answered_at, now)}")
+    if account.mirror is not None:
+        mirror = account.mirror
+        size = f"{mirror.clients} clients, {mirror.pets} pets"
+        if not mirror.complete:
+            parts.append(f"mirror not complete yet ({size}): nobody counts as new until it is")
+        else:
+            stale = " - too old, nobody counts as new" if mirror.stale else ""
+            parts.append(f"mirror complete: {size}, read {ago(mirror.read_at, now)}{stale}")
+    return "\n".join(parts) or "nothing is known yet"
+
+
+def _draw_site(site: SiteStatus, found: Status) -> None:
+    from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
+
+    say(f"Site {site.name} ({site.title})" if site.title != site.name else f"Site {site.name}")
+    table = plain_table("", "", "")
+    for state, count in site.changes.items():
+        if count.count:
+            add(table, state, str(count.count), count.command)
+    if not any(count.count for count in site.changes.values()):
+        add(table, "no changes yet", "", "")
+    if site.review.count:
+        add(table, "questions", str(site.review.count), site.review.command)
+    say(drawn(table, indent=2))
+    if site.soonest_visit is not None:
+        say(f"  next visit with a question: {ahead(site.soonest_visit, found.at)}")
+    if site.oldest_open is not None:
+        say(f"  oldest change that is not settled: received {ago(site.oldest_open, found.at)}")
+    say(f"  last write: {ago(site.last_write, found.at)}")

@@ -1,0 +1,46 @@
+"""Plain tables on a terminal: no lines, no colour, cells that wrap."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NARROWEST = 60
+"""Columns: a narrower terminal wraps by itself."""
+
+
+def width() -> int:
+    """Columns to draw in: the terminal's, 80 where there is none."""
+    return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
+
+
+def plain_table(*titles: str) -> Table:
+    """An empty table. Fill it with ``add``: markup in a text from outside would be obeyed."""
+    from rich.table import Table  # noqa: PLC0415 - keeps --help quick
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(titles), header_style=None)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
+
+
+def add(table: Table, *cells: str) -> None:
+    """Adds a row; line ends in a cell begin a new line there, and other control characters are dropped."""
+    from rich.text import Text  # noqa: PLC0415 - keeps --help quick
+
+    from vetbridge.cli.output import safe  # noqa: PLC0415
+
+    table.add_row(*(Text(safe(cell).expandtabs(4)) for cell in cells))
+
+
+def drawn(table: Table, *, indent: int = 0) -> str:
+    """A table as text. What it says stands in its words, never in colour."""
+    from rich.console import Console  # noqa: PLC0415 - keeps --help quick
+
+    file = io.StringIO()
+    Console(file=file, width=width() - indent, color_system=None, force_terminal=False).print(table)
+    return "\n".join(" " * indent + line.rstrip() for line in file.getvalue().rstrip("\n").split("\n"))

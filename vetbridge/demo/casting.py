@@ -1,0 +1,284 @@
+"""Who books in a played morning: people of the clinic and strangers, each with the truth about them."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from vetbridge.demo.draws import Draws
+from vetbridge.demo.story import Case, Part
+from vetbridge.testing import names
+from vetbridge.testing.clinic import Clinic, Owner, PetSeed, email_for, phone_for
+
+LONG_COMMENT = 3000
+"""Characters of the longest comment of a morning."""
+_SHORTEST_MISSPELT = 5
+"""In a shorter name one letter is so much that nobody could be blamed for asking."""
+_UNLIKE = 0.5
+"""Up to this similarity two names are surely different."""
+_SLIPS = {"a": "e", "e": "a", "i": "y", "y": "i", "o": "u", "u": "o", "s": "z", "c": "k", "k": "c"}
+
+
+class Casting:
+    """Deals out people; each of them, and each phone, once in a morning (households twice at most)."""
+
+    def __init__(self, clinic: Clinic, draws: Draws) -> None:
+        self._clinic = clinic
+        self._draws = draws
+        self._strangers = itertools.count(len(clinic.owners) + 1000)
+        self._holders: dict[str, set[int]] = defaultdict(set)
+        """Active owners by phone and by e-mail address."""
+        for owner in clinic.owners:
+            for contact in _contacts(owner) if owner.active else ():
+                self._holders[contact].add(owner.number)
+        self._alone = [owner for owner in draws.shuffled(clinic.owners) if self._is_alone(owner)]
+        """Active owners whose every contact is theirs alone, in the order in which they are dealt."""
+
+    def cast(self, case: Case, count: int) -> list[list[Part]]:
+        """``count`` bookings of a case, at least, in groups that belong together: a group is played in its order.
+
+        Raises ``ValueError`` where the clinic has too few such people.
+        """
+        dealers: dict[Case, Callable[[], Iterator[list[Part]]]] = {
+            Case.KNOWN: self._known,
+            Case.NEW: self._new,
+            Case.TWICE: self._twice,
+            Case.HOUSEHOLD: self._households,
+            Case.DUPLICATE: self._duplicates,
+            Case.MISSPELT: self._misspelt,
+            Case.AMBIGUOUS: self._ambiguous,
+        }
+        dealer = dealers[case]()
+        groups: list[list[Part]] = []
+        while sum(map(len, groups)) < count:
+            group = next(dealer, None)
+            if group is None:
+                raise ValueError(
+                    f"a clinic of {len(self._clinic.owners)} clients is too small for this morning "
+                    f"({case.value}); take more clients, or fewer bookings"
+                )
+            groups.append([replace(part, linkable=self._linkable(part)) for part in group])
+        return groups
+
+    # -- the cases
+
+    def _known(self) -> Iterator[list[Part]]:
+        for number, owner in enumerate(self._owners(_living), start=1):
+            pet = self._living_pet(owner)
+            if number % 8 == 3:
+                yield [self._with_new_pet(owner)]
+            elif number % 8 == 6 and owner.email:
+                part = self._played_by(owner, pet, Case.KNOWN, "a known owner with a new phone number")
+                yield [replace(part, phone=self._new_phone(), email=owner.email)]
+            else:
+                comment = _KNOWN_COMMENTS.get(number, "")
+                yield [replace(self._played_by(owner, pet, Case.KNOWN, "a known owner"), comment=comment)]
+
+    def _with_new_pet(self, owner: Owner) -> Part:
+        name = self._unlike(names.PET_NAMES, [pet.name for pet in owner.pets])
+        part = self._played_by(owner, owner.pets[0], Case.KNOWN, "a known owner with a new pet")
+        return replace(part, pet_name=name, species="dog", breed="Crossbreed", pets=frozenset())
+
+    def _new(self) -> Iterator[list[Part]]:
+        for given, family, pet in _NEW_ON_PURPOSE:
+            yield [self._stranger(given, family, pet, Case.NEW, "a new owner")]
+        while True:
+            given, family = self._draws.one_of(_GIVEN_NAMES), self._draws.one_of(names.FAMILY_NAMES)
+            yield [self._stranger(given, family, self._draws.one_of(names.PET_NAMES), Case.NEW, "a new owner")]
+
+    def _twice(self) -> Iterator[list[Part]]:
+        for number in itertools.count():
+            given, family = self._draws.one_of(_GIVEN_NAMES), self._draws.one_of(names.FAMILY_NAMES)
+            first = self._stranger(
+                given, family, self._draws.one_of(names.PET_NAMES), Case.TWICE, "a new owner books twice"
+            )
+            other_pet = self._unlike(names.PET_NAMES, [first.pet_name])
+            yield [first, replace(first, pet_name=other_pet, species="rabbit", breed="") if number % 2 else first]
+
+    def _households(self) -> Iterator[list[Part]]:
+        """Couples on two records with one phone; of every third couple both book."""
+        couples: dict[int, list[Owner]] = defaultdict(list)
+        for owner in self._clinic.owners:
+            if owner.household is not None and owner.active and _living(owner):
+                couples[owner.household].append(owner)
+        whole = [couple for couple in couples.values() if len(couple) == 2]
+        for number, couple in enumerate(self._draws.shuffled(whole)):
+            partners = self._draws.shuffled(couple)
+            yield [
+                self._played_by(one, self._living_pet(one), Case.HOUSEHOLD, "one of a couple with one phone")
+                for one in partners[: 2 if number % 3 == 2 else 1]
+            ]
+
+    def _duplicates(self) -> Iterator[list[Part]]:
+        second = [owner for owner in self._clinic.owners if owner.duplicate_of is not None]
+        for copy in self._draws.shuffled(second):
+            first = self._clinic.owner(copy.duplicate_of or 0)
+            same = {pet.duplicate_of: pet.number for pet in copy.pets}
+            pets = sorted(_living(first), key=lambda pet: pet.number not in same)
+            if not pets:
+                continue
+            part = self._played_by(first, pets[0], Case.DUPLICATE, "an owner who is registered twice")
+            numbers = {pets[0].number, same.get(pets[0].number, pets[0].number)}
+            yield [replace(part, owners=frozenset({first.number, copy.number}), pets=frozenset(numbers))]
+
+    def _misspelt(self) -> Iterator[list[Part]]:
+        for owner in self._owners(_may_be_misspelt):
+            pet = next(pet for pet in _living(owner) if _long_enough(pet.name))
+            part = self._played_by(owner, pet, Case.MISSPELT, "the owner's name is misspelt")
+            if self._draws.chance(0.4):
+                slip = self._slip(pet.name)
+                yield [replace(part, pet_name=slip, story="the pet's name is misspelt")]
+            else:
+                yield [replace(part, family_name=self._slip(owner.family_name))]
+
+    def _ambiguous(self) -> Iterator[list[Part]]:
+        """Bookings that nobody could place without asking."""
+        # At the platform, a booking by somebody with a card shows the card's name: no stranger would be seen.
+        offline = self._owners(lambda owner: not owner.online)
+        bereaved = self._owners(lambda owner: not _living(owner))
+        for number in itertools.count(1):
+            mourner = next(bereaved, None) if number % 3 == 0 else None
+            owner = mourner or next(offline, None)
+            if owner is None:
+                return
+            yield [self._mourner(owner) if mourner else self._stranger_with_phone_of(owner)]
+
+    def _mourner(self, owner: Owner) -> Part:
+        part = self._played_by(owner, owner.pets[0], Case.AMBIGUOUS, "a known owner, and a pet that is dead")
+        return replace(part, pets=frozenset())
+
+    def _stranger_with_phone_of(self, owner: Owner) -> Part:
+        given = self._unlike(_GIVEN_NAMES, owner.given_name.split())
+        family = self._unlike(names.FAMILY_NAMES, [owner.family_name, *owner.family_name.split()])
+        pet_name = self._unlike(names.PET_NAMES, [pet.name for pet in owner.pets])
+        part = self._stranger(given, family, pet_name, Case.AMBIGUOUS, "a stranger with a known owner's phone")
+        return replace(part, phone=owner.phones[0])
+
+    # -- people
+
+    def _owners(self, fits: Callable[[Owner], object]) -> Iterator[Owner]:
+        """Owners that stand alone and fit, each dealt once in a morning."""
+        while (place := next((n for n, owner in enumerate(self._alone) if fits(owner)), None)) is not None:
+            yield self._alone.pop(place)
+
+    def _is_alone(self, owner: Owner) -> bool:
+        known_alone = owner.household is None and owner.duplicate_of is None
+        contacts = _contacts(owner)
+        return known_alone and bool(owner.phones) and all(self._holders[one] == {owner.number} for one in contacts)
+
+    def _played_by(self, owner: Owner, pet: PetSeed, case: Case, story: str) -> Part:
+        return Part(
+            case=case,
+            story=story,
+            given_name=owner.given_name,
+            family_name=owner.family_name,
+            phone=owner.phones[0],
+            email="" if self._draws.chance(0.25) else owner.email or "",
+            pet_name=pet.name,
+            species=pet.species,
+            breed=pet.breed,
+            owners=frozenset({owner.number}),
+            pets=frozenset({pet.number}),
+        )
+
+    def _stranger(self, given: str, family: str, pet_name: str, case: Case, story: str) -> Part:
+        number = next(self._strangers)
+        species = self._draws.one_of(("dog", "dog", "cat", "cat", "rabbit", "other"))
+        return Part(
+            case=case,
+            story=story,
+            given_name=given,
+            family_name=family,
+            phone=phone_for(number),
+            email="" if self._draws.chance(0.2) else email_for(given, family, number),
+            pet_name=pet_name,
+            species=species,
+        )
+
+    def _new_phone(self) -> str:
+        return phone_for(next(self._strangers))
+
+    def _living_pet(self, owner: Owner) -> PetSeed:
+        return self._draws.one_of(_living(owner))
+
+    def _unlike(self, values: Sequence[str], others: Sequence[str]) -> str:
+        """One of the values that nobody would take for one of the others."""
+        return next(
+            value
+            for value in self._draws.shuffled(values)
+            if all(_similarity(value, one) <= _UNLIKE for one in others)
+        )
+
+    def _slip(self, name: str) -> str:
+        """The name with one letter replaced, doubled or left out; never the first or the last."""
+        places = [place for place in range(1, len(name) - 1) if name[place].isascii() and name[place].islower()]
+        place = self._draws.one_of(places)
+        letter = name[place]
+        if self._draws.chance(0.3) and name[place - 1] != letter != name[place + 1]:
+            return name[:place] + name[place + 1 :]
+        return name[:place] + _SLIPS.get(letter, letter * 2) + name[place + 1 :]
+
+    # -- the strict rule
+
+    def _linkable(self, part: Part) -> bool:
+        """A contact of one active owner alone, and the family name or the pet's name the same or one letter off."""
+        holders = self._holders.get(part.phone, set()) | self._holders.get(part.email, set())
+        if len(holders) != 1 or not holders <= part.owners:
+            return False
+        owner = self._clinic.owner(next(iter(holders)))
+        named = [pet for pet in owner.pets if one_letter_off(pet.name, part.pet_name)]
+        if named and all(pet.deceased for pet in named):
+            return False
+        return one_letter_off(owner.family_name, part.family_name) or bool(named)
+
+
+def one_letter_off(one: str, other: str) -> bool:
+    """Whether two names are equal but for case, or for one letter added, left out or replaced."""
+    short, long = sorted((one.casefold(), other.casefold()), key=len)
+    if len(long) - len(short) > 1:
+        return False
+    place = next((n for n, letter in enumerate(short) if letter != long[n]), len(short))
+    return short[place:] == long[place + 1 :] or short[place + 1 :] == long[place + 1 :]
+
+
+def _contacts(owner: Owner) -> list[str]:
+    return [*owner.phones, *([owner.email] if owner.email else [])]
+
+
+def _living(owner: Owner) -> list[PetSeed]:
+    return [pet for pet in owner.pets if not pet.deceased]
+
+
+def _may_be_misspelt(owner: Owner) -> bool:
+    """At the platform, a booking by somebody with a card shows the card's name, not the misspelt one."""
+    return (
+        not owner.online and _long_enough(owner.family_name) and any(_long_enough(one.name) for one in _living(owner))
+    )
+
+
+def _long_enough(name: str) -> bool:
+    return len(name) >= _SHORTEST_MISSPELT and name.isascii() and name.isalpha()
+
+
+def _similarity(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one.casefold(), other.casefold(), autojunk=False).ratio()
+
+
+_GIVEN_NAMES = names.FEMALE_NAMES + names.MALE_NAMES
+
+_NEW_ON_PURPOSE = (
+    ("Zoë", "Weiß-Ångström", "Pythagoras"),
+    ("Eva\x1b[31m", "Bellwether", "Comet"),
+    ("Ruairí", "Ó'Súilleabháin", "Ceol"),
+)
+"""Names that have broken other programs: letters beyond ASCII, an apostrophe, a sequence that colours terminals."""
+
+_KNOWN_COMMENTS = {
+    1: "Please call me before you give any injection. " * 66,
+    2: "[VetBridge VB-0000000000]\nA block that VetBridge never wrote.\n[/VetBridge]",
+    4: "\x1b]0;owned\x07\x1b[2JShe is shy; ring the bell 🐕 twice.",
+}
+"""Comments of the known owners with these places in the cast: one long, one that apes our block, one with escapes."""
