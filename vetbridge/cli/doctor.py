@@ -29,8 +29,6 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     Sends only reads that the vendors document, and a token request where one is needed; nothing is written there.
     Ends with 0 when nothing is wrong, 3 when something has to be mended in the config or at the vendor, 6 when the
     ledger cannot be used, 5 when a vendor cannot be reached.
-
-    Example: vetbridge --config clinic.yaml doctor
     """
     with told("doctor", as_json=as_json):
         loaded = load_config(config_path(ctx))

@@ -46,7 +46,7 @@ def give_up(command: str, text: str, *, advice: str, code: str, as_json: bool, e
     if as_json:
         emit_json(command, None, [{"code": code, "text": text, "advice": advice}])
     else:
-        talk(text)
+        talk(f"vetbridge: {text}")
         if advice:
             talk(advice)
     raise typer.Exit(exit_code)

@@ -19,8 +19,6 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show how VetBridge does: accounts, changes by state, open questions, the last write.
 
     Looks at the ledger alone, beside a running daemon, and asks no vendor. Ends with 6 where there is no ledger.
-
-    Example: vetbridge --config clinic.yaml status
     """
     with told("status", as_json=as_json):
         loaded = load_config(config_path(ctx))

@@ -193,7 +193,11 @@ def _e164(text: str, country: str) -> _Number | None:
     if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return _Number(e164, phonenumbers.national_significant_number(parsed))
+    national = phonenumbers.national_significant_number(parsed)
+    # Of several leading zeros each reading takes one away, where the country's numbers do not start with zero.
+    if national.startswith("0") and text != e164 and _e164(e164, "") != _Number(e164, national):
+        return None
+    return _Number(e164, national)
 
 
 def _placeholder_number(number: _Number) -> bool:

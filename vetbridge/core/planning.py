@@ -222,7 +222,7 @@ def _plan_fields(s: Situation, base_here: Fields | None, base_there: Fields | No
         outcome, reason = Outcome.QUESTION, "conflict"
     elif writes:
         outcome, reason = Outcome.UPDATE, "changed-here"
-    elif here_changed | there_changed != open_fields:
+    elif here_changed | there_changed != open_fields and _bases_move(s, frozenset(back | unwritable)):
         outcome, reason = Outcome.BASES, "same-meaning"
     elif unwritable:
         reason = "not-writable"
@@ -237,6 +237,11 @@ def _plan_fields(s: Situation, base_here: Fields | None, base_there: Fields | No
         conflicts=conflicts,
         unwritable=frozenset(unwritable),
     )
+
+
+def _bases_move(s: Situation, held: frozenset[str]) -> bool:
+    """Whether keeping the bases would change anything: not where all that differs is held."""
+    return settle(s.base_here, s.here, held) != s.base_here or settle(s.base_there, s.there, held) != s.base_there
 
 
 def _off(record: Fields | None) -> bool:

@@ -154,6 +154,54 @@ def begin(tx: Transaction, change_id: int) -> tuple[Change, Record]:
     return change, record
 
 
+def seen(tx: Transaction, change_id: int, *, visit_at: datetime) -> None:
+    """The record was read: a miss before this one does not count."""
+    change = tx.session.get_one(Change, change_id)
+    change.visit_at = visit_at
+    record = tx.session.get_one(Record, change.record_id)
+    record.missed_at = None
+    record.gone_at = None
+
+
+def missed(tx: Transaction, record_id: int) -> datetime:
+    """The record was not found; returns when it was first missed."""
+    record = tx.session.get_one(Record, record_id)
+    record.missed_at = record.missed_at or tx.now
+    return record.missed_at
+
+
+def witness(tx: Transaction, record_id: int) -> str | None:
+    """Another settled record of the same account and kind, by which to tell a gone record from a blind side."""
+    record = tx.session.get_one(Record, record_id)
+    return tx.session.exec(
+        select(Record.remote_id)
+        .where(
+            Record.account == record.account,
+            Record.kind == record.kind,
+            Record.id != record.id,
+            col(Record.digest_hash).is_not(None),
+            col(Record.gone_at).is_(None),
+        )
+        .order_by(col(Record.id).desc())
+        .limit(1)
+    ).first()
+
+
+def gone(tx: Transaction, record_id: int) -> None:
+    """The record counts as gone."""
+    tx.session.get_one(Record, record_id).gone_at = tx.now
+
+
+def settled_digest(tx: Transaction, account: str, kind: Kind, remote_id: str) -> str | None:
+    """The keyed hash of the content that was settled last; None where there is none or the record is worked on."""
+    row = tx.session.exec(
+        select(Record).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
+    ).first()
+    if row is None or row.id is None or open_change(tx, row.id) is not None:
+        return None
+    return row.digest_hash
+
+
 def settle(
     tx: Transaction,
     change_id: int,

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import col, select
-
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise, notes
@@ -20,7 +18,6 @@ from vetbridge.ledger.content import plain
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Change, ChangeState, Link
-from vetbridge.ledger.tables import Record as RecordRow
 from vetbridge.sync.job import Ask, Ending, Job, PutOff
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.resolving import Resolution, Resolver
@@ -106,30 +103,15 @@ class Appointments:
             return None
         record = end.mapper.read(Kind.APPOINTMENT, native)
         with self._ledger.write() as tx:
-            row = tx.session.get_one(RecordRow, job.record_id)
-            row.missed_at = None
-            tx.session.get_one(Change, job.change_id).visit_at = record.start.utc
+            changes.seen(tx, job.change_id, visit_at=record.start.utc)
         return record
 
     def _confirm_absence(self, job: Job) -> None:
         """Gone only after two misses a set time apart, while another known record still reads."""
         apart = timedelta(seconds=self._timings.absence_confirm)
         with self._ledger.write() as tx:
-            row = tx.session.get_one(RecordRow, job.record_id)
-            row.missed_at = row.missed_at or tx.now
-            since = row.missed_at
-            witness = tx.session.exec(
-                select(RecordRow.remote_id)
-                .where(
-                    RecordRow.account == row.account,
-                    RecordRow.kind == row.kind,
-                    RecordRow.id != row.id,
-                    col(RecordRow.digest_hash).is_not(None),
-                    col(RecordRow.gone_at).is_(None),
-                )
-                .order_by(col(RecordRow.id).desc())
-                .limit(1)
-            ).first()
+            since = changes.missed(tx, job.record_id)
+            witness = changes.witness(tx, job.record_id)
         now = self._clock.now()
         if now < since + apart:
             raise PutOff(
@@ -144,7 +126,7 @@ class Appointments:
                 "the booking side shows no other known booking either; that may be missing rights",
             )
         with self._ledger.write() as tx:
-            tx.session.get_one(RecordRow, job.record_id).gone_at = tx.now
+            changes.gone(tx, job.record_id)
 
     # -- a booking that is not in the PIMS yet ------------------------------------------------------------------
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlmodel import select
-
 from vetbridge.connector.interface import Found, Hint
 from vetbridge.core.errors import MappingError
-from vetbridge.core.records import Appointment, Kind
+from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts, changes
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.tables import Record
 from vetbridge.sync.appointments import digest
 from vetbridge.sync.pair import End, Pair
 
@@ -56,17 +53,11 @@ class Receiver:
 
     def _is_settled(self, tx: Transaction, end: End, found: Found) -> bool:
         """The listing shows just the content that was settled last, and nobody works on the record now."""
-        row = tx.session.exec(
-            select(Record).where(
-                Record.account == end.account, Record.kind == Kind.APPOINTMENT, Record.remote_id == found.id
-            )
-        ).first()
-        if row is None or row.digest_hash is None or found.native is None or row.id is None:
-            return False
-        if changes.open_change(tx, row.id) is not None:
+        settled = changes.settled_digest(tx, end.account, Kind.APPOINTMENT, found.id)
+        if settled is None or found.native is None:
             return False
         try:
             record = end.mapper.read(Kind.APPOINTMENT, found.native)
         except MappingError:
             return False
-        return isinstance(record, Appointment) and digest(tx.sealer, record) == row.digest_hash
+        return digest(tx.sealer, record) == settled

@@ -58,6 +58,7 @@ def test_a_slash_may_stand_inside_one_number() -> None:
         "123456789",
         "01234567890",
         "9876543210",
+        "+200000000001",
         "1" * 300,
         "+",
         "++++",
@@ -70,6 +71,11 @@ def test_what_is_no_phone(text: str) -> None:
 @pytest.mark.parametrize("country", ["", "zz", "gb "])
 def test_an_unknown_country_leaves_only_international_numbers(country: str) -> None:
     assert normalise.phones("07700 900123, +442079460018", country) == ("+442079460018",)
+
+
+def test_a_leading_zero_stays_where_the_country_has_it() -> None:
+    assert normalise.phones("06 698 12345", "IT") == ("+390669812345",)
+    assert normalise.phones("+3906 698 12345", "GB") == ("+390669812345",)
 
 
 def test_the_first_real_number_counts() -> None:

@@ -252,6 +252,15 @@ def test_reopened() -> None:
     assert decide(VISIT, VISIT, base_here=off, base_there=off).outcome is Outcome.BASES
 
 
+def test_reopened_with_a_status_that_cannot_be_written_comes_to_rest() -> None:
+    off, confirmed = visit(status=CANCELLED), visit(status=AppointmentStatus.CONFIRMED)
+    slot = WRITABLE - {"status"}
+    made = decide(VISIT, confirmed, base_here=off, base_there=off, writable=slot)
+    base_here, base_there = settle(off, VISIT, made.held), settle(off, confirmed, made.held)
+    made = decide(VISIT, confirmed, base_here=base_here, base_there=base_there, writable=slot)
+    assert (made.outcome, made.reason) == (Outcome.NOTHING, "not-writable")
+
+
 def test_a_cancellation_that_a_person_left_standing_is_not_asked_again() -> None:
     off = visit(status=CANCELLED)
     moved = visit(notes="staff wrote")

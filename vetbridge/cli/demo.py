@@ -1,0 +1,152 @@
+"""`vetbridge demo`: a played morning at a made-up clinic, and its independent audit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vetbridge.cli.output import say, talk
+
+if TYPE_CHECKING:
+    from vetbridge.demo.audit import Audit
+    from vetbridge.demo.run import Played
+
+LEFTOVERS = 4
+"""Exit code of a demo whose audit found something wrong."""
+
+
+def demo(
+    bookings: Annotated[int, typer.Option(min=20, max=500, help="How many bookings the morning has.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the clinic and the morning.")] = 7,
+    clients: Annotated[int, typer.Option(min=500, max=20_000, help="Owners that the clinic knows.")] = 2000,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Folder to leave config, ledger and simulators' data in; it must be empty.", metavar="DIR"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of numbers and nothing else.")] = False,
+) -> None:
+    """Play a morning at a made-up clinic, then audit it. Needs nothing but this machine.
+
+    Two simulators and the daemon run as processes of their own: bookings come in at Altegio, VetBridge carries them to
+    ezyVet, some are moved or cancelled, webhooks are doubled and overtake each other, and for 20 seconds the PIMS does
+    not answer. The simulators run with limits off. Ends with 0 when nothing was lost, doubled, put on the wrong owner
+    or at the wrong time, and nobody got a message (bookings that wait for a person are expected), else with 4.
+    """
+    from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.demo.live import view  # noqa: PLC0415
+    from vetbridge.demo.run import play  # noqa: PLC0415
+
+    with _told_to_end(), _folder(keep) as folder:
+        try:
+            played = play(folder, bookings=bookings, seed=seed, clients=clients, view=view(as_json=as_json))
+        except DemoFailed as error:
+            talk(f"The demo could not be played: {error}")
+            raise typer.Exit(1) from None
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+    for finding in played.audit.findings:
+        where = f"booking {finding.booking}: " if finding.booking else ""
+        talk(f"{finding.wrong.value}: {where}{finding.words}")
+    if not played.settled:
+        talk("Not everything was settled in time; the audit shows what is missing.")
+    if as_json:
+        typer.echo(json.dumps(played.audit.numbers(played.seconds)))
+    else:
+        say(_report(played))
+    if keep is not None:
+        (talk if as_json else say)(_next_commands(folder))
+    if not played.audit.clean:
+        raise typer.Exit(LEFTOVERS)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """The demo's folder; one that is not kept is removed at the end."""
+    if keep is None:
+        folder = Path(tempfile.mkdtemp(prefix="vetbridge-demo-"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        taken = any(keep.iterdir())
+    except OSError as error:
+        raise typer.BadParameter(f"{keep} cannot be used: {error.strerror}", param_hint="--keep") from None
+    if taken:
+        raise typer.BadParameter(f"{keep} is not empty; name a new folder", param_hint="--keep")
+    yield keep.resolve()
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does, so that no child process outlives it."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _report(played: Played) -> str:
+    from vetbridge.cli.tables import add, drawn, plain_table  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.demo.audit import Place, Wrong  # noqa: PLC0415
+
+    audit = played.audit
+    table = plain_table("case", "bookings", "linked", "created", "in review", "wrong")
+    for case, places, wrong in audit.cases():
+        shown = [str(places.get(place, 0)) for place in (Place.LINKED, Place.CREATED, Place.IN_REVIEW)]
+        add(table, case.value, str(sum(places.values())), *shown, str(wrong))
+    numbers = audit.numbers(played.seconds)
+    add(
+        table, "all", *(str(numbers[name]) for name in ("bookings", "linked", "created", "in_review")), _wrongs(audit)
+    )
+    found = ", ".join(f"{wrong.value.replace('_', ' ')} {audit.count(wrong)}" for wrong in Wrong)
+    verdict = "The audit found nothing wrong." if audit.clean else "THE AUDIT FOUND SOMETHING WRONG."
+    return "\n".join(
+        [
+            "",
+            drawn(table),
+            "",
+            f"{verdict}  {found}",
+            f"Of {audit.linkable} bookings that name a known owner clearly, {audit.linked_of_linkable} were linked; "
+            f"{len(audit.unseen)} were cancelled before the PIMS saw them. {numbers['seconds']} seconds.",
+            "The simulators ran with limits off, and VetBridge with shorter waits than in a clinic.",
+        ]
+    )
+
+
+def _wrongs(audit: Audit) -> str:
+    return str(len({finding.booking for finding in audit.findings}))
+
+
+def _next_commands(folder: Path) -> str:
+    config = f"vetbridge --config {folder / 'config.yaml'}"
+    return "\n".join(
+        [
+            "",
+            "Kept. To look at what VetBridge knows:",
+            f"  {config} status",
+            f"  {config} review list",
+            f"  {config} changes list",
+            "To go on, serve both simulators again on their ports, each in a terminal of its own, then run VetBridge:",
+            f"  vetbridge simulate altegio --data {folder / 'altegio'}",
+            f"  vetbridge simulate ezyvet --data {folder / 'ezyvet'}",
+            f"  {config} doctor",
+            f"  {config} run",
+        ]
+    )

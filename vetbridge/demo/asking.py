@@ -1,0 +1,34 @@
+"""The demo's own plain HTTP, as a person at the platform or a monitor beside the daemon would use it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from vetbridge.demo.failure import DemoFailed
+
+TIMEOUT = 10.0
+"""Seconds for one request to this machine."""
+
+
+def ask(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+    """The answer's JSON, None where it is empty. Raises ``DemoFailed`` for anything but a success."""
+    sent = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(  # noqa: S310 - an address of this machine, made by the demo itself
+        url, data=sent, method=method, headers={"Content-Type": "application/json", **(headers or {})}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            content = answer.read()
+        return json.loads(content) if content.strip() else None
+    except urllib.error.HTTPError as error:
+        raise DemoFailed(f"{method} {_path(url)} was answered {error.code}") from None
+    except (OSError, ValueError) as error:
+        raise DemoFailed(f"{method} {_path(url)} got no answer ({type(error).__name__})") from None
+
+
+def _path(url: str) -> str:
+    return "/" + url.split("/", 3)[-1]

@@ -1,0 +1,177 @@
+"""What a person sees while the morning is played: a live picture on a terminal, else plain lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from vetbridge.demo.story import Actor, Deed, Step
+
+OPENS, CLOSES = 8 * 60, 12 * 60
+"""The morning runs from eight to noon, in minutes of the day."""
+LINE_EVERY = 5.0
+"""Seconds between two plain lines about the numbers."""
+_EVENTS_SHOWN = 5
+_DEEDS = {Deed.BOOK: "books online", Deed.MOVE: "moves", Deed.CANCEL: "cancels"}
+_ACTORS = {Actor.OWNER: "an owner", Actor.DESK: "the front desk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The state of the morning at one moment."""
+
+    elapsed: float = 0.0
+    """Seconds since the morning began."""
+    seconds: float = 1.0
+    """How long it is played."""
+    made: int = 0
+    total: int = 0
+    in_pims: int = 0
+    waiting: int = 0
+    in_review: int = 0
+    failed: int = 0
+    outage: float = 0.0
+    """Seconds that the PIMS will still be silent."""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """What VetBridge says of each account."""
+
+    @property
+    def clock(self) -> str:
+        """The time in the played clinic."""
+        part = min(1.0, self.elapsed / self.seconds)
+        return "{:02d}:{:02d}".format(*divmod(int(OPENS + part * (CLOSES - OPENS)), 60))
+
+
+class View(AbstractContextManager["View"], Protocol):
+    """Where the demo talks to."""
+
+    def say(self, words: str) -> None:
+        """Something that stays to be read."""
+
+    def event(self, clock: str, step: Step) -> None:
+        """A step of the script was played."""
+
+    def show(self, picture: Picture) -> None:
+        """The numbers of now."""
+
+
+class PlainView:
+    """Plain lines on standard error, for pipes, logs and ``--json``."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._last = 0.0
+        self._outage = False
+
+    def say(self, words: str) -> None:
+        """One line."""
+        print(words, file=self._stream, flush=True)
+
+    def event(self, clock: str, step: Step) -> None:
+        """Single steps are too many for plain lines."""
+
+    def show(self, picture: Picture) -> None:
+        """A line every few seconds, and when the PIMS falls silent or comes back."""
+        outage = picture.outage > 0
+        if outage != self._outage:
+            self.say(f"{picture.clock}  the PIMS {'does not answer any more' if outage else 'answers again'}")
+            self._outage = outage
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY:
+            self._last = now
+            self.say(f"{picture.clock}  {_numbers(picture)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to clean up."""
+
+
+class LiveView:
+    """A picture that is drawn again and again on a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._picture = Picture()
+        self._events: list[str] = []
+        self._live = Live(self._drawn(), console=console, refresh_per_second=4, transient=True)
+
+    def say(self, words: str) -> None:
+        """One line above the picture."""
+        self._console.print(Text(words))
+
+    def event(self, clock: str, step: Step) -> None:
+        """The newest steps stand in the picture."""
+        self._events = [*self._events, _words(clock, step)][-_EVENTS_SHOWN:]
+
+    def show(self, picture: Picture) -> None:
+        """Draws the picture."""
+        self._picture = picture
+        self._live.update(self._drawn())
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _drawn(self) -> RenderableType:
+        picture = self._picture
+        numbers = Table.grid(padding=(0, 2))
+        for name, value, style in (
+            ("bookings made", f"{picture.made} of {picture.total}", "bold"),
+            ("in the PIMS", str(picture.in_pims), "bold green"),
+            ("for a person", str(picture.in_review), "bold yellow"),
+            ("still waiting", str(picture.waiting), "bold cyan"),
+            *([("failed", str(picture.failed), "bold red")] if picture.failed else []),
+        ):
+            numbers.add_row(Text(name), Text(value, style=style))
+        accounts = Table.grid(padding=(0, 2))
+        for name, state in picture.accounts.items():
+            accounts.add_row(Text(name), Text(state, style="green" if state == "answers" else "yellow"))
+        both = Table.grid(padding=(0, 6))
+        both.add_row(numbers, accounts)
+        banner = Text(f"The PIMS does not answer (back in {picture.outage:.0f} s)", style="bold white on red")
+        return Panel(
+            Group(
+                ProgressBar(total=picture.seconds, completed=min(picture.elapsed, picture.seconds), width=56),
+                banner if picture.outage > 0 else Text(""),
+                both,
+                Text(""),
+                *(Text(event, style="dim") for event in self._events),
+            ),
+            title=f"a morning at the clinic, {picture.clock}",
+            width=76,
+        )
+
+
+def view(*, as_json: bool) -> View:
+    """The view that fits: live only where standard output is a terminal and no JSON is asked for."""
+    if sys.stdout.isatty() and not as_json:
+        return LiveView(Console())
+    return PlainView()
+
+
+def _numbers(picture: Picture) -> str:
+    failed = f", {picture.failed} failed" if picture.failed else ""
+    return (
+        f"{picture.made} of {picture.total} bookings made, {picture.in_pims} in the PIMS, "
+        f"{picture.in_review} for a person, {picture.waiting} waiting{failed}"
+    )
+
+
+def _words(clock: str, step: Step) -> str:
+    return f"{clock}  {_ACTORS[step.by]} {_DEEDS[step.deed]} (booking {step.booking})"

@@ -1,0 +1,171 @@
+"""The demo's folder: secrets, config, and where everything that is kept stands."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vetbridge.testing.clinic import Clinic
+
+BOOKING_ACCOUNT = "altegio-demo"
+PIMS_ACCOUNT = "ezyvet-demo"
+SITE = "demo"
+
+TIMINGS: Mapping[str, float] = {
+    "absence_confirm": 3,
+    "retry_first": 1,
+    "retry_longest": 4,
+    "request_timeout": 2,
+    "pims_refresh": 5,
+}
+"""Shorter than in a clinic, so that nobody waits in front of a demo; the demo says so."""
+POLL = 2
+"""Seconds between two polls; a clinic's default is 60."""
+_LIMIT_SCALE = 1000.0
+"""The simulators run with limits off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The folder of one demo."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The config that the daemon runs with; every other command takes it too."""
+        return self.folder / "config.yaml"
+
+    def data(self, vendor: str) -> Path:
+        """Where a simulator keeps its store."""
+        return self.folder / vendor
+
+    def log(self, name: str) -> Path:
+        """Where a child's standard error goes."""
+        return self.folder / f"{name}.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What the two simulators said when they were ready, and the platform's ids by VetBridge's words."""
+
+    booking: Mapping[str, Any]
+    pims: Mapping[str, Any]
+    staff: Mapping[str, int]
+    services: Mapping[str, int]
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_config(stage: Stage, clinic: Clinic, sides: Sides) -> str:
+    """Writes the secrets and the config into the folder; returns the address for the platform's webhooks."""
+    keep = _Secrets(stage.folder)
+    hook_secret = secrets.token_urlsafe(24)
+    port = free_port()
+    config = {
+        "version": 1,
+        "ledger": {"path": "vetbridge.db", "key": keep("ledger.key", secrets.token_urlsafe(32))},
+        "door": {"host": "127.0.0.1", "port": port},
+        "timings": dict(TIMINGS),
+        "log": {"format": "json"},
+        "accounts": {
+            BOOKING_ACCOUNT: {
+                "connector": "altegio",
+                "poll": POLL,
+                "limit_scale": _LIMIT_SCALE,
+                "hook_secret": keep("hook.secret", hook_secret),
+                "options": _booking_options(sides.booking, keep),
+            },
+            PIMS_ACCOUNT: {
+                "connector": "ezyvet",
+                "limit_scale": _LIMIT_SCALE,
+                "options": _pims_options(sides.pims, keep),
+            },
+        },
+        "sites": {
+            SITE: {
+                "name": "Demo Vets",
+                "zone": clinic.zone,
+                "country": clinic.country,
+                "booking": {
+                    "account": BOOKING_ACCOUNT,
+                    "codes": {
+                        "appointment_type": {word: str(number) for word, number in sides.services.items()},
+                        "resource": {word: str(number) for word, number in sides.staff.items()},
+                    },
+                },
+                "pims": {"account": PIMS_ACCOUNT, **_pims_codes()},
+            }
+        },
+    }
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    stage.config.write_text(f"# Made by `vetbridge demo`; it points at the two simulators.\n{text}", encoding="utf-8")
+    return f"http://127.0.0.1:{port}/hooks/{BOOKING_ACCOUNT}/{hook_secret}"
+
+
+def _booking_options(ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+    given = ready["credentials"]
+    return {
+        "base_url": ready["base_url"],
+        "location_id": given["location_id"],
+        "partner_token": keep("altegio.partner_token", given["partner_token"]),
+        "user_token": keep("altegio.user_token", given["user_token"]),
+    }
+
+
+def _pims_options(ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+    given = ready["credentials"]
+    return {
+        "base_url": ready["base_url"],
+        "partner_id": given["partner_id"],
+        "client_id": given["client_id"],
+        "client_secret": keep("ezyvet.client_secret", given["client_secret"]),
+        "site_uid": given["site_uid"],
+        "cancellation_reason": 1,
+        "new_pet": {"sex_id": _sex_unknown()},
+    }
+
+
+def _pims_codes() -> dict[str, Any]:
+    """The ids that the simulated site's lists and its placeholder have."""
+    from connectors.ezyvet import simulator  # noqa: PLC0415 - only needed once the demo runs
+
+    return {
+        "codes": {
+            name: {word: str(code) for word, code in codes.items()} for name, codes in simulator.CODE_LISTS.items()
+        },
+        "placeholder": {"client": str(simulator.PLACEHOLDER_CONTACT), "pet": str(simulator.PLACEHOLDER_ANIMAL)},
+    }
+
+
+def _sex_unknown() -> str:
+    from connectors.ezyvet import simulator  # noqa: PLC0415 - only needed once the demo runs
+
+    return str(simulator.CODE_LISTS["sex"]["unknown"])
+
+
+class _Secrets:
+    """Writes secrets into files that only their owner reads, and says where they stand."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "secrets"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def __call__(self, name: str, secret: str) -> dict[str, str]:
+        path = self._folder / name
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(secret)
+        return {"file": f"secrets/{name}"}
