@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,10 +36,10 @@ def demo(
 ) -> None:
     """Play a morning at a made-up clinic, then audit it. Needs nothing but this machine.
 
-    Two simulators and the daemon run as processes of their own: bookings come in at Altegio, VetBridge carries them to
-    ezyVet, some are moved or cancelled, webhooks are doubled and overtake each other, and for 20 seconds the PIMS does
-    not answer. The simulators run with limits off. Ends with 0 when nothing was lost, doubled, put on the wrong owner
-    or at the wrong time, and nobody got a message (bookings that wait for a person are expected), else with 4.
+    Two simulators and the daemon run as processes of their own: bookings come in at Altegio, VetBridge carries them
+    to ezyVet, some are moved or cancelled, webhooks are doubled and overtake each other, and for 20 seconds the PIMS
+    does not answer. The simulators run with limits off. Ends with 0 when nothing was lost, doubled, put on the wrong
+    owner or at the wrong time, and nobody got a message (bookings that wait for a person are expected), else with 4.
     """
     from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.demo.live import view  # noqa: PLC0415
@@ -135,7 +135,8 @@ def _wrongs(audit: Audit) -> str:
 
 
 def _next_commands(folder: Path) -> str:
-    config = f"vetbridge --config {folder / 'config.yaml'}"
+    config = f"vetbridge --config {shlex.quote(str(folder / 'config.yaml'))}"
+    altegio, ezyvet = (shlex.quote(str(folder / vendor)) for vendor in ("altegio", "ezyvet"))
     return "\n".join(
         [
             "",
@@ -143,9 +144,9 @@ def _next_commands(folder: Path) -> str:
             f"  {config} status",
             f"  {config} review list",
             f"  {config} changes list",
-            "To go on, serve both simulators again on their ports, each in a terminal of its own, then run VetBridge:",
-            f"  vetbridge simulate altegio --data {folder / 'altegio'}",
-            f"  vetbridge simulate ezyvet --data {folder / 'ezyvet'}",
+            "To go on, serve both simulators again on their ports, each in a terminal of its own, and run VetBridge:",
+            f"  vetbridge simulate altegio --data {altegio}",
+            f"  vetbridge simulate ezyvet --data {ezyvet}",
             f"  {config} doctor",
             f"  {config} run",
         ]

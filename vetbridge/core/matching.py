@@ -348,8 +348,12 @@ def _rivalry(chosen: _Compared, rival: _Compared) -> str | None:
     """Why another candidate stands in the way, None where it does not.
 
     An active one with the same contact (a partner, a second registration) does, unless the given name tells them
-    apart. Others do only where they fit the given name clearly better; without the contact, also the pet.
+    apart. One with the same contact and the pet always does: a booking by one partner may show the other's name,
+    where the booking side has one card for both. Others do only where they fit the given name clearly better;
+    without the contact, also the pet.
     """
+    if rival.shares_contact and rival.pet.named_alike and not chosen.pet.named_alike:
+        return "other-fits-better"
     ahead = None if chosen.given is None or rival.given is None else chosen.given - rival.given
     if ahead is not None and ahead <= -GIVEN_MARGIN and (rival.shares_contact or not chosen.pet.named_alike):
         return "other-fits-better"

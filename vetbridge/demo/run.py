@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from vetbridge.config.models import Config
 from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.daemon.assembly import read_config
 from vetbridge.daemon.lock import running
@@ -102,13 +103,14 @@ class _Show:
         self._platform = Platform(booking["base_url"], booking["credentials"], self.morning.clinic)
         sides = Sides(booking, pims, self._platform.staff, self._platform.services)
         hooks = write_config(self._stage, self.morning.clinic, sides)
+        self._config = read_config(self._stage.config).config
         self._view.say("VetBridge starts, with shorter waits than in a clinic: " + ", ".join(_shortened()))
         self._daemon = children.start(
             "vetbridge run", ["--config", str(self._stage.config), "run"], self._stage.log("run")
         )
         self._wait_for_mirror()
         self._platform.post_webhooks_to(hooks)
-        with _ledger(self._stage, self._clock) as ledger:
+        with _ledger(self._config, self._clock) as ledger:
             self._ledger = ledger
             self._play()
             settled = self._drain()
@@ -131,8 +133,7 @@ class _Show:
 
     def _wait_for_mirror(self) -> None:
         """Nobody is new before all clients were read; so the morning begins after that."""
-        loaded = read_config(self._stage.config)
-        health = f"http://{loaded.config.door.host}:{loaded.config.door.port}/health"
+        health = f"http://{self._config.door.host}:{self._config.door.port}/health"
         ends = self._clock.steady() + MIRROR_PATIENCE
         while self._clock.steady() < ends:
             self._daemon.check()
@@ -196,9 +197,8 @@ class _Show:
             return None
         self._daemon.check()
         self._looked = self._clock.steady()
-        loaded = read_config(self._stage.config)
         with self._ledger.read() as tx:
-            report = status(tx, loaded.config, running(loaded.config.ledger.path))
+            report = status(tx, self._config, running(self._config.ledger.path))
             _, ended = reports.list_changes(
                 tx,
                 states=[ChangeState.DONE, ChangeState.REVIEW],
@@ -236,10 +236,9 @@ class _Seen:
 
 
 @contextmanager
-def _ledger(stage: Stage, clock: Clock) -> Iterator[Ledger]:
+def _ledger(config: Config, clock: Clock) -> Iterator[Ledger]:
     """The ledger beside the daemon, to be read only."""
-    settings = read_config(stage.config).config.ledger
-    ledger = open_ledger(settings.path, settings.key.reveal(), clock)
+    ledger = open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)
     try:
         yield ledger
     finally:

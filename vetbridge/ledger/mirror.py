@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from vetbridge.core.matching import Known, blocking_keys
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Account, MatchKey, Mirror
 
 MOST_CANDIDATES = 100
 """Clients that one sort of key may bring; what finds more says too little to match by."""
 
 _BATCH = 500
+TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
+KEYS: sa.Table = MatchKey.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,18 @@ class Stored:
 
 def put(tx: Transaction, account: str, records: Iterable[Client | Pet]) -> Stored:
     """Stores clients and pets as they were read, and the matching keys of every client they touch."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in records:
-        if record.id is None:
-            continue
-        kind = Kind.CLIENT if isinstance(record, Client) else Kind.PET
-        rows[kind, record.id] = _row(tx, account, kind, record)
-    changed = [row for row in rows.values() if row["digest_hash"] != _digests(tx, account, rows).get(_key(row))]
+    rows = {
+        (row["kind"], row["remote_id"]): row for record in records if record.id and (row := _row(tx, account, record))
+    }
+    before = _stored(tx, account, list(rows))
+    changed = [row for key, row in rows.items() if key not in before or before[key].digest_hash != row["digest_hash"]]
     touched: set[str] = set()
     for row in changed:
-        touched.update(_clients_of(tx, account, row))
-    _upsert(tx, changed)
+        held = before.get((row["kind"], row["remote_id"]))
+        # A pet that moved decides the keys of the client it left, too.
+        owners = (row["parent_id"], held.parent_id if held else None)
+        touched.update([row["remote_id"]] if row["kind"] == Kind.CLIENT else [id_ for id_ in owners if id_])
+    _upsert(tx, account, changed)
     _rekey(tx, account, touched)
     return Stored(read=len(rows), changed=len(changed))
 
@@ -58,11 +60,11 @@ def clients(tx: Transaction, account: str, ids: Collection[str]) -> tuple[Known,
     wanted = sorted(ids)
     own = {
         row.remote_id: rich(tx.sealer.open(row.content_sealed))
-        for row in _select(tx, account, Kind.CLIENT, col(Mirror.remote_id), wanted)
+        for row in _select(tx, account, Kind.CLIENT, TABLE.c.remote_id, wanted)
         if row.content_sealed
     }
     pets: dict[str, list[Pet]] = {id_: [] for id_ in own}
-    for row in _select(tx, account, Kind.PET, col(Mirror.parent_id), wanted):
+    for row in _select(tx, account, Kind.PET, TABLE.c.parent_id, wanted):
         if row.content_sealed and row.parent_id in pets:
             pets[row.parent_id].append(rich(tx.sealer.open(row.content_sealed)))
     return tuple(Known(record, tuple(pets[id_])) for id_, record in own.items())
@@ -101,82 +103,60 @@ def completed(tx: Transaction, account: str, *, first: bool) -> None:
         row.mirror_complete_at = tx.now
 
 
-def _row(tx: Transaction, account: str, kind: Kind, record: Client | Pet) -> dict[str, Any]:
+def _row(tx: Transaction, account: str, record: Client | Pet) -> dict[str, Any]:
     content = plain(record)
     return {
         "account": account,
-        "kind": str(kind),
+        "kind": str(Kind.CLIENT if isinstance(record, Client) else Kind.PET),
         "remote_id": record.id,
         "parent_id": record.client_id if isinstance(record, Pet) else None,
         "active": record.active,
         "content_sealed": tx.sealer.seal(content),
-        "digest_hash": _digest(tx.sealer, content),
+        "digest_hash": tx.sealer.hash(repr(content)),
         "read_at": tx.now,
     }
 
 
-def _digest(sealer: Sealer, content: object) -> str:
-    return sealer.hash(repr(content))
+def _stored(tx: Transaction, account: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], sa.Row[Any]]:
+    """What the mirror holds of these records."""
+    return {
+        (kind, row.remote_id): row
+        for kind in (Kind.CLIENT, Kind.PET)
+        for row in _select(tx, account, kind, TABLE.c.remote_id, [id_ for one, id_ in keys if one == kind])
+    }
 
 
-def _key(row: dict[str, Any]) -> tuple[str, str]:
-    return row["kind"], row["remote_id"]
-
-
-def _digests(
-    tx: Transaction, account: str, rows: dict[tuple[str, str], dict[str, Any]]
-) -> dict[tuple[str, str], str]:
-    known: dict[tuple[str, str], str] = {}
+def _upsert(tx: Transaction, account: str, rows: Sequence[dict[str, Any]]) -> None:
     for kind in (Kind.CLIENT, Kind.PET):
-        ids = [id_ for row_kind, id_ in rows if row_kind == kind]
-        for row in _select(tx, account, kind, col(Mirror.remote_id), ids):
-            known[kind, row.remote_id] = row.digest_hash
-    return known
-
-
-def _clients_of(tx: Transaction, account: str, row: dict[str, Any]) -> set[str]:
-    """The clients whose keys a row decides: its own, and for a pet that moved also the one it left."""
-    if row["kind"] == Kind.CLIENT:
-        return {row["remote_id"]}
-    before = tx.session.get(Mirror, (account, Kind.PET, row["remote_id"]))
-    return {id_ for id_ in (row["parent_id"], before.parent_id if before else None) if id_}
-
-
-def _upsert(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    table = Mirror.__table__  # type: ignore[attr-defined]
-    for start in range(0, len(rows), _BATCH):
-        batch = list(rows[start : start + _BATCH])
-        keys = [(row["account"], row["kind"], row["remote_id"]) for row in batch]
-        tx.session.execute(
-            sa.delete(table).where(sa.tuple_(table.c.account, table.c.kind, table.c.remote_id).in_(keys))
-        )
-        tx.session.execute(sa.insert(table), batch)
-    tx.session.expire_all()
+        own = [row for row in rows if row["kind"] == kind]
+        for start in range(0, len(own), _BATCH):
+            batch = own[start : start + _BATCH]
+            ids = [row["remote_id"] for row in batch]
+            same = sa.and_(TABLE.c.account == account, TABLE.c.kind == kind, TABLE.c.remote_id.in_(ids))
+            tx.session.execute(sa.delete(TABLE).where(same))
+            tx.session.execute(sa.insert(TABLE), batch)
 
 
 def _rekey(tx: Transaction, account: str, client_ids: Collection[str]) -> None:
-    table = MatchKey.__table__  # type: ignore[attr-defined]
     ids = sorted(client_ids)
+    country = tx.session.get_one(Account, account).country
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
         rows = [
-            {"account": account, "key_hash": tx.sealer.hash(key), "client_id": known.client.id}
+            {"account": account, "key_hash": tx.sealer.hash(key), "client_id": known.client_id}
             for known in clients(tx, account, batch)
-            for key in blocking_keys(known.client, known.pets, _country(tx, account))
+            for key in blocking_keys(known.client, known.pets, country)
         ]
-        tx.session.execute(sa.delete(table).where(table.c.account == account, table.c.client_id.in_(batch)))
+        tx.session.execute(sa.delete(KEYS).where(KEYS.c.account == account, KEYS.c.client_id.in_(batch)))
         if rows:
-            tx.session.execute(sa.insert(table), rows)
+            tx.session.execute(sa.insert(KEYS), rows)
 
 
-def _country(tx: Transaction, account: str) -> str:
-    return tx.session.get_one(Account, account).country
-
-
-def _select(tx: Transaction, account: str, kind: Kind, column: Any, values: Sequence[str]) -> Iterable[Mirror]:
+def _select(
+    tx: Transaction, account: str, kind: Kind, column: sa.Column[Any], values: Sequence[str]
+) -> Iterator[sa.Row[Any]]:
     for start in range(0, len(values), _BATCH):
-        yield from tx.session.exec(
-            select(Mirror).where(
-                Mirror.account == account, Mirror.kind == kind, column.in_(list(values[start : start + _BATCH]))
-            )
+        batch = list(values[start : start + _BATCH])
+        yield from tx.session.execute(
+            sa.select(TABLE).where(TABLE.c.account == account, TABLE.c.kind == kind, column.in_(batch))
         )

@@ -214,6 +214,12 @@ def test_mary_who_books_with_johns_email() -> None:
     assert (found.verdict, found.reason) == (Verdict.REVIEW, "other-fits-better")
 
 
+def test_john_who_books_for_a_pet_that_stands_with_mary() -> None:
+    hers = Known(MARY, (replace(REX, id="p2", name="Milo"),))
+    found = ask(booker(email=EMAIL), "Milo", [KNOWN_JOHN, hers])
+    assert (found.verdict, found.reason) == (Verdict.REVIEW, "other-fits-better")
+
+
 def test_a_phone_of_one_client_and_an_email_of_another() -> None:
     other = Known(replace(MARY, phones=()), ())
     found = ask(booker(email=OTHER_EMAIL), "Rex", [KNOWN_JOHN, other])

@@ -1,0 +1,174 @@
+"""Status: what each account does, and numbers that lead to the lists behind them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.unit.desk.practice import ZONE, Desk, Parked, Settled, park, receive
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.daemon.lock import single_instance
+from vetbridge.desk.status import AccountStatus, Status, status
+from vetbridge.ledger import accounts, changes, mirror
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import ChangeState
+
+PIMS = "ezyvet-city"
+
+
+def look(desk: Desk, ledger: Ledger, pid: int | None = None) -> Status:
+    with ledger.read() as tx:
+        return status(tx, desk.loaded().config, pid)
+
+
+def account(desk: Desk, ledger: Ledger, name: str = PIMS) -> AccountStatus:
+    return next(found for found in look(desk, ledger).accounts if found.name == name)
+
+
+def test_an_account_that_was_never_asked(desk: Desk, ledger: Ledger) -> None:
+    found = account(desk, ledger)
+    assert (found.state, found.answered_at) == ("not-asked", None)
+    assert found.mirror is not None
+    assert (found.mirror.complete, found.mirror.age, found.mirror.stale) == (False, None, False)
+    assert account(desk, ledger, "altegio-city").mirror is None
+
+
+def test_an_outage_is_paused_then_failing_then_over(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.back_off(tx, PIMS, first=5, longest=60)
+    began = desk.clock.now()
+    paused = account(desk, ledger)
+    assert (paused.state, paused.failing_since, paused.paused_until) == ("paused", began, began + timedelta(seconds=5))
+    desk.clock.advance(6)
+    failing = account(desk, ledger)
+    assert (failing.state, failing.failing_since, failing.paused_until) == ("failing", began, None)
+    with ledger.write() as tx:
+        accounts.move_cursor(tx, PIMS, Kind.CLIENT, "1")
+    over = account(desk, ledger)
+    assert (over.state, over.failing_since) == ("answers", None), "a listing that was read is an answer"
+
+
+def test_a_blocked_account_says_what_to_do(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.block(tx, PIMS, "auth-failed")
+    found = account(desk, ledger)
+    assert (found.state, found.blocked_code) == ("blocked", "auth-failed")
+    assert "Renew them at the vendor" in found.advice
+
+
+def test_the_mirror_is_counted_and_grows_stale(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        mirror.put(tx, PIMS, [Client(id="1"), Client(id="2"), Pet(id="9", client_id="1")])
+        mirror.completed(tx, PIMS, first=True)
+    fresh = account(desk, ledger).mirror
+    assert fresh is not None
+    assert (fresh.complete, fresh.clients, fresh.pets, fresh.age, fresh.stale) == (True, 2, 1, 0.0, False)
+    desk.clock.advance(desk.loaded().config.timings.mirror_stale + 1)
+    old = account(desk, ledger).mirror
+    assert old is not None
+    assert old.stale
+
+
+def test_paused_budgets_are_named(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.pause_budget(tx, PIMS, "database", 60)
+    assert account(desk, ledger).paused_budgets == {"database": desk.clock.now() + timedelta(seconds=60)}
+    desk.clock.advance(61)
+    assert account(desk, ledger).paused_budgets == {}
+
+
+def test_accounts_and_sites_of_config_and_ledger_both_stand_there(
+    desk: Desk, ledger: Ledger, settled: Settled
+) -> None:
+    settled(ChangeState.DONE, site="closed-site")
+    with ledger.write() as tx:
+        accounts.enrol(tx, "old-account", "memory", country="GB")
+    found = look(desk, ledger)
+    assert [(each.name, each.configured) for each in found.accounts] == [
+        ("altegio-city", True),
+        (PIMS, True),
+        ("old-account", False),
+    ]
+    assert [each.name for each in found.sites] == ["city", "closed-site"]
+
+
+def test_the_soonest_visit_is_one_that_is_still_ahead(desk: Desk, ledger: Ledger) -> None:
+    now = desk.clock.now()
+    for remote_id, hours in (("1", 30), ("2", -1), ("3", 2)):
+        park(ledger, Instant(now + timedelta(hours=hours), ZONE), remote_id=remote_id)
+    (site,) = look(desk, ledger).sites
+    assert site.review.count == 3
+    assert site.soonest_visit == now + timedelta(hours=2)
+    assert site.last_write == now
+
+
+def test_the_oldest_change_that_is_not_settled(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    settled(ChangeState.DONE)
+    began = desk.clock.now()
+    with ledger.write() as tx:
+        receive(tx, "waits")
+    desk.clock.advance(60)
+    with ledger.write() as tx:
+        receive(tx, "newer")
+    (site,) = look(desk, ledger).sites
+    assert site.oldest_open == began
+
+
+def test_every_number_is_what_its_command_lists(desk: Desk, parked: Parked, settled: Settled) -> None:
+    for number in range(3):
+        settled(ChangeState.DONE, remote_id=f"done-{number}")
+    settled(ChangeState.FAILED, "mapping")
+    settled(ChangeState.SKIPPED, "settled")
+    (site,) = desk.data("status")["sites"]
+    assert {state: each["count"] for state, each in site["changes"].items()} == {
+        "received": 0,
+        "waiting": 0,
+        "review": 1,
+        "done": 3,
+        "skipped": 1,
+        "failed": 1,
+    }
+    for each in site["changes"].values():
+        listed = desk.data(*each["command"].split()[1:])
+        assert (listed["total"], len(listed["changes"])) == (each["count"], each["count"])
+    assert len(desk.data(*site["review"]["command"].split()[1:])) == site["review"]["count"] == 1
+
+
+def test_whether_a_daemon_runs(desk: Desk, ledger: Ledger) -> None:
+    assert desk.data("status")["daemon"]["running"] is False
+    with ledger.write() as tx:
+        run = changes.begin_run(tx, "run")
+    with single_instance(desk.ledger_path):
+        found = desk.data("status")["daemon"]
+        assert found["running"]
+        assert found["pid"] > 0
+        assert "`vetbridge run` is at work" in desk.run("status").stdout
+    assert "was cut off" in desk.run("status").stdout
+    with ledger.write() as tx:
+        changes.end_run(tx, run)
+    assert "The last run ended" in desk.run("status").stdout
+
+
+def test_text_for_every_trouble_at_once(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    with ledger.write() as tx:
+        accounts.block(tx, "altegio-city", "no-rights")
+        row = accounts.get(tx, PIMS)
+        row.failing_since = tx.now
+        row.paused_until = datetime.now(UTC) + timedelta(hours=1)
+        accounts.pause_budget(tx, PIMS, "database", 7200)
+    text = desk.run("status").stdout
+    for words in ("blocked", "no-rights", "paused", "no answer since 10 minutes", "budget database paused", "City Vets"):
+        assert words in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", ["status", "changes list", "review list", "changes show 1"])
+def test_where_there_is_no_ledger_none_is_made(desk: Desk, command: str) -> None:
+    result = desk.run(*command.split())
+    assert (result.exit_code, result.stdout) == (6, "")
+    assert "there is no ledger" in result.stderr
+    assert desk.run(*command.split(), "--json").exit_code == 6
+    assert not desk.ledger_path.exists()
+
