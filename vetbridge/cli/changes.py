@@ -28,7 +28,7 @@ app = typer.Typer(
 LONGEST_MESSAGE = 400
 """Characters of a message that a table shows."""
 
-_SPAN = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
+_SPAN = re.compile(r"([1-9][0-9]{0,3})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 

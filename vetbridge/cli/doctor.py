@@ -12,7 +12,7 @@ from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import AsJson, as_data, config_path, told
 from vetbridge.cli.tables import width
-from vetbridge.core.errors import ConfigError
+from vetbridge.core.errors import ConfigError, Unavailable
 from vetbridge.core.normalise import shown
 
 if TYPE_CHECKING:
@@ -71,10 +71,14 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
         yield desk.wrong("config", "accounts", error)
         return
     try:
+        answering = dict(connectors)
         for name, connector in connectors.items():
-            yield from desk.check_account(name, connector)
+            for line in desk.check_account(name, connector):
+                yield line
+                if line.exit_code == Unavailable.exit_code:
+                    answering.pop(name, None)
         for name, site in config.sites.items():
-            yield from desk.check_site(name, site, connectors, lambda site, side: build_mapper(loaded, site, side))
+            yield from desk.check_site(name, site, answering, lambda site, side: build_mapper(loaded, site, side))
     finally:
         for connector in connectors.values():
             connector.close()

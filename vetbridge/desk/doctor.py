@@ -42,7 +42,7 @@ CLOCK_SLACK = 60.0
 SHARED_LISTS = ("appointment_type", "resource", "species")
 """Code lists whose words go from the booking side to the PIMS."""
 
-_SILENT = (AuthFailed, RateLimited, Unavailable)
+_SILENT = frozenset(error.advice() for error in (AuthFailed, RateLimited, Unavailable))
 
 
 class Mark(StrEnum):
@@ -149,11 +149,17 @@ def check_account(name: str, connector: Connector) -> Iterator[Line]:
     except VetBridgeError as error:
         yield wrong(name, "account", error)
         return
-    yield from (_of_check(name, check) for check in report.lines)
+    # A report says in words alone what went wrong; by the advice it is known whether the vendor was silent.
+    silent = any(not check.ok and check.advice in _SILENT for check in report.lines)
+    code = Unavailable.exit_code if silent else ConfigError.exit_code
+    yield from (_of_check(name, check, code) for check in report.lines)
 
 
 def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mapper_of: MapperOf) -> Iterator[Line]:
-    """The mappings load, the words of both sides fit together, and the placeholder can stand in."""
+    """The mappings load, the words of both sides fit together, and the placeholder can stand in.
+
+    ``connectors`` are those whose accounts answer: what only a silent one could tell is left out.
+    """
     try:
         booking, pims = mapper_of(site, Side.BOOKING), mapper_of(site, Side.PIMS)
     except VetBridgeError as error:
@@ -161,7 +167,8 @@ def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mappe
         return
     yield _ok(name, "mapping", f"{booking.table.name} to {pims.table.name}")
     yield from _words(name, booking, pims)
-    yield from _placeholder(name, site.pims.placeholder, connectors[site.pims.account], pims)
+    if site.pims.account in connectors:
+        yield from _placeholder(name, site.pims.placeholder, connectors[site.pims.account], pims)
 
 
 def _words(name: str, booking: Mapper, pims: Mapper) -> Iterator[Line]:
@@ -232,7 +239,7 @@ def _misfits(placeholder: Placeholder, client: object, pet: object) -> Iterator[
         return
     if pet.deceased or not pet.active:
         yield f"pet {placeholder.pet} is {'deceased' if pet.deceased else 'inactive'}"
-    if pet.client_id != placeholder.client:
+    if isinstance(client, Client) and pet.client_id != placeholder.client:
         yield f"pet {placeholder.pet} belongs to another client than {placeholder.client}"
 
 
@@ -245,11 +252,8 @@ def _folder(path: Path) -> Line:
     return wrong("ledger", "file", error)
 
 
-def _of_check(subject: str, check: Check) -> Line:
+def _of_check(subject: str, check: Check, code: int) -> Line:
     mark = Mark.OK if check.ok else Mark.WARN if check.warning else Mark.WRONG
-    # A report says in words alone what went wrong; by the advice it is known whether the vendor was silent.
-    silent = check.advice in {error.advice() for error in _SILENT}
-    code = Unavailable.exit_code if silent else ConfigError.exit_code
     return Line(
         subject=subject,
         name=check.name,

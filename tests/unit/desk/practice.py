@@ -161,7 +161,12 @@ def settled(ledger: Ledger) -> Settled:
     """Makes a change that ended, and returns its number."""
 
     def make(
-        state: ChangeState, code: str = "matched", *, message: str = "in words", remote_id: str = "", site: str = "city"
+        state: ChangeState,
+        code: str = "matched",
+        *,
+        message: str = "in words",
+        remote_id: str = "",
+        site: str = "city",
     ) -> int:
         with ledger.write() as tx:
             change = receive(tx, remote_id or f"{code}-{state}", site=site)

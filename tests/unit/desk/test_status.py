@@ -40,7 +40,11 @@ def test_an_outage_is_paused_then_failing_then_over(desk: Desk, ledger: Ledger) 
         accounts.back_off(tx, PIMS, first=5, longest=60)
     began = desk.clock.now()
     paused = account(desk, ledger)
-    assert (paused.state, paused.failing_since, paused.paused_until) == ("paused", began, began + timedelta(seconds=5))
+    assert (paused.state, paused.failing_since, paused.paused_until) == (
+        "paused",
+        began,
+        began + timedelta(seconds=5),
+    )
     desk.clock.advance(6)
     failing = account(desk, ledger)
     assert (failing.state, failing.failing_since, failing.paused_until) == ("failing", began, None)
@@ -159,7 +163,14 @@ def test_text_for_every_trouble_at_once(desk: Desk, ledger: Ledger, parked: Park
         row.paused_until = datetime.now(UTC) + timedelta(hours=1)
         accounts.pause_budget(tx, PIMS, "database", 7200)
     text = desk.run("status").stdout
-    for words in ("blocked", "no-rights", "paused", "no answer since 10 minutes", "budget database paused", "City Vets"):
+    for words in (
+        "blocked",
+        "no-rights",
+        "paused",
+        "no answer since 10 minutes",
+        "budget database paused",
+        "City Vets",
+    ):
         assert words in text
     assert max(map(len, text.splitlines())) <= 80
 
@@ -171,4 +182,3 @@ def test_where_there_is_no_ledger_none_is_made(desk: Desk, command: str) -> None
     assert "there is no ledger" in result.stderr
     assert desk.run(*command.split(), "--json").exit_code == 6
     assert not desk.ledger_path.exists()
-

@@ -1,0 +1,175 @@
+"""Review: the soonest visit first, why in plain words, and everybody who may be meant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.desk.practice import ZONE, Desk, Parked, park, receive
+from vetbridge.core.instants import Instant
+from vetbridge.core.matching import REASONS
+from vetbridge.core.records import Appointment, Kind
+from vetbridge.desk.wording import ahead, span, why
+from vetbridge.ledger import changes, reviews
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import Change
+from vetbridge.testing.clock import START
+
+
+def ask(ledger: Ledger, remote_id: str, why: str, **question: Any) -> None:
+    with ledger.write() as tx:
+        change = tx.session.get_one(Change, receive(tx, remote_id))
+        reviews.ask(tx, change, why=why, visit_at=None, question={"why": why, **question})
+
+
+def test_an_item_has_all_that_it_takes_to_answer(desk: Desk, parked: Parked) -> None:
+    (item,) = desk.data("review", "list")
+    assert {"id", "why", "visit_at", "site", "booking", "candidates"} <= item.keys()
+    assert (item["why"], item["site"], item["change_id"]) == ("contact-shared", "city", parked.change)
+    assert item["words"] == REASONS["contact-shared"]
+    assert item["visit_at"] == parked.start.at_site().isoformat()
+    booking = item["booking"]
+    assert booking["booker"] | {"active": True} == {
+        "given_name": "James",
+        "family_name": "Harris",
+        "phones": ["+447700900123"],
+        "emails": ["j@example.org"],
+        "active": True,
+    }
+    assert (booking["pet"]["name"], booking["pet"]["species"]) == ("Monty", "cat")
+    assert (booking["start"], booking["duration"]) == (str(parked.start), 900)
+    assert (booking["appointment_type"], booking["resource"]) == ("vaccination", "vet_2")
+    assert item["stands"] == {
+        "account": "ezyvet-city",
+        "id": "77",
+        "placeholder": True,
+        "stamp": "VB-0000000001",
+    }
+
+
+def test_candidates_come_with_what_the_mirror_knows_of_them(desk: Desk, parked: Parked) -> None:
+    (item,) = desk.data("review", "list")
+    first, second = item["candidates"]
+    assert (first["client_id"], first["pet_id"], first["score"]) == ("1002", "5002", 0.93)
+    assert (first["vetoes"], first["evidence"][0]["words"]) == (["contact-shared"], "same phone")
+    assert (first["client"]["family_name"], first["client"]["phones"]) == ("Harris", ["07700 900123"])
+    assert [(pet["name"], pet["deceased"]) for pet in first["pets"]] == [("Monty", False), ("Rex", True)]
+    assert (second["client_id"], second["client"], second["pets"]) == ("1099", None, [])
+
+
+def test_the_text_has_names_and_words_first(desk: Desk, parked: Parked) -> None:
+    text = desk.run("review", "list").stdout
+    assert text.splitlines()[0] == "1 booking needs you; the next one is in 49 minutes"
+    for words in (
+        f"[1/1]  {parked.start.at_site():%a %d %b %H:%M}  vaccination, vet_2",
+        "why: another client has the same phone or e-mail address",
+        "Booked as: James Harris  +447700900123  j@example.org  pet: Monty (cat)",
+        "pets: Monty (cat), Rex (dog, deceased)",
+        "same phone\n",
+        "but: another client",
+        "client 1099 (no longer known)",
+        "The visit stands on the placeholder in the PIMS (appointment 77,",
+    ):
+        assert words in text
+    assert text.index("James Harris  07700 900123") < text.index("93 %")
+    assert "birth date missing" not in text, "what nobody said is no evidence"
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_text_from_outside_steers_no_terminal(desk: Desk, parked: Parked) -> None:
+    for as_json in ([], ["--json"]):
+        output = desk.run("review", "list", *as_json).output
+        assert not {character for character in output if character in "\x1b\x07\u202e"}
+    assert "quick" in desk.run("review", "list").stdout
+
+
+def test_a_comment_of_two_megabytes_is_cut(desk: Desk, ledger: Ledger) -> None:
+    booking = Appointment(start=Instant(START, ZONE), duration=900, notes="x" * 2_000_000)
+    ask(ledger, "1", "nothing-to-match-by", booking=booking, candidates=[])
+    text = desk.run("review", "list").stdout
+    assert "pet: not named" in text
+    assert len(text) < 2000
+
+
+def test_the_soonest_visit_comes_first(desk: Desk, ledger: Ledger) -> None:
+    now = desk.clock.now()
+    for remote_id, hours in (("late", 5), ("soon", 1), ("middle", 3)):
+        park(ledger, Instant(now + timedelta(hours=hours), ZONE), remote_id=remote_id)
+    ask(ledger, "timeless", "slot-taken")
+    assert [item["remote_id"] for item in desk.data("review", "list")] == ["soon", "middle", "late", "timeless"]
+    assert desk.run("review", "list").stdout.startswith("4 bookings need you; the next one is in 49 minutes")
+
+
+def test_only_open_items_are_listed(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    with ledger.write() as tx:
+        reviews.close(tx, tx.session.get_one(Change, parked.change).record_id, "the booking was cancelled")
+    assert desk.data("review", "list") == []
+    assert "Nobody has to look at anything." in desk.run("review", "list").stdout
+
+
+def test_a_conflict_shows_both_versions_and_what_differs(desk: Desk, ledger: Ledger) -> None:
+    visit = Appointment(id="77", start=Instant(START, ZONE), duration=900)
+    ask(ledger, "1", "conflict", booking=visit, pims=visit, fields=["start"])
+    (item,) = desk.data("review", "list")
+    assert (item["pims"]["start"], item["fields"], item["candidates"]) == (str(visit.start), ["start"], [])
+    text = desk.run("review", "list").stdout
+    assert "why: it was changed in both places" in text
+    assert "differs: start" in text
+
+
+def test_a_record_that_stands_twice_is_named(desk: Desk, ledger: Ledger) -> None:
+    ask(ledger, "1", "found-twice", kind=Kind.APPOINTMENT, ids=["71", "72"])
+    (item,) = desk.data("review", "list")
+    assert (item["booking"], item["found"]) == (None, ["71", "72"])
+    assert "stands there as: 71, 72" in desk.run("review", "list").stdout
+
+
+def test_a_question_of_a_site_that_left_the_config_is_still_shown(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        change = changes.receive(
+            tx,
+            site="closed",
+            account="old",
+            kind=Kind.APPOINTMENT,
+            remote_id="1",
+            source="poll",
+        )
+        question: dict[str, Any] = {
+            "candidates": [{"client_id": "1", "pet_id": None, "score": 0.5, "vetoes": [], "evidence": []}]
+        }
+        reviews.ask(tx, change, why="names-differ", visit_at=START, question=question)
+    (item,) = desk.data("review", "list", "--site", "closed")
+    assert item["candidates"][0]["client"] is None
+    assert desk.data("review", "list", "--site", "city") == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7199, "119 minutes"),
+        (7200, "2 hours"),
+        (172_800, "2 days"),
+    ],
+)
+def test_spans_as_people_say_them(seconds: int, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_a_moment_that_is_over_is_not_ahead() -> None:
+    assert ahead(START - timedelta(minutes=5), START) == "5 minutes ago"
+    assert ahead(START + timedelta(minutes=5), START) == "in 5 minutes"
+
+
+@pytest.mark.parametrize("code", ["creating-clients-is-off", "species-not-named", "slot-taken", "names-differ"])
+def test_every_why_is_said_in_words(code: str) -> None:
+    assert " " in why(code)
+
+
+def test_a_why_without_words_is_shown_as_it_is() -> None:
+    assert why("brand-new-code") == "brand-new-code"
