@@ -8,15 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import Capabilities, Unlinked
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
 from vetbridge.ledger import accounts, changes, reviews
+from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Ledger, open_ledger
-from vetbridge.ledger.tables import Change, Review
+from vetbridge.ledger.tables import Change, Link, Review
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.engine import Engine, nowhere
 from vetbridge.sync.pair import End, Pair, Placeholder, Timings
@@ -164,6 +165,14 @@ class Rig:
         """The open questions."""
         with self.ledger.read() as tx:
             return reviews.open_items(tx)
+
+    def evidence(self, kind: Kind) -> list[dict[str, Any]]:
+        """The evidence that is kept with the newest link of a kind."""
+        with self.ledger.read() as tx:
+            link = tx.session.exec(select(Link).where(Link.kind == kind).order_by(col(Link.id).desc())).first()
+            assert link is not None
+            assert link.evidence_sealed is not None
+            return [dict(one) for one in rich(tx.sealer.open(link.evidence_sealed))]
 
     def visits(self) -> list[dict[str, Any]]:
         """The visits in the PIMS."""

@@ -12,8 +12,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, told
-from vetbridge.cli.tables import add, drawn, plain_table
-from vetbridge.core.normalise import shown
+from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
 from vetbridge.core.records import Kind
 
 if TYPE_CHECKING:
@@ -123,7 +122,8 @@ def _draw_list(found: Listing, now: datetime) -> None:
     for each in found.groups:
         group = each.group
         say(f"{group.count}x failed: {group.code} at {group.account}, first {ago(group.since, now)}")
-        say(f"    Next: {each.next_step}")
+        for line in wrapped(f"Next: {each.next_step}", first="    ", margin="    "):
+            say(line)
         say(f"    The newest of them: vetbridge changes show {group.newest}")
     if found.groups:
         say("")
@@ -133,12 +133,12 @@ def _draw_list(found: Listing, now: datetime) -> None:
     table = plain_table("Change", "Moved", "Record", "State", "Why")
     for listed in found.changes:
         change = listed.change
-        why = ": ".join(part for part in (change.code, shown(change.message, LONGEST_MESSAGE)) if part)
+        why = ": ".join(part for part in (change.code, one_line(change.message, LONGEST_MESSAGE)) if part)
         if change.next_at is not None and change.next_at > now:
             why += f"\nagain in {int((change.next_at - now).total_seconds())} s"
         if listed.next_step:
             why += f"\nNext: {listed.next_step}"
-        record = f"{change.kind} {shown(change.remote_id, 24)}\n{change.account}"
+        record = f"{change.kind} {one_line(change.remote_id, 24)}\n{change.account}"
         add(table, str(change.id), ago(change.updated_at, now), record, change.state, why)
     say(drawn(table))
     if len(found.changes) < found.total:
@@ -147,23 +147,24 @@ def _draw_list(found: Listing, now: datetime) -> None:
 
 def _draw_story(found: ChangeStory) -> None:
     change = found.change
-    say(f"Change {change.id}: {change.kind} {shown(change.remote_id)} at {change.account} (site {change.site})")
+    say(f"Change {change.id}: {change.kind} {one_line(change.remote_id)} at {change.account} (site {change.site})")
     say(f"State: {change.state}" + (f", {change.code}" if change.code else ""))
-    if found.next_step:
-        say(f"Next: {found.next_step}")
+    for line in wrapped(f"Next: {found.next_step}", margin="      ") if found.next_step else ():
+        say(line)
     say("")
     timeline = plain_table("When (UTC)", "What", "")
     for event in found.timeline:
-        add(timeline, f"{event.at:%Y-%m-%d %H:%M:%S}", event.stage, shown(event.words, LONGEST_MESSAGE))
+        add(timeline, f"{event.at:%Y-%m-%d %H:%M:%S}", event.stage, one_line(event.words, LONGEST_MESSAGE))
     say(drawn(timeline))
     if found.evidence:
         say("")
         evidence = plain_table("Field", "Booking", "Record", "Says")
         for each in found.evidence:
-            cells = [shown(str(each.get(name, "")), 60) for name in ("field", "here", "there")]
-            add(evidence, *cells, shown(str(each.get("words", ""))))
+            cells = [one_line(str(each.get(name, "")), 60) for name in ("field", "here", "there")]
+            add(evidence, *cells, one_line(str(each.get("words", ""))))
         say(drawn(evidence))
     others = [number for number in found.episodes if number != change.id]
     if others:
         say("")
-        say(f"Other changes of this record: {', '.join(str(number) for number in others[-20:])}")
+        for line in wrapped(f"Other changes of this record: {', '.join(str(number) for number in others[-20:])}"):
+            say(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,8 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import AsJson, as_data, config_path, told
-from vetbridge.cli.tables import width
+from vetbridge.cli.tables import one_line, wrapped
 from vetbridge.core.errors import ConfigError, Unavailable
-from vetbridge.core.normalise import shown
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
@@ -85,10 +83,10 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
 
 
 def _draw(line: Line) -> None:
-    head = f"{line.mark:<5}  {line.subject} {shown(line.name)}: "
-    for text in textwrap.wrap(head + shown(line.text, LONGEST_TEXT), width(), subsequent_indent=" " * 7):
-        say(text)
+    margin = " " * 7
+    head = f"{line.subject} {one_line(line.name)}: {one_line(line.text, LONGEST_TEXT)}"
+    lines = wrapped(head, first=f"{line.mark:<5}  ", margin=margin)
     if line.advice:
-        advice = f"       {shown(line.advice, LONGEST_TEXT)}"
-        for text in textwrap.wrap(advice, width(), subsequent_indent=" " * 7):
-            say(text)
+        lines += wrapped(one_line(line.advice, LONGEST_TEXT), first=margin, margin=margin)
+    for text in lines:
+        say(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +10,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say
 from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, told
-from vetbridge.cli.tables import width
-from vetbridge.core.normalise import shown
+from vetbridge.cli.tables import one_line, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,13 +72,13 @@ def _lines(item: ReviewItem, number: int, of: int, now: datetime) -> list[str]:
 
     when = "no time known" if item.visit_at is None else f"{item.visit_at:%a %d %b %H:%M}"
     what = [] if item.booking is None else [item.booking.appointment_type, item.booking.resource]
-    head = [f"[{number}/{of}]  {when}", ", ".join(shown(part) for part in what if part)]
+    head = [f"[{number}/{of}]  {when}", ", ".join(one_line(part) for part in what if part)]
     lines = ["  ".join(part for part in head if part)]
-    lines += _wrapped(f"why: {shown(item.words)}")
+    lines += _wrapped(f"why: {one_line(item.words)}")
     if item.booking is not None:
         lines += _wrapped(_booked(item.booking))
         if item.booking.notes.strip():
-            lines += _wrapped(f"says: {shown(item.booking.notes, LONGEST_NOTE)}")
+            lines += _wrapped(f"says: {one_line(item.booking.notes, LONGEST_NOTE)}")
     if item.pims is not None:
         lines += _wrapped(f"in the PIMS: {item.pims.start.at_site():%a %d %b %H:%M}, {item.pims.status}")
     if item.fields:
@@ -92,7 +90,7 @@ def _lines(item: ReviewItem, number: int, of: int, now: datetime) -> list[str]:
     lines.append("")
     if item.stands is not None and item.stands.placeholder:
         lines += _wrapped(
-            f"The visit stands on the placeholder in the PIMS (appointment {shown(item.stands.id, 24)}, "
+            f"The visit stands on the placeholder in the PIMS (appointment {one_line(item.stands.id, 24)}, "
             f"{item.stands.stamp}): the time is kept."
         )
     begins = "" if item.visit_at is None else f", visit {ahead(item.visit_at, now)}"
@@ -109,13 +107,13 @@ def _candidate(candidate: ShownCandidate, place: int) -> list[str]:
     score = f"{100 * candidate.score:.0f} %"
     client = candidate.client
     if client is None:
-        who = f"client {shown(candidate.client_id, 24)} (no longer known)"
+        who = f"client {one_line(candidate.client_id, 24)} (no longer known)"
     else:
         pets = ", ".join(_animal(pet) for pet in candidate.pets) or "none"
         gone = [] if client.active else ["(inactive)"]
         who = "  ".join([_name(client), *gone, *_contacts(client), f"pets: {pets}"])
     said = [each for each in candidate.evidence if each.get("level") != "missing"]
-    says = "; ".join(shown(str(each.get("words", ""))) for each in said)
+    says = "; ".join(one_line(str(each.get("words", ""))) for each in said)
     lines = _wrapped(f"{who}  {score}", first=f"   {place}   ")
     if says:
         lines += _wrapped(says, deeper=2)
@@ -125,26 +123,25 @@ def _candidate(candidate: ShownCandidate, place: int) -> list[str]:
 
 
 def _name(person: Person) -> str:
-    return shown(f"{person.given_name} {person.family_name}") or "(no name)"
+    return one_line(f"{person.given_name} {person.family_name}") or "(no name)"
 
 
 def _contacts(person: Person) -> list[str]:
-    return [shown(contact, 60) for contact in (*person.phones[:3], *person.emails[:2])]
+    return [one_line(contact, 60) for contact in (*person.phones[:3], *person.emails[:2])]
 
 
 def _animal(pet: Animal) -> str:
     # A breed without a letter is the vendor's number for it: nobody knows it by that.
     breed = pet.breed if any(letter.isalpha() for letter in pet.breed) else ""
-    details = [shown(part, 40) for part in (pet.species, breed) if part]
+    details = [one_line(part, 40) for part in (pet.species, breed) if part]
     if pet.deceased:
         details.append("deceased")
     elif not pet.active:
         details.append("inactive")
-    name = shown(pet.name, 40) or "(no name)"
+    name = one_line(pet.name, 40) or "(no name)"
     return f"{name} ({', '.join(details)})" if details else name
 
 
 def _wrapped(text: str, *, deeper: int = 0, first: str | None = None) -> list[str]:
     margin = _MARGIN + " " * deeper
-    begin = margin if first is None else first
-    return textwrap.wrap(text, width(), initial_indent=begin, subsequent_indent=margin, break_on_hyphens=False)
+    return wrapped(text, first=margin if first is None else first, margin=margin)

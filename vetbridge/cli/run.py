@@ -44,7 +44,8 @@ def run(ctx: typer.Context) -> None:
         wait_for(stopping)
         talk("VetBridge stops: writes that are under way finish first")
         door.stop()
-        service.stop()
+        if not service.stop():
+            talk("a write did not finish in time; whether it arrived is looked for at the next start")
     talk("VetBridge has stopped")
 
 

@@ -1,10 +1,14 @@
-"""Plain tables on a terminal: no lines, no colour, cells that wrap."""
+"""Plain text on a terminal: lines that wrap, tables without frames and colours."""
 
 from __future__ import annotations
 
 import io
 import shutil
+import textwrap
 from typing import TYPE_CHECKING
+
+from vetbridge.cli.output import safe
+from vetbridge.core.normalise import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,6 +20,16 @@ NARROWEST = 60
 def width() -> int:
     """Columns to draw in: the terminal's, 80 where there is none."""
     return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
+
+
+def one_line(text: str, limit: int = 80) -> str:
+    """Text from outside on one line, cut to ``limit`` characters, without anything that steers a terminal."""
+    return shown(safe(text[: 4 * limit]), limit)
+
+
+def wrapped(text: str, *, first: str = "", margin: str = "") -> list[str]:
+    """A text in lines that fit: the first one begins with ``first``, the others with ``margin``."""
+    return textwrap.wrap(text, width(), initial_indent=first, subsequent_indent=margin, break_on_hyphens=False)
 
 
 def plain_table(*titles: str) -> Table:
@@ -31,8 +45,6 @@ def plain_table(*titles: str) -> Table:
 def add(table: Table, *cells: str) -> None:
     """Adds a row; line ends in a cell begin a new line there, and other control characters are dropped."""
     from rich.text import Text  # noqa: PLC0415 - keeps --help quick
-
-    from vetbridge.cli.output import safe  # noqa: PLC0415
 
     table.add_row(*(Text(safe(cell).expandtabs(4)) for cell in cells))
 

@@ -25,7 +25,8 @@ class Child:
         self.name = name
         self._log = log
         self._lines: queue.Queue[str] = queue.Queue()
-        environment = {**os.environ, "PYTHONUTF8": "1"}
+        # All that a child asks stands on this machine, so a proxy must not come between.
+        environment = {**os.environ, "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         with log.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "vetbridge.cli.main", *arguments],

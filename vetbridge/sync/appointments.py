@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -48,6 +48,8 @@ class Placement:
     """None: the PIMS takes a visit without an owner."""
     pet_id: str | None
     origin: str
+    evidence: Sequence[Mapping[str, Any]] = ()
+    """What spoke for the owner."""
     question: Mapping[str, Any] | None = None
     """What to ask a person, where the visit stands on the placeholder."""
 
@@ -183,7 +185,8 @@ class Appointments:
         assert pet.id is not None  # noqa: S101 - read from the PIMS
         if resolution.client is not None:
             self._link_client(here, client, resolution.match)
-        return Placement(client.id, pet.id, "matched" if resolution.client else "created")
+        origin = "matched" if resolution.client else "created"
+        return Placement(client.id, pet.id, origin, _evidence(resolution.match.evidence))
 
     def _cannot_create(self, here: Appointment, resolution: Resolution) -> str:
         """Why the owner or the pet that is missing may not be made; empty when nothing stands against it."""
@@ -208,9 +211,11 @@ class Appointments:
         }
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).unlinked
         if able is Unlinked.PLACEHOLDER and self._pair.placeholder is not None:
-            return Placement(self._pair.placeholder.client_id, self._pair.placeholder.pet_id, "placeholder", question)
+            return Placement(
+                self._pair.placeholder.client_id, self._pair.placeholder.pet_id, "placeholder", question=question
+            )
         if able is Unlinked.YES:
-            return Placement(None, None, "unlinked", question)
+            return Placement(None, None, "unlinked", question=question)
         raise Ask(why, "the owner is not certain, and the PIMS has no placeholder to hold the visit", question)
 
     def _create_client(self, job: Job, here: Appointment) -> Client:
@@ -270,7 +275,13 @@ class Appointments:
             operation=Operation.CREATE,
             fields={**_present(wanted), "notes": notes.block(stamp, str(wanted["notes"]).split("\n"))},
             stamp=stamp,
-            payload={"here": wanted, "origin": placement.origin, "stamp": stamp, "question": placement.question},
+            payload={
+                "here": wanted,
+                "origin": placement.origin,
+                "stamp": stamp,
+                "evidence": placement.evidence,
+                "question": placement.question,
+            },
         )
         self._writer.write(job, step, self._keepers(job)[Kind.APPOINTMENT])
 
@@ -388,6 +399,7 @@ class Appointments:
                 str(payload["origin"]),
                 stamp=str(payload["stamp"]),
                 unlinked=payload["question"] is not None,
+                evidence=payload["evidence"],
             )
             if payload["question"] is not None:
                 question = payload["question"]
