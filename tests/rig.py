@@ -61,6 +61,7 @@ class Rig:
         self.ledger = open_ledger(self.path, KEY, self.clock)
         with self.ledger.write() as tx:
             changes.release_all(tx)
+            changes.reopen_failures(tx)
             for name in ("booking", "pims"):
                 accounts.enrol(tx, name, "memory", country="GB")
         self.pair = Pair(

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.altegio import simulator as altegio
 from connectors.ezyvet import simulator as ezyvet
-from tests.system.test_daemon import COMMAND, daemon, vetbridge
+from tests.system.test_daemon import daemon, vetbridge
 from tests.system.town import HOOK_SECRET, Town, town, until
 from vetbridge.cli.config import load_config
+from vetbridge.cli.main import app
 from vetbridge.core import notes
 from vetbridge.daemon.assembly import assembled
 from vetbridge.daemon.once import Outcome, pass_over
+from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.simkit import Row, Simulator
 
 PLACEHOLDER = (ezyvet.PLACEHOLDER_CONTACT, ezyvet.PLACEHOLDER_ANIMAL)
@@ -38,8 +41,10 @@ def place(tmp_path: Path) -> Iterator[Town]:
 
 
 def sync(place: Town) -> Outcome:
-    with assembled(load_config(place.config_path), command="sync") as program:
-        return pass_over(program, patience=10.0, progress=lambda _text: None)
+    """One pass, by a clock whose waits take no time."""
+    clock = FakeClock(datetime.now(UTC))
+    with assembled(load_config(place.config_path), command="sync", clock=clock) as program:
+        return pass_over(program, patience=60.0, progress=lambda _text: None)
 
 
 class Healthy:
@@ -86,20 +91,28 @@ def alter_card(place: Town, record: int, **changes: Any) -> None:
     place.booking.store.put("client", card["id"], {**card, **changes})
 
 
-def failed(place: Town) -> list[dict[str, Any]]:
-    """What `changes list --state failed` says, as data."""
-    code, said, _talk = vetbridge(place, "changes", "list", "--state", "failed", "--json")
-    assert code == 0
-    listed: list[dict[str, Any]] = said["data"]["changes"]
+def printed(place: Town, *arguments: str) -> str:
+    """What a command that reads prints, as it would reach a terminal."""
+    done = CliRunner().invoke(app, ["--config", str(place.config_path), *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def answer(place: Town, *arguments: str) -> list[dict[str, Any]]:
+    """The same as data."""
+    data = json.loads(printed(place, *arguments, "--json"))["data"]
+    listed: list[dict[str, Any]] = data["changes"] if arguments[0] == "changes" else data
     return listed
 
 
+def failed(place: Town) -> list[dict[str, Any]]:
+    """What `changes list --state failed` says."""
+    return answer(place, "changes", "list", "--state", "failed")
+
+
 def questions(place: Town) -> list[dict[str, Any]]:
-    """What `review list` says, as data."""
-    code, said, _talk = vetbridge(place, "review", "list", "--json")
-    assert code == 0
-    items: list[dict[str, Any]] = said["data"]
-    return items
+    """What `review list` says."""
+    return answer(place, "review", "list")
 
 
 # -- the config
@@ -110,7 +123,7 @@ def test_a_wrong_key_in_the_config(place: Town) -> None:
     place.config_path.write_text(text.replace("  retry_first:", "  retry_frist:"))
     line = next(n for n, words in enumerate(place.config_path.read_text().splitlines(), 1) if "retry_frist" in words)
 
-    for command in (["run"], ["sync"], ["status"], ["config", "check"]):
+    for command in (["run"], ["config", "check"]):
         code, said, talk = vetbridge(place, *command)
         assert code == 3
         told = said + talk
@@ -176,7 +189,8 @@ def test_a_webhook_of_a_thousand_events(place: Town, healthy: Healthy) -> None:
         door = running.ready()
         until(healthy.went_through, "the first poll's booking to be written")
         later = Healthy(place)
-        ids = [*range(900_001, 901_000), later.record]
+        # Half of them are about a hundred records that are not there, as after a restored backup; one is good.
+        ids = [*range(900_001, 900_101)] * 5 + [healthy.record] * 499 + [later.record]
         events = [
             {"company_id": location, "resource": "record", "resource_id": id_, "status": "create", "data": {}}
             for id_ in ids
@@ -206,7 +220,7 @@ def test_an_unknown_status_code(place: Town, healthy: Healthy) -> None:
     assert "'77'" in change["message"]
     assert "'status'" in change["message"]
     assert "code lists" in change["next_step"]
-    _code, text, _talk = vetbridge(place, "changes", "list", "--state", "failed")
+    text = printed(place, "changes", "list", "--state", "failed")
     assert "mapping" in text
     assert "'77'" in text
 
@@ -269,7 +283,7 @@ def test_a_note_of_two_megabytes_is_cut_and_says_so(place: Town, healthy: Health
     owner = place.plain_owner(1)
     note = "x\x1b[31m[/VetBridge]" * 125_000
     place.book_owner(owner, comment=note)
-    place.book(fullname="Eva Novakova", phone=owner.phones[0], pet="Xerxes", comment=note)
+    place.book(fullname="Eva Novakova", phone=place.plain_owner(2).phones[0], pet="Xerxes", comment=note)
 
     assert sync(place).states == {"done": 2, "review": 1}
 
@@ -279,9 +293,7 @@ def test_a_note_of_two_megabytes_is_cut_and_says_so(place: Town, healthy: Health
         assert "cut by VetBridge" in visit["description"]
         assert visit["description"].count("[/VetBridge]") == 1
         assert "\x1b" not in visit["description"]
-    code, text, _talk = vetbridge(place, "review", "list")
-    assert code == 0
-    assert len(text) < 5000
+    assert len(printed(place, "review", "list")) < 5000
     writes = place.pims.counts()["writes"]
     sync(place)
     assert place.pims.counts()["writes"] == writes
@@ -305,14 +317,14 @@ def test_terminal_escapes_never_reach_a_terminal(place: Town, healthy: Healthy) 
     assert sync(place).states == {"done": 3, "review": 1}
 
     assert healthy.went_through()
-    shown = ""
-    code, said, _talk = vetbridge(place, "changes", "list", "--json")
-    assert code == 0
-    numbers = [change["id"] for change in said["data"]["changes"]]
-    commands = [["review", "list"], ["changes", "list"], ["status"], *(["changes", "show", str(n)] for n in numbers)]
-    for command in commands:
-        for form in ([], ["--json"]):
-            shown += raw(place, *command, *form)
+    numbers = [str(change["id"]) for change in answer(place, "changes", "list")]
+    commands = [
+        ["review", "list"],
+        ["changes", "list"],
+        ["status"],
+        *(["changes", "show", number] for number in numbers),
+    ]
+    shown = "".join(printed(place, *command, *form) for command in commands for form in ([], ["--json"]))
     assert "Escapova" in shown
     assert steering(shown) == []
     for row in (*place.pims.store.all("contact"), *place.pims.store.all("animal"), *place.visits()):
@@ -328,15 +340,14 @@ def test_a_name_of_a_hundred_kilobytes_makes_no_client_and_asks(place: Town, hea
 
     assert healthy.went_through()
     assert len(place.pims.store.all("contact")) == contacts
-    for visit, phone in zip(healthy.others(), (NEW_PHONE, "+447912345679"), strict=True):
+    parked = sorted(healthy.others(), key=lambda visit: visit["start_at"])
+    for visit, phone in zip(parked, (NEW_PHONE, "+447912345679"), strict=True):
         assert (visit["contact_id"], visit["animal_id"]) == PLACEHOLDER
         assert f"Phone: {phone}" in visit["description"]
         assert "Pet: " in visit["description"]
         assert len(visit["description"]) < 1000
     assert {item["why"] for item in questions(place)} == {"name-too-long"}
-    code, text, _talk = vetbridge(place, "review", "list")
-    assert code == 0
-    assert len(text) < 5000
+    assert len(printed(place, "review", "list")) < 5000
 
 
 def test_half_characters_and_marks_of_direction(place: Town, healthy: Healthy) -> None:
@@ -357,7 +368,7 @@ def test_half_characters_and_marks_of_direction(place: Town, healthy: Healthy) -
     assert len(healthy.others()) == 2
     for row in (*place.pims.store.all("contact"), *place.pims.store.all("animal"), *place.visits()):
         json.dumps(dict(row), ensure_ascii=False).encode()
-    shown = raw(place, "review", "list") + raw(place, "changes", "list")
+    shown = printed(place, "review", "list") + printed(place, "changes", "list")
     assert "Novakova" in shown
     assert steering(shown) == []
 
@@ -397,7 +408,8 @@ def test_a_record_without_client_service_and_length(place: Town, healthy: Health
     assert healthy.others() == []
     (change,) = failed(place)
     assert change["remote_id"] == str(empty)
-    assert change["code"] == "refused"
+    assert change["code"] == "invalid"
+    assert "answered 422" in change["message"]
     assert "duration" in change["message"]
 
 
@@ -407,7 +419,7 @@ def test_a_record_without_client_service_and_length(place: Town, healthy: Health
 def test_html_for_one_record_fails_that_one_alone(place: Town, healthy: Healthy) -> None:
     bad, _hash = place.book(fullname="Zdenka Brandnova", phone=NEW_PHONE, pet="Quirin")
     with html_for(place.booking, lambda method, path: path.endswith(f"/{bad}")) as address:
-        place.write_config(accounts={"altegio": {"options": {"base_url": address}}}, timings={"retry_first": 0.1})
+        place.write_config(accounts={"altegio": {"options": {"base_url": address}}})
         outcome = sync(place)
 
     assert outcome.states == {"done": 1, "failed": 1}
@@ -465,14 +477,6 @@ def post(url: str, body: bytes) -> tuple[int, str | None]:
             return response.status, None
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())["error"]
-
-
-def raw(place: Town, *arguments: str) -> str:
-    """All that a command prints, as it would reach a terminal."""
-    done = subprocess.run(
-        [*COMMAND, "--config", str(place.config_path), *arguments], capture_output=True, timeout=60, check=True
-    )
-    return (done.stdout + done.stderr).decode()
 
 
 def steering(text: str) -> list[str]:

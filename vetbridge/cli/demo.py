@@ -116,16 +116,16 @@ def _report(played: Played) -> str:
         table, "all", *(str(numbers[name]) for name in ("bookings", "linked", "created", "in_review")), _wrongs(audit)
     )
     found = ", ".join(f"{wrong.value.replace('_', ' ')} {audit.count(wrong)}" for wrong in Wrong)
-    verdict = "The audit found nothing wrong." if audit.clean else "THE AUDIT FOUND SOMETHING WRONG."
     return "\n".join(
         [
             "",
             drawn(table),
             "",
-            f"{verdict}  {found}",
-            f"Of {audit.linkable} bookings that name a known owner clearly, {audit.linked_of_linkable} were linked; "
-            f"{len(audit.unseen)} were cancelled before the PIMS saw them. {numbers['seconds']} seconds.",
-            "The simulators ran with limits off, and VetBridge with shorter waits than in a clinic.",
+            "The audit found nothing wrong:" if audit.clean else "THE AUDIT FOUND SOMETHING WRONG:",
+            f"  {found}",
+            f"Of {audit.linkable} bookings that clearly name a known owner, {audit.linked_of_linkable} were linked.",
+            f"{len(audit.unseen)} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",
+            "The simulators ran with limits off, VetBridge with shorter waits than usual.",
         ]
     )
 
@@ -144,7 +144,7 @@ def _next_commands(folder: Path) -> str:
             f"  {config} status",
             f"  {config} review list",
             f"  {config} changes list",
-            "To go on, serve both simulators again on their ports, each in a terminal of its own, and run VetBridge:",
+            "To go on, serve both simulators again, each in a terminal of its own:",
             f"  vetbridge simulate altegio --data {altegio}",
             f"  vetbridge simulate ezyvet --data {ezyvet}",
             f"  {config} doctor",

@@ -119,13 +119,13 @@ class SlotTaken(VetBridgeError):
 
 
 class Refused(VetBridgeError):
-    """The vendor refused the write and will refuse it again. Read its words, mend the cause, then replay."""
+    """The vendor refused the write and will refuse it again. Read its words, mend the cause, then restart VetBridge."""
 
     code = "refused"
 
 
 class MappingError(VetBridgeError):
-    """A value has no counterpart in the mapping. Add it to the site's code lists, then replay."""
+    """A value has no counterpart in the mapping. Add it to the site's code lists, then restart VetBridge."""
 
     code = "mapping"
 

@@ -91,6 +91,7 @@ def assembled(
         ledger = open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)
         with ledger.write() as tx:
             changes.release_all(tx)
+            changes.reopen_failures(tx)
             for name, account in config.accounts.items():
                 accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
             run_id = changes.begin_run(tx, command)

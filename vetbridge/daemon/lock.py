@@ -16,7 +16,8 @@ from vetbridge.core.errors import LedgerError, LedgerLocked
 @contextmanager
 def single_instance(ledger: Path) -> Iterator[None]:
     """Holds the ledger for this process. Raises ``LedgerLocked`` that names the process which has it."""
-    lock = FileLock(ledger.with_name(ledger.name + ".lock"), timeout=0)
+    # `running` holds the lock for a moment to look; whoever wants to keep it waits that long.
+    lock = FileLock(ledger.with_name(ledger.name + ".lock"), timeout=1, poll_interval=0.05)
     # The process's number stands in a second file: on Windows nobody can read a file that is locked.
     owner = ledger.with_name(ledger.name + ".pid")
     try:

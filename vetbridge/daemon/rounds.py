@@ -44,5 +44,7 @@ class Rounds:
                 self._program.engine.account_failed(error)
             log.warning("round.failed", round=what, account=account, code=error.code, message=error.message)
             return False
+        with self._program.ledger.write() as tx:
+            accounts.answered(tx, account)
         log.debug("round.done", round=what, account=account, count=count)
         return True

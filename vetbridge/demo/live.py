@@ -142,12 +142,14 @@ class LiveView:
         accounts = Table.grid(padding=(0, 2))
         for name, state in picture.accounts.items():
             accounts.add_row(Text(name), Text(state, style="green" if state == "answers" else "yellow"))
+        bar = Table.grid()  # a bar of its own ends no line
+        bar.add_row(ProgressBar(total=picture.seconds, completed=min(picture.elapsed, picture.seconds), width=56))
         both = Table.grid(padding=(0, 6))
         both.add_row(numbers, accounts)
         banner = Text(f"The PIMS does not answer (back in {picture.outage:.0f} s)", style="bold white on red")
         return Panel(
             Group(
-                ProgressBar(total=picture.seconds, completed=min(picture.elapsed, picture.seconds), width=56),
+                bar,
                 banner if picture.outage > 0 else Text(""),
                 both,
                 Text(""),

@@ -89,7 +89,7 @@ class _Show:
         self._clock = clock
         self._made = 0
         self._began = 0.0
-        self._outage_ends = 0.0
+        self._outage_ends: float | None = None
         self._looked = 0.0
 
     def run(self, children: Children) -> bool:
@@ -150,22 +150,24 @@ class _Show:
             f"with {OUTAGE_SECONDS:.0f} seconds in which the PIMS does not answer."
         )
         self._began = self._clock.steady()
-        outage_at: float | None = self.morning.outage_at
         for step in self.morning.steps:
             while (ahead := step.at - self._elapsed) > 0:
-                if outage_at is not None and self._elapsed >= outage_at:
-                    ask("POST", f"{self._pims_door}/outage", {"seconds": OUTAGE_SECONDS})
-                    self._outage_ends = self._clock.steady() + OUTAGE_SECONDS
-                    outage_at = None
+                self._begin_outage_in_time()
                 self._look()
                 self._clock.wait(min(ahead, 0.1))
+            self._begin_outage_in_time()
             self._platform.play(step, self.morning)
             self._made += step.deed is Deed.BOOK
             self._view.event(self._picture(None).clock, step)
 
+    def _begin_outage_in_time(self) -> None:
+        if self._outage_ends is None and self._elapsed >= self.morning.outage_at:
+            ask("POST", f"{self._pims_door}/outage", {"seconds": OUTAGE_SECONDS})
+            self._outage_ends = self._clock.steady() + OUTAGE_SECONDS
+
     def _drain(self) -> bool:
         """Waits until nothing is on its way any more: no webhook, no open change, and polls that found nothing."""
-        polls = self._polls()
+        polls, _ = self._traffic()
         ends = self._clock.steady() + DRAIN_PATIENCE
         while self._clock.steady() < ends:
             seen = self._look()
@@ -177,13 +179,14 @@ class _Show:
             self._clock.wait(0.1)
         return False
 
-    def _quiet(self, polls: int) -> bool:
-        counts = ask("GET", f"{self._booking_door}/counts")
-        return not counts["webhooks"]["waiting"] and self._polls() >= polls + POLLS_AFTER
+    def _quiet(self, polls_before: int) -> bool:
+        polls, webhooks = self._traffic()
+        return webhooks == 0 and polls >= polls_before + POLLS_AFTER
 
-    def _polls(self) -> int:
-        requests = ask("GET", f"{self._booking_door}/counts")["requests"]
-        return int(requests.get("GET /records/{location}", 0))
+    def _traffic(self) -> tuple[int, int]:
+        """How often the platform's bookings were listed, and how many webhooks are still on their way."""
+        counts = ask("GET", f"{self._booking_door}/counts")
+        return int(counts["requests"].get("GET /records/{location}", 0)), int(counts["webhooks"]["waiting"])
 
     # -- looking
 
@@ -222,7 +225,7 @@ class _Show:
             waiting=sum(site.changes[state].count for state in OPEN_STATES),
             in_review=site.review.count,
             failed=site.changes[ChangeState.FAILED].count,
-            outage=max(0.0, self._outage_ends - self._clock.steady()),
+            outage=max(0.0, (self._outage_ends or 0.0) - self._clock.steady()),
             accounts={account.name: account.state for account in seen.report.accounts},
         )
 

@@ -15,6 +15,8 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "creating-clients-is-off": "the owner is new, and VetBridge may not create clients",
         "creating-pets-is-off": "the pet is new, and VetBridge may not create pets",
         "species-not-named": "the pet is new, and the booking does not say its species",
+        "phone-not-readable": "the owner is new, and the booking's phone cannot be read as a number",
+        "name-too-long": "the owner or the pet is new, and the name is too long to be one",
         "slot-taken": "the PIMS says that the time is taken",
         "found-twice": "a write whose answer was lost stands there twice",
         "conflict": "it was changed in both places",

@@ -238,6 +238,23 @@ def settle(
     return True
 
 
+def reopen_failures(tx: Transaction) -> int:
+    """Opens what failed and whose visit is still ahead: for a start, which is how a person says that it is mended."""
+    rows = tx.session.exec(
+        select(Change).where(
+            Change.state == ChangeState.FAILED, sa.or_(col(Change.visit_at).is_(None), col(Change.visit_at) > tx.now)
+        )
+    ).all()
+    reopened = [row for row in rows if open_change(tx, row.record_id) is None]
+    for row in reopened:
+        row.state = ChangeState.RECEIVED
+        row.tries = 0
+        row.next_at = tx.now
+        row.updated_at = tx.now
+        row.settled_at = None
+    return len(reopened)
+
+
 def wait(tx: Transaction, change_id: int, until: datetime, code: str, message: str) -> None:
     """Puts a change off until a moment, with the reason."""
     change = tx.session.get_one(Change, change_id)

@@ -34,6 +34,13 @@ def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None,
     return row
 
 
+def update(tx: Transaction, change: Change, *, booking: Any, visit_at: datetime | None) -> None:
+    """Shows the booking as it is now in the question that is open about it, if one is."""
+    item = open_item(tx, change.record_id)
+    if item is not None:
+        ask(tx, change, why=item.why, visit_at=visit_at, question={**question(tx, item), "booking": booking})
+
+
 def open_item(tx: Transaction, record_id: int) -> Review | None:
     """The open question about a record."""
     return tx.session.exec(select(Review).where(Review.record_id == record_id, Review.state == "open")).first()

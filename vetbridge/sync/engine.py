@@ -187,8 +187,8 @@ class Engine:
                 ending.state,
                 ending.code,
                 ending.message,
-                digest=ending.digest,
-                version=ending.version,
+                digest=job.digest,
+                version=job.version,
             )
             if ended:
                 actions.unreserve(tx, job.record_id)

@@ -27,6 +27,10 @@ class Job:
     site: str
     began_at: float
     """When the work began, by the steady clock."""
+    digest: str | None = None
+    """The content that was read, as ``vetbridge.sync.comparing.digest`` tells it."""
+    version: str | None = None
+    """The side's own version of what was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,6 @@ class Ending:
     state: ChangeState
     code: str
     message: str
-    digest: str | None = None
-    version: str | None = None
 
 
 class PutOff(Exception):

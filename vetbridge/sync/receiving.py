@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vetbridge.connector.interface import Found, Hint
-from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts, changes
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.sync.appointments import digest
+from vetbridge.sync.comparing import digest
 from vetbridge.sync.pair import End, Pair
 
 
@@ -36,7 +35,6 @@ class Receiver:
                         self._receive(tx, end.account, Kind.APPOINTMENT, found.id, "poll")
                         opened += 1
                 accounts.move_cursor(tx, end.account, Kind.APPOINTMENT, page.cursor)
-                accounts.answered(tx, end.account)
         return opened
 
     def hints(self, account: str, hints: Iterable[Hint], source: str = "webhook") -> int:
@@ -54,10 +52,8 @@ class Receiver:
     def _is_settled(self, tx: Transaction, end: End, found: Found) -> bool:
         """The listing shows just the content that was settled last, and nobody works on the record now."""
         settled = changes.settled_digest(tx, end.account, Kind.APPOINTMENT, found.id)
-        if settled is None or found.native is None:
-            return False
-        try:
-            record = end.mapper.read(Kind.APPOINTMENT, found.native)
-        except MappingError:
-            return False
-        return digest(tx.sealer, record) == settled
+        return (
+            settled is not None
+            and found.native is not None
+            and digest(tx.sealer, self._pair, found.native) == settled
+        )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from vetbridge.core.normalise import shown
 from vetbridge.core.records import Appointment, Pet
+
+LONGEST_DETAIL = 200
+"""Characters of a name, phone or address in the block: a longer one would push out those that follow it."""
 
 
 def linked_lines(appointment: Appointment) -> list[str]:
@@ -17,9 +21,9 @@ def unlinked_lines(appointment: Appointment) -> list[str]:
         "Booked online. Owner not certain: please do not change the client here, VetBridge asks in its review list."
     ]
     if booker is not None:
-        lines += [f"Name: {booker.full_name}"] if booker.full_name else []
-        lines += [f"Phone: {phone}" for phone in booker.phones]
-        lines += [f"E-mail: {address}" for address in booker.emails]
+        lines += [f"Name: {shown(booker.full_name, LONGEST_DETAIL)}"] if booker.full_name else []
+        lines += [f"Phone: {shown(phone, LONGEST_DETAIL)}" for phone in booker.phones]
+        lines += [f"E-mail: {shown(address, LONGEST_DETAIL)}" for address in booker.emails]
     if appointment.booked_pet is not None:
         lines.append(f"Pet: {_pet(appointment.booked_pet)}")
     return [*lines, *_comment(appointment)]
@@ -30,5 +34,6 @@ def _comment(appointment: Appointment) -> list[str]:
 
 
 def _pet(pet: Pet) -> str:
-    details = ", ".join(part for part in (pet.species, pet.breed) if part)
-    return f"{pet.name} ({details})" if details else pet.name
+    name = shown(pet.name, LONGEST_DETAIL)
+    details = ", ".join(shown(part) for part in (pet.species, pet.breed) if part)
+    return f"{name} ({details})" if details else name

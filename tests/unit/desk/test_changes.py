@@ -100,13 +100,14 @@ def test_a_vendors_own_code_gets_the_advice_of_a_refusal() -> None:
 
 
 def test_lists_fit_eighty_columns_and_obey_no_text_from_outside(desk: Desk, settled: Settled) -> None:
-    hostile = "[bold red]\x1b[2J\x1b]0;owned\x07" + "x" * 5000 + "\u202e\nnext"
+    hostile = "[red]\x1b[2J\x1b]0;owned\x07" + "x" * 5000 + "\u202e\nnext"
     settled(ChangeState.FAILED, "refused", message=hostile, remote_id="9" * 300)
     result = desk.run("changes", "list")
     assert result.exit_code == 0
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert not {character for character in result.stdout if character in "\x1b\x07\u202e"}
-    assert "[bold red]" in result.stdout.replace("\n", "").replace(" ", "").replace("[boldred]", "[bold red]")
+    assert "[red]" in result.stdout, "markup from outside is text"
+    assert "[2J" not in result.stdout
     assert len(result.stdout) < 4000
 
 

@@ -1,0 +1,133 @@
+"""`vetbridge demo`: what goes to which stream, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from vetbridge.cli.demo import demo
+from vetbridge.demo import run
+from vetbridge.demo.audit import Audit, Finding, Place, Wrong
+from vetbridge.demo.failure import DemoFailed
+from vetbridge.demo.live import LiveView, Picture, PlainView
+from vetbridge.demo.run import Played
+from vetbridge.demo.script import plan_morning
+from vetbridge.demo.story import Actor, Deed, Step
+from vetbridge.testing.clinic import make_clinic
+
+app = typer.Typer()
+app.command()(demo)
+
+MORNING = plan_morning(make_clinic(2, 2000), 2, 20, today=date(2026, 3, 2))
+CLEAN = Audit(MORNING, (Place.LINKED,) * 20, frozenset(), ())
+WRONG = replace(CLEAN, findings=(Finding(Wrong.OWNER, 3, "appointment 9: it is another owner's"),))
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the next play ends with: an audit, or an exception."""
+    ends: list[Any] = []
+
+    def play(folder: Path, **_: object) -> Played:
+        end = ends.pop()
+        if isinstance(end, Exception):
+            raise end
+        return Played(end, 12.34, True, folder / "config.yaml")
+
+    monkeypatch.setattr(run, "play", play)
+    return ends
+
+
+def test_json_is_one_line_and_nothing_else(ends: list[Any]) -> None:
+    ends.append(CLEAN)
+    result = CliRunner().invoke(app, ["--json", "--bookings", "20"])
+    assert result.exit_code == 0
+    numbers = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert (numbers["bookings"], numbers["linked"], numbers["seconds"]) == (20, 20, 12.3)
+
+
+def test_a_clean_audit_is_told_in_words(ends: list[Any]) -> None:
+    ends.append(CLEAN)
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 0
+    assert "The audit found nothing wrong:" in result.stdout
+    assert "limits off" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_finding_ends_with_4_and_is_named(ends: list[Any]) -> None:
+    ends.append(WRONG)
+    result = CliRunner().invoke(app, ["--json"])
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["wrong_owner"] == 1
+    assert "wrong_owner: booking 3: appointment 9: it is another owner's" in result.stderr
+
+
+def test_a_demo_that_cannot_be_played_ends_with_1(ends: list[Any]) -> None:
+    ends.append(DemoFailed("vetbridge run ended by itself (exit code 6)."))
+    result = CliRunner().invoke(app, ["--json"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "ended by itself" in result.stderr
+
+
+def test_a_clinic_that_is_too_small_is_wrong_use(ends: list[Any]) -> None:
+    ends.append(ValueError("a clinic of 500 clients is too small"))
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 2
+    assert "too small" in result.stderr
+
+
+def test_a_kept_demo_says_what_to_try(ends: list[Any], tmp_path: Path) -> None:
+    ends.append(CLEAN)
+    folder = tmp_path / "a b"
+    result = CliRunner().invoke(app, ["--keep", str(folder)])
+    assert f"vetbridge --config '{folder / 'config.yaml'}' review list" in result.stdout
+    assert f"vetbridge simulate altegio --data '{folder / 'altegio'}'" in result.stdout
+
+
+def test_a_folder_that_holds_something_is_not_used(ends: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    result = CliRunner().invoke(app, ["--keep", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "not empty" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_plain_lines_tell_the_numbers_and_the_outage() -> None:
+    stream = io.StringIO()
+    with PlainView(stream) as view:
+        view.show(Picture(elapsed=20, seconds=40, made=7, total=20, in_pims=5, waiting=2, in_review=1))
+        view.show(Picture(elapsed=21, seconds=40, made=8, total=20, outage=19.0))
+        view.show(Picture(elapsed=39, seconds=40, made=20, total=20))
+    assert stream.getvalue().splitlines() == [
+        "10:00  7 of 20 bookings made, 5 in the PIMS, 1 for a person, 2 waiting",
+        "10:06  the PIMS does not answer any more",
+        "11:54  the PIMS answers again",
+    ]
+
+
+def test_the_live_picture_shows_what_happens() -> None:
+    stream = io.StringIO()
+    view = LiveView(Console(file=stream, width=80, force_terminal=True))
+    view.event("09:30", Step(1.0, Deed.MOVE, 17, Actor.DESK))
+    with view:
+        view.show(Picture(elapsed=15, seconds=40, made=9, total=20, failed=2, outage=11.0, accounts={"a": "paused"}))
+    drawn = stream.getvalue()
+    for words in (
+        "9 of 20",
+        "failed",
+        "does not answer (back in 11 s)",
+        "paused",
+        "the front desk moves (booking 17)",
+    ):
+        assert words in drawn

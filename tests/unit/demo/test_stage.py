@@ -1,0 +1,81 @@
+"""The demo's folder: a config that VetBridge itself finds sound, and secrets that only their owner reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from vetbridge.daemon.assembly import read_config
+from vetbridge.demo.stage import BOOKING_ACCOUNT, Sides, Stage, write_config
+from vetbridge.testing.clinic import make_clinic
+
+SECRETS = {"partner_token": "partner-s3cret", "user_token": "user-s3cret", "client_secret": "client-s3cret"}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+@pytest.fixture
+def hooks(stage: Stage) -> str:
+    clinic = make_clinic(1, 5)
+    booking = {
+        "base_url": "http://127.0.0.1:1/api/v1",
+        "credentials": {"location_id": "101001", **{n: SECRETS[n] for n in ("partner_token", "user_token")}},
+    }
+    pims = {
+        "base_url": "http://127.0.0.1:2",
+        "credentials": {
+            "partner_id": "p1",
+            "client_id": "c1",
+            "site_uid": "s1",
+            "client_secret": SECRETS["client_secret"],
+        },
+    }
+    staff = {member.code: 500 + member.number for member in clinic.staff}
+    services = {service.code: 700 + service.number for service in clinic.services}
+    return write_config(stage, clinic, Sides(booking, pims, staff, services))
+
+
+def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
+    loaded = read_config(stage.config)
+    assert [str(problem) for problem in (*loaded.warnings, *loaded.check_secrets())] == []
+    account = loaded.config.accounts[BOOKING_ACCOUNT]
+    assert account.hook_secret is not None
+    door = loaded.config.door
+    assert hooks == f"http://{door.host}:{door.port}/hooks/{BOOKING_ACCOUNT}/{account.hook_secret.reveal()}"
+
+
+def test_no_secret_stands_in_the_config(stage: Stage, hooks: str) -> None:
+    text = stage.config.read_text(encoding="utf-8")
+    files = {path.name: path.read_text(encoding="utf-8") for path in (stage.folder / "secrets").iterdir()}
+    assert set(SECRETS.values()) <= set(files.values())
+    assert not [name for name, secret in files.items() if secret in text]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps rights in access lists")
+def test_secrets_are_their_owners_alone(stage: Stage, hooks: str) -> None:
+    folder = stage.folder / "secrets"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_two_demos_have_keys_of_their_own(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("one", "other"):
+        stage = Stage(tmp_path / name)
+        stage.folder.mkdir()
+        given = {
+            "base_url": "http://127.0.0.1:1",
+            "credentials": {
+                **SECRETS,
+                **dict.fromkeys(("location_id", "partner_id", "client_id", "site_uid"), "1"),
+            },
+        }
+        write_config(stage, make_clinic(1, 5), Sides(given, given, {"vet_1": 1}, {"checkup": 1}))
+        keys.add((stage.folder / "secrets" / "ledger.key").read_text(encoding="utf-8"))
+    assert len(keys) == 2

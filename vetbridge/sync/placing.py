@@ -1,0 +1,161 @@
+"""On whom a visit is written: the owner who was found, a new one, or nobody for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vetbridge.connector.interface import Operation, Unlinked
+from vetbridge.core import normalise
+from vetbridge.core.matching import Candidate, Evidence, Match, Verdict
+from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.ledger.database import Ledger
+from vetbridge.sync.job import Ask, Job
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.resolving import Resolution
+from vetbridge.sync.writing import Step, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """On whom a visit is written."""
+
+    client_id: str | None
+    """None: the PIMS takes a visit without an owner."""
+    pet_id: str | None
+    origin: str
+    evidence: Sequence[Mapping[str, Any]] = ()
+    """What spoke for the owner."""
+    question: Mapping[str, Any] | None = None
+    """What to ask a person, where the visit stands on the placeholder."""
+
+    @property
+    def unlinked(self) -> bool:
+        """The visit stands without its owner, or on the placeholder."""
+        return self.question is not None
+
+
+class Placer:
+    """Places the visits of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, writer: Writer, keeper: Keeper) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._writer = writer
+        self._keeper = keeper
+
+    def place(self, job: Job, here: Appointment, resolution: Resolution) -> Placement:
+        """Decides on whom the visit is written, making the owner and the pet where they are new."""
+        blocker = self._cannot_create(here, resolution)
+        if resolution.verdict is Verdict.REVIEW or blocker:
+            return self._unlinked(here, resolution.match, blocker or resolution.match.reason)
+        client = resolution.client or self._create_client(job, here)
+        pet = resolution.pet or self._create_pet(job, here, client)
+        assert client.id is not None  # noqa: S101 - read from the PIMS
+        assert pet.id is not None  # noqa: S101 - read from the PIMS
+        evidence = _evidence(resolution.match.evidence)
+        if resolution.client is not None and here.client_id is not None:
+            with self._ledger.write() as tx:
+                self._keeper.matched_client(tx, here.client_id, client.id, evidence)
+        return Placement(client.id, pet.id, "matched" if resolution.client else "created", evidence)
+
+    def _cannot_create(self, here: Appointment, resolution: Resolution) -> str:
+        """Why the owner or the pet that is missing may not be made; empty when nothing stands against it."""
+        if resolution.verdict is Verdict.REVIEW or resolution.pet is not None:
+            return ""
+        if resolution.client is None and (blocker := self._cannot_create_client(here.booker or Client())):
+            return blocker
+        if not self._pair.may_create_pets:
+            return "creating-pets-is-off"
+        if here.booked_pet is None or not here.booked_pet.name.strip():
+            return "pet-not-named"
+        if len(here.booked_pet.name) > normalise.MAX_NAME:
+            return "name-too-long"
+        if here.booked_pet.species is None:
+            return "species-not-named"
+        return ""
+
+    def _cannot_create_client(self, booker: Client) -> str:
+        if not self._pair.may_create_clients:
+            return "creating-clients-is-off"
+        # Letters are no phone: the next booking of the same person would find nobody by them.
+        if booker.phones and not any(normalise.phone(text, self._pair.country) for text in booker.phones):
+            return "phone-not-readable"
+        if max(len(booker.given_name), len(booker.family_name)) > normalise.MAX_NAME:
+            return "name-too-long"
+        return ""
+
+    def _unlinked(self, here: Appointment, match: Match, why: str) -> Placement:
+        question = {
+            "why": why,
+            "words": match.words,
+            "booking": here,
+            "candidates": [_candidate(c) for c in match.candidates],
+        }
+        able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).unlinked
+        if able is Unlinked.PLACEHOLDER and self._pair.placeholder is not None:
+            return Placement(
+                self._pair.placeholder.client_id, self._pair.placeholder.pet_id, "placeholder", question=question
+            )
+        if able is Unlinked.YES:
+            return Placement(None, None, "unlinked", question=question)
+        raise Ask(why, "the owner is not certain, and the PIMS has no placeholder to hold the visit", question)
+
+    def _create_client(self, job: Job, here: Appointment) -> Client:
+        booker = here.booker or Client()
+        phones = tuple(normalise.phone(text, self._pair.country) or text for text in booker.phones)
+        fields = {
+            "given_name": booker.given_name,
+            "family_name": booker.family_name,
+            "phones": phones,
+            "emails": booker.emails,
+        }
+        step = Step(
+            kind=Kind.CLIENT,
+            operation=Operation.CREATE,
+            fields={name: value for name, value in fields.items() if value},
+            payload={"booking_client_id": here.client_id},
+        )
+        record = self._writer.write(job, step, self._keeper.client)
+        assert isinstance(record, Client)  # noqa: S101 - what the mapper makes of this kind
+        return record
+
+    def _create_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
+        pet = here.booked_pet or Pet()
+        fields = {
+            "client_id": client.id,
+            "name": pet.name,
+            "species": pet.species,
+            "breed": pet.breed,
+            "sex": pet.sex,
+            "birth_date": pet.birth_date,
+        }
+        writable = self._pair.pims.mapper.writable(Kind.PET)
+        step = Step(
+            kind=Kind.PET,
+            operation=Operation.CREATE,
+            fields={name: value for name, value in fields.items() if value and name in writable},
+            payload={},
+        )
+        record = self._writer.write(job, step, self._keeper.pet)
+        assert isinstance(record, Pet)  # noqa: S101 - what the mapper makes of this kind
+        return record
+
+
+def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    return [
+        {"field": e.field, "here": e.here, "there": e.there, "level": e.level, "weight": e.weight, "words": e.words}
+        for e in evidence
+    ]
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "client_id": candidate.client_id,
+        "pet_id": candidate.pet_id,
+        "score": candidate.score,
+        "vetoes": list(candidate.vetoes),
+        "evidence": _evidence(candidate.evidence),
+    }
