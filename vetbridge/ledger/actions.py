@@ -26,11 +26,11 @@ class Intention:
     remote_id: str | None
     stamp: str
     payload: dict[str, Any]
-    """``native``: what is sent; ``here``: the booking's comparable fields it was made from; and what the adopting
-    of a found record needs."""
+    """``native``: what is sent, as plain data; ``fields``: the same in canonical fields; ``here``: the booking's
+    comparable fields it was made from; and what the adopting of a found record needs."""
     state: str
-    started_at: datetime
-    """When the last attempt was sent."""
+    lost_at: datetime | None
+    """When its answer was given up; None where nobody noted that, because the process or the worker was gone."""
 
 
 def intend(
@@ -146,6 +146,7 @@ def _intention(tx: Transaction, row: Action) -> Intention:
     assert row.id is not None  # noqa: S101 - it came from the ledger
     assert row.payload_sealed is not None  # noqa: S101 - kept until the action is settled
     attempt = _last_attempt(tx, row.id)
+    payload = tx.sealer.open(row.payload_sealed)
     return Intention(
         action_id=row.id,
         kind=Kind(row.kind),
@@ -153,7 +154,7 @@ def _intention(tx: Transaction, row: Action) -> Intention:
         account=row.account,
         remote_id=row.remote_id,
         stamp=row.stamp,
-        payload=rich(tx.sealer.open(row.payload_sealed)),
+        payload={**rich(payload), "native": payload.get("native")},
         state=row.state,
-        started_at=attempt.started_at,
+        lost_at=attempt.ended_at,
     )

@@ -134,6 +134,13 @@ def held(tx: Transaction, leases: Sequence[Lease]) -> None:
             raise Stale(f"lane {lease.lane} was taken over; the work starts again")
 
 
+def renew(tx: Transaction, leases: Sequence[Lease], lease: timedelta) -> None:
+    """Makes leases that are held last ``lease`` from now: a write begins with time to end. Raises ``Stale``."""
+    held(tx, leases)
+    for one in leases:
+        tx.session.get_one(Lane, one.lane).until = tx.now + lease
+
+
 def next_due(tx: Transaction, lane: str) -> Change | None:
     """The first change of a lane that is due."""
     return tx.session.exec(

@@ -60,9 +60,9 @@ class Writer:
             if step.operation is not Operation.CANCEL
             else dict(step.fields)
         )
-        payload = {**step.payload, "native": native}
+        payload = {**step.payload, "fields": dict(step.fields), "native": native}
         with self._ledger.write() as tx:
-            changes.held(tx, job.leases)
+            changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
             action_id = actions.intend(
                 tx,
                 tx.session.get_one(Change, job.change_id),
@@ -123,22 +123,46 @@ class Writer:
         with self._ledger.read() as tx:
             waiting = actions.unsettled(tx, job.record_id)
         for intention in waiting:
-            if intention.operation != Operation.CREATE:
-                # An update or a cancel is no second record: the fresh read decides whether it is still wanted.
-                self._note(job, intention, ActionState.NOT_DONE, "read-again")
-                continue
-            self._look(job, intention, keepers[intention.kind])
+            self._await_landing(job, intention)
+            if intention.operation == Operation.CREATE:
+                self._look(job, intention, keepers[intention.kind])
+            else:
+                self._read_again(job, intention, keepers[intention.kind])
 
-    def _look(self, job: Job, intention: Intention, keep: Keep) -> None:
-        end = self._end
-        landed = end.timeout + end.connector.capabilities.late_landing + self._timings.settle
-        ready = intention.started_at + timedelta(seconds=landed)
+    def _await_landing(self, job: Job, intention: Intention) -> None:
+        """Raises ``PutOff`` until the write must have landed, if it was sent.
+
+        The time counts from when its answer was given up, not from the intention: an attempt may wait for a budget
+        or find the connection refused before it is sent. After a crash nobody knows when that was, so it counts from
+        now.
+        """
+        lost_at = intention.lost_at
+        if lost_at is None:
+            self._note(job, intention, ActionState.UNKNOWN, "no-answer")
+            lost_at = self._clock.now()
+        landed = self._end.timeout + self._end.connector.capabilities.late_landing + self._timings.settle
+        ready = lost_at + timedelta(seconds=landed)
         if self._clock.now() < ready:
             raise PutOff(
                 ready,
                 "outcome-unknown",
-                f"{end.account}: the answer to a write was lost; looked for when it has landed",
+                f"{self._end.account}: the answer to a write was lost; looked for when it has landed",
             )
+
+    def _read_again(self, job: Job, intention: Intention, keep: Keep) -> None:
+        """Settles an update that shows in the record. Of any other, and of a cancel, the plan on fresh reads decides."""
+        native = None
+        if intention.operation == Operation.UPDATE and intention.remote_id is not None:
+            native = self._end.connector.get(intention.kind, intention.remote_id)
+        if native is not None:
+            record = self._end.mapper.read(intention.kind, native)
+            if all(getattr(record, name, None) == value for name, value in intention.payload["fields"].items()):
+                self._settle(job, intention.action_id, intention.payload, record, keep)
+                return
+        self._note(job, intention, ActionState.NOT_DONE, "read-again")
+
+    def _look(self, job: Job, intention: Intention, keep: Keep) -> None:
+        end = self._end
         write = Write(
             operation=Operation.CREATE,
             kind=intention.kind,
