@@ -89,7 +89,13 @@ def test_a_morning_at_real_limits(place: Town, refusals: Counter[str]) -> None:
             standing = {visit["start_at"]: visit for visit in place.visits(active=True)}
             return set(standing) == {*owners, *new}
 
-        until(right, "every booking to stand in the PIMS at its time", LONGEST)
+        try:
+            until(right, "every booking to stand in the PIMS at its time", 60)
+        finally:
+            print(running.log.read_text()[-9000:])
+            print(place.pims.counts(), place.booking.counts(), refusals)
+            print(len(place.visits()))
+            print(vetbridge(place, "changes", "list")[1])
         until(lambda: _quiet(place), "VetBridge to be quiet", LONGEST)
         assert running.stop() == 0
 
