@@ -1,4 +1,4 @@
-"""Draws docs/demo-live.svg and docs/demo.svg from a real terminal: a demo in tmux, captured on its way and at the end.
+"""Draws docs/demo-live.svg and docs/demo.svg from a real terminal: a demo in tmux, captured twice.
 
 python docs/make_pictures.py        # needs tmux; takes about a minute
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import BudgetSpec
@@ -13,59 +14,86 @@ from vetbridge.core.errors import RateLimited
 SHORTEST_WAIT = 0.001
 """Seconds."""
 
+TRAVEL = 0.25
+"""Seconds by which one call may travel longer than another. The vendor counts calls as they arrive, so a place stays
+taken for so much longer than the vendor's window."""
+
 
 class Budget:
     """A sliding window over one bucket. Calls wait for a place up to ``patience`` seconds, then ``RateLimited``."""
 
     def __init__(self, spec: BudgetSpec, clock: Clock, *, scale: float = 1.0, patience: float = 5.0) -> None:
         self.spec = spec
+        self.lock = threading.Lock()
+        """Held by whoever looks for a place and takes it."""
         self._clock = clock
         self._calls = max(1, int(spec.calls * scale))
         self._patience = patience
         self._sent: deque[float] = deque()
         self._paused_until = 0.0
-        self._lock = threading.Lock()
 
     def take(self) -> None:
         """Takes one place, waiting for it if need be. Raises ``RateLimited`` with the wait that is left."""
-        waited = 0.0
-        while True:
-            wait = self._try_take()
-            if wait <= 0:
-                return
-            if waited + wait > self._patience:
-                raise RateLimited(
-                    f"budget {self.spec.name}: {self._calls} calls in {self.spec.seconds:g} s per {self.spec.per} "
-                    f"are used; next in {wait:.0f} s",
-                    wait=wait,
-                    budget=self.spec.name,
-                )
-            self._clock.wait(wait)
-            waited += wait
+        take_all([self], self._clock, self._patience)
 
     def pause(self, seconds: float) -> None:
         """Takes no further call for ``seconds``, as the vendor told us."""
-        with self._lock:
+        with self.lock:
             self._paused_until = max(self._paused_until, self._clock.steady() + seconds)
 
     def paused_for(self) -> float:
         """Seconds of pause that are left; 0 when there is none."""
-        with self._lock:
+        with self.lock:
             return max(0.0, self._paused_until - self._clock.steady())
 
-    def _try_take(self) -> float:
-        """Takes a place and returns 0, or returns the seconds until one may be free."""
-        with self._lock:
-            now = self._clock.steady()
-            if now < self._paused_until:
-                return self._paused_until - now
-            while self._sent and self._sent[0] <= now - self.spec.seconds:
-                self._sent.popleft()
-            if len(self._sent) < self._calls:
-                self._sent.append(now)
-                return 0.0
-            # Never 0, which would mean "taken": rounding can make it so a moment before the place is free.
-            return max(self._sent[0] + self.spec.seconds - now, SHORTEST_WAIT)
+    def free_in(self, now: float) -> float:
+        """Seconds until a place may be free; 0 when one is. The lock must be held."""
+        if now < self._paused_until:
+            return self._paused_until - now
+        window = self.spec.seconds + TRAVEL
+        while self._sent and self._sent[0] <= now - window:
+            self._sent.popleft()
+        if len(self._sent) < self._calls:
+            return 0.0
+        # Never 0, which would mean "free": rounding can make it so a moment before the place is free.
+        return max(self._sent[0] + window - now, SHORTEST_WAIT)
+
+    def note(self, now: float) -> None:
+        """A call is sent now. The lock must be held."""
+        self._sent.append(now)
+
+    def refusal(self, wait: float) -> RateLimited:
+        """Says that there is no place for another ``wait`` seconds."""
+        return RateLimited(
+            f"budget {self.spec.name}: {self._calls} calls in {self.spec.seconds:g} s per {self.spec.per} "
+            f"are used; next in {wait:.0f} s",
+            wait=wait,
+            budget=self.spec.name,
+        )
+
+
+def take_all(budgets: Sequence[Budget], clock: Clock, patience: float) -> None:
+    """Takes one place in every budget at the same moment, waiting for up to ``patience`` seconds.
+
+    At the same moment: a place that was taken in one while another is waited for would be older than its call.
+    Callers name budgets in one order, so that no two of them hold each other up.
+    """
+    waited = 0.0
+    while budgets:
+        with ExitStack() as held:
+            for budget in budgets:
+                held.enter_context(budget.lock)
+            now = clock.steady()
+            waits = [budget.free_in(now) for budget in budgets]
+            wait = max(waits)
+            if wait <= 0:
+                for budget in budgets:
+                    budget.note(now)
+                return
+        if waited + wait > patience:
+            raise budgets[waits.index(wait)].refusal(wait)
+        clock.wait(wait)
+        waited += wait
 
 
 class Budgets:
@@ -82,15 +110,17 @@ class Budgets:
         on_pause: Callable[[str, float], None] | None = None,
     ) -> None:
         self._budgets = {spec.name: Budget(spec, clock, scale=scale, patience=patience) for spec in specs}
+        self._clock = clock
+        self._patience = patience
         self._on_pause = on_pause
         for name, seconds in (pauses or {}).items():
             if name in self._budgets:
                 self._budgets[name].pause(seconds)
 
     def take(self, names: Iterable[str]) -> None:
-        """Takes one place in each named budget. Unknown names are a bug and raise ``KeyError``."""
-        for name in names:
-            self._budgets[name].take()
+        """Takes one place in each named budget, in all at once. Unknown names are a bug and raise ``KeyError``."""
+        named = [self._budgets[name] for name in sorted(set(names))]
+        take_all(named, self._clock, self._patience)
 
     def pause(self, name: str, seconds: float) -> None:
         """Pauses one budget."""

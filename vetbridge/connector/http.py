@@ -30,6 +30,9 @@ from vetbridge.core.errors import (
 MAX_BODY = 32 * 1024 * 1024
 """Longest answer that is read, in bytes; a longer one is a ``BadAnswer``."""
 
+LONGEST_ANSWER = 4
+"""Time-outs that a whole answer may take."""
+
 TRIES = 3
 """How often one attempt sends a request that is known not to have been done."""
 
@@ -93,6 +96,7 @@ class HttpClient:
         self._authorise = authorise
         self._refresh = refresh
         self._wait_of = wait_of
+        self._timeout = timeout
         self._client = httpx.Client(
             base_url=base_url,
             headers=dict(headers or {}),
@@ -153,6 +157,8 @@ class HttpClient:
     def _exchange(self, what: str, request: _Request) -> Answer:
         headers = {**(self._authorise() if self._authorise else {}), **(request.headers or {})}
         params = dict(request.params) if request.params else None
+        # The library's time-outs are for one chunk: an answer that trickles would hold its worker for ever.
+        latest = self._clock.steady() + LONGEST_ANSWER * self._timeout
         try:
             with self._client.stream(
                 request.method, request.path, params=params, json=request.body, headers=headers
@@ -160,6 +166,8 @@ class HttpClient:
                 content = bytearray()
                 for chunk in response.iter_bytes():
                     content += chunk
+                    if self._clock.steady() > latest:
+                        raise httpx.ReadTimeout("the answer trickles")
                     if len(content) > MAX_BODY:
                         # A write that was answered at such length was done, or may have been.
                         too_long = OutcomeUnknown if request.write else BadAnswer

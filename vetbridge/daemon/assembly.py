@@ -92,6 +92,7 @@ def assembled(
         with ledger.write() as tx:
             changes.release_all(tx)
             changes.reopen_failures(tx)
+            changes.rename_sites(tx, _sites_by_account(loaded))
             for name, account in config.accounts.items():
                 accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
             run_id = changes.begin_run(tx, command)
@@ -164,6 +165,15 @@ def _program(loaded: Loaded, clock: Clock, ledger: Ledger, point: Point | None) 
 def _site_of(loaded: Loaded, account: str) -> Site:
     """The first site that uses an account; the config makes sure that there is one."""
     return next(site for site in loaded.config.sites.values() if account in (site.booking.account, site.pims.account))
+
+
+def _sites_by_account(loaded: Loaded) -> dict[str, str]:
+    """The site whose hints an account receives; of a PIMS account that several sites share, the first."""
+    sites: dict[str, str] = {}
+    for name, site in loaded.config.sites.items():
+        sites.setdefault(site.booking.account, name)
+        sites.setdefault(site.pims.account, name)
+    return sites
 
 
 def _table_of(loaded: Loaded, mapping: str) -> str | Path:

@@ -52,10 +52,15 @@ class Dispatcher:
         while not self._stopping:
             try:
                 busy = self._engine.work(name, stopping=lambda: self._stopping)
+                idle = 0.0 if busy else self._engine.idle_for()
             except VetBridgeError as error:
                 log.error("worker.ledger", worker=name, code=error.code, message=error.message)
-                busy = False
+                busy, idle = False, LONGEST_IDLE
+            except Exception as error:
+                # A worker that ended would be missed by nobody. Named by type: the text may hold personal values.
+                log.error("worker.bug", worker=name, error=type(error).__name__)
+                busy, idle = False, LONGEST_IDLE
             if not busy:
                 with self._woken:
                     if not self._stopping:
-                        self._woken.wait(min(LONGEST_IDLE, max(SHORTEST_IDLE, self._engine.idle_for())))
+                        self._woken.wait(min(LONGEST_IDLE, max(SHORTEST_IDLE, idle)))

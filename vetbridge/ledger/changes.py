@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,18 @@ from vetbridge.core.errors import Stale
 from vetbridge.core.records import Kind
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Lane, Record, Run
+
+NOT_FOUND_IN_PIMS = "not-found-in-pims"
+"""Code of a change whose visit the PIMS did not show once."""
+
+BACKING_OFF = frozenset({"bad-answer", "rate-limited", "outcome-unknown", NOT_FOUND_IN_PIMS})
+"""Reasons to wait that a hint does not shorten: it says nothing about the vendor, or about what the PIMS holds."""
+
+MIRROR_REASONS = frozenset({"mirror-incomplete", "mirror-stale"})
+"""Reasons to wait that end when the mirror was read."""
+
+WITNESSES = 3
+"""Records that are asked for before a miss counts as blindness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +80,27 @@ def receive(tx: Transaction, *, site: str, account: str, kind: Kind, remote_id: 
         )
         tx.session.add(change)
     else:
-        change.next_at = tx.now
+        change.site = site  # the config may have given it another name since
+        if change.code not in BACKING_OFF:
+            change.next_at = tx.now
         change.updated_at = tx.now
     tx.session.flush()
     return change
+
+
+def rename_sites(tx: Transaction, sites: Mapping[str, str]) -> None:
+    """Gives the open changes of each account (key) to the site (value) that the config puts it in now."""
+    for account, site in sites.items():
+        tx.session.exec(
+            sa.update(Change)
+            .where(col(Change.account) == account, col(Change.state).in_(OPEN_STATES), col(Change.site) != site)
+            .values(site=site)
+        )
+
+
+def open_sites(tx: Transaction) -> set[str]:
+    """The sites that have open changes."""
+    return set(tx.session.exec(select(Change.site).where(col(Change.state).in_(OPEN_STATES)).distinct()))
 
 
 def open_change(tx: Transaction, record_id: int) -> Change | None:
@@ -142,7 +171,7 @@ def renew(tx: Transaction, leases: Sequence[Lease], lease: timedelta) -> None:
 
 
 def next_due(tx: Transaction, lane: str) -> Change | None:
-    """The first change of a lane that is due."""
+    """The first change of a lane that is due. ``tries`` and ``code`` tell how often the same held it up."""
     return tx.session.exec(
         select(Change)
         .join(Record, col(Record.id) == Change.record_id)
@@ -177,10 +206,13 @@ def missed(tx: Transaction, record_id: int) -> datetime:
     return record.missed_at
 
 
-def witness(tx: Transaction, record_id: int) -> str | None:
-    """Another settled record of the same account and kind, by which to tell a gone record from a blind side."""
+def witnesses(tx: Transaction, record_id: int) -> tuple[str, ...]:
+    """Other settled records of the same account and kind, by which to tell a gone record from a blind side.
+
+    A few of them, the newest first: one may be gone itself without anybody having said so.
+    """
     record = tx.session.get_one(Record, record_id)
-    return tx.session.exec(
+    found = tx.session.exec(
         select(Record.remote_id)
         .where(
             Record.account == record.account,
@@ -190,8 +222,9 @@ def witness(tx: Transaction, record_id: int) -> str | None:
             col(Record.gone_at).is_(None),
         )
         .order_by(col(Record.id).desc())
-        .limit(1)
-    ).first()
+        .limit(WITNESSES)
+    )
+    return tuple(found)
 
 
 def gone(tx: Transaction, record_id: int) -> None:
@@ -265,6 +298,8 @@ def reopen_failures(tx: Transaction) -> int:
 def wait(tx: Transaction, change_id: int, until: datetime, code: str, message: str) -> None:
     """Puts a change off until a moment, with the reason."""
     change = tx.session.get_one(Change, change_id)
+    if change.code != code:
+        change.tries = 1
     change.state = ChangeState.WAITING
     change.code = code
     change.message = message
@@ -272,14 +307,26 @@ def wait(tx: Transaction, change_id: int, until: datetime, code: str, message: s
     change.updated_at = tx.now
 
 
+def wake(tx: Transaction, codes: Collection[str]) -> None:
+    """Makes what waits for one of these reasons due now."""
+    tx.session.exec(
+        sa.update(Change)
+        .where(Change.state == ChangeState.WAITING, col(Change.code).in_(list(codes)))  # type: ignore[arg-type]
+        .values(next_at=tx.now)
+    )
+
+
 def earliest(tx: Transaction, *, without_sites: Collection[str]) -> datetime | None:
-    """When the next open change is due."""
-    return tx.session.exec(
-        select(Change.next_at)
+    """When the next open change is due and its lane is free, or at the latest will be."""
+    due = col(Change.next_at)
+    moment: datetime | None = tx.session.exec(
+        select(sa.func.min(sa.case((col(Lane.until) > due, col(Lane.until)), else_=due)))
+        .select_from(Change)
+        .join(Record, col(Record.id) == Change.record_id)
+        .outerjoin(Lane, col(Lane.key) == Record.lane)
         .where(col(Change.state).in_(OPEN_STATES), col(Change.site).not_in(list(without_sites)))
-        .order_by(col(Change.next_at))
-        .limit(1)
-    ).first()
+    ).one()
+    return moment
 
 
 def begin_run(tx: Transaction, command: str) -> int:

@@ -26,6 +26,8 @@ from vetbridge.ledger.tables import Meta
 KEY_CHECK = "key_check"
 KEY_CHECK_TEXT = "this ledger was made with this key"
 BUSY_SECONDS = 30
+LEDGER_BUSY = "ledger-busy"
+"""Code of the ``LedgerError`` that may pass by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,28 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """One transaction that may change things; committed at the end, undone by an exception."""
-        with self._writing, Session(self._writer, expire_on_commit=False) as session, session.begin():
+        """One transaction that may change things; committed at the end, undone by an exception.
+
+        Raises ``LedgerError`` with the code ``ledger-busy`` where the file takes no transaction now.
+        """
+        with self._named(), self._writing, Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield Transaction(session, self.sealer, self._clock.now())
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """One consistent picture."""
-        with Session(self._reader, expire_on_commit=False) as session, session.begin():
+        """One consistent picture. Raises as ``write`` does."""
+        with self._named(), Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield Transaction(session, self.sealer, self._clock.now())
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Locked by another process, disk full, file gone: the ledger's trouble, and never that of one change."""
+        try:
+            yield
+        except sa.exc.OperationalError as error:
+            raise LedgerError(
+                f"the ledger {self.path} takes no transaction now: {error.orig}", code=LEDGER_BUSY
+            ) from None
 
     def close(self) -> None:
         """Gives back the file."""

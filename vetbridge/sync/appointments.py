@@ -12,6 +12,7 @@ from vetbridge.core.matching import blocking_keys
 from vetbridge.core.planning import Outcome, Plan, Situation, plan
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links, reviews
+from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.comparing import digest, standing_fields, wanted_fields
@@ -66,7 +67,18 @@ class Appointments:
             )
         else:
             ending = self._first(job, here)
+        if ending.state is not ChangeState.REVIEW and not (link is not None and link.unlinked):
+            self._nothing_to_ask(job)
         return ending
+
+    def _nothing_to_ask(self, job: Job) -> None:
+        """Closes a question that an earlier change left open and the facts have answered since."""
+        with self._ledger.read() as tx:
+            asked = reviews.open_item(tx, job.record_id) is not None
+        if asked:
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                reviews.close(tx, job.record_id, "the facts have answered it")
 
     # -- read ---------------------------------------------------------------------------------------------------
 
@@ -89,7 +101,7 @@ class Appointments:
         apart = timedelta(seconds=self._timings.absence_confirm)
         with self._ledger.write() as tx:
             since = changes.missed(tx, job.record_id)
-            witness = changes.witness(tx, job.record_id)
+            witnesses = changes.witnesses(tx, job.record_id)
         now = self._clock.now()
         if now < since + apart:
             raise PutOff(
@@ -97,7 +109,8 @@ class Appointments:
                 "not-found",
                 "the booking side does not show it; it is asked once more before it counts as gone",
             )
-        if witness is None or self._pair.booking.connector.get(Kind.APPOINTMENT, witness) is None:
+        connector = self._pair.booking.connector
+        if all(connector.get(Kind.APPOINTMENT, witness) is None for witness in witnesses):
             raise PutOff(
                 now + apart,
                 "not-found-unsure",
@@ -173,6 +186,12 @@ class Appointments:
     def _follow(self, job: Job, here: Appointment | None, link: Link) -> Ending:
         end = self._pair.pims
         native = end.connector.get(Kind.APPOINTMENT, link.pims_id)
+        if native is None and job.waited_for != NOT_FOUND_IN_PIMS:
+            raise PutOff(
+                self._clock.now() + timedelta(seconds=self._timings.absence_confirm),
+                NOT_FOUND_IN_PIMS,
+                "the PIMS does not show the visit; it is asked once more before it counts as gone",
+            )
         there = None if native is None else end.mapper.read(Kind.APPOINTMENT, native)
         with self._ledger.read() as tx:
             booking_base, pims_base = links.bases(tx, link)
@@ -226,6 +245,12 @@ class Appointments:
             )
             self._writer.write(job, step, self._keeper.keeps(job)[Kind.APPOINTMENT])
             return _ENDINGS[Operation.UPDATE]
+        if decision.outcome is Outcome.CANCEL and here is None and there is not None and self._is_over(there):
+            return Ending(
+                state=ChangeState.SKIPPED,
+                code="gone-after-visit",
+                message="the booking is gone since its visit began; a visit of the past is never cancelled for that",
+            )
         if decision.outcome is Outcome.CANCEL:
             reason = (here.cancel_reason if here else "") or "Cancelled online."
             step = Step(
@@ -247,6 +272,9 @@ class Appointments:
             question = {"why": decision.reason, "booking": here, "pims": there, "fields": sorted(decision.conflicts)}
             raise Ask(decision.reason, "it was changed in both places", question)
         return Ending(state=ChangeState.SKIPPED, code=decision.reason, message="nothing to write")
+
+    def _is_over(self, there: Appointment) -> bool:
+        return there.start.utc <= self._clock.now()
 
     def _stamp(self, job: Job) -> str:
         """The same for every try at the same booking, so that an earlier try can be found."""

@@ -28,7 +28,7 @@ from vetbridge.core.errors import (
 from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts, actions, changes, reviews
 from vetbridge.ledger.changes import Lease
-from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.database import LEDGER_BUSY, Ledger, Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
 from vetbridge.sync.appointments import Appointments
 from vetbridge.sync.job import Ask, Ending, Job, PutOff
@@ -104,8 +104,9 @@ class Engine:
                 leases=[lease],
                 site=change.site,
                 began_at=self._clock.steady(),
+                waited_for=change.code if change.state == ChangeState.WAITING else "",
             )
-            account, tries = change.account, change.tries
+            account, tries = change.account, change.tries if job.waited_for == BadAnswer.code else 1
         try:
             self._work(job, self._pairs[job.site], account, tries)
         finally:
@@ -116,11 +117,13 @@ class Engine:
 
     def _claim(self, worker: str) -> Lease | None:
         with self._ledger.write() as tx:
-            silent = accounts.not_answering(tx)
-            held_back = [site for site in self._pairs if self._held_back(site, silent)]
+            held_back = self._held_back_sites(tx, accounts.not_answering(tx))
             return changes.claim(
                 tx, worker=worker, lease=timedelta(seconds=self._timings.lease), without_sites=held_back
             )
+
+    def _held_back_sites(self, tx: Transaction, silent: set[str]) -> list[str]:
+        return [site for site in changes.open_sites(tx) if self._held_back(site, silent)]
 
     def _held_back(self, site: str, silent: set[str]) -> bool:
         """A site whose sides do not both answer now, or which this configuration does not know."""
@@ -128,6 +131,13 @@ class Engine:
         return pair is None or pair.booking.account in silent or pair.pims.account in silent
 
     def _work(self, job: Job, pair: Pair, account: str, tries: int) -> None:
+        try:
+            self._attempt(job, pair, account, tries)
+        except Stale:
+            # The work took longer than the lease: what becomes of the change is for the one who took it over.
+            log.warning("change.taken-over", change=job.change_id)
+
+    def _attempt(self, job: Job, pair: Pair, account: str, tries: int) -> None:
         try:
             ending = self._dispatch(job, pair, account)
             self._point("before-settle")
@@ -206,17 +216,28 @@ class Engine:
 
     def _put_off(self, job: Job, put_off: PutOff) -> None:
         with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
             changes.wait(tx, job.change_id, put_off.until, put_off.code, put_off.message)
+            if not actions.unsettled(tx, job.record_id):
+                # What waits without a write under way must not keep others from the same owner's bookings.
+                actions.unreserve(tx, job.record_id)
 
     def _ask(self, job: Job, ask: Ask) -> None:
         with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
             change = tx.session.get_one(Change, job.change_id)
-            reviews.ask(tx, change, why=ask.why, visit_at=change.visit_at, question={"why": ask.why, **ask.question})
+            item = reviews.open_item(tx, job.record_id)
+            # Whose a parked visit is stays to be answered: its candidates are kept beside what is asked now.
+            before = reviews.question(tx, item) if item is not None else None
+            question = {**(before or {}), "why": ask.why, **ask.question}
+            reviews.ask(tx, change, why=ask.why, visit_at=change.visit_at, question=question)
         self._end(job, Ending(state=ChangeState.REVIEW, code=ask.why, message=ask.message))
 
     def _failed(self, job: Job, error: VetBridgeError, tries: int) -> None:
         """What the error's class says: pause the account, wait, read again, ask, or give the change to a person."""
         now = self._clock.now()
+        if error.code == LEDGER_BUSY:
+            raise error
         if isinstance(error, Stale):
             self._put_off(job, PutOff(now + STALE_WAIT, error.code, error.message))
         elif isinstance(error, OutcomeUnknown):
@@ -227,7 +248,7 @@ class Engine:
             self._ask(job, Ask(error.code, error.message, {}))
         elif isinstance(error, BadAnswer) and tries < BAD_ANSWER_TRIES:
             wait = timedelta(seconds=self._timings.retry_first * 2**tries)
-            self._put_off(job, PutOff(now + wait, error.code, error.message))
+            self._put_off(job, PutOff(now + wait, BadAnswer.code, error.message))
         else:
             self._end(job, Ending(state=ChangeState.FAILED, code=error.code, message=error.message))
 
@@ -251,8 +272,7 @@ class Engine:
         """Seconds until a change is due whose sides answer; a day when none is open."""
         with self._ledger.read() as tx:
             silent = accounts.not_answering(tx)
-            held_back = [site for site in self._pairs if self._held_back(site, silent)]
-            due = changes.earliest(tx, without_sites=held_back)
+            due = changes.earliest(tx, without_sites=self._held_back_sites(tx, silent))
             back = accounts.back_at(tx, silent)
         moments = [moment for moment in (due, back) if moment is not None]
         return max(0.0, (min(moments) - self._clock.now()).total_seconds()) if moments else 86400.0

@@ -27,6 +27,8 @@ class Job:
     site: str
     began_at: float
     """When the work began, by the steady clock."""
+    waited_for: str = ""
+    """The code for which the change was put off last; empty where it was not."""
     digest: str | None = None
     """The content that was read, as ``vetbridge.sync.comparing.digest`` tells it."""
     version: str | None = None

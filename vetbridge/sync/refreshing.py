@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import structlog
+
 from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import accounts, mirror
+from vetbridge.ledger import accounts, changes, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync.job import Ending
 from vetbridge.sync.pair import Pair
+
+log = structlog.get_logger("vetbridge.sync")
 
 MIRRORED = (Kind.CLIENT, Kind.PET)
 
@@ -40,6 +44,11 @@ class Refresher:
         if whole or not first:
             with self._ledger.write() as tx:
                 mirror.completed(tx, end.account, first=first)
+                changes.wake(tx, changes.MIRROR_REASONS)
+        else:
+            log.warning("mirror.incomplete", account=end.account, read=read)
+        if self.unreadable:
+            log.warning("mirror.unreadable", account=end.account, records=self.unreadable)
         return read
 
     def _kind(self, kind: Kind, *, first: bool) -> tuple[int, int | None]:

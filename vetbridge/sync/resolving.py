@@ -18,7 +18,8 @@ from vetbridge.ledger.database import Ledger
 from vetbridge.sync.job import PutOff
 from vetbridge.sync.pair import Pair, Timings
 
-MIRROR_WAIT = timedelta(seconds=5)
+MIRROR_WAIT = timedelta(seconds=60)
+"""At the longest: a mirror that was read wakes what waits for it. Each try costs the booking side a read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +57,17 @@ class Resolver:
             return match(booker, pet, candidates, country=self._pair.country, linked_to=linked_to)
 
         found = matched()
+        read = {linked.client_id} if linked else set()
+        while found.verdict is Verdict.LINKED and found.client_id is not None and found.client_id not in read:
+            read.add(found.client_id)
+            fresh = self._fresh(found.client_id)
+            candidates = [one for one in candidates if one.client_id != found.client_id]
+            candidates = _merged(candidates, [fresh] if fresh else [])
+            found = matched()
+        # After the fresh reads: where the one who seemed to be meant is gone, somebody may have been entered anew.
         if found.verdict is Verdict.NEW:
             self._require_whole_mirror()
             candidates = _merged(candidates, self._live_search(booker))
-            found = matched()
-        if found.verdict is Verdict.LINKED and (linked is None or found.client_id != linked.client_id):
-            fresh = self._fresh(found.client_id or "")
-            candidates = [one for one in candidates if one.client_id != found.client_id]
-            candidates = _merged(candidates, [fresh] if fresh else [])
             found = matched()
         return self._resolution(found, candidates)
 

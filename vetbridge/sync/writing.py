@@ -150,7 +150,7 @@ class Writer:
             )
 
     def _read_again(self, job: Job, intention: Intention, keep: Keep) -> None:
-        """Settles an update that shows in the record. Of any other, and of a cancel, the plan on fresh reads decides."""
+        """Settles an update that shows in the record. Of all others the plan on fresh reads decides."""
         native = None
         if intention.operation == Operation.UPDATE and intention.remote_id is not None:
             native = self._end.connector.get(intention.kind, intention.remote_id)

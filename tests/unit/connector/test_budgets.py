@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vetbridge.connector.budgets import Budget, Budgets
+from vetbridge.connector.budgets import TRAVEL, Budget, Budgets
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.core.errors import RateLimited
 from vetbridge.testing.clock import FakeClock
@@ -60,11 +60,11 @@ def test_a_place_that_rounding_frees_early_is_counted_all_the_same() -> None:
 
 def test_a_place_is_waited_for() -> None:
     clock = FakeClock()
-    budget = Budget(spec(), clock, patience=10)
+    budget = Budget(spec(), clock, patience=11)
     for _ in range(4):
         budget.take()
-    assert clock.steady() == 10
-    assert clock.waits == (10,)
+    assert clock.steady() == 10 + TRAVEL
+    assert clock.waits == (10 + TRAVEL,)
 
 
 def test_a_wait_beyond_patience_goes_back_to_the_runner() -> None:
@@ -75,7 +75,7 @@ def test_a_wait_beyond_patience_goes_back_to_the_runner() -> None:
     clock.advance(2)
     with pytest.raises(RateLimited, match="budget minute: 3 calls in 10 s per IP address are used") as caught:
         budget.take()
-    assert (caught.value.wait, caught.value.budget) == (8, "minute")
+    assert (caught.value.wait, caught.value.budget) == (8 + TRAVEL, "minute")
     assert clock.waits == ()
 
 
@@ -86,8 +86,50 @@ def test_a_refused_call_uses_no_place() -> None:
     for _ in range(5):
         with pytest.raises(RateLimited):
             budget.take()
-    clock.advance(10)
+    clock.advance(10 + TRAVEL)
     budget.take()
+
+
+def test_a_place_is_no_older_than_its_call_where_another_budget_is_waited_for() -> None:
+    clock = FakeClock()
+    budgets = Budgets([spec(2, 1.0, "second"), spec(100, 60.0, "minute")], clock, patience=30)
+    both = ("second", "minute")
+    budgets.take(both)
+    budgets.pause("minute", 20)
+    sent = []
+    for _ in range(4):
+        budgets.take(both)
+        sent.append(clock.steady())
+    assert busiest(sent, 1.0) <= 2
+    assert sent == [20, 20, 21 + TRAVEL, 21 + TRAVEL]
+
+
+def test_a_call_that_one_budget_refuses_uses_no_place_of_another() -> None:
+    clock = FakeClock()
+    budgets = Budgets([spec(1, 60.0, "database"), spec(1, 1.0, "endpoint")], clock, patience=0)
+    budgets.pause("endpoint", 5)
+    with pytest.raises(RateLimited) as caught:
+        budgets.take(("database", "endpoint"))
+    assert (caught.value.budget, caught.value.wait) == ("endpoint", 5)
+    budgets.take(("database",))
+
+
+def test_threads_that_name_budgets_in_different_order_do_not_hold_each_other_up() -> None:
+    clock = FakeClock()
+    budgets = Budgets([spec(3, 1.0, "second"), spec(20, 60.0, "minute")], clock, patience=1e6)
+    sent: list[float] = []
+
+    def work(names: tuple[str, ...]) -> None:
+        for _ in range(20):
+            budgets.take(names)
+            sent.append(clock.steady())
+
+    threads = [threading.Thread(target=work, args=(names,)) for names in (("second", "minute"), ("minute", "second"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(sent) == 40
 
 
 def test_the_scale_multiplies_and_leaves_one() -> None:

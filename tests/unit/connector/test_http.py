@@ -231,6 +231,19 @@ def test_an_answer_without_end_is_cut_off(
     assert call(door(vendor.url, clock)) == "x" * 998
 
 
+@pytest.mark.parametrize(("call", "error"), [(read, Unavailable), (write, OutcomeUnknown)])
+def test_an_answer_that_trickles_is_given_up(
+    vendor: Vendor, call: Callable[[HttpClient], Any], error: type[VetBridgeError]
+) -> None:
+    class Hurrying(FakeClock):
+        def steady(self) -> float:
+            self.advance(30.0)  # each look at the clock finds half a minute gone
+            return super().steady()
+
+    with pytest.raises(error, match="ReadTimeout"):
+        call(door(vendor.url, Hurrying()))
+
+
 # -- limits
 
 

@@ -1,0 +1,95 @@
+"""One word per thing (architecture, section 2): in states, in tables, in what commands print as JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from types import ModuleType
+
+import pytest
+from sqlmodel import SQLModel
+
+from vetbridge.core.errors import VetBridgeError
+from vetbridge.core.matching import Verdict
+from vetbridge.core.records import AppointmentStatus, Kind, Side
+from vetbridge.desk import changes, doctor, review, status
+from vetbridge.ledger import reports
+from vetbridge.ledger.tables import OPEN_STATES, ChangeState
+
+OTHER_WORDS = frozenset(
+    {"animal", "booking_id_ext", "customer", "location", "patient", "practice", "recall", "salon", "tenant", "ticket"}
+)
+"""What vendors and other programs say for client, pet, site, account and review item."""
+
+TABLES = frozenset(
+    {
+        *("account", "budget", "cursor", "record", "change", "link", "mirror", "match_key", "action", "attempt"),
+        *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta"),
+    }
+)
+"""Section 13; ``match_key`` holds the mirror's matching keys."""
+
+
+def test_the_states_of_a_change() -> None:
+    assert [state.value for state in ChangeState] == ["received", "waiting", "review", "done", "skipped", "failed"]
+    assert set(OPEN_STATES) == {ChangeState.RECEIVED, ChangeState.WAITING}
+
+
+def test_the_statuses_of_an_appointment() -> None:
+    expected = ["held", "booked", "confirmed", "arrived", "completed", "no_show", "cancelled"]
+    assert [status.value for status in AppointmentStatus] == expected
+
+
+def test_kinds_sides_and_verdicts() -> None:
+    assert {kind.value for kind in Kind} == {
+        "client",
+        "pet",
+        "appointment",
+        "attachment",
+        "reminder",
+        "vaccination",
+    }
+    assert {side.value for side in Side} == {"booking", "pims"}
+    assert {verdict.value for verdict in Verdict} == {"linked", "new", "review"}
+
+
+def test_the_tables_bear_the_architectures_names() -> None:
+    tables = {name for name in SQLModel.metadata.tables if name != "alembic_version"}
+    assert tables <= TABLES
+    assert {"account", "record", "change", "link", "mirror", "action", "attempt", "lane", "review"} <= tables
+
+
+def test_columns_say_what_they_keep_of_people() -> None:
+    """Personal values stand in sealed columns, look-up values in hashed ones, and nowhere else."""
+    for name, table in SQLModel.metadata.tables.items():
+        for column in table.columns:
+            words = set(column.name.split("_"))
+            assert words & OTHER_WORDS == set(), f"{name}.{column.name}"
+            personal = words & {"name", "phone", "phones", "email", "emails", "notes", "given", "family", "address"}
+            # The names of accounts, budgets and lanes are the config's, not people's.
+            assert not personal or (name, column.name) in {("account", "name"), ("budget", "name")}
+            blob = column.type.__class__.__name__ == "LargeBinary"
+            assert blob == column.name.endswith("_sealed"), f"{name}.{column.name}"
+
+
+@pytest.mark.parametrize("module", [changes, doctor, review, status, reports], ids=lambda module: module.__name__)
+def test_json_says_our_words(module: ModuleType) -> None:
+    keys = set(_keys(module))
+    assert keys
+    assert {key for key in keys if set(key.split("_")) & OTHER_WORDS} == set()
+
+
+def test_codes_are_words_with_hyphens() -> None:
+    heap = [VetBridgeError]
+    while heap:
+        error = heap.pop()
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", error.code)
+        heap.extend(error.__subclasses__())
+
+
+def _keys(module: ModuleType) -> Iterator[str]:
+    """The field names of a module's own dataclasses, which become JSON keys."""
+    for value in vars(module).values():
+        if isinstance(value, type) and is_dataclass(value) and value.__module__ == module.__name__:
+            yield from (field.name for field in fields(value))
