@@ -13,8 +13,6 @@ from vetbridge.cli.output import emit_json, safe, say, talk
 from vetbridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from vetbridge.config.loader import Loaded
     from vetbridge.config.problems import Problem
 
@@ -31,9 +29,9 @@ _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 def load_config(path: Path) -> Loaded:
     """The config at ``path`` with the options of the installed connectors. Raises ``ConfigError``."""
-    from vetbridge.config.loader import load  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.connector.configured import read_config  # noqa: PLC0415 - keeps --help quick
 
-    return load(path, options=_options)
+    return read_config(path)
 
 
 @app.command(epilog="Example: vetbridge --config clinic.yaml config check")
@@ -89,12 +87,6 @@ def _path(ctx: typer.Context) -> Path:
     """The config's path: the program's entry puts it into the context."""
     path: Path = ctx.obj.config_path
     return path
-
-
-def _options(connector: str) -> type[BaseModel]:
-    from vetbridge.connector.plugin import plugin  # noqa: PLC0415 - keeps --help quick
-
-    return plugin(connector).options
 
 
 def _try_load(path: Path) -> tuple[Loaded | None, list[Problem]]:

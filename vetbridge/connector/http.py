@@ -41,7 +41,7 @@ LONGEST_WAIT_INSIDE = 5.0
 
 
 class HttpRefused(Refused):
-    """The vendor refused the request and will refuse it again. Read its words, mend the cause, then restart VetBridge."""
+    """The vendor refused the request and will refuse it again. Read its words, mend it, then restart VetBridge."""
 
     def __init__(self, message: str, *, status: int, body: Any) -> None:
         super().__init__(message)

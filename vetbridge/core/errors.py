@@ -119,7 +119,7 @@ class SlotTaken(VetBridgeError):
 
 
 class Refused(VetBridgeError):
-    """The vendor refused the write and will refuse it again. Read its words, mend the cause, then restart VetBridge."""
+    """The vendor refused the write and will refuse it again. Read its words, mend it, then restart VetBridge."""
 
     code = "refused"
 

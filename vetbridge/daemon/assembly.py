@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vetbridge.config.loader import Loaded, load
+from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Site
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.clock import Clock, SystemClock
@@ -46,11 +46,6 @@ class Program:
         for connector in self.connectors.values():
             connector.close()
         self.ledger.close()
-
-
-def read_config(path: Path) -> Loaded:
-    """The config, judged with the options of the connectors it names. Raises ``ConfigError``."""
-    return load(path, options=lambda name: plugin(name).options)
 
 
 def build_connectors(loaded: Loaded, clock: Clock, *, ledger: Ledger | None = None) -> dict[str, Accounted]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Config
 from vetbridge.connector.clock import Clock, SystemClock
-from vetbridge.daemon.assembly import read_config
+from vetbridge.connector.configured import read_config
 from vetbridge.daemon.lock import running
 from vetbridge.demo import stage as staging
 from vetbridge.demo.asking import ask

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vetbridge.daemon.assembly import read_config
+from vetbridge.connector.configured import read_config
 from vetbridge.demo.stage import BOOKING_ACCOUNT, Sides, Stage, write_config
 from vetbridge.testing.clinic import make_clinic
 

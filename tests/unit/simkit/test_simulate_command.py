@@ -41,12 +41,12 @@ def _running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str,
 
 def _status(ready: dict[str, Any]) -> int:
     credentials = ready["credentials"]
-    request = urllib.request.Request(  # noqa: S310 - the simulator's own address
+    request = urllib.request.Request(
         f"{ready['base_url']}/company/{credentials['location_id']}",
         headers={"Authorization": f"Bearer {credentials['partner_token']}"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
