@@ -97,11 +97,12 @@ class Appointments:
         return record
 
     def _confirm_absence(self, job: Job) -> None:
-        """Gone only after two misses a set time apart, while another known record still reads."""
+        """Gone only after two misses a set time apart; where a visit hangs on it, while another known record reads."""
         apart = timedelta(seconds=self._timings.absence_confirm)
         with self._ledger.write() as tx:
             since = changes.missed(tx, job.record_id)
             witnesses = changes.witnesses(tx, job.record_id)
+            linked = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id) is not None
         now = self._clock.now()
         if now < since + apart:
             raise PutOff(
@@ -110,9 +111,9 @@ class Appointments:
                 "the booking side does not show it; it is asked once more before it counts as gone",
             )
         connector = self._pair.booking.connector
-        if all(connector.get(Kind.APPOINTMENT, witness) is None for witness in witnesses):
+        if linked and all(connector.get(Kind.APPOINTMENT, witness) is None for witness in witnesses):
             raise PutOff(
-                now + apart,
+                now + timedelta(seconds=self._timings.retry_longest),
                 "not-found-unsure",
                 "the booking side shows no other known booking either; that may be missing rights",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from vetbridge.cli import config as command
 from vetbridge.cli.output import emit_json, safe
 from vetbridge.config.secrets import Secret
+from vetbridge.connector import configured
 from vetbridge.connector.plugin import Options
 from vetbridge.core.instants import Instant
 
@@ -43,7 +45,7 @@ class FakeOptions(Options):
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(command, "_options", lambda name: FakeOptions)
+    monkeypatch.setattr(configured, "plugin", lambda name: SimpleNamespace(options=FakeOptions))
     monkeypatch.setenv("LEDGER_KEY", "k3y-value")
     monkeypatch.setenv("TOKEN", "t0ken-value")
 

@@ -151,6 +151,12 @@ def test_when_nothing_else_reads_either_nothing_is_cancelled(rig: Rig) -> None:
     assert [visit["state"] for visit in rig.visits()] == ["booked"]
 
 
+def test_a_hint_about_nothing_ends(rig: Rig) -> None:
+    rig.hint("no-such-booking")
+    rig.settle()
+    assert rig.endings() == [("skipped", "gone-before-written")]
+
+
 def test_a_hint_that_comes_during_the_work_is_read_again(rig: Rig) -> None:
     rig.owner("John", "Smith", "+447912000001", "Bella")
     id_ = rig.book("John", "Smith", "+447912000001", "Bella", notes="one")
