@@ -97,7 +97,7 @@ class Appointments:
         return record
 
     def _confirm_absence(self, job: Job) -> None:
-        """Gone only after two misses a set time apart; where a visit hangs on it, while another known record reads."""
+        """Gone only after two misses a set time apart; where a visit hangs on it, while another record reads, too."""
         apart = timedelta(seconds=self._timings.absence_confirm)
         with self._ledger.write() as tx:
             since = changes.missed(tx, job.record_id)
