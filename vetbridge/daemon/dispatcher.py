@@ -12,7 +12,9 @@ from vetbridge.sync.engine import Engine
 log = structlog.get_logger("vetbridge.daemon")
 
 LONGEST_IDLE = 1.0
-"""Seconds between two looks at the ledger: other commands may have written to it."""
+"""Seconds between two looks at the ledger by the first worker: other commands may have written to it."""
+LONGEST_SLEEP = 5.0
+"""The same for all other workers, whom a worker that finds work wakes."""
 SHORTEST_IDLE = 0.02
 
 
@@ -22,10 +24,17 @@ class Dispatcher:
     def __init__(self, engine: Engine, workers: int) -> None:
         self._engine = engine
         self._woken = threading.Condition()
+        self._calls = 0
+        """Wake-ups so far: one that comes between a worker's look and its wait must not be slept through."""
         self._stopping = False
         self._threads = [
-            threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
-            for number in range(1, workers + 1)
+            threading.Thread(
+                target=self._run,
+                args=(LONGEST_SLEEP if number else LONGEST_IDLE,),
+                name=f"worker-{number + 1}",
+                daemon=True,
+            )
+            for number in range(workers)
         ]
 
     def start(self) -> None:
@@ -36,6 +45,7 @@ class Dispatcher:
     def wake(self) -> None:
         """Something may be due."""
         with self._woken:
+            self._calls += 1
             self._woken.notify_all()
 
     def stop(self, patience: float) -> bool:
@@ -47,20 +57,30 @@ class Dispatcher:
             thread.join(patience)
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self) -> None:
+    def _run(self, longest: float) -> None:
         name = threading.current_thread().name
+        asleep = False
         while not self._stopping:
+            calls = self._calls
             try:
-                busy = self._engine.work(name, stopping=lambda: self._stopping)
-                idle = 0.0 if busy else self._engine.idle_for()
+                idle = self._engine.idle_for()
+                if idle <= 0:
+                    if asleep:
+                        self.wake()
+                    asleep = False
+                    if self._engine.work(name, stopping=lambda: self._stopping):
+                        continue
             except VetBridgeError as error:
                 log.error("worker.ledger", worker=name, code=error.code, message=error.message)
-                busy, idle = False, LONGEST_IDLE
+                idle = LONGEST_IDLE
             except Exception as error:
                 # A worker that ended would be missed by nobody. Named by type: the text may hold personal values.
                 log.error("worker.bug", worker=name, error=type(error).__name__)
-                busy, idle = False, LONGEST_IDLE
-            if not busy:
-                with self._woken:
-                    if not self._stopping:
-                        self._woken.wait(min(LONGEST_IDLE, max(SHORTEST_IDLE, idle)))
+                idle = LONGEST_IDLE
+            asleep = idle > 0
+            self._sleep(min(longest, max(SHORTEST_IDLE, idle)), calls)
+
+    def _sleep(self, seconds: float, calls: int) -> None:
+        with self._woken:
+            if not self._stopping and self._calls == calls:
+                self._woken.wait(seconds)

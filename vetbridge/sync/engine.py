@@ -73,8 +73,6 @@ class Engine:
 
         Between two changes it ends early once ``stopping()`` says so.
         """
-        if self.idle_for() > 0:
-            return False
         lease = self._claim(worker)
         if lease is None:
             return False

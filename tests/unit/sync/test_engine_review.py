@@ -242,16 +242,21 @@ def test_the_ledger_being_busy_is_no_end_of_a_change_nor_of_a_worker(rig: Rig) -
     assert rig.endings() == [("done", "created")]
 
 
-def test_a_worker_survives_what_nobody_foresaw(rig: Rig) -> None:
+@pytest.mark.parametrize("falls", ["idle_for", "work"])
+def test_a_worker_survives_what_nobody_foresaw(falls: str) -> None:
     calls = threading.Semaphore(0)
 
     class Falling:
-        def work(self, worker: str, *, stopping: Callable[[], bool]) -> bool:
-            calls.release()
-            raise RuntimeError("a bug")
-
         def idle_for(self) -> float:
-            raise RuntimeError("another bug")
+            return self._called("idle_for") or 0.0
+
+        def work(self, worker: str, *, stopping: Callable[[], bool]) -> bool:
+            return bool(self._called("work"))
+
+        def _called(self, name: str) -> None:
+            if name == falls:
+                calls.release()
+                raise RuntimeError("a bug")
 
     dispatcher = Dispatcher(Falling(), 1)  # type: ignore[arg-type]
     dispatcher.start()
