@@ -1,7 +1,9 @@
 # `make demo` shows VetBridge at work, `make test` proves it. Both make what they need: a virtual environment
 # in .venv, filled with pip. On Windows see README.md for the same commands without make.
 
-PYTHON ?= python3
+# The first Python that is new enough; name another one with: make PYTHON=... demo
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -27,7 +29,7 @@ bench: $(READY)
 	$(BIN)/python -m bench.ledger
 
 $(READY): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "VetBridge needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ...")'
+	@test -n "$(PYTHON)" || { echo "VetBridge needs Python 3.11 or newer; name one with: make PYTHON=... demo"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $(READY)
