@@ -288,7 +288,7 @@ class Reservation(SQLModel, table=True):
     __tablename__ = "reservation"
     account: str = Field(primary_key=True)
     kind: str = Field(primary_key=True)
-    """``contact`` or ``slot``."""
+    """``contact``, ``pet`` or ``slot``."""
     key_hash: str = Field(primary_key=True)
     record_id: int = Field(foreign_key="record.id", index=True)
     created_at: datetime = _moment()

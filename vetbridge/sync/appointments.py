@@ -46,7 +46,7 @@ class Appointments:
         self._resolver = Resolver(pair, ledger, clock, timings)
         self._writer = Writer(pair.pims, ledger, clock, timings, point)
         self._keeper = Keeper(pair)
-        self._placer = Placer(pair, ledger, self._writer, self._keeper)
+        self._placer = Placer(pair, ledger, clock, timings, self._writer, self._keeper)
 
     def work(self, job: Job, enter: Callable[[Job, str], None]) -> Ending:
         """Works on one change. ``enter(job, lane)`` takes the lane of the client that the read has shown."""

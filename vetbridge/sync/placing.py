@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
 from vetbridge.core.matching import Candidate, Evidence, Match, Verdict
 from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.ledger import actions
 from vetbridge.ledger.database import Ledger
-from vetbridge.sync.job import Ask, Job
+from vetbridge.sync.job import Ask, Job, PutOff
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.pair import Pair
+from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.resolving import Resolution
 from vetbridge.sync.writing import Step, Writer
 
@@ -40,9 +43,13 @@ class Placement:
 class Placer:
     """Places the visits of one pair."""
 
-    def __init__(self, pair: Pair, ledger: Ledger, writer: Writer, keeper: Keeper) -> None:
+    def __init__(
+        self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, writer: Writer, keeper: Keeper
+    ) -> None:
         self._pair = pair
         self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
         self._writer = writer
         self._keeper = keeper
 
@@ -52,7 +59,10 @@ class Placer:
         if resolution.verdict is Verdict.REVIEW or blocker:
             return self._unlinked(here, resolution.match, blocker or resolution.match.reason)
         client = resolution.client or self._create_client(job, here)
-        pet = resolution.pet or self._create_pet(job, here, client)
+        pet = resolution.pet
+        if pet is None:
+            make = self._new_pet if resolution.client else self._create_pet
+            pet = make(job, here, client)
         assert client.id is not None  # noqa: S101 - read from the PIMS
         assert pet.id is not None  # noqa: S101 - read from the PIMS
         evidence = _evidence(resolution.match.evidence)
@@ -121,6 +131,24 @@ class Placer:
         record = self._writer.write(job, step, self._keeper.client)
         assert isinstance(record, Client)  # noqa: S101 - what the mapper makes of this kind
         return record
+
+    def _new_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
+        """The pet that a known owner has not yet. Two bookings that bring it at once, from two cards, make it once."""
+        end = self._pair.pims
+        name = normalise.pet_name((here.booked_pet or Pet()).name)
+        with self._ledger.write() as tx:
+            free = actions.reserve(tx, end.account, "pet", [f"{client.id}|{name}"], job.record_id)
+        if not free:
+            raise PutOff(
+                self._clock.now() + timedelta(seconds=self._timings.busy),
+                "pet-reserved",
+                "another booking with the same new pet is being written",
+            )
+        standing = (
+            end.mapper.read(Kind.PET, pet) for pet in end.connector.search(Kind.PET, {"client_id": client.id or ""})
+        )
+        made = (pet for pet in standing if pet.active and not pet.deceased and normalise.pet_name(pet.name) == name)
+        return next(made, None) or self._create_pet(job, here, client)
 
     def _create_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
         pet = here.booked_pet or Pet()

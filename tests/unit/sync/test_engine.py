@@ -81,6 +81,29 @@ def test_two_bookings_of_one_new_owner_make_one_client(rig: Rig) -> None:
     assert len(rig.pims.rows(Kind.CLIENT)) == 2  # the placeholder, and Zoe
 
 
+def test_one_new_pet_booked_at_once_from_two_cards_is_made_once(rig: Rig) -> None:
+    owner = rig.owner("John", "Smith", "+447912000001", "Bella", phones=["+447912000001", "+447912000002"])
+    rig.refresher.pass_()
+    rig.book("John", "Smith", "+447912000001", "Xavier", owner="card one")
+    rig.book("John", "Smith", "+447912000002", "Xavier", owner="card two", hours=60)
+    met: list[str] = []
+
+    def at(point: str) -> None:
+        if point == "intended" and not met:
+            met.append(point)
+            rig.engine.work("another worker")
+
+    rig.start(point=at)
+    rig.receiver.poll()
+    rig.settle()
+
+    assert met
+    assert [state for state, _ in rig.endings()] == ["done", "done"]
+    pets = [pet for pet in rig.pims.rows(Kind.PET) if pet["owner"] == owner]
+    assert [pet["name"] for pet in pets] == ["Bella", "Xavier"]
+    assert [visit["pet"] for visit in rig.visits()] == [pets[1]["id"]] * 2
+
+
 def test_a_client_that_only_the_live_search_finds_is_not_made_again(rig: Rig) -> None:
     rig.refresher.pass_()
     owner = rig.owner("Zoe", "Newcomer", "+447912000009", "Rex")  # after the mirror was read
