@@ -133,7 +133,7 @@ class Placer:
         return record
 
     def _new_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
-        """The pet that a known owner has not yet. Two bookings that bring it at once, from two cards, make it once."""
+        """The pet that a known owner lacks. Two bookings that bring it at once, from two cards, make it once."""
         end = self._pair.pims
         name = normalise.pet_name((here.booked_pet or Pet()).name)
         with self._ledger.write() as tx:
