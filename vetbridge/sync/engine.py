@@ -80,8 +80,7 @@ class Engine:
             while not stopping() and self.step(lease):
                 pass
         finally:
-            with self._ledger.write() as tx:
-                changes.release(tx, lease)
+            self._release([lease])
         return True
 
     def step(self, lease: Lease) -> bool:
@@ -108,10 +107,14 @@ class Engine:
         try:
             self._work(job, self._pairs[job.site], account, tries)
         finally:
-            with self._ledger.write() as tx:
-                for extra in job.leases[1:]:
-                    changes.release(tx, extra)
+            self._release(job.leases[1:])
         return True
+
+    def _release(self, leases: Sequence[Lease]) -> None:
+        if leases:
+            with self._ledger.write() as tx:
+                for lease in leases:
+                    changes.release(tx, lease)
 
     def _claim(self, worker: str) -> Lease | None:
         with self._ledger.write() as tx:
