@@ -72,10 +72,10 @@ class Api:
         """Gives back connections."""
         self._http.close()
 
-    def read(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+    def read(self, path: str, params: Mapping[str, str] | None = None, *, patience: float = 0.0) -> Reply:
         """One answer. Raises ``AuthFailed`` without rights or licence, ``BadAnswer`` for any other refusal."""
         try:
-            answer = self._http.read(path, budgets=_BUDGET_NAMES, params=params)
+            answer = self._http.read(path, budgets=_BUDGET_NAMES, params=params, patience=patience)
         except HttpRefused as error:
             self._refused_read(path, error)
         if _failed(answer.body):
@@ -100,13 +100,17 @@ class Api:
             raise BadAnswer(f"{self._account}: GET {path}: answered something else than this {what}")
         return row
 
-    def pages(self, path: str, params: Mapping[str, str]) -> Iterator[Rows]:
-        """The pages of a list, until as many rows came as it counts, or none, or none that is new."""
+    def pages(self, path: str, params: Mapping[str, str], *, patience: float = 0.0) -> Iterator[Rows]:
+        """The pages of a list, until as many rows came as it counts, or none, or none that is new.
+
+        ``patience``: seconds that each page may wait for its budget.
+        """
         seen: set[str] = set()
         came = number = 0
         while True:
             number += 1
-            reply = self.read(path, {**params, "page": str(number), "count": str(self._page_size)})
+            asked = {**params, "page": str(number), "count": str(self._page_size)}
+            reply = self.read(path, asked, patience=patience)
             if not isinstance(reply.data, list):
                 raise BadAnswer(f"{self._account}: GET {path}: answered something that is no list")
             rows = wire.as_rows(reply.data)

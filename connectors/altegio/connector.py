@@ -6,21 +6,20 @@ Everything about native shapes stands in ``wire``.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from itertools import chain
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from connectors.altegio import pets_field, wire
 from connectors.altegio.api import ACCEPT, BUDGETS, Api, Declined, Reply
 from connectors.altegio.check import check
 from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import HttpClient
+from vetbridge.connector.http import PATIENCE, HttpClient
 from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
@@ -37,7 +36,7 @@ from vetbridge.connector.interface import (
     Unlinked,
     Write,
 )
-from vetbridge.connector.plugin import Environment, Options
+from vetbridge.connector.plugin import Environment, Options, safe_address
 from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import (
     AuthFailed,
@@ -54,6 +53,9 @@ from vetbridge.core.records import Kind
 EVER: Final = "2000-01-01T00:00:00"
 """The bound of a first reading: what a list without any date filter covers is not documented (section 4)."""
 
+LOOK_BACK: Final = timedelta(days=2)
+"""Age of the creations among which a record is looked for, whatever day it has been moved to since."""
+
 FUTURE: Final = timedelta(days=1)
 """A ``last_change_date`` further ahead than this is a mistake and no cursor."""
 
@@ -66,7 +68,7 @@ PET_FIELDS: Final = {"name": "pet_name", "species": "pet_species", "breed": "pet
 class AltegioOptions(Options):
     """Options of one Altegio account, which is one location."""
 
-    base_url: str = "https://api.alteg.io/api/v1"
+    base_url: Annotated[str, AfterValidator(safe_address)] = "https://api.alteg.io/api/v1"
     location_id: str = Field(pattern=r"^[0-9]{1,18}$")
     """Number of the location; Altegio's wire calls it company or salon."""
     partner_token: Secret
@@ -86,17 +88,6 @@ class AltegioOptions(Options):
     @classmethod
     def _number_is_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("base_url")
-    @classmethod
-    def _safe_address(cls, value: str) -> str:
-        """Tokens travel with every request: plain HTTP is taken for this machine only, where simulators are."""
-        parts = urlsplit(value)
-        if parts.scheme == "https" and parts.hostname:
-            return value.rstrip("/")
-        if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
-            return value.rstrip("/")
-        raise ValueError("an address that begins with https:// was expected (http:// only for this machine)")
 
     @field_validator("pet_fields")
     @classmethod
@@ -237,7 +228,8 @@ class AltegioConnector:
         The cursor is the greatest ``last_change_date`` that was seen, in UTC. Altegio has no order and no cursor of
         its own, and paging over a changing set can skip rows (section 1). So a page's cursor moves only with the
         last page, only when as many different rows came as Altegio counts and that count never fell, and never
-        beyond the moment when the reading began; else the next poll reads the same span again.
+        beyond the moment when the reading began (a stamp may carry a wrong offset, section 8.1); else the next poll
+        reads the same span again.
         """
         if kind is Kind.APPOINTMENT:
             path, extra, unpack = f"/records/{self._location}", {"with_deleted": "1"}, self._found_records
@@ -280,8 +272,9 @@ class AltegioConnector:
     def look(self, write: Write) -> Iterator[Native]:
         """What a create with an unknown outcome may have made.
 
-        An appointment by its stamp in ``api_id``, among all of its day, deleted ones too: someone may already have
-        moved it to another person or deleted it. A client by phone and name, a pet by client, name and species.
+        An appointment by its stamp in ``api_id``, among all of its day and all that were created in the last two
+        days, deleted ones too: someone may already have moved it or deleted it. A client by phone and name, a pet
+        by client, name and species.
         """
         if write.operation is not Operation.CREATE or self.capabilities.of(write.kind).create is None:
             raise self._unsupported(write.kind, f"look for {write.operation}")
@@ -329,7 +322,7 @@ class AltegioConnector:
         complete = True
         total: int | None = None
         cursor = since
-        for number, page in enumerate(self._api.pages(path, {"changed_after": bound, **extra}), 1):
+        for page in self._api.pages(path, {"changed_after": bound, **extra}, patience=PATIENCE):
             now = page.served_at or self._clock.now()
             began = began or now
             self._notice_unfiltered(path, page.rows, bound)
@@ -342,9 +335,7 @@ class AltegioConnector:
                 complete = False  # a row left the list while it was read: another may have slipped past
             total = page.total
             if page.last and complete and page.complete and greatest is not None:
-                # One page is one moment; while more were read, a change may have come behind the reader.
-                reached = min(greatest, began) if number > 1 else greatest
-                cursor = max(_cursor(reached), since)
+                cursor = max(_cursor(min(greatest, began)), since)
             yield Page(
                 records=tuple(unpack(page.rows)), cursor=cursor, last=page.last, total=total if counted else None
             )
@@ -354,7 +345,11 @@ class AltegioConnector:
         if since is None:
             return EVER
         stamp = since - timedelta(seconds=self._options.overlap_seconds)
-        utc, site = (f"{stamp.astimezone(zone):%Y-%m-%dT%H:%M:%S}" for zone in (UTC, ZoneInfo(self._zone)))
+        utc = f"{stamp.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+        # When clocks go back, walls of the next hour are below those of this one: the bound is below both.
+        zone = ZoneInfo(self._zone)
+        later = (stamp + timedelta(hours=1)).astimezone(zone) - timedelta(hours=1)
+        site = min(f"{wall:%Y-%m-%dT%H:%M:%S}" for wall in (stamp.astimezone(zone), later))
         return {"either": min(utc, site), "site": site, "utc": utc}[self._options.changed_after_zone]
 
     def _notice_unfiltered(self, path: str, rows: Sequence[Native], bound: str) -> None:
@@ -404,10 +399,10 @@ class AltegioConnector:
 
     def _stamped(self, write: Write) -> Iterator[Native]:
         day = wire.as_text(write.native.get("date"))[:10]
-        if not write.stamp or not day:
+        if not write.stamp:
             return
         found: set[str] = set()
-        for row in self._day(day):
+        for row in chain(self._day(day) if day else (), self._lately()):
             id_ = wire.as_id(row.get("id"))
             if id_ and id_ not in found and wire.as_text(row.get("api_id")) == write.stamp:
                 found.add(id_)
@@ -418,6 +413,17 @@ class AltegioConnector:
         params = {"start_date": day, "end_date": day, "with_deleted": "1"}
         for page in self._api.pages(f"/records/{self._location}", params):
             yield from (row for row in page.rows if wire.wall_time(row).startswith(day))
+
+    def _lately(self) -> Iterator[Native]:
+        """Every record of the last creations, deleted ones too."""
+        today = self._clock.now().astimezone(ZoneInfo(self._zone)).date()
+        params = {
+            "c_start_date": (today - LOOK_BACK).isoformat(),
+            "c_end_date": (today + timedelta(days=1)).isoformat(),
+            "with_deleted": "1",
+        }
+        for page in self._api.pages(f"/records/{self._location}", params):
+            yield from page.rows
 
     # -- writing
 
@@ -648,6 +654,8 @@ class AltegioConnector:
 
     def _authorise(self) -> Mapping[str, str]:
         partner, user = self._options.partner_token.reveal(), self._options.user_token.reveal()
+        if not all(token.isascii() and token.isprintable() for token in (partner, user)):
+            raise AuthFailed(f"{self._account}: a token holds characters that no token has; look at its secret again")
         return {"Authorization": f"Bearer {partner}, User {user}"}
 
     def _unsupported(self, kind: Kind, what: str) -> Refused:
@@ -661,10 +669,3 @@ def _cursor(stamp: datetime) -> str:
 def _folded(name: str) -> str:
     """A name for comparing: its words, sorted, without case and commas, as cards hold them in either order."""
     return " ".join(sorted(name.replace(",", " ").casefold().split()))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

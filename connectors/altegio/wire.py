@@ -32,6 +32,7 @@ FIELD_LIMIT: Final = pets_field.LIMIT
 
 _WALL = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+_INITIAL = re.compile(r"\w\.?")
 _MASK = re.compile(r"[*•…]")
 
 _CARD_RESENT = (
@@ -131,6 +132,12 @@ def phone(value: object) -> str:
     return f"+{digits}"
 
 
+def email(value: object) -> str:
+    """An e-mail address as it stands; "" where it is missing or masked."""
+    text = one_line(value, 320)
+    return "" if _MASK.search(text) else text
+
+
 def split_name(name: str, surname: str = "") -> tuple[str, str]:
     """Given and family name.
 
@@ -202,7 +209,7 @@ def client(row: Mapping[str, Any]) -> Native:
         "given_name": given,
         "family_name": family,
         "phones": [number] if (number := phone(row.get("phone"))) else [],
-        "emails": [mail] if (mail := one_line(row.get("email"), 320)) else [],
+        "emails": [mail] if (mail := email(row.get("email"))) else [],
         "last_change_date": as_text(row.get("last_change_date")),
     }
 
@@ -313,7 +320,8 @@ def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None
 
     An update is full: name and phone are demanded, and everything else that was read and can be written goes back
     as it was. Raises ``Incomplete`` without a name or a phone: an owner without a phone cannot be a client here
-    (section 8.5), and a phone that is hidden for want of rights would be overwritten.
+    (section 8.5), and what is hidden for want of rights would be overwritten: a phone, an e-mail address behind
+    stars, a family name that is cut to its initial (section 3.14).
     """
     card = card or {}
     body: Native = {field: card[field] for field in _CARD_RESENT if card.get(field) is not None}
@@ -334,6 +342,12 @@ def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None
         body["name"], body["surname"] = (given, family) if given else (family, "")
     if "emails" in native:
         body["email"] = next(iter(native["emails"] or ()), "")
+    elif as_text(card.get("email")) and not email(card.get("email")):
+        raise Incomplete("email")
+    elif not as_text(card.get("email")):
+        body.pop("email", None)  # there is none, or it is hidden
+    if "family_name" not in native and _INITIAL.fullmatch(as_text(card.get("surname")).strip()):
+        raise Incomplete("surname")
     numbers = native["phones"] or () if "phones" in native else (phone(card.get("phone")),)
     body["phone"] = phone(next(iter(numbers), ""))
     if not body["name"]:
@@ -344,7 +358,10 @@ def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None
 
 
 def record_client(card: Mapping[str, Any]) -> Native:
-    """The client of a record as a write names it; ``{}`` for none. Raises ``Incomplete`` for a hidden phone."""
+    """The client of a record as a write names it; ``{}`` for none. Raises ``Incomplete`` for a hidden phone.
+
+    A hidden e-mail address and a family name that is cut to its initial are left out.
+    """
     id_ = as_id(card.get("id"))
     if id_ is None:
         return {}
@@ -352,9 +369,11 @@ def record_client(card: Mapping[str, Any]) -> Native:
     if not number:
         raise Incomplete("client.phone")
     body: Native = {"id": int(id_), "phone": number, "name": as_text(card.get("name"))}
-    for field in ("surname", "patronymic", "email"):
-        if field in card:
+    for field in ("surname", "patronymic"):
+        if field in card and not _INITIAL.fullmatch(as_text(card[field]).strip()):
             body[field] = as_text(card[field])
+    if mail := email(card.get("email")):
+        body["email"] = mail
     return body
 
 

@@ -14,7 +14,7 @@ from connectors.ezyvet.check import check
 from connectors.ezyvet.door import PATHS, Door, Stretch
 from connectors.ezyvet.options import EzyVetOptions, capabilities
 from connectors.ezyvet.wire import Where
-from vetbridge.connector.http import Answer
+from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
@@ -35,6 +35,12 @@ from vetbridge.core.records import Kind
 IDS_AT_ONCE = 100
 """Clients in one page of changes: as many as one filter takes."""
 
+AHEAD = 300
+"""Seconds by which ezyVet's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
+
+LOOK_BACK = 2 * 86400
+"""Seconds of creations among which a visit is looked for, wherever staff have moved it since."""
+
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -51,6 +57,7 @@ class EzyVet:
         self._account = environment.account
         self._zone = environment.zone
         self._country = environment.country
+        self._clock = environment.clock
         self._capabilities = capabilities(options)
         self._details = wire.DetailKinds(
             email=options.detail_types.email,
@@ -85,9 +92,10 @@ class EzyVet:
         """What changed since a cursor, in pages.
 
         The cursor is ezyVet's own time at the first answer of the walk, in unix seconds, or the greatest
-        ``modified_at`` seen where it tells no time; it moves only with the last page, as the order of rows is
-        unknown. A cursor that cannot be read starts over. ``total`` counts what is yielded: contacts that are no
-        customers and calendar blocks are taken off the side's count.
+        ``modified_at`` seen where it tells no time that can be; it moves only with the last page, as the order of
+        rows is unknown, and only when as many rows came as ezyVet counts. A cursor that cannot be read starts over.
+        ``total`` counts what is yielded: contacts that are no customers and calendar blocks are taken off the
+        side's count.
         """
         resource = self._resource(kind)
         bound = wire.whole(since) or 0
@@ -127,8 +135,10 @@ class EzyVet:
     def look(self, write: Write) -> Iterator[Native]:
         """Records that a create with an unknown outcome may have made, inactive ones included.
 
-        Appointment: same start and contact, and the stamp in the description (without a stamp: the same animal and
-        type). Client: the written phones and e-mails, and an equal name. Pet: the same contact, and an equal name.
+        Appointment: the stamp in the description, among the visits of that start and those that were created in the
+        last two days, as staff may already have moved it or given it to another client (without a stamp: the same
+        start, contact, animal and type). Client: the written phones and e-mails, and an equal name. Pet: the same
+        contact, an equal name and species, and not dead.
         """
         self._declared(write.kind, Operation.CREATE)
         if write.kind is Kind.APPOINTMENT:
@@ -219,9 +229,9 @@ class EzyVet:
 
     def _changed(self, kind: Kind, resource: str, bound: int, filters: Mapping[str, Where]) -> Iterator[Page]:
         """Pets or appointments, as they come."""
-        cursor = _Cursor(bound)
+        cursor = self._cursor(bound)
         left_out = 0
-        for page in self._door.walk(resource, filters):
+        for page in self._door.walk(resource, filters, patience=PATIENCE):
             cursor.saw(page)
             kept = [row for row in page.rows if self._counts(kind, row)]
             left_out += len(page.rows) - len(kept)
@@ -236,15 +246,15 @@ class EzyVet:
 
     def _all_clients(self) -> Iterator[Page]:
         """Every client: all details first, kept in memory, then the contacts page by page."""
-        cursor = _Cursor(0)
+        cursor = self._cursor(0)
         details: dict[str, list[Native]] = {}
-        for page in self._door.walk("contactdetail", {}):
+        for page in self._door.walk("contactdetail", {}, patience=PATIENCE):
             cursor.saw(page)
             for row in page.rows:
                 kept = {name: row[name] for name in _DETAIL_FIELDS if name in row}
                 details.setdefault(wire.record_id(row.get("contact_id")) or "", []).append(kept)
         left_out = 0
-        for page in self._door.walk("contact", {}):
+        for page in self._door.walk("contact", {}, patience=PATIENCE):
             cursor.saw(page)
             customers = [row for row in page.rows if wire.is_customer(row)]
             left_out += len(page.rows) - len(customers)
@@ -260,35 +270,35 @@ class EzyVet:
 
     def _changed_clients(self, bound: int, filters: Mapping[str, Where]) -> Iterator[Page]:
         """Clients of which the contact or one of its details changed."""
-        cursor = _Cursor(bound)
+        cursor = self._cursor(bound)
         contacts: dict[str, Native] = {}
         owners: dict[str, None] = {}
-        for page in self._door.walk("contact", filters):
+        for page in self._door.walk("contact", filters, patience=PATIENCE):
             cursor.saw(page)
             contacts.update({str(wire.record_id(row["id"])): row for row in page.rows})
-        for page in self._door.walk("contactdetail", filters):
+        for page in self._door.walk("contactdetail", filters, patience=PATIENCE):
             cursor.saw(page)
             owners.update({of: None for row in page.rows if (of := wire.record_id(row.get("contact_id")))})
-        for row in self._door.by_ids("contact", "id", [of for of in owners if of not in contacts]):
+        others = [of for of in owners if of not in contacts]
+        for row in self._door.by_ids("contact", "id", others, patience=PATIENCE):
             contacts[str(wire.record_id(row["id"]))] = row
         customers = [row for row in contacts.values() if wire.is_customer(row)]
         parts = [customers[i : i + IDS_AT_ONCE] for i in range(0, len(customers), IDS_AT_ONCE)] or [[]]
         for index, part in enumerate(parts, 1):
             last = index == len(parts)
             yield Page(
-                records=tuple(map(_found, self._joined(part))),
+                records=tuple(map(_found, self._joined(part, patience=PATIENCE))),
                 cursor=cursor.text(last=last),
                 last=last,
                 total=len(customers),
             )
 
-    def _joined(self, contacts: Iterable[Native]) -> Iterator[Native]:
+    def _joined(self, contacts: Iterable[Native], *, patience: float = 0.0) -> Iterator[Native]:
         """Contact rows with their details, which are read now."""
         rows = list(contacts)
         details: dict[str | None, list[Native]] = {}
-        for detail in self._door.by_ids(
-            "contactdetail", "contact_id", [str(wire.record_id(row["id"])) for row in rows]
-        ):
+        ids = [str(wire.record_id(row["id"])) for row in rows]
+        for detail in self._door.by_ids("contactdetail", "contact_id", ids, patience=patience):
             details.setdefault(wire.record_id(detail.get("contact_id")), []).append(detail)
         for row in rows:
             yield wire.contact(row, details.get(wire.record_id(row["id"]), ()), self._details)
@@ -338,19 +348,31 @@ class EzyVet:
 
     def _look_pet(self, native: Native) -> Iterator[Native]:
         for found in self._by_reference(Kind.PET, {"contact_id": native.get("contact_id")}):
-            if _folded(found, "name") == _folded(native, "name"):
+            species = wire.record_id(native.get("species_id"))
+            if (
+                _folded(found, "name") == _folded(native, "name")
+                and species in (None, found["species_id"])
+                # Families give a new pet the name of the one that died.
+                and not found["is_dead"]
+            ):
                 yield found
 
     def _look_appointment(self, write: Write) -> Iterator[Native]:
         native = write.native
-        filters = {"start_at": Where.equals(str(native.get("start_at")))}
-        for found in self._by_reference(write.kind, {"contact_id": native.get("contact_id")}, filters):
-            if write.stamp:
-                same = isinstance(found["description"], str) and write.stamp in found["description"]
-            else:
-                same = all(found[name] == wire.record_id(native.get(name)) for name in ("animal_id", "type_id"))
-            if same:
-                yield found
+        at_start = {"start_at": Where.equals(str(native.get("start_at")))}
+        if not write.stamp:
+            for found in self._by_reference(write.kind, {"contact_id": native.get("contact_id")}, at_start):
+                if all(found[name] == wire.record_id(native.get(name)) for name in ("animal_id", "type_id")):
+                    yield found
+            return
+        lately = {"created_at": Where.above(int(self._clock.now().timestamp()) - LOOK_BACK)}
+        seen: set[str] = set()
+        for filters in (at_start, lately):
+            for found in self._by_reference(write.kind, {}, filters):
+                stamped = isinstance(found["description"], str) and write.stamp in found["description"]
+                if stamped and found["id"] not in seen:
+                    seen.add(found["id"])
+                    yield found
 
     def _has_phone(self, native: Native, phone: str) -> bool:
         return any(wire.same_phone(each, phone, self._country) for each in native["phones"])
@@ -376,6 +398,9 @@ class EzyVet:
                 yield self._flat(kind, row)
 
     # -- small things
+
+    def _cursor(self, bound: int) -> _Cursor:
+        return _Cursor(bound, latest=int(self._clock.now().timestamp()) + AHEAD)
 
     def _credentials(self) -> Mapping[str, str]:
         """The body of a token request (ezyvet.md, section 2)."""
@@ -438,22 +463,29 @@ _CHANGEABLE_OF_PET = frozenset({"name", "species_id", "sex_id", "date_of_birth"}
 
 
 class _Cursor:
-    """The moment up to which everything was seen once a walk is through."""
+    """The moment up to which everything was seen once a walk is through; moments after ``latest`` do not count."""
 
-    def __init__(self, bound: int) -> None:
+    def __init__(self, bound: int, *, latest: int) -> None:
         self._bound = bound
+        self._latest = latest
+        self._first = True
         self._begun: int | None = None
         self._greatest = bound
+        self._whole = True
 
     def saw(self, page: Stretch) -> None:
         """Takes note of a page."""
-        if self._begun is None:
+        if self._first and page.told_at is not None and page.told_at <= self._latest:
             self._begun = page.told_at
-        self._greatest = max([self._greatest, *(wire.whole(row.get("modified_at")) or 0 for row in page.rows)])
+        self._first = False
+        self._whole = self._whole and (page.complete or not page.last)
+        stamps = [wire.whole(row.get("modified_at")) or 0 for row in page.rows]
+        self._greatest = max([self._greatest, *(stamp for stamp in stamps if stamp <= self._latest)])
 
     def text(self, *, last: bool) -> str:
-        """The cursor after this page: the old bound until the last, as nothing is known about the order of rows."""
-        if not last:
+        """The cursor after this page: the old bound until the last, as nothing is known about the order of rows, and
+        after a walk that did not bring all rows."""
+        if not last or not self._whole:
             return str(self._bound)
         return str(self._greatest if self._begun is None else max(self._bound, self._begun))
 

@@ -52,12 +52,13 @@ DATABASE = "database"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Rows of one page that were not seen before in the same walk."""
+    """Rows of one page that were not seen before in one walk. ``complete``: with it, as many came as are counted."""
 
     rows: tuple[Native, ...]
     total: int
     told_at: int | None
     last: bool
+    complete: bool
 
 
 class Door:
@@ -112,42 +113,59 @@ class Door:
         """The access token in force; asked for where there is none. Raises ``AuthFailed``."""
         return self._token.text()
 
-    def by_ids(self, resource: str, field: str, ids: list[str]) -> Iterator[Native]:
+    def by_ids(self, resource: str, field: str, ids: list[str], *, patience: float = 0.0) -> Iterator[Native]:
         """Rows of which ``field`` is one of ``ids``."""
         for i in range(0, len(ids), IDS_PER_CALL):
             part = ids[i : i + IDS_PER_CALL]
             where = Where.equals(part[0]) if len(part) == 1 else Where.one_of(map(int, part))
-            yield from self.rows(resource, {field: where})
+            yield from self.rows(resource, {field: where}, patience=patience)
 
-    def rows(self, resource: str, filters: Mapping[str, Where], *, v2: bool = False) -> list[Native]:
-        """All rows that pass the filters."""
-        return [row for page in self.walk(resource, filters, v2=v2) for row in page.rows]
+    def rows(
+        self, resource: str, filters: Mapping[str, Where], *, v2: bool = False, patience: float = 0.0
+    ) -> list[Native]:
+        """All rows that pass the filters. Raises ``BadAnswer`` where fewer come than the listing counts."""
+        pages = list(self.walk(resource, filters, v2=v2, patience=patience))
+        if not pages[-1].complete:
+            # A record that was not shown must not count as one that is not there: it would be made twice.
+            raise BadAnswer(f"{self._account}: GET {resource}: fewer rows came than it counts", code="rows-missing")
+        return [row for page in pages for row in page.rows]
 
-    def walk(self, resource: str, filters: Mapping[str, Where], *, v2: bool = False) -> Iterator[Stretch]:
+    def walk(
+        self, resource: str, filters: Mapping[str, Where], *, v2: bool = False, patience: float = 0.0
+    ) -> Iterator[Stretch]:
         """A listing page by page, each row once.
 
         Page size and count are the server's, not what was asked for. Rows shift between pages while data changes,
-        so a walk that saw fewer rows than the listing counts is begun again, a few times.
+        so a walk that saw fewer rows than the listing counts is begun again, a few times. ``patience``: seconds that
+        each page may wait for its budget.
         """
         seen: set[str] = set()
         for round_ in range(1, WALKS + 1):
             number = 0
             ended = False
+            this_round: set[str] = set()
             while not ended:
                 number += 1
-                page = self._page(resource, filters, number, v2=v2)
+                page = self._page(resource, filters, number, v2=v2, patience=patience)
+                ids = {str(row["id"]) for row in page.rows}
                 fresh = tuple(row for row in page.rows if str(row["id"]) not in seen)
-                seen.update(str(row["id"]) for row in fresh)
-                ended = number >= page.page_total or not page.rows
-                last = ended and (len(seen) >= page.total or round_ == WALKS)
-                yield Stretch(rows=fresh, total=page.total, told_at=page.told_at, last=last)
+                # Without a count of pages a listing ends where nothing new comes.
+                ended = ids <= this_round if page.page_total is None else number >= page.page_total or not ids
+                seen |= ids
+                this_round |= ids
+                total = len(seen) if page.total is None else page.total
+                complete = len(seen) >= total
+                last = ended and (complete or round_ == WALKS)
+                yield Stretch(rows=fresh, total=total, told_at=page.told_at, last=last, complete=complete)
                 if last:
                     return
 
-    def _page(self, resource: str, filters: Mapping[str, Where], number: int, *, v2: bool = False) -> Listing:
+    def _page(
+        self, resource: str, filters: Mapping[str, Where], number: int, *, v2: bool, patience: float
+    ) -> Listing:
         path = f"/v2/{resource}" if v2 else PATHS[resource]
         params = {name: str(where) for name, where in filters.items()}
-        answer = self.read(path, resource, {**params, "page": number, "limit": self._page_size})
+        answer = self.read(path, resource, {**params, "page": number, "limit": self._page_size}, patience=patience)
         what = f"{self._account}: GET {path}"
         page = wire.listing(answer.body, resource, what)
         if page.rows and page.page not in (None, number):
@@ -157,10 +175,10 @@ class Door:
                 raise BadAnswer(f"{what}: the filter on {name} did not filter", code="filter-ignored")
         return page
 
-    def read(self, path: str, resource: str, params: Mapping[str, Any]) -> Answer:
+    def read(self, path: str, resource: str, params: Mapping[str, Any], *, patience: float = 0.0) -> Answer:
         """One read. A 404 never means that a record is gone: all reads are listings."""
         try:
-            return self._http.read(path, budgets=_budgets(resource), params=params)
+            return self._http.read(path, budgets=_budgets(resource), params=params, patience=patience)
         except HttpRefused as refusal:
             if refusal.status == 404:
                 raise Unavailable(

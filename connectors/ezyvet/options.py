@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from connectors.ezyvet.door import DATABASE, ENDPOINTS
 from vetbridge.connector.interface import (
@@ -15,7 +15,7 @@ from vetbridge.connector.interface import (
     Relink,
     Unlinked,
 )
-from vetbridge.connector.plugin import Options
+from vetbridge.connector.plugin import Options, safe_address
 from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
 
@@ -75,7 +75,7 @@ class NewPet(_Group):
 class EzyVetOptions(Options):
     """Options of an ezyVet account; docs/connectors/ezyvet.md says where each value is found."""
 
-    base_url: str = "https://api.ezyvet.com"
+    base_url: Annotated[str, AfterValidator(safe_address)] = "https://api.ezyvet.com"
     partner_id: Annotated[str, Field(coerce_numbers_to_str=True)] | None = None
     """May be absent for credentials that a clinic issued itself."""
     client_id: str | Secret

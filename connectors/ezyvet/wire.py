@@ -110,8 +110,9 @@ class Where:
         return cls({op: bound for op, bound in bounds.items() if bound is not None})
 
     def __str__(self) -> str:
-        if set(self.operands) == {"eq"}:
+        if set(self.operands) == {"eq"} and not str(self.operands["eq"]).lstrip().startswith(("{", "[")):
             return str(self.operands["eq"])
+        # Also for text that somebody typed and that would be read as operators.
         return json.dumps(dict(self.operands), separators=(",", ":"))
 
     def holds(self, value: object) -> bool:
@@ -143,13 +144,13 @@ def _same(value: object, wanted: object) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """One page of a listing. ``told_at`` is the server's own time, in unix seconds; ``page`` the number it says
-    the page has. Both are None where it does not tell.
+    the page has; ``page_total`` and ``total`` how many pages and rows it counts. None is what it does not tell.
     """
 
     rows: tuple[Native, ...]
     page: int | None
-    page_total: int
-    total: int
+    page_total: int | None
+    total: int | None
     told_at: int | None
 
 
@@ -171,13 +172,11 @@ def listing(body: Any, resource: str, what: str) -> Listing:
             raise BadAnswer(f"{what}: an item of the answer is no {resource} with an id")
         rows.append(row)
     meta: Any = body.get("meta") if isinstance(body.get("meta"), dict) else {}
-    page_total = whole(meta.get("items_page_total"))
-    total = whole(meta.get("items_total"))
     return Listing(
         rows=tuple(rows),
         page=whole(meta.get("items_page")),
-        page_total=1 if page_total is None else page_total,
-        total=len(rows) if total is None else total,
+        page_total=whole(meta.get("items_page_total")),
+        total=whole(meta.get("items_total")),
         told_at=whole(meta.get("timestamp")),
     )
 
@@ -188,8 +187,9 @@ def error_words(body: Any) -> str | None:
     The vendor's text is never quoted, as it may repeat what a person typed.
     """
     messages = body.get("messages") if isinstance(body, dict) else None
-    first = messages[0] if isinstance(messages, list) and messages else None
-    if not isinstance(first, dict) or str(first.get("level")).casefold() != "error":
+    told = [each for each in messages if isinstance(each, dict)] if isinstance(messages, list) else []
+    first = next((each for each in told if str(each.get("level")).casefold() == "error"), None)
+    if first is None:
         return None
     words = []
     if isinstance(first.get("type"), str) and _WORD.fullmatch(first["type"]):

@@ -72,7 +72,17 @@ def test_the_page_lists_every_command_and_no_other() -> None:
     assert {span for cell in first_cells for span in spans(cell)} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/cli.md", "docs/errors.md", "docs/configuration.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/cli.md",
+        "docs/configuration.md",
+        "docs/demo.md",
+        "docs/errors.md",
+        "docs/rehearsal.md",
+    ],
+)
 def test_pages_name_commands_that_exist(page: str) -> None:
     found = named((ROOT / page).read_text(encoding="utf-8"))
     assert found, "the scan works"

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
-from tests.system.town import Town, town
+from tests.system.town import LEDGER_KEY, Town, town
 from vetbridge.cli.config import load_config
+from vetbridge.connector.clock import SystemClock
+from vetbridge.core.errors import ConfigError
 from vetbridge.daemon.assembly import assembled
 from vetbridge.daemon.once import Outcome, pass_over
+from vetbridge.ledger.database import open_ledger
+from vetbridge.ledger.tables import Run
 
 
 @pytest.fixture
@@ -140,3 +145,17 @@ def test_the_writes_cause_no_message_to_owners(place: Town) -> None:
     sync(place)
     assert place.booking.counts()["notices"] == 0
     assert place.pims.counts()["notices"] == 0
+
+
+def test_a_start_that_fails_is_no_run_that_was_cut_off(place: Town) -> None:
+    place.write_config(sites={"town": {"pims": {"mapping": "nosuch"}}})
+    with pytest.raises(ConfigError, match="nosuch"):
+        sync(place)
+    place.write_config(sites={"town": {"pims": {"mapping": "ezyvet"}}})
+    sync(place)
+
+    ledger = open_ledger(place.ledger_path, LEDGER_KEY, SystemClock())
+    with ledger.read() as tx:
+        runs = tx.session.exec(select(Run)).all()
+    ledger.close()
+    assert [run.ended_at is not None for run in runs] == [True]

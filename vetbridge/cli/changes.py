@@ -11,7 +11,7 @@ import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, told
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, told
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
 from vetbridge.core.records import Kind
 
@@ -26,6 +26,9 @@ app = typer.Typer(
 
 LONGEST_MESSAGE = 400
 """Characters of a message that a table shows."""
+
+HIGHEST = 2**63 - 1
+"""The highest number that a ledger can give."""
 
 _SPAN = re.compile(r"([1-9][0-9]{0,3})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -57,7 +60,8 @@ def list_(
 ) -> None:
     """List changes, the newest first. Failed ones also stand grouped by reason, with what to do next.
 
-    Shows ids and codes alone, never a name. Ends with 6 where there is no ledger.
+    Shows ids and codes alone, never a name. Ends with 2 for a site or an account that nobody knows, with 6 where
+    there is no ledger.
     """
     after = None if since is None else datetime.now(UTC) - _span(since)
     with told("changes list", as_json=as_json):
@@ -66,6 +70,7 @@ def list_(
 
         with ledger_beside(loaded) as ledger, ledger.read() as tx:
             now = tx.now
+            must_know("changes list", tx, loaded.config, site=site, account=account, as_json=as_json)
             found = listing(tx, state=state, site=site, account=account, kind=kind, since=after, limit=limit)
     if as_json:
         data = {
@@ -81,7 +86,10 @@ def list_(
 @app.command(epilog="Example: vetbridge changes show 8841")
 def show(
     ctx: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="ID", help="The change's number, as `changes list` shows it.")],
+    number: Annotated[
+        int,
+        typer.Argument(metavar="ID", min=1, max=HIGHEST, help="The change's number, as `changes list` shows it."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Tell the story of one change: received, read, matched, written, linked, asked, and how it ended.

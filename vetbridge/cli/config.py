@@ -52,7 +52,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
         for problem in problems:
             say(f"{'warning: ' if problem.warning else ''}{problem}")
         if fine:
-            say(f"fine: {', '.join(f'{number} {name}' for name, number in counts.items())}")
+            say(f"fine: {', '.join(_count(number, name) for name, number in counts.items())}")
         else:
             wrong = sum(not problem.warning for problem in problems)
             talk(f"{wrong} problem{'s' if wrong != 1 else ''}; mend the config and run this again")
@@ -100,6 +100,10 @@ def _try_load(path: Path) -> tuple[Loaded | None, list[Problem]]:
 
 def _counts(loaded: Loaded) -> dict[str, int]:
     return {"accounts": len(loaded.config.accounts), "sites": len(loaded.config.sites)}
+
+
+def _count(number: int, plural: str) -> str:
+    return f"{number} {plural.removesuffix('s') if number == 1 else plural}"
 
 
 def _as_data(problem: Problem) -> dict[str, Any]:

@@ -29,4 +29,6 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
     # Libraries may put addresses with secrets and personal values into their chatter: only warnings pass.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.ERROR)
+    # A round that takes longer than its interval swallows the next one; that is how it should be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").disabled = True

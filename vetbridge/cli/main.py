@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ app = typer.Typer(
     help="Keeps online bookings and a veterinary practice system in agreement.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="First look: vetbridge demo",
 )
@@ -46,7 +46,10 @@ def _version(wanted: bool) -> None:
 def _settings(
     ctx: typer.Context,
     config_path: Annotated[
-        Path, typer.Option("--config", help="The config file.", envvar=CONFIG_VARIABLE, show_default=True)
+        Path,
+        typer.Option(
+            "--config", help="The config file; stands before the command.", envvar=CONFIG_VARIABLE, show_default=True
+        ),
     ] = DEFAULT_CONFIG,
     _show_version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
@@ -76,10 +79,6 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe has gone; what is left to say has no reader.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -43,15 +44,22 @@ def emit_json(command: str, data: Any, problems: Sequence[Any] = ()) -> None:
     dates become ISO 8601 text. Raises ``TypeError`` for anything else that is no plain data, such as a secret.
     """
     envelope = {"schema": SCHEMA, "command": command, "data": data, "problems": list(problems)}
-    sys.stdout.write(json.dumps(envelope, default=_plain, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    _write(json.dumps(envelope, default=_plain, allow_nan=False) + "\n", sys.stdout)
 
 
 def _print(text: str, stream: TextIO) -> None:
     # A terminal with an old code page shows ? for what it does not know, instead of ending the command.
     encoding = stream.encoding or "utf-8"
-    stream.write(safe(text).encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
+    _write(safe(text).encode(encoding, "replace").decode(encoding) + "\n", stream)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has gone; what is left to say has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _plain(value: object) -> str:

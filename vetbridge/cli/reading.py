@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from vetbridge.cli.output import emit_json, talk
+from vetbridge.cli.tables import one_line
 from vetbridge.core.errors import LedgerError, VetBridgeError
 from vetbridge.core.instants import Instant
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
-    from vetbridge.ledger.database import Ledger
+    from vetbridge.config.models import Config
+    from vetbridge.ledger.database import Ledger, Transaction
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -66,6 +68,37 @@ def ledger_beside(loaded: Loaded) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def must_know(
+    command: str,
+    tx: Transaction,
+    config: Config,
+    *,
+    as_json: bool,
+    site: str | None = None,
+    account: str | None = None,
+) -> None:
+    """Ends a command that was asked for a site or an account that neither the config nor the ledger has.
+
+    Else a slip of the pen would read as "nobody has to look at anything".
+    """
+    from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.ledger import reports  # noqa: PLC0415
+
+    for what, given, known in (
+        ("site", site, {*config.sites, *reports.site_reports(tx)}),
+        ("account", account, {*config.accounts, *reports.account_reports(tx)}),
+    ):
+        if given is not None and given not in known:
+            give_up(
+                command,
+                f"no {what} is called {one_line(given)!r}{nearest(given, sorted(known))}",
+                advice="",
+                code=f"unknown-{what}",
+                as_json=as_json,
+                exit_code=USAGE,
+            )
 
 
 def as_data(value: Any) -> Any:

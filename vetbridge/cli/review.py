@@ -9,7 +9,7 @@ import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say
-from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, told
+from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, must_know, told
 from vetbridge.cli.tables import one_line, wrapped
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def list_(
 ) -> None:
     """List open questions, the soonest visit first, with everybody who may be meant.
 
-    Shows names, phones and pets, because a person needs them: mind who reads along. Ends with 6 where there is no
-    ledger.
+    Shows names, phones and pets, because a person needs them: mind who reads along. Ends with 2 for a site that
+    nobody knows, with 6 where there is no ledger.
     """
     with told("review list", as_json=as_json):
         loaded = load_config(config_path(ctx))
@@ -46,6 +46,7 @@ def list_(
 
         with ledger_beside(loaded) as ledger, ledger.read() as tx:
             now = tx.now
+            must_know("review list", tx, loaded.config, site=site, as_json=as_json)
             items = open_items(tx, loaded.config.sites, site=site)
     if as_json:
         emit_json("review list", as_data(items))

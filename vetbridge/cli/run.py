@@ -10,8 +10,14 @@ import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
+from vetbridge.cli.reading import AsJson, told
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+_LOOK = {
+    "review": "vetbridge review list",
+    "waiting": "vetbridge changes list --state waiting",
+    "failed": "vetbridge changes list --state failed",
+}
+"""What shows the changes that need a look, by state."""
 
 
 def run(ctx: typer.Context) -> None:
@@ -40,7 +46,8 @@ def run(ctx: typer.Context) -> None:
         )
         service.start()
         door.start()
-        talk(f"VetBridge runs: {len(program.pairs)} site(s); health at http://{door.host}:{door.port}/health")
+        sites = "1 site" if len(program.pairs) == 1 else f"{len(program.pairs)} sites"
+        talk(f"VetBridge runs: {sites}; health at http://{door.host}:{door.port}/health")
         wait_for(stopping)
         talk("VetBridge stops: writes that are under way finish first")
         door.stop()
@@ -65,16 +72,19 @@ def sync(
     from vetbridge.daemon.assembly import assembled  # noqa: PLC0415
     from vetbridge.daemon.once import pass_over  # noqa: PLC0415
 
-    loaded = load_config(ctx.obj.config_path)
-    set_up(loaded.config.log.level, loaded.config.log.format)
-    with assembled(loaded, command="sync") as program:
-        outcome = pass_over(program, patience=patience, progress=talk)
+    with told("sync", as_json=as_json):
+        loaded = load_config(ctx.obj.config_path)
+        set_up(loaded.config.log.level, loaded.config.log.format)
+        with assembled(loaded, command="sync") as program:
+            outcome = pass_over(program, patience=patience, progress=talk)
     data: dict[str, Any] = outcome.as_data()
     if as_json:
         emit_json("sync", data, outcome.problems)
     else:
         for state, count in data["changes"].items():
-            say(f"{state:<10} {count}")
+            say(f"{state:<10} {count:<4} {_LOOK.get(state, '')}".rstrip())
+        if not data["changes"] and not outcome.problems:
+            say("Nothing has changed.")
         for problem in outcome.problems:
             talk(problem)
     raise typer.Exit(outcome.exit_code)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FAULT_HELP = (
     "What goes wrong and how often, NAME=RATE with a rate from 0 to 1; may be given several times."
-    + "".join(f"\n\n{name}: {words}" for name, words in FAULTS.items())
+    + "".join(f"\n\n- {name}: {words}" for name, words in FAULTS.items())
 )
 
 
@@ -39,7 +39,7 @@ def simulate(
 
     Prints one line of JSON when it serves: its address, credentials and control door.
 
-    Example: vetbridge simulate altegio --clients 500 --limits x10 --fault 429=0.05 --fault drop_after_commit=0.02
+    With limits and faults: `vetbridge simulate altegio --limits x10 --fault 429=0.05 --fault drop_after_commit=0.02`
     """
     simulator = _made(vendor, port, clients, seed, limits, fault or [], data)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,7 +49,8 @@ def simulate(
     except OSError as error:
         simulator.stop()
         raise typer.BadParameter(
-            f"cannot serve ({error.strerror or error}); give another port", param_hint="--port"
+            f"cannot serve ({error.strerror or error}); is it served already? Else give another port",
+            param_hint="--port",
         ) from None
     ready = {
         "ready": True,

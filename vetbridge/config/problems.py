@@ -32,9 +32,13 @@ class Problem:
     warning: bool = False
     """Unwise, but usable."""
 
+    @property
+    def where(self) -> str:
+        """File and line, or the variable's name."""
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
     def __str__(self) -> str:
-        at = self.source if self.line is None else f"{self.source}:{self.line}"
-        return ": ".join(part for part in (at, dotted(self.place), self.text) if part)
+        return ": ".join(part for part in (self.where, dotted(self.place), self.text) if part)
 
 
 class ConfigProblems(ConfigError):

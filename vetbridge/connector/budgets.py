@@ -117,10 +117,13 @@ class Budgets:
             if name in self._budgets:
                 self._budgets[name].pause(seconds)
 
-    def take(self, names: Iterable[str]) -> None:
-        """Takes one place in each named budget, in all at once. Unknown names are a bug and raise ``KeyError``."""
+    def take(self, names: Iterable[str], *, patience: float = 0.0) -> None:
+        """Takes one place in each named budget, in all at once; ``patience`` where it is more than the account's.
+
+        Unknown names are a bug and raise ``KeyError``.
+        """
         named = [self._budgets[name] for name in sorted(set(names))]
-        take_all(named, self._clock, self._patience)
+        take_all(named, self._clock, max(self._patience, patience))
 
     def pause(self, name: str, seconds: float) -> None:
         """Pauses one budget."""

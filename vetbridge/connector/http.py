@@ -39,9 +39,13 @@ TRIES = 3
 LONGEST_WAIT_INSIDE = 5.0
 """Seconds: a longer pause that a vendor asks for goes back to the runner."""
 
+PATIENCE = 90.0
+"""Seconds that one page of a long listing may wait for its budget. A listing that is given up begins again from its
+first page, so one that takes more pages than a budget has calls would never come to its end."""
+
 
 class HttpRefused(Refused):
-    """The vendor refused the request and will refuse it again. Read its words, mend it, then restart VetBridge."""
+    """The vendor refused the request and will refuse it again. Read the message, mend the cause, then restart."""
 
     def __init__(self, message: str, *, status: int, body: Any) -> None:
         super().__init__(message)
@@ -67,6 +71,7 @@ class _Request:
     body: Any
     headers: Mapping[str, str] | None
     write: bool
+    patience: float = 0.0
 
 
 class HttpClient:
@@ -116,9 +121,14 @@ class HttpClient:
         params: Mapping[str, Any] | None = None,
         method: str = "GET",
         body: Any = None,
+        patience: float = 0.0,
     ) -> Answer:
-        """A request that changes nothing (also a search by POST): tried again when it fails on the way."""
-        return self._send(_Request(method, path, params, body, None, write=False), budgets)
+        """A request that changes nothing (also a search by POST): tried again when it fails on the way.
+
+        ``patience``: seconds it may wait for a budget, or for a pause that the vendor asks for. Not for a caller that
+        others wait for.
+        """
+        return self._send(_Request(method, path, params, body, None, write=False, patience=patience), budgets)
 
     def write(
         self,
@@ -137,18 +147,20 @@ class HttpClient:
         what = f"{self._account}: {request.method} {request.path.split('?')[0]}"
 
         def attempt() -> Answer:
-            self._budgets.take(budgets)
+            self._budgets.take(budgets, patience=request.patience)
             answer = self._exchange(what, request)
             if answer.status == 401 and self._refresh is not None:
                 self._refresh()
-                self._budgets.take(budgets)
+                self._budgets.take(budgets, patience=request.patience)
                 answer = self._exchange(what, request)
             return self._judge(what, answer, budgets, write=request.write)
 
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(TRIES),
             wait=_told_or_growing,
-            retry=tenacity.retry_if_exception(_known_not_done),
+            retry=tenacity.retry_if_exception(
+                lambda error: _known_not_done(error, longest=max(LONGEST_WAIT_INSIDE, request.patience))
+            ),
             sleep=self._clock.wait,
             reraise=True,
         )
@@ -156,19 +168,24 @@ class HttpClient:
 
     def _exchange(self, what: str, request: _Request) -> Answer:
         headers = {**(self._authorise() if self._authorise else {}), **(request.headers or {})}
+        content = None
+        if request.body is not None:
+            # In ASCII: half characters that a vendor served are sent back as they came.
+            content = json.dumps(request.body, allow_nan=False).encode("ascii")
+            headers = {"Content-Type": "application/json", **headers}
         params = dict(request.params) if request.params else None
         # The library's time-outs are for one chunk: an answer that trickles would hold its worker for ever.
         latest = self._clock.steady() + LONGEST_ANSWER * self._timeout
         try:
             with self._client.stream(
-                request.method, request.path, params=params, json=request.body, headers=headers
+                request.method, request.path, params=params, content=content, headers=headers
             ) as response:
-                content = bytearray()
+                answered = bytearray()
                 for chunk in response.iter_bytes():
-                    content += chunk
+                    answered += chunk
                     if self._clock.steady() > latest:
                         raise httpx.ReadTimeout("the answer trickles")
-                    if len(content) > MAX_BODY:
+                    if len(answered) > MAX_BODY:
                         # A write that was answered at such length was done, or may have been.
                         too_long = OutcomeUnknown if request.write else BadAnswer
                         raise too_long(f"{what}: the answer is longer than {MAX_BODY} bytes")
@@ -177,7 +194,7 @@ class HttpClient:
         except httpx.HTTPError as error:
             lost = OutcomeUnknown if request.write else _Unreachable
             raise lost(f"{what}: no answer ({type(error).__name__})") from None
-        return Answer(response.status_code, response.headers, _parsed(bytes(content)))
+        return Answer(response.status_code, response.headers, _parsed(bytes(answered)))
 
     def _judge(self, what: str, answer: Answer, budgets: Sequence[str], *, write: bool) -> Answer:
         """The answer where it is a success, else the error that says what the runner does."""
@@ -226,14 +243,18 @@ def _parsed(content: bytes) -> Any:
     if not content.strip():
         return None
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return _UNREADABLE
 
 
-def _known_not_done(error: BaseException) -> bool:
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _known_not_done(error: BaseException, *, longest: float) -> bool:
     if isinstance(error, RateLimited):
-        return error.wait <= LONGEST_WAIT_INSIDE
+        return error.wait <= longest
     return isinstance(error, _Unreachable)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +23,22 @@ class Options(BaseModel):
     """Base of a connector's options: unknown keys are errors, values never change, secrets hide themselves."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def safe_address(value: str) -> str:
+    """A base URL for an options' validator. Secrets travel with every request: plain HTTP is taken for this machine
+    only, where simulators are. Raises ValueError for any other address."""
+    parts = urlsplit(value)
+    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))):
+        return value.rstrip("/")
+    raise ValueError("an address that begins with https:// was expected (http:// only for this machine)")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

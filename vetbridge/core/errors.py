@@ -119,7 +119,7 @@ class SlotTaken(VetBridgeError):
 
 
 class Refused(VetBridgeError):
-    """The vendor refused the write and will refuse it again. Read its words, mend it, then restart VetBridge."""
+    """The vendor refused the write and will refuse it again. Read the message, mend the cause, then restart."""
 
     code = "refused"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +42,9 @@ class Program:
     """By PIMS account; a PIMS that several sites share is read once."""
 
     def close(self) -> None:
-        """Gives back connections and the ledger's file."""
+        """Gives back the vendors' connections."""
         for connector in self.connectors.values():
             connector.close()
-        self.ledger.close()
 
 
 def build_connectors(loaded: Loaded, clock: Clock, *, ledger: Ledger | None = None) -> dict[str, Accounted]:
@@ -82,8 +81,11 @@ def assembled(
     """The whole program, as the only one that works on its ledger. Raises ``LedgerLocked`` where another one does."""
     clock = clock or SystemClock()
     config = loaded.config
-    with single_instance(config.ledger.path):
-        ledger = open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)
+    with (
+        single_instance(config.ledger.path),
+        closing(open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)) as ledger,
+        closing(_program(loaded, clock, ledger, point)) as program,
+    ):
         with ledger.write() as tx:
             changes.release_all(tx)
             changes.reopen_failures(tx)
@@ -91,13 +93,11 @@ def assembled(
             for name, account in config.accounts.items():
                 accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
             run_id = changes.begin_run(tx, command)
-        program = _program(loaded, clock, ledger, point)
         try:
             yield program
         finally:
             with ledger.write() as tx:
                 changes.end_run(tx, run_id)
-            program.close()
 
 
 def _program(loaded: Loaded, clock: Clock, ledger: Ledger, point: Point | None) -> Program:

@@ -6,11 +6,13 @@ vendor.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.loader import Loaded
@@ -21,6 +23,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Check, Connector, Unlinked
 from vetbridge.core.errors import (
     AuthFailed,
+    BadAnswer,
     ConfigError,
     LedgerError,
     MappingError,
@@ -43,6 +46,14 @@ SHARED_LISTS = ("appointment_type", "resource", "species")
 """Code lists whose words go from the booking side to the PIMS."""
 
 _SILENT = frozenset(error.advice() for error in (AuthFailed, RateLimited, Unavailable))
+_HERE: Mapping[str, str] = MappingProxyType(
+    {
+        Unavailable.advice(): "Look at the network, and at base_url in the account's options. If both are right, the "
+        "vendor is down: a running VetBridge waits and tries again by itself.",
+        BadAnswer.advice(): "Look at what the account's options name. If it is right, send this line to support.",
+    }
+)
+"""Advice for a running VetBridge, and what stands in its place here: mostly something in the config is wrong."""
 
 
 class Mark(StrEnum):
@@ -87,7 +98,7 @@ def check_config(loaded: Loaded) -> Iterator[Line]:
             name=dotted(problem.place) or "file",
             mark=Mark.WARN if problem.warning else Mark.WRONG,
             text=problem.text,
-            advice="" if problem.warning else ConfigError.advice(),
+            advice="" if problem.warning else f"It stands in {problem.where}. Mend it, then run this again.",
             exit_code=0 if problem.warning else ConfigError.exit_code,
         )
     if all(problem.warning for problem in problems):
@@ -246,10 +257,11 @@ def _misfits(placeholder: Placeholder, client: object, pet: object) -> Iterator[
 def _folder(path: Path) -> Line:
     """Whether a ledger can be made at ``path``. Nothing is made."""
     folder = next((each for each in path.parents if each.exists()), path.parent)
-    if folder.is_dir():
-        return _ok("ledger", "file", "there is none yet; `vetbridge run` or `vetbridge sync` makes it")
-    error = LedgerError(f"{folder} is no folder; correct ledger.path in the config")
-    return wrong("ledger", "file", error)
+    if not folder.is_dir():
+        return wrong("ledger", "file", LedgerError(f"{folder} is no folder; correct ledger.path in the config"))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return wrong("ledger", "file", LedgerError(f"the folder {folder} cannot be written to by this user"))
+    return _ok("ledger", "file", "there is none yet; `vetbridge run` or `vetbridge sync` makes it")
 
 
 def _of_check(subject: str, check: Check, code: int) -> Line:
@@ -258,8 +270,8 @@ def _of_check(subject: str, check: Check, code: int) -> Line:
         subject=subject,
         name=check.name,
         mark=mark,
-        text=check.text,
-        advice=check.advice,
+        text=check.text.removeprefix(f"{subject}: "),
+        advice=_HERE.get(check.advice, check.advice),
         exit_code=code if mark is Mark.WRONG else 0,
     )
 
@@ -275,7 +287,7 @@ def wrong(subject: str, name: str, error: VetBridgeError) -> Line:
         subject=subject,
         name=name,
         mark=Mark.WRONG,
-        text=error.message,
-        advice=error.advice(),
+        text=error.message.removeprefix(f"{subject}: "),
+        advice=_HERE.get(error.advice(), error.advice()),
         exit_code=error.exit_code if own else ConfigError.exit_code,
     )

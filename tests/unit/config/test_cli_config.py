@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +61,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unt
 
 def test_a_sound_config_is_fine(run) -> None:  # type: ignore[no-untyped-def]
     result = run(SOUND, "check")
-    assert (result.exit_code, result.stdout) == (0, "fine: 2 accounts, 1 sites\n")
+    assert (result.exit_code, result.stdout) == (0, "fine: 2 accounts, 1 site\n")
 
 
 def test_problems_are_data_and_end_with_three(run) -> None:  # type: ignore[no-untyped-def]
@@ -145,6 +147,16 @@ def test_show_of_a_broken_config_ends_with_three(run) -> None:  # type: ignore[n
 )
 def test_nothing_steers_the_terminal(text: str, shown: str) -> None:
     assert safe(text) == shown
+
+
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    ask = "from vetbridge.cli.output import emit_json, say\nfor _ in range(3): say('x' * 100_000)\nemit_json('x', {})"
+    with subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.read(1)
+        child.stdout.close()
+        assert (child.wait(60), child.stderr.read()) == (0, b"")
 
 
 def test_json_holds_moments_and_refuses_secrets(capsys: pytest.CaptureFixture[str]) -> None:

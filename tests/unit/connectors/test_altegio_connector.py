@@ -342,6 +342,18 @@ def test_a_lost_answer_is_found_by_looking(
     assert again["state"] == "deleted"
 
 
+def test_a_visit_that_was_moved_to_another_day_is_found_by_looking(
+    serve: Callable[..., AltegioSimulator],
+) -> None:
+    clock = FakeClock()
+    altegio = side(serve(clock=clock), clock=clock)
+    id_ = made(altegio).id
+    moved = Instant(at(9).utc + timedelta(days=3), ZONE)
+    altegio.apply(update(Kind.APPOINTMENT, id_, mapper().write(Kind.APPOINTMENT, {"start": moved})))
+    altegio.apply(create(Kind.APPOINTMENT, visit(start=at(12)), "VB-0000000002"))
+    assert [native["id"] for native in altegio.look(create(Kind.APPOINTMENT, visit(), STAMP))] == [id_]
+
+
 def test_pets_stand_in_the_clients_field(altegio: AltegioConnector, simulator: AltegioSimulator) -> None:
     owner = altegio.apply(create(Kind.CLIENT, JANE)).id
     bella = altegio.apply(create(Kind.PET, {"client_id": owner, "name": "Bella", "species": "dog"}))
@@ -595,10 +607,67 @@ def test_a_stamp_far_ahead_is_no_cursor(scripted: Callable[..., AltegioConnector
     assert cursor == "2026-03-01T10:00:00Z"
 
 
+def test_a_stamp_an_hour_ahead_hides_no_change(scripted: Callable[..., AltegioConnector]) -> None:
+    # Summer times with the winter offset were seen (section 8.1): an hour west of Greenwich is an hour ahead.
+    now = datetime.now(UTC).replace(microsecond=0)
+    data = rows(1, 1, (now + timedelta(hours=1)).isoformat())
+    altegio = scripted(lambda *_: (200, {"data": data, "meta": {"total_count": 1}}))
+    _, cursor = everything(altegio, Kind.CLIENT)
+    assert datetime.fromisoformat(cursor) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("changed_after_zone", ["either", "site"])
+def test_when_clocks_go_back_no_change_of_the_hour_that_occurs_twice_is_missed(
+    scripted: Callable[..., AltegioConnector], changed_after_zone: str
+) -> None:
+    asked: list[str] = []
+
+    def script(_m: str, _p: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        asked.extend(query["changed_after"])
+        return 200, {"data": [], "meta": {"total_count": 0}}
+
+    altegio = scripted(script, zone="America/Los_Angeles", changed_after_zone=changed_after_zone, overlap_seconds=0)
+    # 01:58 in summer time; two minutes later the clock shows 01:00 again, and a side that compares its local
+    # times must still show what changes then.
+    list(altegio.changes(Kind.CLIENT, "2026-11-01T08:58:00Z"))
+    assert asked[0] <= "2026-11-01T01:00:00"
+
+
+def test_a_listing_longer_than_the_limits_allow_in_a_minute_comes_to_its_end(
+    serve: Callable[..., AltegioSimulator],
+) -> None:
+    simulator = serve(clients=900)
+    clock = FakeClock()
+    environment = Environment(account="altegio-city", zone=ZONE, clock=clock, timeout=5.0)
+    tokens = {name: Secret.of(simulator.credentials[name]) for name in ("partner_token", "user_token")}
+    altegio = build(options(simulator.base_url, page_size=1, **tokens), environment)
+    assert len(everything(altegio, Kind.CLIENT)[0]) == len(simulator.store.all("client")) > 200
+    assert clock.steady() > 60
+    altegio.close()
+
+
+def test_half_a_character_that_altegio_holds_is_sent_back_as_it_came(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    id_ = made(altegio).id
+    row = simulator.store.get("record", int(id_)) or {}
+    simulator.store.put("record", int(id_), {**row, "comment": "half \ud83d"})
+    altegio.apply(update(Kind.APPOINTMENT, id_, {"seance_length": 1800}))
+    assert (simulator.store.get("record", int(id_)) or {})["comment"] == "half \ud83d"
+
+
+@pytest.mark.parametrize("token", ["t\u00f6ken", "to\nken"])
+def test_a_token_that_no_header_takes_is_named_and_not_shown(simulator: AltegioSimulator, token: str) -> None:
+    with pytest.raises(AuthFailed) as raised:
+        side(simulator, user_token=Secret.of(token)).get(Kind.CLIENT, "1")
+    assert token not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
         ((200, {"success": False, "data": None, "meta": {"message": "Jane Smith"}}), BadAnswer),
+        ((200, b'{"success": true, "data": {"id": 5, "discount": NaN}}'), BadAnswer),
         ((200, b"<html>Jane Smith</html>"), BadAnswer),
         ((200, {"success": True, "data": {"id": 77}}), BadAnswer),
         ((402, {"meta": {"message": "Jane Smith"}}), AuthFailed),

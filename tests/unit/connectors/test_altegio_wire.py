@@ -212,6 +212,27 @@ def test_the_pet_of_a_visit_is_written_to_custom_fields() -> None:
     assert body["custom_fields"]["other"] == "x"
 
 
+@pytest.mark.parametrize(
+    ("hidden", "field"),
+    [({"email": "j***@example.org"}, "email"), ({"surname": "S."}, "surname"), ({"surname": "S"}, "surname")],
+)
+def test_what_is_hidden_is_never_written_over_what_stands(hidden: dict[str, str], field: str) -> None:
+    card = {"id": 5, "name": "Jane", "surname": "Smith", "phone": "+447700900123", "email": "j@e.org", **hidden}
+    with pytest.raises(wire.Incomplete, match=field):
+        wire.client_body({"given_name": "Janet"}, card)
+    body = wire.client_body({"family_name": "Jones", "emails": ["j@e.org"]}, card)
+    assert (body["surname"], body["email"]) == ("Jones", "j@e.org")
+    assert field not in wire.record_client(card)
+
+
+def test_an_email_address_that_may_be_hidden_is_left_alone() -> None:
+    card = {"id": 5, "name": "Jane", "phone": "+447700900123", "email": ""}
+    assert "email" not in wire.client_body({"given_name": "Janet"}, card)
+    assert "email" not in wire.record_client(card)
+    assert wire.client_body({"emails": []}, card)["email"] == ""
+    assert wire.client({**card, "email": "j***@example.org"})["emails"] == []
+
+
 def test_what_altegio_demands_is_named_and_not_invented() -> None:
     with pytest.raises(wire.Incomplete, match="phone"):
         wire.client_body({"given_name": "Jane", "phones": []})

@@ -448,10 +448,35 @@ def test_after_a_lost_answer_the_record_is_found_exactly_where_it_landed(
 
 def test_a_look_does_not_take_another_visit_for_ours(side: EzyVet) -> None:
     side.apply(visit(stamp="VB-0000000002"))
-    side.apply(visit(start_at=START + 900))
-    side.apply(visit(contact_id="1001", animal_id="5001"))
+    side.apply(visit(description="limping"))
 
     assert list(side.look(visit())) == []
+
+
+@pytest.mark.parametrize("meanwhile", [{"start_at": START + 900}, {"contact_id": "1001", "animal_id": "5001"}])
+def test_a_look_finds_our_visit_though_staff_moved_it_to_another_time_or_owner(
+    side: EzyVet, meanwhile: dict[str, Any]
+) -> None:
+    made = side.apply(visit())
+    side.apply(change(Kind.APPOINTMENT, made.id, **meanwhile))
+
+    assert [native["id"] for native in side.look(visit())] == [made.id]
+
+
+def test_a_look_does_not_take_the_dead_pet_of_that_name_or_another_animal_for_our_pet(
+    simulator: EzyVetSimulator, side: EzyVet
+) -> None:
+    write = create(Kind.PET, contact_id="1001", name="Bella", species_id="1", sex_id="5")
+    dead = side.apply(write).id
+    row = simulator.store.get("animal", int(dead))
+    assert row is not None
+    simulator.store.put("animal", int(dead), {**row, "is_dead": True})
+    side.apply(create(Kind.PET, contact_id="1001", name="Bella", species_id="2", sex_id="5"))
+
+    assert list(side.look(write)) == []
+
+    made = side.apply(write).id
+    assert [native["id"] for native in side.look(write)] == [made]
 
 
 def test_a_look_finds_our_visit_though_staff_cancelled_it_and_wrote_around_it(side: EzyVet) -> None:
@@ -707,6 +732,75 @@ def test_a_count_that_is_never_reached_is_told_and_does_not_loop() -> None:
     assert len(vendor.asked) == 3
 
 
+def test_a_poll_that_did_not_bring_all_rows_begins_there_again() -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        status, headers, body = rows("animal", {"id": 1, "modified_at": 1760000100}, total=2)
+        body["meta"]["timestamp"] = 1760000200
+        return status, headers, body
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        assert list(side.changes(Kind.PET, "1760000000"))[-1].cursor == "1760000000"
+
+
+def test_a_look_that_did_not_bring_all_rows_does_not_say_that_nothing_is_there() -> None:
+    with (
+        Vendor(lambda *_: rows("appointment", total=1)) as vendor,
+        connected(vendor.url) as side,
+        pytest.raises(BadAnswer) as caught,
+    ):
+        list(side.look(visit()))
+
+    assert caught.value.code == "rows-missing"
+
+
+def test_a_listing_that_does_not_count_its_pages_is_read_to_its_end() -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        page = int(query["page"])
+        return 200, {}, {"items": [{"animal": {"id": n}} for n in range(page * 2, page * 2 + 2)] if page < 4 else []}
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        pages = list(side.changes(Kind.PET, None))
+
+    assert len(found(pages)) == 6
+    assert (pages[-1].total, [page.last for page in pages]) == (6, [False, False, False, True])
+
+
+@pytest.mark.parametrize("ahead", [3600, 10**12])
+def test_a_clock_of_the_vendors_that_is_ahead_hides_no_change(ahead: int) -> None:
+    now = int(datetime.now(UTC).timestamp())
+
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        status, headers, body = rows(
+            "animal", {"id": 1, "modified_at": now - 60}, {"id": 2, "modified_at": now + ahead}
+        )
+        body["meta"]["timestamp"] = now + ahead
+        return status, headers, body
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        assert list(side.changes(Kind.PET, str(now - 90)))[-1].cursor == str(now - 60)
+
+
+def test_a_time_that_only_a_later_page_tells_is_no_cursor() -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        page = int(query["page"])
+        status, headers, body = rows("animal", {"id": page, "modified_at": 1760000000}, page=page, pages=2, total=2)
+        if page == 2:
+            body["meta"]["timestamp"] = 1760000999
+        return status, headers, body
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        assert list(side.changes(Kind.PET, None))[-1].cursor == "1760000000"
+
+
+def test_a_listing_longer_than_the_limits_allow_in_a_minute_comes_to_its_end(simulator: EzyVetSimulator) -> None:
+    clock = FakeClock()
+    with connected(simulator, clock=clock, scale=1.0, page_size=1) as side:
+        for since in (None, "1"):
+            began = clock.steady()
+            assert len(found(list(side.changes(Kind.CLIENT, since)))) == CLIENTS + 1
+            assert clock.steady() > began + 60
+
+
 def test_without_a_server_time_the_cursor_is_the_newest_change_seen() -> None:
     seen = rows("animal", {"id": 1, "modified_at": "1760000000"}, {"id": 2, "modified_at": 1750000000})
     with Vendor(lambda *_: seen) as vendor, connected(vendor.url) as side:
@@ -834,3 +928,9 @@ def test_the_options_hide_the_secret_and_refuse_unknown_keys() -> None:
     for wrong in ({"clientid": 1}, {"detail_types": {"mail": 1}}, {"page_size": 0}, {"block_types": ["Block"]}):
         with pytest.raises(ValueError, match="validation error"):
             EzyVetOptions.model_validate({**options, **wrong})
+
+
+@pytest.mark.parametrize("address", ["http://api.ezyvet.com", "ftp://127.0.0.1", "api.ezyvet.com", "https://"])
+def test_the_secret_travels_encrypted_or_not_at_all(address: str) -> None:
+    with pytest.raises(ValueError, match="https://"), connected(address):
+        pass

@@ -246,6 +246,17 @@ def test_filters_are_written_as_the_sheet_says() -> None:
     assert str(Where.within(None, 9)) == '{"lt":9}'
 
 
+def test_an_error_behind_a_remark_is_an_error() -> None:
+    messages = [{"level": "info", "text": "slow"}, {"level": "error", "type": "Broken"}]
+    with pytest.raises(BadAnswer, match="Broken"):
+        wire.listing({"items": [], "messages": messages}, "contact", "GET /v1/contact")
+
+
+def test_what_somebody_typed_is_never_read_as_operators() -> None:
+    assert json.loads(str(Where.equals('{"neq":""}'))) == {"eq": '{"neq":""}'}
+    assert json.loads(str(Where.equals(' ["x"]'))) == {"eq": ' ["x"]'}
+
+
 @pytest.mark.parametrize(
     ("where", "value", "passes"),
     [

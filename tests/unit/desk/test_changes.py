@@ -40,10 +40,24 @@ def test_lists_are_narrowed_by_state_site_account_and_kind(desk: Desk, ledger: L
         (["--account", "ezyvet-city"], [pims]),
         (["--kind", "client"], [pims]),
         (["--kind", "appointment", "--state", "done", "--site", "city"], [done]),
-        (["--site", "nowhere"], []),
+        (["--site", "north", "--state", "failed"], []),
     ):
         assert [each["id"] for each in desk.data("changes", "list", *arguments)["changes"]] == expected
-    assert "No change fits." in desk.run("changes", "list", "--site", "nowhere").stdout
+    assert "No change fits." in desk.run("changes", "list", "--site", "north", "--state", "failed").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["changes", "list", "--site", "citi"], "no site is called 'citi'; did you mean 'city'?"),
+        (["changes", "list", "--account", "x"], "no account is called 'x'; known are altegio-city, ezyvet-city"),
+        (["review", "list", "--site", "citi"], "no site is called 'citi'; did you mean 'city'?"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_empty_list(desk: Desk, ledger: Ledger, arguments: list[str], words: str) -> None:
+    result = desk.run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
 
 
 def test_since_keeps_what_moved_within_the_span(desk: Desk, settled: Settled) -> None:
@@ -115,6 +129,13 @@ def test_an_unknown_number_is_a_usage_error(desk: Desk, ledger: Ledger) -> None:
     result = desk.run("changes", "show", "99")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "there is no change 99" in result.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "x", "9" * 30])
+def test_what_can_be_no_number_is_a_usage_error(desk: Desk, ledger: Ledger, number: str) -> None:
+    result = desk.run("changes", "show", number)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "ID" in result.stderr
 
 
 def test_the_story_of_a_parked_booking(desk: Desk, parked: Parked) -> None:

@@ -141,7 +141,7 @@ def test_a_vendor_that_does_not_answer_does_not_hide_the_other(town: Desk, pims:
     assert found["altegio-city", "location"]["mark"] == "OK"
     wrong = [each for each in found.values() if each["mark"] == "WRONG"]
     assert {each["subject"] for each in wrong} == {"ezyvet-city"}
-    assert all("tries again by itself" in each["advice"] for each in wrong)
+    assert all("base_url" in each["advice"] for each in wrong), "before the first start an address is mostly wrong"
 
 
 def test_refused_credentials_are_told_with_what_to_do(town: Desk) -> None:
@@ -154,7 +154,9 @@ def test_refused_credentials_are_told_with_what_to_do(town: Desk) -> None:
 def test_what_has_to_be_mended_here_decides_the_exit_code(town: Desk, pims: Simulator) -> None:
     pims.begin_outage(3600)
     (town.folder / "user").unlink()
-    assert checks(town, 3)["config", "accounts.altegio-city.options.user_token"]["mark"] == "WRONG"
+    line = checks(town, 3)["config", "accounts.altegio-city.options.user_token"]
+    assert line["mark"] == "WRONG"
+    assert f"{town.config_path.name}:" in line["advice"], "file and line"
 
 
 def test_a_config_that_cannot_be_read(desk: Desk) -> None:
@@ -213,6 +215,11 @@ def test_a_folder_that_is_none_takes_no_ledger(town: Desk) -> None:
     config["ledger"]["path"] = "in-the-way/vetbridge.db"
     town.save(config)
     assert "is no folder" in checks(town, 6)["ledger", "file"]["text"]
+
+
+def test_a_folder_that_cannot_be_written_to_takes_no_ledger(town: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, _mode: path != town.ledger_path.parent)
+    assert "cannot be written to" in checks(town, 6)["ledger", "file"]["text"]
 
 
 def test_seconds_are_not_wasted_on_a_clock_that_is_nearly_right(town: Desk, settled: Settled) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 
 from tests.unit.desk.practice import ZONE, Desk, Parked, Settled, park, receive
 from vetbridge.core.instants import Instant
@@ -173,6 +176,21 @@ def test_text_for_every_trouble_at_once(desk: Desk, ledger: Ledger, parked: Park
     ):
         assert words in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.fixture
+def log() -> Iterator[None]:
+    """`sync` sends the log to its standard error, which is gone when the command has ended."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("log")
+def test_a_sync_that_cannot_begin_says_so_as_data(desk: Desk) -> None:
+    with single_instance(desk.ledger_path):
+        result = desk.run("sync", "--json")
+    assert result.exit_code == 6
+    assert json.loads(result.stdout)["problems"][0]["code"] == "ledger-locked"
 
 
 @pytest.mark.parametrize("command", ["status", "changes list", "review list", "changes show 1"])
