@@ -181,13 +181,12 @@ def next_due(tx: Transaction, lane: str) -> Change | None:
     ).first()
 
 
-def begin(tx: Transaction, change_id: int) -> tuple[Change, Record]:
+def begin(tx: Transaction, change_id: int) -> Change:
     """Notes the hint counter that the coming read belongs to."""
     change = tx.session.get_one(Change, change_id)
-    record = tx.session.get_one(Record, change.record_id)
-    change.hint = record.hints
+    change.hint = tx.session.get_one(Record, change.record_id).hints
     change.tries += 1
-    return change, record
+    return change
 
 
 def seen(tx: Transaction, change_id: int, *, visit_at: datetime) -> None:

@@ -90,11 +90,10 @@ class Engine:
             if row is None or self._held_back(row.site, accounts.not_answering(tx)):
                 return False
             assert row.id is not None  # noqa: S101 - it came from the ledger
-            change, _record = changes.begin(tx, row.id)
+            change = changes.begin(tx, row.id)
             job = Job(
                 change_id=row.id,
                 record_id=change.record_id,
-                hint=change.hint,
                 kind=change.kind,
                 remote_id=change.remote_id,
                 received_at=change.received_at,

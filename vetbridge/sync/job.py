@@ -17,8 +17,6 @@ class Job:
 
     change_id: int
     record_id: int
-    hint: int
-    """The record's hint counter when the work began."""
     kind: str
     remote_id: str
     received_at: datetime

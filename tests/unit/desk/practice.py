@@ -251,7 +251,7 @@ def park(ledger: Ledger, start: Instant, *, remote_id: str = "30001", why: str =
                 Pet(id="5003", client_id="1002", name="Rex", species="dog", deceased=True),
             ],
         )
-        row, _record = changes.begin(tx, change)
+        row = changes.begin(tx, change)
         row.visit_at = start.utc
         action = actions.intend(
             tx,

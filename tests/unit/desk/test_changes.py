@@ -198,7 +198,7 @@ def test_the_story_of_a_match_shows_what_decided(desk: Desk, ledger: Ledger) -> 
 def test_the_story_of_a_lost_answer(desk: Desk, ledger: Ledger) -> None:
     with ledger.write() as tx:
         change = receive(tx, "30009")
-        row, _record = changes.begin(tx, change)
+        row = changes.begin(tx, change)
         action = actions.intend(
             tx,
             row,
