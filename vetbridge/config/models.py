@@ -295,7 +295,7 @@ OWNED_FIELDS = tuple(
     f"{kind.value}.{field.name}"
     for kind, record in RECORD_TYPES.items()
     for field in fields(record)
-    if field.name not in ("id", "version")
+    if field.name not in ("id", "stamp", "version")
 )
 """Every field that may have an owner."""
 

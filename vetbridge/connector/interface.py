@@ -160,6 +160,8 @@ class Write:
     id: str | None
     native: Native
     stamp: str = ""
+    beside: bool = False
+    """A person wants it although the time is taken: where the side lets the caller decide, it goes beside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,8 @@ class Appointment:
     notes: str = ""
     cancelled_by: str = ""
     cancel_reason: str = ""
+    stamp: str = ""
+    """VetBridge's mark, where the side has a field for it. Elsewhere it stands in a block of the notes."""
     version: str | None = field(default=None, compare=False)
 
 

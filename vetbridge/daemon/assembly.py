@@ -11,6 +11,7 @@ from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Site
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.clock import Clock, SystemClock
+from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, plugin
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
@@ -24,6 +25,9 @@ from vetbridge.sync.pair import End, Pair, Placeholder, Timings
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
 from vetbridge.sync.writing import Point
+
+Wrap = Callable[[str, Connector], Connector]
+"""Puts something around the connector of an account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,13 @@ class Program:
             connector.close()
 
 
-def build_connectors(loaded: Loaded, clock: Clock, *, ledger: Ledger | None = None) -> dict[str, Accounted]:
-    """One connector per account. With a ledger, budgets that a vendor paused stay paused over a restart."""
+def build_connectors(
+    loaded: Loaded, clock: Clock, *, ledger: Ledger | None = None, wrap: Wrap | None = None
+) -> dict[str, Accounted]:
+    """One connector per account. With a ledger, budgets that a vendor paused stay paused over a restart.
+
+    ``wrap`` puts something around each connector: a dry run, for one.
+    """
     built: dict[str, Accounted] = {}
     for name, account in loaded.config.accounts.items():
         site = _site_of(loaded, name)
@@ -62,7 +71,8 @@ def build_connectors(loaded: Loaded, clock: Clock, *, ledger: Ledger | None = No
             pauses=_pauses(ledger, name),
             on_pause=_keep_pauses(ledger, name),
         )
-        built[name] = Accounted(plugin(account.connector).build(account.options, environment), name, clock)
+        connector = plugin(account.connector).build(account.options, environment)
+        built[name] = Accounted(wrap(name, connector) if wrap else connector, name, clock)
     return built
 
 
@@ -84,7 +94,7 @@ def assembled(
     with (
         single_instance(config.ledger.path),
         closing(open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)) as ledger,
-        closing(_program(loaded, clock, ledger, point)) as program,
+        closing(build_program(loaded, clock, ledger, point=point)) as program,
     ):
         with ledger.write() as tx:
             changes.release_all(tx)
@@ -100,8 +110,11 @@ def assembled(
                 changes.end_run(tx, run_id)
 
 
-def _program(loaded: Loaded, clock: Clock, ledger: Ledger, point: Point | None) -> Program:
-    connectors = build_connectors(loaded, clock, ledger=ledger)
+def build_program(
+    loaded: Loaded, clock: Clock, ledger: Ledger, *, point: Point | None = None, wrap: Wrap | None = None
+) -> Program:
+    """The parts, put together over a ledger that is open. ``assembled`` is for work in earnest."""
+    connectors = build_connectors(loaded, clock, ledger=ledger, wrap=wrap)
     timeout = loaded.config.timings.request_timeout
     pairs = tuple(
         Pair(

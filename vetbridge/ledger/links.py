@@ -26,6 +26,21 @@ def of_booking(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Li
     ).first()
 
 
+def of_pims(tx: Transaction, account: str, kind: Kind, pims_id: str) -> Link | None:
+    """The link of a PIMS record, a primary one before a member; of several pairs on one PIMS the oldest."""
+    return tx.session.exec(
+        select(Link)
+        .where(
+            Link.pims_account == account,
+            Link.kind == kind,
+            Link.pims_id == pims_id,
+            col(Link.ended_at).is_(None),
+        )
+        .order_by(col(Link.role).desc(), col(Link.id))
+        .limit(1)
+    ).first()
+
+
 def put(
     tx: Transaction,
     *,

@@ -1,4 +1,4 @@
-"""Review items: questions for a person."""
+"""Review items: questions for a person, and what the person answered."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.records import Kind
+from vetbridge.ledger import changes
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Change, Review
+from vetbridge.ledger.tables import Change, Record, Review
+
+ANSWER_SOURCE = "answer"
+"""Source of the change in which an answer is carried out."""
 
 
 def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None, question: Any) -> Review:
     """Opens a question about a record, or brings the one that is open up to date."""
     assert change.id is not None  # noqa: S101 - it came from the ledger
-    row = open_item(tx, change.record_id)
+    row = open_item(tx, change.record_id) or _waiting(tx, change.record_id)
     if row is None:
         row = Review(
             record_id=change.record_id,
@@ -26,6 +32,9 @@ def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None,
             opened_at=tx.now,
         )
         tx.session.add(row)
+    # An answer that could not be carried out is asked for again: what it met is new.
+    row.state = "open"
+    row.answer = ""
     row.change_id = change.id
     row.why = why
     row.visit_at = visit_at
@@ -67,3 +76,73 @@ def open_items(tx: Transaction) -> tuple[Review, ...]:
 def question(tx: Transaction, item: Review) -> Any:
     """What the item asks, with the booking and the candidates."""
     return None if item.question_sealed is None else rich(tx.sealer.open(item.question_sealed))
+
+
+def item(tx: Transaction, item_id: int) -> Review | None:
+    """The question of this number, open or not."""
+    return tx.session.get(Review, item_id)
+
+
+def answer(tx: Transaction, item: Review, given: Answer, by: str) -> Change | None:
+    """Keeps a person's answer, and wakes the record so that it is carried out; returns the change that does it.
+
+    None for a question about a whole pair, which no record carries out.
+    """
+    item.state = "answered"
+    item.answer = given.choice
+    item.answer_client_id = given.client_id
+    item.answer_pet_id = given.pet_id
+    item.answered_by = by
+    item.answered_at = tx.now
+    item.applied_at = None
+    item.snoozed_until = None
+    if item.record_id is None:
+        return None
+    record = tx.session.get_one(Record, item.record_id)
+    return changes.receive(
+        tx,
+        site=item.site,
+        account=record.account,
+        kind=Kind(record.kind),
+        remote_id=record.remote_id,
+        source=ANSWER_SOURCE,
+    )
+
+
+def answered(tx: Transaction, record_id: int) -> tuple[Review, Answer] | None:
+    """The answer about a record that is still to be carried out."""
+    row = _waiting(tx, record_id)
+    if row is None:
+        return None
+    return row, Answer(choice=Choice(row.answer), client_id=row.answer_client_id, pet_id=row.answer_pet_id)
+
+
+def applied(tx: Transaction, item: Review) -> None:
+    """The answer was carried out."""
+    row = tx.session.get_one(Review, item.id)
+    row.applied_at = tx.now
+    row.closed_at = tx.now
+    row.closed_why = "answered"
+
+
+def reopen(tx: Transaction, item: Review) -> None:
+    """Asks the same question again: its answer was taken back."""
+    row = tx.session.get_one(Review, item.id)
+    row.state = "open"
+    row.answer = ""
+    row.applied_at = None
+    row.closed_at = None
+    row.closed_why = ""
+
+
+def snooze(tx: Transaction, item: Review, until: datetime) -> None:
+    """Not now: the question comes back at ``until``."""
+    item.snoozed_until = until
+
+
+def _waiting(tx: Transaction, record_id: int) -> Review | None:
+    return tx.session.exec(
+        select(Review).where(
+            Review.record_id == record_id, Review.state == "answered", col(Review.applied_at).is_(None)
+        )
+    ).first()

@@ -264,6 +264,8 @@ class Action(SQLModel, table=True):
     payload_sealed: bytes | None = _sealed()
     fields: str = ""
     """Names of the fields it writes."""
+    fused: bool = False
+    """It counts against the fuse: it cancels, moves or overwrites, and no person asked for just this."""
     created_at: datetime = _moment()
     answered_at: datetime | None = _moment(nullable=True)
 
@@ -299,11 +301,12 @@ class Review(SQLModel, table=True):
 
     __tablename__ = "review"
     id: int | None = Field(default=None, primary_key=True)
-    record_id: int = Field(foreign_key="record.id", index=True)
+    record_id: int | None = Field(default=None, foreign_key="record.id", index=True)
+    """None for a question about a whole pair: the fuse's."""
     change_id: int = Field(foreign_key="change.id")
     site: str
     state: str = Field(index=True)
-    """``open``, ``answered``, ``closed``."""
+    """``open``, ``answered`` (``applied_at`` says whether it was carried out), ``closed`` (the facts answered it)."""
     why: str
     """A stable reason code."""
     visit_at: datetime | None = _moment(nullable=True)
@@ -311,6 +314,66 @@ class Review(SQLModel, table=True):
     opened_at: datetime = _moment()
     closed_at: datetime | None = _moment(nullable=True)
     closed_why: str = ""
+    snoozed_until: datetime | None = _moment(nullable=True)
+    """Somebody said "not now"."""
+    answer: str = ""
+    """A ``vetbridge.core.answers.Choice``; empty where nobody has answered."""
+    answer_client_id: str | None = None
+    answer_pet_id: str | None = None
+    answered_by: str = ""
+    answered_at: datetime | None = _moment(nullable=True)
+    applied_at: datetime | None = _moment(nullable=True)
+
+
+class Worklist(SQLModel, table=True):
+    """A line of the work list: a write that a person carries out in the PIMS, confirmed by read-back."""
+
+    __tablename__ = "worklist"
+    id: int | None = Field(default=None, primary_key=True)
+    record_id: int = Field(foreign_key="record.id", index=True)
+    """The record whose work needs it."""
+    site: str
+    account: str
+    kind: str
+    remote_id: str
+    """The record to change, by its id at ``account``."""
+    task: str
+    """``relink``: put the visit on its owner and pet; ``contact``: take over what a client's contact is now."""
+    state: str = Field(index=True)
+    """``open``, ``done`` (a person says so), ``confirmed`` (a read shows it), ``struck`` (no longer wanted)."""
+    details_sealed: bytes | None = _sealed()
+    """What is to be set, by canonical field."""
+    visit_at: datetime | None = _moment(nullable=True)
+    opened_at: datetime = _moment()
+    done_at: datetime | None = _moment(nullable=True)
+    done_by: str = ""
+    closed_at: datetime | None = _moment(nullable=True)
+    closed_why: str = ""
+
+
+class Pause(SQLModel, table=True):
+    """A person said that nothing is to be done with an account or a site until it is resumed."""
+
+    __tablename__ = "pause"
+    scope: str = Field(primary_key=True)
+    """``account`` or ``site``."""
+    name: str = Field(primary_key=True)
+    until: datetime | None = _moment(nullable=True)
+    """None: until somebody resumes it."""
+    since: datetime = _moment()
+    by: str = ""
+
+
+class Fuse(SQLModel, table=True):
+    """The fuse of one pair: how much was let through by a person, and whether it has blown."""
+
+    __tablename__ = "fuse"
+    site: str = Field(primary_key=True)
+    blown_at: datetime | None = _moment(nullable=True)
+    counted_from: datetime | None = _moment(nullable=True)
+    """Writes before this moment count no more: a person has let them through."""
+    allowance: int = 0
+    """So many more than the limit may go through within an hour after ``counted_from``."""
 
 
 class Run(SQLModel, table=True):

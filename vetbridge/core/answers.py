@@ -1,0 +1,85 @@
+"""What a person may answer to a question, and what an answer is.
+
+Which choices a question offers depends on why it was asked; nobody else decides that, so that every screen offers
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Choice(StrEnum):
+    """What a person may say."""
+
+    LINK = "link"
+    """The visit belongs to this client, and to this pet."""
+    NEW = "new"
+    """The owner is new: make a client and a pet."""
+    BOOKING = "booking"
+    """The booking side is right: bring the PIMS into line."""
+    PIMS = "pims"
+    """The PIMS is right: bring the booking side into line."""
+    KEEP = "keep"
+    """Leave both sides as they are."""
+    AGAIN = "again"
+    """Try again, and do it this time: the obstacle is known, or it is gone."""
+    ALLOW = "allow"
+    """The many changes that the fuse holds back are meant: let them through."""
+    UNDO = "undo"
+    """Take an answer back: the visit is nobody's for certain again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer. ``client_id`` and ``pet_id`` are ids in the PIMS, for ``link``; without ``pet_id`` the booked pet
+    is looked for among the client's, and made where it is not there."""
+
+    choice: Choice
+    client_id: str | None = None
+    pet_id: str | None = None
+
+
+FUSE = "fuse-blown"
+"""Why of the question about a fuse that has blown."""
+ADOPT = "adopt"
+"""Why of the question about a visit that another booking system left in the PIMS without its owner."""
+PROPOSAL = "contact-changed"
+"""Why of the question whether the PIMS takes over what was changed about a client at the booking side."""
+TWICE = "found-twice"
+"""Why of the question about a write that stands twice after a lost answer."""
+SLOT_TAKEN = "slot-taken"
+"""Why of the question about a time that another visit holds at the other side."""
+
+_BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
+_CHOICES: Mapping[str, tuple[Choice, ...]] = {
+    FUSE: (Choice.ALLOW, Choice.KEEP),
+    ADOPT: (Choice.LINK, Choice.NEW, Choice.KEEP),
+    PROPOSAL: _BOTH_SIDES,
+    TWICE: (Choice.AGAIN,),
+    SLOT_TAKEN: (Choice.AGAIN, Choice.KEEP),
+    "conflict": _BOTH_SIDES,
+    "cancelled-here-moved-there": _BOTH_SIDES,
+    "cancelled-here-changed-there": _BOTH_SIDES,
+    "cancelled-here-begun-there": _BOTH_SIDES,
+    "cancel-not-allowed": _BOTH_SIDES,
+    "moved-here-cancelled-there": _BOTH_SIDES,
+    "changed-here-cancelled-there": _BOTH_SIDES,
+    "counterpart-cancelled": (Choice.PIMS, Choice.KEEP),
+    "reopened-here": (Choice.PIMS, Choice.KEEP),
+    "reopened-there": (Choice.BOOKING, Choice.KEEP),
+}
+_WHOSE = (Choice.LINK, Choice.NEW)
+
+
+def choices(why: str) -> tuple[Choice, ...]:
+    """The answers that a question offers, the most likely one first. All questions about an owner offer the same."""
+    return _CHOICES.get(why, _WHOSE)
+
+
+def asks_whose(question: Mapping[str, Any]) -> bool:
+    """Whether a question, as it is kept with its item, asks on whom a visit belongs."""
+    return choices(str(question.get("why", ""))) == _WHOSE

@@ -1,0 +1,98 @@
+"""The work list: writes that a person carries out in the PIMS, confirmed by read-back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+
+from vetbridge.core.records import Kind
+from vetbridge.ledger.content import plain, rich
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import Change, Worklist
+
+RELINK = "relink"
+"""Task: put a visit on its owner and pet."""
+CONTACT = "contact"
+"""Task: take over what a client's name, phone or e-mail address is now."""
+
+_STANDING = ("open", "done")
+
+
+def put(
+    tx: Transaction,
+    change: Change,
+    *,
+    account: str,
+    kind: Kind,
+    remote_id: str,
+    task: str,
+    details: Mapping[str, Any],
+    visit_at: datetime | None,
+) -> Worklist:
+    """Writes a line, or brings the one that stands for the same record and task up to date."""
+    row = standing(tx, change.record_id, task)
+    if row is None:
+        row = Worklist(
+            record_id=change.record_id,
+            site=change.site,
+            account=account,
+            kind=kind,
+            remote_id=remote_id,
+            task=task,
+            state="open",
+            opened_at=tx.now,
+        )
+        tx.session.add(row)
+    elif details != detail(tx, row):
+        row.state = "open"
+    row.details_sealed = tx.sealer.seal(plain(dict(details)))
+    row.visit_at = visit_at
+    tx.session.flush()
+    return row
+
+
+def standing(tx: Transaction, record_id: int, task: str) -> Worklist | None:
+    """The line of a record that nothing has confirmed yet."""
+    return tx.session.exec(
+        select(Worklist).where(
+            Worklist.record_id == record_id, Worklist.task == task, col(Worklist.state).in_(_STANDING)
+        )
+    ).first()
+
+
+def lines(tx: Transaction, *, site: str | None = None) -> tuple[Worklist, ...]:
+    """All lines that nothing has confirmed yet, the soonest visit first."""
+    statement = select(Worklist).where(col(Worklist.state).in_(_STANDING))
+    if site is not None:
+        statement = statement.where(Worklist.site == site)
+    rows = tx.session.exec(statement).all()
+    return tuple(sorted(rows, key=lambda row: (row.visit_at is None, row.visit_at or row.opened_at, row.id or 0)))
+
+
+def line(tx: Transaction, line_id: int) -> Worklist | None:
+    """The line of this number."""
+    return tx.session.get(Worklist, line_id)
+
+
+def detail(tx: Transaction, row: Worklist) -> dict[str, Any]:
+    """What is to be set, by canonical field."""
+    return {} if row.details_sealed is None else dict(rich(tx.sealer.open(row.details_sealed)))
+
+
+def done(tx: Transaction, row: Worklist, by: str) -> None:
+    """A person says that it is done; the next read confirms it, or opens it again."""
+    row.state = "done"
+    row.done_at = tx.now
+    row.done_by = by
+
+
+def close(tx: Transaction, record_id: int, task: str, *, confirmed: bool, why: str) -> None:
+    """Ends the line of a record: a read has confirmed it, or it is no longer wanted."""
+    row = standing(tx, record_id, task)
+    if row is not None:
+        row.state = "confirmed" if confirmed else "struck"
+        row.closed_at = tx.now
+        row.closed_why = why
