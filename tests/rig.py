@@ -47,6 +47,7 @@ class Rig:
         self.clock = FakeClock()
         self.booking = MemorySide()
         self.pims = MemorySide(_with_placeholder(memory_capabilities()))
+        self._booked = -1
         self.timings = timings or Timings(absence_confirm=300.0, retry_first=5.0, retry_longest=60.0)
         self.timeout = timeout
         placeholder = self.pims.add(Kind.CLIENT, {"name": {"given": "", "family": "Placeholder"}})
@@ -102,9 +103,12 @@ class Rig:
             self.pims.add(Kind.PET, {"owner": id_, "name": pet, "species": "D"})
         return id_
 
-    def book(self, given: str, family: str, phone: str, pet: str, *, hours: float = 48, **more: Any) -> str:
-        """A booking ``hours`` from now; returns its id."""
-        start = self.clock.now() + timedelta(hours=hours)
+    def book(
+        self, given: str, family: str, phone: str, pet: str, *, hours: float | None = None, **more: Any
+    ) -> str:
+        """A booking ``hours`` from now, else at a time that nothing else has; returns its id."""
+        self._booked += 1
+        start = self.clock.now() + timedelta(hours=48 + self._booked if hours is None else hours)
         return self.booking.add(
             Kind.APPOINTMENT,
             {

@@ -69,11 +69,17 @@ def place(notes: str, block: str) -> str:
     return notes[: held.start()] + block + notes[held.end() :]
 
 
-def remove(notes: str) -> str:
-    """``notes`` without VetBridge's block, and without the line break that ``place`` put before it."""
+def remove(notes: str, *, leaving: Iterable[str] = ()) -> str:
+    """``notes`` without VetBridge's block, and without the line break that ``place`` put before it.
+
+    ``leaving``: lines that stay in the block's place, as plain text; they cannot form a block.
+    """
     held = _BLOCK.search(notes)
     if held is None:
         return notes
+    text = _inside(leaving, LIMIT)
+    if text:
+        return notes[: held.start()] + text + notes[held.end() :]
     # A side may have made CRLF of our line breaks; the break inside the block tells which.
     return notes[: held.start()].removesuffix(held["newline"]) + notes[held.end() :]
 

@@ -68,15 +68,17 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "conflict": "changed on both sides, and nobody's value wins by itself",
         "cancelled-here": "cancelled here, same there",
         "gone-here": "gone here, same there",
-        "cancelled-here-moved-there": "cancelled here and moved there; a cancellation beats a move",
+        "cancelled-here-moved-there": "cancelled here, but moved there",
         "cancelled-here-changed-there": "cancelled or gone here, but changed there",
         "cancelled-here-begun-there": "cancelled or gone here, but the visit has begun or is over there",
         "cancel-not-allowed": "cancelled or gone here, and this flow may not cancel",
         "cancelled-there": "cancelled or gone there",
+        "moved-here-cancelled-there": "moved here, but cancelled or gone there",
         "changed-here-cancelled-there": "changed here, but cancelled or gone there",
         "reopened-here": "it was cancelled on both sides and stands again here",
         "reopened-there": "it was cancelled on both sides and stands again there",
         "both-cancelled": "cancelled or gone on both sides",
+        "decided": "a person has decided",
     }
 )
 """Every reason of a plan, by its stable code, with the words a person reads."""
@@ -102,6 +104,8 @@ class Situation:
     cancel_allowed: bool = True
     limits: Mapping[str, int] = field(default_factory=dict)
     """Longest text, in characters, that there keeps, per field; longer text is sent cut."""
+    decided: FieldOwner | None = None
+    """Whose values a person has said are right, wherever the two sides differ by now; None where nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,7 @@ class Plan:
     fields: Fields = field(default_factory=lambda: _NOTHING)
     """What to write there, in one action."""
     back: frozenset[str] = frozenset()
-    """Fields whose value there would flow back to here; a later flow's work."""
+    """Fields whose value there flows back to here; the work of the plan in the other direction."""
     conflicts: Mapping[str, tuple[object, object]] = field(default_factory=lambda: MappingProxyType({}))
     """Fields for a person to decide, with the values here and there."""
     unwritable: frozenset[str] = frozenset()
@@ -174,12 +178,16 @@ def _plan_off_here(s: Situation) -> Plan:
 
 def _plan_cancel(s: Situation, there: Fields) -> Plan:
     question = {STATUS: (AppointmentStatus.CANCELLED, there.get(STATUS))}
-    if there.get(STATUS) in _BEGUN:
-        return Plan(outcome=Outcome.QUESTION, reason="cancelled-here-begun-there", conflicts=question)
-    changed = _changed_fields(s.base_there, there)
-    moved = bool(changed) and s.here is not None and changed <= MOVES
-    if changed and not moved:
-        return Plan(outcome=Outcome.QUESTION, reason="cancelled-here-changed-there", conflicts=question)
+    if s.decided is FieldOwner.THERE:
+        return Plan(outcome=Outcome.NOTHING, reason="decided", back=frozenset({STATUS}))
+    if s.decided is None:
+        if there.get(STATUS) in _BEGUN:
+            return Plan(outcome=Outcome.QUESTION, reason="cancelled-here-begun-there", conflicts=question)
+        changed = _changed_fields(s.base_there, there)
+        if changed:
+            moved = s.here is not None and changed <= MOVES
+            reason = "cancelled-here-moved-there" if moved else "cancelled-here-changed-there"
+            return Plan(outcome=Outcome.QUESTION, reason=reason, conflicts=question)
     if not s.cancel_allowed:
         # A visit that still stands there concerns people; other kinds are never deleted, so nothing is asked.
         outcome = Outcome.QUESTION if STATUS in there else Outcome.NOTHING
@@ -187,7 +195,7 @@ def _plan_cancel(s: Situation, there: Fields) -> Plan:
     here = s.here or {}
     fields: dict[str, object] = {STATUS: AppointmentStatus.CANCELLED}
     fields.update({name: here[name] for name in ("cancelled_by", "cancel_reason") if here.get(name)})
-    reason = "cancelled-here-moved-there" if moved else "gone-here" if s.here is None else "cancelled-here"
+    reason = "decided" if s.decided else "gone-here" if s.here is None else "cancelled-here"
     return Plan(outcome=Outcome.CANCEL, reason=reason, fields=fields)
 
 
@@ -195,14 +203,21 @@ def _plan_off_there(s: Situation) -> Plan:
     """Here stands, there is cancelled or gone."""
     here = s.here or {}
     question = {STATUS: (here.get(STATUS), AppointmentStatus.CANCELLED)}
+    if s.decided is FieldOwner.THERE:
+        return Plan(outcome=Outcome.NOTHING, reason="decided", back=frozenset({STATUS}))
+    if s.decided is FieldOwner.HERE:
+        # What is cancelled there stays so: the record stands there anew.
+        return Plan(outcome=Outcome.CREATE, reason="decided", fields=dict(here))
     if s.base_here is None or s.base_there is None:
         return Plan(outcome=Outcome.QUESTION, reason="counterpart-cancelled", conflicts=question)
     if _was_off(s.base_here):
         return Plan(outcome=Outcome.QUESTION, reason="reopened-here", conflicts=question)
     changed = _changed_fields(s.base_here, here)
-    if changed <= MOVES:
-        return Plan(outcome=Outcome.NOTHING, reason="cancelled-there", back=frozenset({STATUS}) | changed)
-    return Plan(outcome=Outcome.QUESTION, reason="changed-here-cancelled-there", conflicts=question)
+    if not changed:
+        return Plan(outcome=Outcome.NOTHING, reason="cancelled-there", back=frozenset({STATUS}))
+    moved = changed <= MOVES and s.there is not None
+    reason = "moved-here-cancelled-there" if moved else "changed-here-cancelled-there"
+    return Plan(outcome=Outcome.QUESTION, reason=reason, conflicts=question)
 
 
 def _plan_fields(s: Situation, base_here: Fields | None, base_there: Fields | None) -> Plan:
@@ -211,8 +226,15 @@ def _plan_fields(s: Situation, base_here: Fields | None, base_there: Fields | No
     here_changed = _changed_fields(base_here, here)
     there_changed = _changed_fields(base_there, there) & here.keys()
     open_fields = {name for name in here_changed | there_changed if not _same_meaning(s, name)}
-    won = {name: s.owners.get(name, FieldOwner.ASK) for name in open_fields & here_changed & there_changed}
-    back = open_fields - here_changed | {name for name, owner in won.items() if owner is FieldOwner.THERE}
+    won = {
+        name: s.decided or s.owners.get(name, FieldOwner.ASK)
+        for name in open_fields
+        if s.decided or name in here_changed & there_changed or _begun(s, name)
+    }
+    to_there = {name for name, owner in won.items() if owner is FieldOwner.HERE}
+    back = (open_fields - here_changed - to_there) | {
+        name for name, owner in won.items() if owner is FieldOwner.THERE
+    }
     unwritable = open_fields - back - s.writable
     asked = {name for name, owner in won.items() if owner is FieldOwner.ASK} - unwritable
     conflicts = {name: (here[name], there[name]) for name in sorted(asked)}
@@ -237,6 +259,13 @@ def _plan_fields(s: Situation, base_here: Fields | None, base_there: Fields | No
         conflicts=conflicts,
         unwritable=frozenset(unwritable),
     )
+
+
+def _begun(s: Situation, name: str) -> bool:
+    """The status of a visit that has begun at the side that owns it: no other side takes that back."""
+    owner = s.owners.get(STATUS)
+    side = s.here if owner is FieldOwner.HERE else s.there if owner is FieldOwner.THERE else None
+    return name == STATUS and side is not None and side.get(STATUS) in _BEGUN
 
 
 def _bases_move(s: Situation, held: frozenset[str]) -> bool:

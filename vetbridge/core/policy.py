@@ -29,11 +29,8 @@ OWNERS: Mapping[Kind, Mapping[str, Side]] = MappingProxyType(
         ),
         Kind.APPOINTMENT: MappingProxyType(
             {
-                # The slot has one owner: half of it from each side is a slot that nobody asked for.
-                "start": Side.BOOKING,
-                "duration": Side.BOOKING,
-                "resource": Side.BOOKING,
-                "appointment_type": Side.BOOKING,
+                # Nobody owns the slot: an owner who moved a visit online and a desk that moved it on the telephone both
+                # promised somebody a time. Where both did, a person decides; a site may name an owner in its config.
                 # The text inside VetBridge's block. Staff's text around it is never compared or written.
                 "notes": Side.BOOKING,
                 # Whether the visit is confirmed, begun or over is seen at the practice, and so is whose visit it is.

@@ -1,4 +1,4 @@
-"""Carries one appointment from the booking side to the PIMS: read, resolve, plan, guard, apply, settle."""
+"""Works on one booking: carries it to the PIMS, and keeps it in agreement with its visit there."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from datetime import timedelta
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
+from vetbridge.core.answers import FUSE, Choice
 from vetbridge.core.matching import blocking_keys
-from vetbridge.core.planning import Outcome, Plan, Situation, plan
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links, reviews
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.comparing import digest, standing_fields, wanted_fields
-from vetbridge.sync.job import Ask, Ending, Job, PutOff
+from vetbridge.sync.answering import LINKED_AT_DESK, ON_WORK_LIST, PARKED, Answerer, Given
+from vetbridge.sync.comparing import digest, stamp_of, wanted_fields
+from vetbridge.sync.following import (
+    ANEW_AT_BOOKING,
+    ANEW_IN_PIMS,
+    CANCELLED,
+    KEPT,
+    UPDATED,
+    Follower,
+    Steer,
+)
+from vetbridge.sync.job import Ending, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placement, Placer
+from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
+from vetbridge.sync.slots import require_free
 from vetbridge.sync.writing import Point, Step, Writer
-
-WRITABLE = frozenset({"start", "duration", "appointment_type", "resource", "notes"})
-"""Fields of a visit that a change at the booking side may change in the PIMS. The owner and the pet of a visit that
-stands are not among them: they change by a person's answer only."""
-
-
-_ENDINGS: Mapping[str, Ending] = {
-    Operation.UPDATE: Ending(state=ChangeState.DONE, code="updated", message="changed in the PIMS"),
-    Operation.CANCEL: Ending(state=ChangeState.DONE, code="cancelled", message="cancelled in the PIMS"),
-}
 
 
 class Appointments:
@@ -44,9 +46,13 @@ class Appointments:
         self._timings = timings
         self._point = point
         self._resolver = Resolver(pair, ledger, clock, timings)
-        self._writer = Writer(pair.pims, ledger, clock, timings, point)
         self._keeper = Keeper(pair)
-        self._placer = Placer(pair, ledger, clock, timings, self._writer, self._keeper)
+        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
+        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
+        self._placer = Placer(pair, ledger, clock, timings, self._to_pims, self._keeper)
+        self._relinker = Relinker(pair, ledger, self._to_pims)
+        self._answerer = Answerer(pair, ledger, self._keeper, self._placer, self._relinker)
+        self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
     def work(self, job: Job, enter: Callable[[Job, str], None]) -> Ending:
         """Works on one change. ``enter(job, lane)`` takes the lane of the client that the read has shown."""
@@ -54,28 +60,48 @@ class Appointments:
         self._point("read")
         if here is not None and here.client_id is not None:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
-        self._writer.settle_unknown(job, self._keeper.keeps(job))
+        self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
+        self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+        given = self._answerer.given(job)
         if link is not None:
-            ending = self._follow(job, here, link)
-            if ending.state is ChangeState.SKIPPED:
+            ending = self._follow(job, here, link, given)
+            if ending is ANEW_IN_PIMS and here is not None:
+                ending = self._first(job, here, given)
+            elif ending.state is ChangeState.SKIPPED:
                 ending = self._written_before(job, link) or ending
         elif here is None:
             ending = Ending(
                 state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over"
             )
         else:
-            ending = self._first(job, here)
-        if ending.state is not ChangeState.REVIEW and not (link is not None and link.unlinked):
-            self._nothing_to_ask(job)
+            self._await_own_write(here)
+            ending = self._first(job, here, given)
+        self._mind_questions(job, ending, given)
         return ending
 
-    def _nothing_to_ask(self, job: Job) -> None:
-        """Closes a question that an earlier change left open and the facts have answered since."""
+    def _await_own_write(self, here: Appointment) -> None:
+        """A booking that VetBridge itself has just made is not carried back: its link comes in a moment."""
+        stamp = stamp_of(here)
         with self._ledger.read() as tx:
+            made = bool(stamp) and actions.under_way(tx, self._pair.booking.account, stamp)
+        if made:
+            raise PutOff(
+                self._clock.now() + timedelta(seconds=self._timings.busy),
+                "own-write",
+                "VetBridge is just writing this visit itself",
+            )
+
+    def _mind_questions(self, job: Job, ending: Ending, given: Given | None) -> None:
+        """An answer that was carried out is marked so; a question that the facts have answered is closed."""
+        with self._ledger.read() as tx:
+            link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
             asked = reviews.open_item(tx, job.record_id) is not None
-        if asked:
+        unlinked = link is not None and link.unlinked
+        if given is not None and ending is not PARKED:
+            self._answerer.applied(job, given, still_whose=unlinked and ending is not ON_WORK_LIST)
+        elif asked and not unlinked and ending.state is not ChangeState.REVIEW:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
                 reviews.close(tx, job.record_id, "the facts have answered it")
@@ -89,7 +115,7 @@ class Appointments:
         if native is None:
             self._confirm_absence(job)
             return None
-        job.digest = digest(self._ledger.sealer, self._pair, native)
+        job.digest = digest(self._ledger.sealer, self._pair, end, native)
         record = end.mapper.read(Kind.APPOINTMENT, native)
         job.version = record.version
         with self._ledger.write() as tx:
@@ -122,7 +148,10 @@ class Appointments:
 
     # -- a booking that is not in the PIMS yet ------------------------------------------------------------------
 
-    def _first(self, job: Job, here: Appointment) -> Ending:
+    def _first(self, job: Job, here: Appointment, given: Given | None) -> Ending:
+        steer = given.steer if given else Steer()
+        if steer.keep:
+            return KEPT
         if here.status is AppointmentStatus.CANCELLED:
             return Ending(
                 state=ChangeState.SKIPPED,
@@ -131,9 +160,12 @@ class Appointments:
             )
         if here.start.utc <= self._clock.now():
             return self._begun(job, here)
+        if not steer.beside:
+            require_free(self._pair.pims, here, but=None, here=here)
         self._reserve_contact(job, here)
-        placement = self._placer.place(job, here, self._resolver.resolve(here))
-        self._write_visit(job, here, placement)
+        placement = self._answerer.placement(job, here, given) if given else None
+        placement = placement or self._placer.place(job, here, self._resolver.resolve(here))
+        self._write_visit(job, here, placement, beside=steer.beside)
         return _written(placement.origin, unlinked=placement.unlinked)
 
     def _begun(self, job: Job, here: Appointment) -> Ending:
@@ -163,7 +195,7 @@ class Appointments:
                 "another booking with the same phone or e-mail is being written",
             )
 
-    def _write_visit(self, job: Job, here: Appointment, placement: Placement) -> None:
+    def _write_visit(self, job: Job, here: Appointment, placement: Placement, *, beside: bool) -> None:
         stamp = self._stamp(job)
         wanted = wanted_fields(here, placement.client_id, placement.pet_id, unlinked=placement.unlinked)
         step = Step(
@@ -179,108 +211,109 @@ class Appointments:
                 "question": placement.question,
                 "held": (),
             },
+            beside=beside,
         )
-        self._writer.write(job, step, self._keeper.keeps(job)[Kind.APPOINTMENT])
+        self._to_pims.write(job, step, self._keeper.in_pims(job)[Kind.APPOINTMENT])
 
     # -- a booking that stands in the PIMS ----------------------------------------------------------------------
 
-    def _follow(self, job: Job, here: Appointment | None, link: Link) -> Ending:
+    def _follow(self, job: Job, here: Appointment | None, link: Link, given: Given | None) -> Ending:
+        there = self._there(job, link)
+        whose: Ending | None = None
+        if here is not None and there is not None:
+            whose, there = self._whose(job, here, there, link, given)
+            if whose is PARKED:
+                return whose
+            with self._ledger.read() as tx:
+                link = tx.session.get_one(Link, link.id)
+        steer = given.steer if given else Steer()
+        ending = self._follower.follow(job, link, here, there, steer)
+        if ending is ANEW_AT_BOOKING and there is not None:
+            with self._ledger.write() as tx:
+                changes.receive(
+                    tx,
+                    site=job.site,
+                    account=self._pair.pims.account,
+                    kind=Kind.APPOINTMENT,
+                    remote_id=link.pims_id,
+                    source=reviews.ANSWER_SOURCE,
+                )
+        return whose or ending
+
+    def _there(self, job: Job, link: Link) -> Appointment | None:
+        """The visit in the PIMS now; None once it counts as gone: missed twice, while another visit still reads."""
         end = self._pair.pims
         native = end.connector.get(Kind.APPOINTMENT, link.pims_id)
-        if native is None and job.waited_for != NOT_FOUND_IN_PIMS:
+        if native is not None:
+            return end.mapper.read(Kind.APPOINTMENT, native)
+        if job.waited_for not in (NOT_FOUND_IN_PIMS, FUSE):
             raise PutOff(
                 self._clock.now() + timedelta(seconds=self._timings.absence_confirm),
                 NOT_FOUND_IN_PIMS,
                 "the PIMS does not show the visit; it is asked once more before it counts as gone",
             )
-        there = None if native is None else end.mapper.read(Kind.APPOINTMENT, native)
         with self._ledger.read() as tx:
-            booking_base, pims_base = links.bases(tx, link)
-        base = booking_base or {}
-        wanted = None
-        if here is not None:
-            wanted = wanted_fields(here, base.get("client_id"), base.get("pet_id"), unlinked=link.unlinked)
-        decision = plan(
-            Situation(
-                base_here=booking_base,
-                here=wanted,
-                base_there=pims_base,
-                there=None if there is None else standing_fields(there),
-                owners=self._pair.owners,
-                writable=WRITABLE,
-                create_allowed=False,
-                cancel_allowed=True,
-                limits=end.connector.capabilities.of(Kind.APPOINTMENT).text_limits,
+            witnesses = links.witnesses(tx, link)
+        if witnesses and all(end.connector.get(Kind.APPOINTMENT, witness) is None for witness in witnesses):
+            raise PutOff(
+                self._clock.now() + timedelta(seconds=self._timings.retry_longest),
+                NOT_FOUND_IN_PIMS,
+                "the PIMS shows no other known visit either; that may be missing rights",
             )
-        )
-        return self._carry_out(job, decision, here, there, wanted, link)
+        return None
+
+    def _whose(
+        self, job: Job, here: Appointment, there: Appointment, link: Link, given: Given | None
+    ) -> tuple[Ending | None, Appointment]:
+        """Puts a visit on its owner where a person has said whose it is, here or in the PIMS.
+
+        Returns what was done (None: nobody has said it) and the visit as it stands then.
+        """
+        if AppointmentStatus.CANCELLED in (here.status, there.status):
+            return None, there
+        choice = given.answer.choice if given else None
+        if given is not None and choice is Choice.UNDO and not link.unlinked:
+            return self._answerer.undo(job, link, here, there, given), there
+        if not link.unlinked:
+            return None, there
+        if not self._stands_in(there.client_id):
+            # Somebody who sees the visit in the PIMS has given it to its owner.
+            there = self._answerer.free(job, link, here, there)
+            self._relinker.confirmed(job, why="a read shows the visit on its owner")
+            return LINKED_AT_DESK, there
+        if given is not None and choice in (Choice.LINK, Choice.NEW):
+            return self._answerer.relink(job, link, here, there, given)
+        return None, there
+
+    def _stands_in(self, client_id: str | None) -> bool:
+        stand_in = self._pair.placeholder
+        return client_id is None or (stand_in is not None and client_id == stand_in.client_id)
 
     def _written_before(self, job: Job, link: Link) -> Ending | None:
         """How a change ends whose write was done by an earlier try: one that was killed, or whose answer was lost."""
         with self._ledger.read() as tx:
-            operation = actions.answered_operation(tx, job.change_id, Kind.APPOINTMENT)
+            operation = actions.answered_operation(tx, job.change_id, Kind.APPOINTMENT, self._pair.pims.account)
         if operation is None:
             return None
-        return _written(link.origin, unlinked=link.unlinked) if operation == Operation.CREATE else _ENDINGS[operation]
-
-    def _carry_out(
-        self,
-        job: Job,
-        decision: Plan,
-        here: Appointment | None,
-        there: Appointment | None,
-        wanted: dict[str, object] | None,
-        link: Link,
-    ) -> Ending:
-        payload = {"here": wanted, "booking": here, "held": sorted(decision.held)}
-        if decision.outcome is Outcome.UPDATE and there is not None:
-            fields = dict(decision.fields)
-            if "notes" in fields:
-                fields["notes"] = notes.place(there.notes, notes.block(link.stamp, str(fields["notes"]).split("\n")))
-            step = Step(
-                kind=Kind.APPOINTMENT,
-                operation=Operation.UPDATE,
-                fields=fields,
-                remote_id=link.pims_id,
-                payload=payload,
-            )
-            self._writer.write(job, step, self._keeper.keeps(job)[Kind.APPOINTMENT])
-            return _ENDINGS[Operation.UPDATE]
-        if decision.outcome is Outcome.CANCEL and here is None and there is not None and self._is_over(there):
-            return Ending(
-                state=ChangeState.SKIPPED,
-                code="gone-after-visit",
-                message="the booking is gone since its visit began; a visit of the past is never cancelled for that",
-            )
-        if decision.outcome is Outcome.CANCEL:
-            reason = (here.cancel_reason if here else "") or "Cancelled online."
-            step = Step(
-                kind=Kind.APPOINTMENT,
-                operation=Operation.CANCEL,
-                fields={"by": (here.cancelled_by if here else "") or "client", "reason": reason},
-                remote_id=link.pims_id,
-                payload=payload,
-            )
-            self._writer.write(job, step, self._keeper.keeps(job)[Kind.APPOINTMENT])
-            return _ENDINGS[Operation.CANCEL]
-        if decision.outcome is Outcome.BASES:
-            with self._ledger.write() as tx:
-                self._keeper.bases(tx, tx.session.get_one(Link, link.id), wanted, there, decision.held)
-                if there is None or there.status is AppointmentStatus.CANCELLED:
-                    reviews.close(tx, job.record_id, "the visit is cancelled on both sides")
-            return Ending(state=ChangeState.DONE, code="agreed", message="both sides already agree")
-        if decision.outcome is Outcome.QUESTION:
-            question = {"why": decision.reason, "booking": here, "pims": there, "fields": sorted(decision.conflicts)}
-            raise Ask(decision.reason, "it was changed in both places", question)
-        return Ending(state=ChangeState.SKIPPED, code=decision.reason, message="nothing to write")
-
-    def _is_over(self, there: Appointment) -> bool:
-        return there.start.utc <= self._clock.now()
+        return (
+            _written(link.origin, unlinked=link.unlinked)
+            if operation == Operation.CREATE
+            else _ENDINGS.get(operation)
+        )
 
     def _stamp(self, job: Job) -> str:
-        """The same for every try at the same booking, so that an earlier try can be found."""
-        seed = f"stamp:{self._pair.booking.account}:{self._pair.pims.account}:{job.remote_id}"
+        """The same for every try at the same booking, so that an earlier try can be found.
+
+        Another one where a person wanted the visit anew: what carries the first one is another visit.
+        """
+        with self._ledger.read() as tx:
+            before = links.ended(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+        again = f":{before}" if before else ""
+        seed = f"stamp:{self._pair.booking.account}:{self._pair.pims.account}:{job.remote_id}{again}"
         return notes.make_stamp(self._ledger.sealer.hash(seed).encode())
+
+
+_ENDINGS: Mapping[str, Ending] = {Operation.UPDATE: UPDATED, Operation.CANCEL: CANCELLED}
 
 
 def _written(origin: str, *, unlinked: bool) -> Ending:

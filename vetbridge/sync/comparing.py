@@ -6,45 +6,50 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vetbridge.connector.interface import Native
-from vetbridge.core import notes
+from vetbridge.core import normalise, notes
 from vetbridge.core.errors import MappingError
-from vetbridge.core.records import Appointment, Kind
+from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger.content import plain
 from vetbridge.ledger.sealing import Sealer
-from vetbridge.sync.pair import Pair
-from vetbridge.sync.wording import linked_lines, unlinked_lines
+from vetbridge.ledger.tables import Link
+from vetbridge.sync.pair import End, Pair
+from vetbridge.sync.wording import DESK, block_lines
+
+PEOPLE = frozenset({"client_id", "pet_id"})
+"""Fields of a visit that name people by ids of the PIMS. They are kept with the bases and never planned: whose visit
+it is says the PIMS, and a person's answer."""
 
 
-def digest(sealer: Sealer, pair: Pair, native: Native) -> str:
-    """A keyed hash of an appointment's content and of the mappings it goes through.
+def digest(sealer: Sealer, pair: Pair, end: End, native: Native) -> str:
+    """A keyed hash of the content of an appointment at one end, and of the mappings it goes through.
 
     It tells whether a listing shows anything new. A record that cannot be mapped has a digest, too: it is not tried
     again at every poll, but it is once the mapping has changed.
     """
-    mapper = pair.booking.mapper
     try:
-        content = repr(plain(replace(mapper.read(Kind.APPOINTMENT, native), version=None)))
+        content = repr(plain(replace(end.mapper.read(Kind.APPOINTMENT, native), version=None)))
     except MappingError:
         content = repr(native)
-    return sealer.hash(f"{mapper.digest}/{pair.pims.mapper.digest}/{content}")
+    return sealer.hash(f"{pair.booking.mapper.digest}/{pair.pims.mapper.digest}/{content}")
 
 
-def wanted_fields(here: Appointment, client_id: object, pet_id: object, *, unlinked: bool) -> dict[str, object]:
+def wanted_fields(
+    here: Appointment, client_id: object, pet_id: object, *, unlinked: bool, origin: str = ""
+) -> dict[str, object]:
     """The booking in the PIMS's terms, field by field; its notes are the text of VetBridge's block."""
-    lines = unlinked_lines(here) if unlinked else linked_lines(here)
     return {
         "start": here.start,
         "duration": here.duration,
         "status": here.status,
         "appointment_type": here.appointment_type,
         "resource": here.resource,
-        "notes": "\n".join(lines),
+        "notes": "\n".join(block_lines(here, unlinked=unlinked, desk=origin == DESK)),
         "client_id": client_id,
         "pet_id": pet_id,
     }
 
 
-def standing_fields(there: Appointment) -> Mapping[str, object]:
+def standing_fields(there: Appointment) -> dict[str, object]:
     """The visit as it stands in the PIMS, field by field; of its notes only VetBridge's block."""
     found = notes.find(there.notes)
     return {
@@ -57,3 +62,46 @@ def standing_fields(there: Appointment) -> Mapping[str, object]:
         "client_id": there.client_id,
         "pet_id": there.pet_id,
     }
+
+
+def client_fields(client: Client, country: str) -> dict[str, object]:
+    """A client, comparable across sides: one phone and one e-mail address, as they are matched by.
+
+    A booking side may keep only one of each; a name may stand in one field or in two.
+    """
+    phones = normalise.phones(client.phones[0], country) if client.phones else ()
+    return {
+        "name": " ".join(client.full_name.split()),
+        "phone": next(iter(phones), "") or next(iter(client.phones), ""),
+        "email": normalise.email(client.emails[0]) or client.emails[0] if client.emails else "",
+    }
+
+
+def pet_fields(pet: Pet, _country: str = "") -> dict[str, object]:
+    """A pet, comparable across sides."""
+    return {"name": " ".join(pet.name.split()), "species": pet.species}
+
+
+def planned(fields: Mapping[str, object] | None) -> Mapping[str, object] | None:
+    """Of a visit's fields those that the planner compares."""
+    return None if fields is None else {name: value for name, value in fields.items() if name not in PEOPLE}
+
+
+def base_in_terms(
+    link: Link, here: Appointment | None, there: Appointment | None, base: Mapping[str, object]
+) -> dict[str, object] | None:
+    """A link's booking as it is now, in the PIMS's terms; None where it is gone."""
+    if here is None:
+        return None
+    client_id, pet_id = (
+        (there.client_id, there.pet_id) if there is not None else (base.get("client_id"), base.get("pet_id"))
+    )
+    return wanted_fields(here, client_id, pet_id, unlinked=link.unlinked, origin=link.origin)
+
+
+def stamp_of(record: Appointment) -> str:
+    """VetBridge's own mark on a record, wherever the side keeps it; empty where it carries none."""
+    if notes.STAMP.fullmatch(record.stamp):
+        return record.stamp
+    found = notes.find(record.notes)
+    return found[0] if found else ""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from vetbridge.connector.clock import Clock
+from vetbridge.core.answers import asks_whose
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -26,7 +27,7 @@ from vetbridge.core.errors import (
     VetBridgeError,
 )
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts, actions, changes, reviews
+from vetbridge.ledger import accounts, actions, changes, pauses, reviews
 from vetbridge.ledger.changes import Lease
 from vetbridge.ledger.database import LEDGER_BUSY, Ledger, Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
@@ -65,6 +66,8 @@ class Engine:
         self._clock = clock
         self._timings = timings
         self._point = point
+        self.only: Collection[int] | None = None
+        """Records that alone are worked on; None: all."""
         self._appointments = {pair.site: Appointments(pair, ledger, clock, timings, point) for pair in pairs}
         self._refreshers = {pair.site: Refresher(pair, ledger) for pair in pairs}
 
@@ -86,8 +89,8 @@ class Engine:
     def step(self, lease: Lease) -> bool:
         """Works on the next due change of a lane that is held; False when none is due."""
         with self._ledger.write() as tx:
-            row = changes.next_due(tx, lease.lane)
-            if row is None or self._held_back(row.site, accounts.not_answering(tx)):
+            row = changes.next_due(tx, lease.lane, records=self.only)
+            if row is None or self._held_back(row.site, *self._silent(tx)):
                 return False
             assert row.id is not None  # noqa: S101 - it came from the ledger
             change = changes.begin(tx, row.id)
@@ -117,18 +120,26 @@ class Engine:
 
     def _claim(self, worker: str) -> Lease | None:
         with self._ledger.write() as tx:
-            held_back = self._held_back_sites(tx, accounts.not_answering(tx))
             return changes.claim(
-                tx, worker=worker, lease=timedelta(seconds=self._timings.lease), without_sites=held_back
+                tx,
+                worker=worker,
+                lease=timedelta(seconds=self._timings.lease),
+                without_sites=self._held_back_sites(tx),
+                records=self.only,
             )
 
-    def _held_back_sites(self, tx: Transaction, silent: set[str]) -> list[str]:
-        return [site for site in changes.open_sites(tx) if self._held_back(site, silent)]
+    def _held_back_sites(self, tx: Transaction) -> list[str]:
+        silent, paused = self._silent(tx)
+        return [site for site in changes.open_sites(tx) if self._held_back(site, silent, paused)]
 
-    def _held_back(self, site: str, silent: set[str]) -> bool:
-        """A site whose sides do not both answer now, or which this configuration does not know."""
+    def _silent(self, tx: Transaction) -> tuple[set[str], set[str]]:
+        """Accounts that do not answer now or that a person has paused, and sites that a person has paused."""
+        return accounts.not_answering(tx) | pauses.paused(tx, "account"), pauses.paused(tx, "site")
+
+    def _held_back(self, site: str, silent: set[str], paused: set[str]) -> bool:
+        """A site that is paused, or one of whose sides is or does not answer, or which this config does not know."""
         pair = self._pairs.get(site)
-        return pair is None or pair.booking.account in silent or pair.pims.account in silent
+        return pair is None or site in paused or not silent.isdisjoint({pair.booking.account, pair.pims.account})
 
     def _work(self, job: Job, pair: Pair, account: str, tries: int) -> None:
         try:
@@ -226,10 +237,12 @@ class Engine:
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             change = tx.session.get_one(Change, job.change_id)
-            item = reviews.open_item(tx, job.record_id)
+            item = reviews.standing(tx, job.record_id)
             # Whose a parked visit is stays to be answered: its candidates are kept beside what is asked now.
-            before = reviews.question(tx, item) if item is not None else None
-            question = {**(before or {}), "why": ask.why, **ask.question}
+            before = (reviews.question(tx, item) if item is not None else None) or {}
+            if before and asks_whose(before):
+                before["whose"] = before["why"]
+            question = {**before, **ask.question, "why": ask.why}
             reviews.ask(tx, change, why=ask.why, visit_at=change.visit_at, question=question)
         self._end(job, Ending(state=ChangeState.REVIEW, code=ask.why, message=ask.message))
 
@@ -271,13 +284,13 @@ class Engine:
     def idle_for(self) -> float:
         """Seconds until a change is due whose sides answer; a day when none is open."""
         with self._ledger.read() as tx:
-            silent = accounts.not_answering(tx)
-            due = changes.earliest(tx, without_sites=self._held_back_sites(tx, silent))
-            back = accounts.back_at(tx, silent)
-        moments = [moment for moment in (due, back) if moment is not None]
+            due = changes.earliest(tx, without_sites=self._held_back_sites(tx), records=self.only)
+            back = accounts.back_at(tx, accounts.not_answering(tx))
+            resumed = pauses.next_end(tx)
+        moments = [moment for moment in (due, back, resumed) if moment is not None]
         return max(0.0, (min(moments) - self._clock.now()).total_seconds()) if moments else 86400.0
 
     def open_changes(self) -> int:
         """How many changes are not settled yet."""
         with self._ledger.read() as tx:
-            return changes.count(tx, OPEN_STATES)
+            return changes.count(tx, OPEN_STATES, records=self.only)

@@ -10,9 +10,10 @@ from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind,
 from vetbridge.ledger import links, mirror, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Link
-from vetbridge.sync.comparing import standing_fields
+from vetbridge.sync.comparing import client_fields, pet_fields, standing_fields, wanted_fields
 from vetbridge.sync.job import Job
 from vetbridge.sync.pair import Pair
+from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Keep
 
 
@@ -22,13 +23,23 @@ class Keeper:
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
 
-    def keeps(self, job: Job) -> dict[Kind, Keep]:
-        """How each kind of record that a job may make is kept."""
+    def in_pims(self, job: Job) -> dict[Kind, Keep]:
+        """How each kind of record that a job may write in the PIMS is kept."""
 
         def visit(tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
             self._visit(tx, job, payload, record)
 
         return {Kind.CLIENT: self.client, Kind.PET: self.pet, Kind.APPOINTMENT: visit}
+
+    def at_booking(self, job: Job) -> dict[Kind, Keep]:
+        """How each kind of record that a job may write at the booking side is kept."""
+
+        def booking(tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
+            self._booking(tx, job, payload, record)
+
+        return {Kind.CLIENT: self.card, Kind.PET: self.listed_pet, Kind.APPOINTMENT: booking}
+
+    # -- people in the PIMS
 
     def client(self, tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
         """A client that was made: a candidate from now on, and linked to the booking's client."""
@@ -36,17 +47,53 @@ class Keeper:
         assert record.id is not None  # noqa: S101 - the side gave it
         mirror.put(tx, self._pair.pims.account, [record])
         if payload.get("booking_client_id"):
-            self._link(tx, Kind.CLIENT, str(payload["booking_client_id"]), record.id, "created")
+            link = self._link(tx, Kind.CLIENT, str(payload["booking_client_id"]), record.id, "created")
+            self.people_bases(tx, link, payload.get("booker") or Client(), record)
 
     def pet(self, tx: Transaction, _payload: Mapping[str, Any], record: Record) -> None:
         """A pet that was made: known from now on."""
         assert isinstance(record, Pet)  # noqa: S101 - what the mapper makes of this kind
         mirror.put(tx, self._pair.pims.account, [record])
 
-    def matched_client(self, tx: Transaction, booking_client_id: str, client_id: str, evidence: Any) -> None:
+    def matched_client(
+        self, tx: Transaction, booking_client_id: str, client: Client, booker: Client, evidence: Any
+    ) -> None:
         """A client that was found; a link that stands already is left to stand."""
         if links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, booking_client_id) is None:
-            self._link(tx, Kind.CLIENT, booking_client_id, client_id, "matched", evidence=evidence)
+            link = self._link(tx, Kind.CLIENT, booking_client_id, client.id or "", "matched", evidence=evidence)
+            self.people_bases(tx, link, booker, client)
+
+    # -- people at the booking side
+
+    def card(self, tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
+        """A booking-side client that was made or changed: linked with the PIMS client it stands for."""
+        assert isinstance(record, Client)  # noqa: S101 - what the mapper makes of this kind
+        client = payload["client"]
+        link = self._link(tx, Kind.CLIENT, record.id or "", client.id or "", str(payload.get("origin") or DESK))
+        self.people_bases(tx, link, record, client, frozenset(payload.get("held", ())))
+
+    def listed_pet(self, tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
+        """A booking-side pet that was made or changed: linked with the PIMS pet it stands for."""
+        assert isinstance(record, Pet)  # noqa: S101 - what the mapper makes of this kind
+        pet = payload["pet"]
+        link = self._link(tx, Kind.PET, record.id or "", pet.id or "", DESK)
+        self.people_bases(tx, link, record, pet, frozenset(payload.get("held", ())))
+
+    def people_bases(
+        self, tx: Transaction, link: Link, here: Client | Pet, there: Client | Pet, held: frozenset[str] = frozenset()
+    ) -> None:
+        """Both bases of a client's or a pet's link as they are now, but for the fields that are not settled."""
+        booking_base, pims_base = links.bases(tx, link)
+        fields = client_fields if isinstance(there, Client) else pet_fields
+        self._set_bases(
+            tx,
+            link,
+            booking=settle(booking_base, fields(here, self._pair.country), held),  # type: ignore[arg-type]
+            pims=settle(pims_base, fields(there, self._pair.country), held),  # type: ignore[arg-type]
+            version=there.version,
+        )
+
+    # -- visits
 
     def bases(
         self,
@@ -58,20 +105,20 @@ class Keeper:
     ) -> None:
         """Both bases of a visit's link as they are now, but for the fields that are not settled."""
         booking_base, pims_base = links.bases(tx, link)
-        links.set_bases(
+        self._set_bases(
             tx,
             link,
             booking=settle(booking_base, wanted, held),
             pims=settle(pims_base, None if there is None else standing_fields(there), held),
-            booking_mapping=self._pair.booking.mapper.digest,
-            pims_mapping=self._pair.pims.mapper.digest,
-            pims_version=there.version if there else None,
+            version=there.version if there else None,
         )
 
     def _visit(self, tx: Transaction, job: Job, payload: Mapping[str, Any], record: Record) -> None:
-        """A visit that was written: its link, its bases, and the question about it."""
+        """A visit that was written in the PIMS: its link, its bases, and the question about it."""
         assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
         assert record.id is not None  # noqa: S101 - the side gave it
+        if payload.get("adopted"):
+            return  # it has no counterpart at the booking side
         change = tx.session.get_one(Change, job.change_id)
         link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         if link is None:
@@ -92,7 +139,49 @@ class Keeper:
             reviews.close(tx, job.record_id, "the booking was cancelled")
         else:
             reviews.update(tx, change, booking=payload["booking"], visit_at=record.start.utc)
+        if "unlinked" in payload:
+            link.unlinked = bool(payload["unlinked"])
         self.bases(tx, link, payload["here"], record, frozenset(payload["held"]))
+
+    def _booking(self, tx: Transaction, job: Job, payload: Mapping[str, Any], record: Record) -> None:
+        """A visit that was written at the booking side: its link and its bases."""
+        assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
+        there: Appointment | None = payload["there"]
+        link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, record.id or "")
+        if link is None:
+            assert there is not None  # noqa: S101 - a visit of the PIMS is what is carried over
+            link = self._link(
+                tx, Kind.APPOINTMENT, record.id or "", there.id or "", DESK, stamp=str(payload["stamp"])
+            )
+        if record.status is AppointmentStatus.CANCELLED:
+            reviews.close(tx, job.record_id, "the visit was cancelled in the PIMS")
+        _, pims_base = links.bases(tx, link)
+        people = standing_fields(there) if there is not None else pims_base or {}
+        wanted = wanted_fields(
+            record, people.get("client_id"), people.get("pet_id"), unlinked=link.unlinked, origin=link.origin
+        )
+        self.bases(tx, link, wanted, there, frozenset(payload["held"]))
+
+    # -- inside
+
+    def _set_bases(
+        self,
+        tx: Transaction,
+        link: Link,
+        *,
+        booking: Mapping[str, object],
+        pims: Mapping[str, object],
+        version: str | None,
+    ) -> None:
+        links.set_bases(
+            tx,
+            link,
+            booking=booking,
+            pims=pims,
+            booking_mapping=self._pair.booking.mapper.digest,
+            pims_mapping=self._pair.pims.mapper.digest,
+            pims_version=version,
+        )
 
     def _link(
         self,

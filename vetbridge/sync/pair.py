@@ -43,6 +43,8 @@ class Pair:
     may_create_pets: bool
     owners: Mapping[str, FieldOwner]
     """Who owns each field of an appointment, seen from the booking side."""
+    fuse: int = 30
+    """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

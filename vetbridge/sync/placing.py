@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from vetbridge.sync.job import Ask, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.resolving import Resolution
-from vetbridge.sync.writing import Step, Writer
+from vetbridge.sync.writing import Keep, Step, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +58,63 @@ class Placer:
         blocker = self._cannot_create(here, resolution)
         if resolution.verdict is Verdict.REVIEW or blocker:
             return self._unlinked(here, resolution.match, blocker or resolution.match.reason)
-        client = resolution.client or self._create_client(job, here)
+        client = resolution.client or self.create_client(job, here)
         pet = resolution.pet
         if pet is None:
-            make = self._new_pet if resolution.client else self._create_pet
+            make = self._new_pet if resolution.client else self.create_pet
             pet = make(job, here, client)
         assert client.id is not None  # noqa: S101 - read from the PIMS
         assert pet.id is not None  # noqa: S101 - read from the PIMS
         evidence = _evidence(resolution.match.evidence)
         if resolution.client is not None and here.client_id is not None:
             with self._ledger.write() as tx:
-                self._keeper.matched_client(tx, here.client_id, client.id, evidence)
+                self._keeper.matched_client(tx, here.client_id, client, here.booker or Client(), evidence)
         return Placement(client.id, pet.id, "matched" if resolution.client else "created", evidence)
+
+    def cannot_create(self, here: Appointment) -> str:
+        """Why a booking's owner and pet cannot be made, whatever a person says; empty when they can.
+
+        What the config forbids is no obstacle here: a person has looked at just this booking.
+        """
+        return self._unfit_client(here.booker or Client()) or self._unfit_pet(here)
+
+    def pet_by_name(self, job: Job, here: Appointment, client: Client) -> Pet | None:
+        """The booked pet among a client's, made where it is not there; the only one where the booking names none."""
+        if (here.booked_pet or Pet()).name.strip():
+            blocker = self._unfit_pet(here)
+            standing = self._standing_pet(here, client)
+            return standing or (None if blocker else self._new_pet(job, here, client))
+        living = [pet for pet in self._pets(client) if pet.active and not pet.deceased]
+        return living[0] if len(living) == 1 else None
+
+    def write_notes(
+        self, job: Job, there: Appointment, text: str, payload: Mapping[str, Any], keep: Keep
+    ) -> Appointment:
+        """Gives a visit other notes."""
+        step = Step(
+            kind=Kind.APPOINTMENT,
+            operation=Operation.UPDATE,
+            fields={"notes": text},
+            remote_id=there.id,
+            payload=payload,
+        )
+        record = self._writer.write(job, step, keep)
+        assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
+        return record
 
     def _cannot_create(self, here: Appointment, resolution: Resolution) -> str:
         """Why the owner or the pet that is missing may not be made; empty when nothing stands against it."""
         if resolution.verdict is Verdict.REVIEW or resolution.pet is not None:
             return ""
-        if resolution.client is None and (blocker := self._cannot_create_client(here.booker or Client())):
-            return blocker
-        if not self._pair.may_create_pets:
-            return "creating-pets-is-off"
+        if resolution.client is None:
+            if not self._pair.may_create_clients:
+                return "creating-clients-is-off"
+            if blocker := self._unfit_client(here.booker or Client()):
+                return blocker
+        return self._unfit_pet(here) if self._pair.may_create_pets else "creating-pets-is-off"
+
+    @staticmethod
+    def _unfit_pet(here: Appointment) -> str:
         if here.booked_pet is None or not here.booked_pet.name.strip():
             return "pet-not-named"
         if len(here.booked_pet.name) > normalise.MAX_NAME:
@@ -87,9 +123,7 @@ class Placer:
             return "species-not-named"
         return ""
 
-    def _cannot_create_client(self, booker: Client) -> str:
-        if not self._pair.may_create_clients:
-            return "creating-clients-is-off"
+    def _unfit_client(self, booker: Client) -> str:
         # Letters are no phone: the next booking of the same person would find nobody by them.
         if booker.phones and not any(normalise.phone(text, self._pair.country) for text in booker.phones):
             return "phone-not-readable"
@@ -113,7 +147,8 @@ class Placer:
             return Placement(None, None, "unlinked", question=question)
         raise Ask(why, "the owner is not certain, and the PIMS has no placeholder to hold the visit", question)
 
-    def _create_client(self, job: Job, here: Appointment) -> Client:
+    def create_client(self, job: Job, here: Appointment, *, linked: bool = True) -> Client:
+        """Makes the booker in the PIMS; ``linked``: and links it with the booking's client."""
         booker = here.booker or Client()
         phones = tuple(normalise.phone(text, self._pair.country) or text for text in booker.phones)
         fields = {
@@ -126,7 +161,7 @@ class Placer:
             kind=Kind.CLIENT,
             operation=Operation.CREATE,
             fields={name: value for name, value in fields.items() if value},
-            payload={"booking_client_id": here.client_id},
+            payload={"booking_client_id": here.client_id if linked else None, "booker": booker},
         )
         record = self._writer.write(job, step, self._keeper.client)
         assert isinstance(record, Client)  # noqa: S101 - what the mapper makes of this kind
@@ -144,13 +179,25 @@ class Placer:
                 "pet-reserved",
                 "another booking with the same new pet is being written",
             )
-        standing = (
-            end.mapper.read(Kind.PET, pet) for pet in end.connector.search(Kind.PET, {"client_id": client.id or ""})
-        )
-        made = (pet for pet in standing if pet.active and not pet.deceased and normalise.pet_name(pet.name) == name)
-        return next(made, None) or self._create_pet(job, here, client)
+        return self._standing_pet(here, client) or self.create_pet(job, here, client)
 
-    def _create_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
+    def _standing_pet(self, here: Appointment, client: Client) -> Pet | None:
+        """The living pet of a client that has just the booked name."""
+        name = normalise.pet_name((here.booked_pet or Pet()).name)
+        fitting = (
+            pet
+            for pet in self._pets(client)
+            if pet.active and not pet.deceased and normalise.pet_name(pet.name) == name
+        )
+        return next(fitting, None)
+
+    def _pets(self, client: Client) -> Iterator[Pet]:
+        end = self._pair.pims
+        for native in end.connector.search(Kind.PET, {"client_id": client.id or ""}):
+            yield end.mapper.read(Kind.PET, native)
+
+    def create_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
+        """Makes the booked pet in the PIMS."""
         pet = here.booked_pet or Pet()
         fields = {
             "client_id": client.id,

@@ -55,5 +55,5 @@ class Receiver:
         return (
             settled is not None
             and found.native is not None
-            and digest(tx.sealer, self._pair, found.native) == settled
+            and digest(tx.sealer, self._pair, end, found.native) == settled
         )

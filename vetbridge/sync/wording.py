@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from vetbridge.core import notes
 from vetbridge.core.normalise import shown
-from vetbridge.core.records import Appointment, Pet
+from vetbridge.core.records import Appointment, Client, Pet
+
+DESK = "desk"
+"""Origin of a link whose visit was made in the PIMS."""
 
 LONGEST_DETAIL = 200
 """Characters of a name, phone or address in the block: a longer one would push out those that follow it."""
 
 
+def block_lines(appointment: Appointment, *, unlinked: bool, desk: bool) -> list[str]:
+    """The block that a booking has in the notes of its visit; none at all where the visit was made at the desk."""
+    if unlinked:
+        return unlinked_lines(appointment)
+    return comment_lines(appointment) if desk else linked_lines(appointment)
+
+
+def desk_lines(client: Client | None) -> list[str]:
+    """The block of a visit that goes to the booking side without its client: who comes, and never a phone."""
+    name = "" if client is None else shown(client.full_name, LONGEST_DETAIL)
+    return ["Booked at the practice.", *([f"Name: {name}"] if name else [])]
+
+
 def linked_lines(appointment: Appointment) -> list[str]:
     """The block of a visit that stands on the right owner."""
-    return ["Booked online.", *_comment(appointment)]
+    return ["Booked online.", *comment_lines(appointment)]
 
 
 def unlinked_lines(appointment: Appointment) -> list[str]:
@@ -26,11 +43,13 @@ def unlinked_lines(appointment: Appointment) -> list[str]:
         lines += [f"E-mail: {shown(address, LONGEST_DETAIL)}" for address in booker.emails]
     if appointment.booked_pet is not None:
         lines.append(f"Pet: {_pet(appointment.booked_pet)}")
-    return [*lines, *_comment(appointment)]
+    return [*lines, *comment_lines(appointment)]
 
 
-def _comment(appointment: Appointment) -> list[str]:
-    return [f"Comment: {appointment.notes}"] if appointment.notes.strip() else []
+def comment_lines(appointment: Appointment) -> list[str]:
+    """What the booker wrote; VetBridge's own words beside it are left out."""
+    comment = notes.remove(appointment.notes) if appointment.stamp else appointment.notes
+    return [f"Comment: {comment}"] if comment.strip() else []
 
 
 def _pet(pet: Pet) -> str:

@@ -12,14 +12,18 @@ from typing import Any
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Operation, Receipt, Write
+from vetbridge.core.answers import FUSE
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, VetBridgeError
 from vetbridge.core.records import Kind, Record
-from vetbridge.ledger import actions, changes
+from vetbridge.ledger import actions, changes, fuses
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.job import Ask, Job, PutOff
 from vetbridge.sync.pair import End, Timings
+
+FUSE_WAIT = timedelta(days=1)
+"""A change that the fuse holds back is looked at again at the latest then; an answer wakes it."""
 
 Point = Callable[[str], None]
 """Called at each named point, so that a test can stop or kill the work there."""
@@ -40,13 +44,20 @@ class Step:
     remote_id: str | None = None
     stamp: str = ""
     payload: Mapping[str, Any]
+    fused: bool = False
+    """It cancels, moves or overwrites, and no person asked for just this: the fuse counts it."""
+    beside: bool = False
+    """A person wants it although the time is taken."""
+    fresh: bool = False
+    """What the write answers is not believed: the record is read again."""
 
 
 class Writer:
     """Writes to one end of a pair."""
 
-    def __init__(self, end: End, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
+    def __init__(self, end: End, ledger: Ledger, clock: Clock, timings: Timings, point: Point, *, fuse: int) -> None:
         self._end = end
+        self._fuse = fuse
         self._ledger = ledger
         self._clock = clock
         self._timings = timings
@@ -61,31 +72,52 @@ class Writer:
             else dict(step.fields)
         )
         payload = {**step.payload, "fields": dict(step.fields), "native": native}
-        with self._ledger.write() as tx:
-            changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
-            action_id = actions.intend(
-                tx,
-                tx.session.get_one(Change, job.change_id),
-                account=end.account,
-                kind=step.kind,
-                operation=step.operation,
-                remote_id=step.remote_id,
-                stamp=step.stamp,
-                fields=step.fields.keys(),
-                payload=payload,
-            )
+        action_id = self._intend(job, step, payload)
         self._point("intended")
-        write = Write(operation=step.operation, kind=step.kind, id=step.remote_id, native=native, stamp=step.stamp)
-        record = self._send(action_id, write)
+        write = Write(
+            operation=step.operation,
+            kind=step.kind,
+            id=step.remote_id,
+            native=native,
+            stamp=step.stamp,
+            beside=step.beside,
+        )
+        record = self._send(action_id, write, fresh=step.fresh)
         self._point("sent")
         self._settle(job, action_id, payload, record, keep)
         self._point("answered")
         return record
 
-    def _send(self, action_id: int, write: Write) -> Record:
+    def _intend(self, job: Job, step: Step, payload: dict[str, Any]) -> int:
+        """Writes the intention down. Raises ``PutOff`` where the fuse holds the write back."""
+        with self._ledger.write() as tx:
+            changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
+            change = tx.session.get_one(Change, job.change_id)
+            through = not step.fused or fuses.let_through(tx, change.site, self._fuse)
+            if through:
+                return actions.intend(
+                    tx,
+                    change,
+                    account=self._end.account,
+                    kind=step.kind,
+                    operation=step.operation,
+                    remote_id=step.remote_id,
+                    stamp=step.stamp,
+                    fields=step.fields.keys(),
+                    payload=payload,
+                    fused=step.fused,
+                )
+            fuses.blow(tx, change, self._fuse)
+        raise PutOff(
+            self._clock.now() + FUSE_WAIT,
+            FUSE,
+            "so much was cancelled or moved within an hour that VetBridge holds it back until a person has looked",
+        )
+
+    def _send(self, action_id: int, write: Write, *, fresh: bool) -> Record:
         try:
             receipt = self._end.connector.apply(write)
-            return self._read_back(write.kind, receipt)
+            return self._read_back(write.kind, Receipt(id=receipt.id) if fresh else receipt)
         except (OutcomeUnknown, BadAnswer) as error:
             self._close(action_id, ActionState.UNKNOWN, error)
             raise OutcomeUnknown(error.message) from None
@@ -116,12 +148,12 @@ class Writer:
             keep(tx, payload, record)
 
     def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep]) -> None:
-        """Finds out about every write of this record whose answer was lost; nothing else is written before.
+        """Finds out about every write to this end whose answer was lost; nothing else is written before.
 
         Raises ``PutOff`` until a late write must have landed, and ``Ask`` where two records were found.
         """
         with self._ledger.read() as tx:
-            waiting = actions.unsettled(tx, job.record_id)
+            waiting = [one for one in actions.unsettled(tx, job.record_id) if one.account == self._end.account]
         for intention in waiting:
             self._await_landing(job, intention)
             if intention.operation == Operation.CREATE:

@@ -27,6 +27,7 @@ def decide(
     create: bool = True,
     cancel: bool = True,
     limits: dict[str, int] | None = None,
+    decided: FieldOwner | None = None,
 ) -> Plan:
     made = plan(
         Situation(
@@ -39,6 +40,7 @@ def decide(
             create_allowed=create,
             cancel_allowed=cancel,
             limits=limits or {},
+            decided=decided,
         )
     )
     assert made.reason in REASONS
@@ -185,9 +187,11 @@ def test_a_cancellation_beats_a_move_made_here() -> None:
     assert (made.outcome, dict(made.fields)) == (Outcome.CANCEL, {"status": CANCELLED})
 
 
-def test_a_cancellation_beats_a_move_made_there() -> None:
+def test_cancelled_on_one_side_and_moved_on_the_other_is_a_question() -> None:
     made = decide(visit(status=CANCELLED), visit(start=12, resource="vet_2"))
-    assert (made.outcome, made.reason) == (Outcome.CANCEL, "cancelled-here-moved-there")
+    assert (made.outcome, made.reason) == (Outcome.QUESTION, "cancelled-here-moved-there")
+    made = decide(visit(start=12, resource="vet_2"), visit(status=CANCELLED))
+    assert (made.outcome, made.reason) == (Outcome.QUESTION, "moved-here-cancelled-there")
 
 
 def test_a_row_that_vanished_does_not_beat_a_move() -> None:
@@ -233,12 +237,6 @@ def test_cancelled_on_both_sides(here: Fields | None, there: Fields | None) -> N
 def test_cancelled_there(there: Fields | None) -> None:
     made = decide(VISIT, there)
     assert (made.outcome, made.reason, made.back) == (Outcome.NOTHING, "cancelled-there", frozenset({"status"}))
-    moved = decide(visit(start=11), there)
-    assert (moved.outcome, moved.reason, moved.back) == (
-        Outcome.NOTHING,
-        "cancelled-there",
-        frozenset({"status", "start"}),
-    )
     changed = decide(visit(notes="sneezes"), there)
     assert (changed.outcome, changed.reason) == (Outcome.QUESTION, "changed-here-cancelled-there")
 
@@ -266,6 +264,38 @@ def test_a_cancellation_that_a_person_left_standing_is_not_asked_again() -> None
     moved = visit(notes="staff wrote")
     assert decide(off, moved).outcome is Outcome.QUESTION
     assert decide(off, moved, base_here=off, base_there=moved) == Plan(outcome=Outcome.NOTHING, reason="settled")
+
+
+# -- what a person decided, and what only the practice can see -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "fields"), [(FieldOwner.HERE, {"start": 11, "resource": "vet_1"}), (FieldOwner.THERE, {})]
+)
+def test_the_side_that_a_person_calls_right_wins_every_difference(
+    right: FieldOwner, fields: dict[str, object]
+) -> None:
+    made = decide(visit(start=11), visit(start=12, resource="vet_2"), decided=right)
+    assert dict(made.fields) == fields
+    assert made.back == (frozenset() if fields else {"start", "resource"})
+
+
+def test_a_decision_about_a_cancellation() -> None:
+    off, moved = visit(status=CANCELLED), visit(start=12)
+    assert decide(off, moved, decided=FieldOwner.HERE).outcome is Outcome.CANCEL
+    assert decide(off, moved, decided=FieldOwner.THERE).back == {"status"}
+    assert decide(moved, off, decided=FieldOwner.HERE).outcome is Outcome.CREATE
+    assert decide(moved, off, decided=FieldOwner.THERE).back == {"status"}
+    begun = visit(status=AppointmentStatus.ARRIVED)
+    assert decide(off, begun, decided=FieldOwner.HERE).outcome is Outcome.CANCEL
+
+
+def test_a_visit_that_has_begun_is_not_taken_back_by_the_side_that_does_not_own_its_status() -> None:
+    done, missed = visit(status=AppointmentStatus.COMPLETED), visit(status=AppointmentStatus.NO_SHOW)
+    forth = decide(missed, done, base_there=done, owners={"status": FieldOwner.THERE})
+    assert (forth.outcome, forth.back) == (Outcome.NOTHING, frozenset({"status"}))
+    back = decide(done, missed, base_here=done, owners={"status": FieldOwner.HERE})
+    assert dict(back.fields) == {"status": AppointmentStatus.COMPLETED}
 
 
 def test_settle_keeps_what_is_not_settled() -> None:

@@ -1,0 +1,170 @@
+"""Carries out what a person answered about a booking: on fresh reads, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vetbridge.core import notes
+from vetbridge.core.answers import Answer, Choice, asks_whose
+from vetbridge.core.planning import FieldOwner
+from vetbridge.core.records import Appointment, Client, Kind
+from vetbridge.ledger import changes, reviews
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import Change, ChangeState, Link, Review
+from vetbridge.sync.comparing import wanted_fields
+from vetbridge.sync.following import CARRIED, Steer
+from vetbridge.sync.job import Ask, Ending, Job
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.placing import Placement, Placer
+from vetbridge.sync.relinking import Relinker, without_block
+from vetbridge.sync.wording import comment_lines, unlinked_lines
+
+_HELD = sorted(CARRIED)
+"""Fields that giving a visit to somebody does not settle: what changed in them is carried over after it."""
+
+STEERS: Mapping[Choice, Steer] = {
+    Choice.BOOKING: Steer(decided=FieldOwner.HERE),
+    Choice.PIMS: Steer(decided=FieldOwner.THERE),
+    Choice.KEEP: Steer(keep=True),
+    Choice.AGAIN: Steer(beside=True),
+}
+
+LINKED = Ending(
+    state=ChangeState.DONE, code="linked", message="the visit stands on its owner now, as a person has said"
+)
+LINKED_AT_DESK = Ending(
+    state=ChangeState.DONE, code="linked-at-desk", message="staff have put the visit on its owner in the PIMS"
+)
+ON_WORK_LIST = Ending(
+    state=ChangeState.DONE,
+    code="on-work-list",
+    message="the PIMS did not take the new owner; the work list asks staff to set it, and the next read confirms it",
+)
+PARKED = Ending(
+    state=ChangeState.REVIEW, code="undone", message="the visit stands on the placeholder again, as a person has said"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that is still to be carried out, with the question it answers."""
+
+    item: Review
+    answer: Answer
+    question: Mapping[str, Any]
+
+    @property
+    def steer(self) -> Steer:
+        """What it says about a visit that both sides changed."""
+        return STEERS.get(self.answer.choice, Steer())
+
+
+class Answerer:
+    """Carries out the answers about the bookings of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, keeper: Keeper, placer: Placer, relinker: Relinker) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._keeper = keeper
+        self._placer = placer
+        self._relinker = relinker
+
+    def given(self, job: Job) -> Given | None:
+        """The answer that is waiting about a job's record."""
+        with self._ledger.read() as tx:
+            found = reviews.answered(tx, job.record_id)
+            if found is None:
+                return None
+            item, answer = found
+            return Given(item, answer, reviews.question(tx, item) or {})
+
+    def applied(self, job: Job, given: Given, *, still_whose: bool) -> None:
+        """The answer was carried out. ``still_whose``: whose the visit is stays to be answered."""
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            reviews.applied(tx, given.item)
+            whose = given.question.get("whose")
+            if still_whose and whose and not asks_whose(given.question):
+                change = tx.session.get_one(Change, job.change_id)
+                question = {**given.question, "why": whose}
+                reviews.ask(tx, change, why=whose, visit_at=given.item.visit_at, question=question)
+
+    def placement(self, job: Job, here: Appointment, given: Given) -> Placement | None:
+        """On whom a booking that is not written yet goes, where the answer says so."""
+        if given.answer.choice not in (Choice.LINK, Choice.NEW):
+            return None
+        client_id, pet_id = self._whom(job, here, given)
+        return Placement(client_id, pet_id, "answered")
+
+    def relink(
+        self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given
+    ) -> tuple[Ending, Appointment]:
+        """Puts the very visit that stands on the placeholder on the owner whom the answer names."""
+        client_id, pet_id = self._whom(job, here, given)
+        if (there.client_id, there.pet_id) != (client_id, pet_id):
+            fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)
+            keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+            payload = {"here": fields, "booking": here, "held": _HELD}
+            moved = self._relinker.relink(job, there, client_id, pet_id, payload, keep)
+            if moved is None:
+                return ON_WORK_LIST, there
+            there = moved
+        return LINKED, self.free(job, link, here, there)
+
+    def free(self, job: Job, link: Link, here: Appointment, there: Appointment) -> Appointment:
+        """A visit that is on its owner: VetBridge's block goes; staff's text and the booker's comment stay."""
+        fields = wanted_fields(here, there.client_id, there.pet_id, unlinked=False, origin=link.origin)
+        payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": False}
+        keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+        if notes.find(there.notes) is not None:
+            text = without_block(there.notes, comment_lines(here))
+            return self._placer.write_notes(job, there, text, payload, keep)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            keep(tx, payload, there)
+        return there
+
+    def undo(self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given) -> Ending:
+        """Puts a visit back on the placeholder, with the booked details in its notes, and asks again."""
+        stand_in = self._pair.placeholder
+        client_id, pet_id = (None, None) if stand_in is None else (stand_in.client_id, stand_in.pet_id)
+        fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)
+        text = notes.place(there.notes, notes.block(link.stamp, unlinked_lines(here)))
+        payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": True}
+        keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+        if self._relinker.relink(job, there, client_id, pet_id, payload, keep, text=text) is None:
+            with self._ledger.write() as tx:
+                reviews.applied(tx, given.item)
+            return ON_WORK_LIST
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            reviews.reopen(tx, given.item)
+        return PARKED
+
+    def _whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
+        """Client and pet that the answer means, on fresh reads; made where they are new."""
+        if given.answer.choice is Choice.NEW:
+            blocker = self._placer.cannot_create(here)
+            if blocker:
+                raise Ask(blocker, "the owner cannot be made from this booking", dict(given.question))
+            client = self._placer.create_client(job, here, linked=False)
+            pet = self._placer.create_pet(job, here, client)
+            return client.id or "", pet.id or ""
+        client = self._fresh(given)
+        if given.answer.pet_id is not None:
+            return client.id or "", given.answer.pet_id
+        found = self._placer.pet_by_name(job, here, client)
+        if found is None:
+            raise Ask("pet-not-named", "which pet is meant is not said", dict(given.question))
+        return client.id or "", found.id or ""
+
+    def _fresh(self, given: Given) -> Client:
+        end = self._pair.pims
+        native = end.connector.get(Kind.CLIENT, given.answer.client_id or "")
+        client = None if native is None else end.mapper.read(Kind.CLIENT, native)
+        if client is None or not client.active:
+            raise Ask("client-inactive", "the client that was chosen is gone or inactive", dict(given.question))
+        return client

@@ -1,0 +1,336 @@
+"""Brings the two sides of one visit into agreement: planned in both directions, carried out one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.interface import Operation
+from vetbridge.core import notes
+from vetbridge.core.answers import SLOT_TAKEN
+from vetbridge.core.errors import SlotTaken
+from vetbridge.core.planning import MOVES, STATUS, FieldOwner, Outcome, Plan, Situation, plan
+from vetbridge.core.records import Appointment, AppointmentStatus, Kind
+from vetbridge.ledger import links, reviews
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.sync.comparing import PEOPLE, base_in_terms, planned, standing_fields
+from vetbridge.sync.job import Ask, Ending, Job
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.slots import require_free
+from vetbridge.sync.writing import Step, Writer
+
+CARRIED = frozenset({"start", "duration", "status", "appointment_type", "resource"})
+"""Fields of a visit that flow both ways."""
+TO_PIMS = CARRIED | {"notes"}
+"""What a change at the booking side may change in the PIMS. The owner and the pet of a visit that stands are not
+among them: they change by a person's answer only."""
+_QUIET = frozenset({STATUS, "notes"})
+"""Fields whose change is no move and overwrites nobody's work: the fuse does not count it."""
+
+UPDATED = Ending(state=ChangeState.DONE, code="updated", message="changed in the PIMS")
+CANCELLED = Ending(state=ChangeState.DONE, code="cancelled", message="cancelled in the PIMS")
+BROUGHT_BACK = Ending(state=ChangeState.DONE, code="brought-back", message="changed at the booking side")
+CANCELLED_BACK = Ending(state=ChangeState.DONE, code="cancelled-back", message="cancelled at the booking side")
+AGREED = Ending(state=ChangeState.DONE, code="agreed", message="both sides already agree")
+KEPT = Ending(state=ChangeState.DONE, code="kept", message="both sides stay as they are, as a person has decided")
+ANEW_IN_PIMS = Ending(state=ChangeState.RECEIVED, code="anew-in-pims", message="")
+ANEW_AT_BOOKING = Ending(
+    state=ChangeState.DONE,
+    code="anew-at-booking",
+    message="the visit of the PIMS is booked anew, as a person has decided",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steer:
+    """What a person has said about a visit, for the work on it."""
+
+    decided: FieldOwner | None = None
+    """Which side is right, seen from the booking side."""
+    keep: bool = False
+    """Both sides stay as they are."""
+    beside: bool = False
+    """The time may be taken."""
+
+    @property
+    def asked_for(self) -> bool:
+        """A person wants just this."""
+        return self.decided is not None
+
+
+_MIRRORED = {FieldOwner.HERE: FieldOwner.THERE, FieldOwner.THERE: FieldOwner.HERE, FieldOwner.ASK: FieldOwner.ASK}
+
+
+class Follower:
+    """Follows the visits of one pair that stand on both sides."""
+
+    def __init__(
+        self, pair: Pair, ledger: Ledger, clock: Clock, keeper: Keeper, to_pims: Writer, to_booking: Writer
+    ) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._clock = clock
+        self._keeper = keeper
+        self._to_pims = to_pims
+        self._to_booking = to_booking
+
+    def follow(
+        self, job: Job, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer
+    ) -> Ending:
+        """Makes both sides agree, as far as they may. ``here`` is the booking, ``there`` the visit in the PIMS.
+
+        Ends with ``ANEW_IN_PIMS`` where a person wants a visit that is cancelled in the PIMS to stand there again:
+        the link has ended then, and the caller writes the booking as a new one. Raises ``Ask`` with both values
+        where a person must decide.
+        """
+        if steer.keep:
+            return self._keep(job, link, here, there)
+        forth = self._forth(link, here, there, steer)
+        if forth.outcome is Outcome.QUESTION:
+            raise self._question(forth, here, there)
+        if forth.outcome is Outcome.CREATE:
+            self._end(link)
+            return ANEW_IN_PIMS
+        done: list[Ending] = []
+        there, ending = self._carry_forth(job, link, forth, here, there, steer)
+        done += [ending] if ending else []
+        back = self._back(link, here, there, steer)
+        if back.outcome is Outcome.QUESTION:
+            raise self._question(forth if forth.conflicts else back, here, there)
+        if back.outcome is Outcome.CREATE:
+            self._end(link)
+            return ANEW_AT_BOOKING
+        ending = self._carry_back(job, link, back, forth, here, there, steer)
+        done += [ending] if ending else []
+        if done:
+            return done[0]  # the writes have kept the bases
+        agreed = Outcome.BASES in (forth.outcome, back.outcome)
+        if agreed or self._other_people(link, there):
+            self._settle(job, link, here, there, forth.held | back.held)
+        if agreed:
+            return AGREED
+        reason = back.reason if forth.reason == "settled" else forth.reason
+        return Ending(state=ChangeState.SKIPPED, code=reason, message="nothing to write")
+
+    # -- planning
+
+    def _forth(self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer) -> Plan:
+        end = self._pair.pims
+        able = end.connector.capabilities.of(Kind.APPOINTMENT)
+        with self._ledger.read() as tx:
+            booking_base, pims_base = links.bases(tx, link)
+        return plan(
+            Situation(
+                base_here=planned(booking_base),
+                here=planned(base_in_terms(link, here, there, booking_base or {})),
+                base_there=planned(pims_base),
+                there=planned(None if there is None else standing_fields(there)),
+                owners=self._pair.owners,
+                writable=TO_PIMS & able.update,
+                create_allowed=False,
+                cancel_allowed=able.cancel,
+                limits=able.text_limits,
+                decided=steer.decided,
+            )
+        )
+
+    def _back(self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer) -> Plan:
+        able = self._pair.booking.connector.capabilities.of(Kind.APPOINTMENT)
+        with self._ledger.read() as tx:
+            booking_base, pims_base = links.bases(tx, link)
+        return plan(
+            Situation(
+                base_here=planned(pims_base),
+                here=planned(None if there is None else standing_fields(there)),
+                base_there=planned(booking_base),
+                there=planned(base_in_terms(link, here, there, booking_base or {})),
+                owners={name: _MIRRORED[owner] for name, owner in self._pair.owners.items()},
+                writable=CARRIED & able.update,
+                create_allowed=False,
+                cancel_allowed=able.cancel,
+                limits=able.text_limits,
+                decided=_MIRRORED[steer.decided] if steer.decided else None,
+            )
+        )
+
+    @staticmethod
+    def _question(decision: Plan, here: Appointment | None, there: Appointment | None) -> Ask:
+        question = {"booking": here, "pims": there, "fields": sorted(decision.conflicts)}
+        return Ask(decision.reason, "it was changed in both places", question)
+
+    # -- to the PIMS
+
+    def _carry_forth(
+        self,
+        job: Job,
+        link: Link,
+        decision: Plan,
+        here: Appointment | None,
+        there: Appointment | None,
+        steer: Steer,
+    ) -> tuple[Appointment | None, Ending | None]:
+        """Carries a plan out in the PIMS; returns the visit as it stands there then, and what was done."""
+        if there is None:
+            return None, None
+        payload = self._payload(link, here, there, decision.held)
+        keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+        if decision.outcome is Outcome.UPDATE:
+            fields = dict(decision.fields)
+            if here is not None and fields.keys() & MOVES and not steer.beside:
+                require_free(self._pair.pims, _moved(there, fields), but=there.id, here=here)
+            if "notes" in fields:
+                fields["notes"] = _with_block(there.notes, link.stamp, str(fields["notes"]))
+            step = Step(
+                kind=Kind.APPOINTMENT,
+                operation=Operation.UPDATE,
+                fields=fields,
+                remote_id=link.pims_id,
+                payload=payload,
+                fused=not steer.asked_for and bool(fields.keys() - _QUIET),
+                beside=steer.beside,
+            )
+            return self._visit(self._to_pims.write(job, step, keep)), UPDATED
+        if decision.outcome is Outcome.CANCEL:
+            if here is None and self._is_over(there):
+                return there, Ending(
+                    state=ChangeState.SKIPPED,
+                    code="gone-after-visit",
+                    message="the booking is gone since its visit began; no visit of the past is cancelled for that",
+                )
+            reason = (here.cancel_reason if here else "") or "Cancelled online."
+            step = Step(
+                kind=Kind.APPOINTMENT,
+                operation=Operation.CANCEL,
+                fields={"by": (here.cancelled_by if here else "") or "client", "reason": reason},
+                remote_id=link.pims_id,
+                payload=payload,
+                fused=not steer.asked_for,
+            )
+            return self._visit(self._to_pims.write(job, step, keep)), CANCELLED
+        return there, None
+
+    # -- to the booking side
+
+    def _carry_back(
+        self,
+        job: Job,
+        link: Link,
+        decision: Plan,
+        forth: Plan,
+        here: Appointment | None,
+        there: Appointment | None,
+        steer: Steer,
+    ) -> Ending | None:
+        if here is None:
+            return None
+        held = forth.unwritable | decision.unwritable | frozenset(decision.conflicts)
+        payload = {"there": there, "held": sorted(held)}
+        keep = self._keeper.at_booking(job)[Kind.APPOINTMENT]
+        if decision.outcome is Outcome.UPDATE:
+            step = Step(
+                kind=Kind.APPOINTMENT,
+                operation=Operation.UPDATE,
+                fields=decision.fields,
+                remote_id=link.booking_id,
+                payload=payload,
+                fused=not steer.asked_for and bool(decision.fields.keys() - _QUIET),
+                beside=steer.beside,
+            )
+            try:
+                self._to_booking.write(job, step, keep)
+            except SlotTaken as taken:
+                raise Ask(SLOT_TAKEN, taken.message, {"booking": here, "pims": there}) from None
+            return BROUGHT_BACK
+        if decision.outcome is Outcome.CANCEL:
+            if there is None and self._is_over(here):
+                return Ending(
+                    state=ChangeState.SKIPPED,
+                    code="gone-after-visit",
+                    message="the PIMS shows the visit no more; no booking of the past is cancelled for that",
+                )
+            step = Step(
+                kind=Kind.APPOINTMENT,
+                operation=Operation.CANCEL,
+                fields={
+                    "by": (there.cancelled_by if there else "") or "clinic",
+                    "reason": (there.cancel_reason if there else "") or "Cancelled by the practice.",
+                },
+                remote_id=link.booking_id,
+                payload=payload,
+                fused=not steer.asked_for,
+            )
+            self._to_booking.write(job, step, keep)
+            return CANCELLED_BACK
+        return None
+
+    # -- the ledger alone
+
+    def _keep(self, job: Job, link: Link, here: Appointment | None, there: Appointment | None) -> Ending:
+        self._settle(job, link, here, there, frozenset())
+        return KEPT
+
+    def _settle(
+        self, job: Job, link: Link, here: Appointment | None, there: Appointment | None, held: frozenset[str]
+    ) -> None:
+        with self._ledger.write() as tx:
+            row = tx.session.get_one(Link, link.id)
+            booking_base, _ = links.bases(tx, row)
+            self._keeper.bases(tx, row, base_in_terms(row, here, there, booking_base or {}), there, held)
+            both_off = _off(here) and _off(there)
+            if both_off:
+                reviews.close(tx, job.record_id, "the visit is cancelled on both sides")
+
+    def _other_people(self, link: Link, there: Appointment | None) -> bool:
+        """Whether the PIMS has given the visit to somebody else since the bases were kept."""
+        if there is None:
+            return False
+        with self._ledger.read() as tx:
+            _, pims_base = links.bases(tx, link)
+        standing = standing_fields(there)
+        return any((pims_base or {}).get(name) != standing[name] for name in PEOPLE)
+
+    def _end(self, link: Link) -> None:
+        with self._ledger.write() as tx:
+            links.end(tx, link)
+
+    # -- inside
+
+    def _payload(
+        self, link: Link, here: Appointment | None, there: Appointment | None, held: frozenset[str]
+    ) -> dict[str, Any]:
+        with self._ledger.read() as tx:
+            booking_base, _ = links.bases(tx, link)
+        return {
+            "here": base_in_terms(link, here, there, booking_base or {}),
+            "booking": here,
+            "held": sorted(held),
+        }
+
+    @staticmethod
+    def _visit(record: object) -> Appointment:
+        assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
+        return record
+
+    def _is_over(self, visit: Appointment) -> bool:
+        return visit.start.utc <= self._clock.now()
+
+
+def _off(record: Appointment | None) -> bool:
+    return record is None or record.status is AppointmentStatus.CANCELLED
+
+
+def _moved(there: Appointment, fields: Mapping[str, object]) -> Appointment:
+    """The visit as it would stand after a move."""
+    changes: dict[str, Any] = {name: value for name, value in fields.items() if name in MOVES}
+    return replace(there, **changes)
+
+
+def _with_block(standing: str, stamp: str, text: str) -> str:
+    """The notes with VetBridge's block in them, or without one where it would be empty."""
+    if not text:
+        return notes.remove(standing)
+    return notes.place(standing, notes.block(stamp, text.split("\n")))

@@ -1,0 +1,117 @@
+"""Puts a visit that stands in the PIMS on its owner and pet; where the PIMS does not take it, staff are asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vetbridge.connector.interface import Operation, Relink
+from vetbridge.core import notes
+from vetbridge.core.errors import Refused
+from vetbridge.core.records import Appointment, Kind
+from vetbridge.ledger import changes, worklist
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import Change
+from vetbridge.sync.job import Job
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.writing import Keep, Step, Writer
+
+
+class Relinker:
+    """Relinks the visits of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, writer: Writer) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._writer = writer
+
+    def relink(
+        self,
+        job: Job,
+        there: Appointment,
+        client_id: str | None,
+        pet_id: str | None,
+        payload: Mapping[str, Any],
+        keep: Keep,
+        *,
+        text: str | None = None,
+    ) -> Appointment | None:
+        """Gives a visit another client and pet; returns it as it stands then.
+
+        ``text``: new notes, for the same write. None where the PIMS does not do it: a line of the work list asks
+        staff then, and the next read of the visit confirms it.
+        """
+        able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).relink
+        record = None if able is Relink.NO else self._write(job, there, client_id, pet_id, payload, keep, text)
+        if record is None or (record.client_id, record.pet_id) != (client_id, pet_id):
+            self._ask_staff(job, there, client_id, pet_id)
+            return None
+        self.confirmed(job, why="read back after VetBridge's own write")
+        return record
+
+    def _write(
+        self,
+        job: Job,
+        there: Appointment,
+        client_id: str | None,
+        pet_id: str | None,
+        payload: Mapping[str, Any],
+        keep: Keep,
+        text: str | None,
+    ) -> Appointment | None:
+        """The visit as the PIMS has it after the write; None where it refused a write that nobody has seen work."""
+        unverified = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).relink is Relink.UNVERIFIED
+        step = Step(
+            kind=Kind.APPOINTMENT,
+            operation=Operation.UPDATE,
+            fields={"client_id": client_id, "pet_id": pet_id, **({} if text is None else {"notes": text})},
+            remote_id=there.id,
+            payload=payload,
+            # A side of which nobody has seen that it can is not believed: it is read again.
+            fresh=unverified,
+        )
+        try:
+            record = self._writer.write(job, step, keep)
+        except Refused:
+            if unverified:
+                return None
+            raise
+        assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
+        return record
+
+    def _ask_staff(self, job: Job, there: Appointment, client_id: str | None, pet_id: str | None) -> None:
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            worklist.put(
+                tx,
+                tx.session.get_one(Change, job.change_id),
+                account=self._pair.pims.account,
+                kind=Kind.APPOINTMENT,
+                remote_id=there.id or "",
+                task=worklist.RELINK,
+                details={"client_id": client_id, "pet_id": pet_id},
+                visit_at=there.start.utc,
+            )
+
+    def asked_for(self, job: Job) -> dict[str, Any] | None:
+        """On whom staff were asked to put the visit; None where no such line stands."""
+        with self._ledger.read() as tx:
+            row = worklist.standing(tx, job.record_id, worklist.RELINK)
+            return None if row is None else worklist.detail(tx, row)
+
+    def confirmed(self, job: Job, *, why: str) -> None:
+        """The visit stands where the work list wanted it."""
+        self._close(job, confirmed=True, why=why)
+
+    def struck(self, job: Job, *, why: str) -> None:
+        """What the work list asks for is no longer wanted."""
+        self._close(job, confirmed=False, why=why)
+
+    def _close(self, job: Job, *, confirmed: bool, why: str) -> None:
+        with self._ledger.write() as tx:
+            worklist.close(tx, job.record_id, worklist.RELINK, confirmed=confirmed, why=why)
+
+
+def without_block(text: str, comment: list[str]) -> str:
+    """The notes of a visit that is on its owner now: staff's text, and what the booker wrote."""
+    return notes.remove(text, leaving=comment)
