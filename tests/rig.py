@@ -23,6 +23,7 @@ from vetbridge.sync.engine import Engine, nowhere
 from vetbridge.sync.pair import End, Pair, Placeholder, Timings
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.sweeping import Sweeper
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
 
@@ -62,7 +63,6 @@ class Rig:
         self.ledger = open_ledger(self.path, KEY, self.clock)
         with self.ledger.write() as tx:
             changes.release_all(tx)
-            changes.reopen_failures(tx)
             for name in ("booking", "pims"):
                 accounts.enrol(tx, name, "memory", country="GB")
         self.pair = Pair(
@@ -78,6 +78,7 @@ class Rig:
         )
         self.engine = Engine([self.pair], self.ledger, self.clock, self.timings, point=point)
         self.receiver = Receiver(self.pair, self.ledger)
+        self.sweeper = Sweeper(self.pair, self.ledger, self.clock, self.receiver)
         self.refresher = Refresher(self.pair, self.ledger)
 
     def _end(self, account: str, side: MemorySide) -> End:
@@ -103,9 +104,7 @@ class Rig:
             self.pims.add(Kind.PET, {"owner": id_, "name": pet, "species": "D"})
         return id_
 
-    def book(
-        self, given: str, family: str, phone: str, pet: str, *, hours: float | None = None, **more: Any
-    ) -> str:
+    def book(self, given: str, family: str, phone: str, pet: str, *, hours: float | None = None, **more: Any) -> str:
         """A booking ``hours`` from now, else at a time that nothing else has; returns its id."""
         self._booked += 1
         start = self.clock.now() + timedelta(hours=48 + self._booked if hours is None else hours)
@@ -152,6 +151,7 @@ class Rig:
     def run(self) -> None:
         """Refreshes, polls and settles."""
         self.refresher.pass_()
+        self.receiver.poll_desk()
         self.receiver.poll()
         self.settle()
 

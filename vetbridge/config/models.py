@@ -173,6 +173,8 @@ class Timings(Part):
     """Added to ``request_timeout`` and the connector's late landing before a lost write is looked for."""
     pims_refresh: SomeSeconds = 60.0
     """How often a PIMS account's clients and pets are read for changes."""
+    sweep: SomeSeconds = 3600.0
+    """How often all visits of the coming weeks are compared on both sides, for hints that were lost."""
     mirror_stale: SomeSeconds = 3600.0
     """No new client is created when the mirror of the PIMS is older."""
 
@@ -318,6 +320,8 @@ class Site(Part):
     booking: BookingEnd
     pims: PimsEnd
     create: Create = Create()
+    fuse: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 30
+    """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
     owners: Mapping[Annotated[str, AfterValidator(_owned_field)], Owner] = {}
     """Field owners that differ from the defaults, as KIND.FIELD: booking, pims or ask."""
 

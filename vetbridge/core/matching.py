@@ -164,6 +164,18 @@ class Match:
     candidates: tuple[Candidate, ...]
 
 
+def same_household(one: Client, other: Client) -> bool:
+    """Whether two who share a phone may share a record that takes a phone once: their family names are alike."""
+    similarity = _similarity(_family(one), _family(other))
+    return similarity is not None and similarity >= FAMILY_CUT
+
+
+def same_person(one: Client, other: Client) -> bool:
+    """Whether two who share a phone are one person: family names alike, and no given name against it."""
+    given = _given_similarity(_given(one), _given(other))
+    return same_household(one, other) and (given is None or given >= GIVEN_CUT)
+
+
 def blocking_keys(client: Client, pets: Sequence[Pet], country: str) -> frozenset[str]:
     """Keys by which a booking finds its candidates: two that share none are not compared.
 

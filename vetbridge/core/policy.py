@@ -29,8 +29,8 @@ OWNERS: Mapping[Kind, Mapping[str, Side]] = MappingProxyType(
         ),
         Kind.APPOINTMENT: MappingProxyType(
             {
-                # Nobody owns the slot: an owner who moved a visit online and a desk that moved it on the telephone both
-                # promised somebody a time. Where both did, a person decides; a site may name an owner in its config.
+                # Nobody owns the slot: an owner who moved a visit online and a desk that moved it on the telephone
+                # both gave somebody a time. Where both did, a person decides; a site's config may name an owner.
                 # The text inside VetBridge's block. Staff's text around it is never compared or written.
                 "notes": Side.BOOKING,
                 # Whether the visit is confirmed, begun or over is seen at the practice, and so is whose visit it is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -20,6 +20,8 @@ from vetbridge.ledger import accounts
 
 log = structlog.get_logger("vetbridge.daemon")
 
+EXPIRY_EVERY = 30.0
+"""Seconds between two looks for writes whose visit has begun."""
 STOP_PATIENCE = 60.0
 """Seconds that an attempt in flight may take to finish after the word to stop."""
 
@@ -40,12 +42,15 @@ class Service:
         self._clock.add_listener(_troubled, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
 
     def start(self) -> None:
-        """Begins: refreshes and polls at once, then by the config's intervals."""
+        """Begins: refreshes and polls at once, then by the config's intervals; sweeps after one interval."""
         config = self._program.loaded.config
         for account in self._rounds.accounts(Side.PIMS):
-            self._every(config.timings.pims_refresh, self._rounds.refresh, account)
+            self._every(config.timings.pims_refresh, self._refresh, account)
         for account in self._rounds.accounts(Side.BOOKING):
             self._every(config.accounts[account].poll, self._poll, account)
+        for pair in self._program.pairs:
+            self._every(config.timings.sweep, self._sweep, pair.site, begin=config.timings.sweep)
+        self._clock.add_job(self._rounds.expire, "interval", seconds=EXPIRY_EVERY, id="expire")
         self.dispatcher.start()
         self._clock.start()
 
@@ -68,14 +73,22 @@ class Service:
         self._rounds.poll(account)
         self.dispatcher.wake()
 
-    def _every(self, seconds: float, work: Any, account: str) -> None:
+    def _refresh(self, account: str) -> None:
+        self._rounds.refresh(account)
+        self.dispatcher.wake()
+
+    def _sweep(self, site: str) -> None:
+        self._rounds.sweep(site)
+        self.dispatcher.wake()
+
+    def _every(self, seconds: float, work: Any, what: str, *, begin: float = 0.0) -> None:
         self._clock.add_job(
             work,
             "interval",
             seconds=seconds,
-            args=[account],
-            id=f"{work.__name__}:{account}",
-            next_run_time=datetime.now(UTC),
+            args=[what],
+            id=f"{work.__name__}:{what}",
+            next_run_time=datetime.now(UTC) + timedelta(seconds=begin),
         )
 
 

@@ -108,6 +108,12 @@ class Mapper:
             values[outer] = None if record == _NESTED[outer]() else record
         return RECORD_TYPES[kind](**values)
 
+    def peek(self, kind: Kind, native: Mapping[str, Any], name: str) -> Any:
+        """One canonical field of a native record, for when the rest of it may not be readable; None where it says
+        nothing. Raises ``MappingError`` as ``read`` does."""
+        value = self._read_field(kind, self._rules(kind)[name], native)
+        return None if value is MISSING else value
+
     def write(self, kind: Kind, values: Mapping[str, object]) -> dict[str, Any]:
         """The native payload of the given canonical fields, and of no others.
 

@@ -62,6 +62,28 @@ class Given:
         return STEERS.get(self.answer.choice, Steer())
 
 
+def given_answer(ledger: Ledger, job: Job) -> Given | None:
+    """The answer that is waiting about a job's record."""
+    with ledger.read() as tx:
+        found = reviews.answered(tx, job.record_id)
+        if found is None:
+            return None
+        item, answer = found
+        return Given(item, answer, reviews.question(tx, item) or {})
+
+
+def mark_applied(ledger: Ledger, job: Job, given: Given, *, still_whose: bool = False) -> None:
+    """The answer was carried out. ``still_whose``: whose the visit is stays to be answered."""
+    with ledger.write() as tx:
+        changes.held(tx, job.leases)
+        reviews.applied(tx, given.item)
+        whose = given.question.get("whose")
+        if still_whose and whose and not asks_whose(given.question):
+            change = tx.session.get_one(Change, job.change_id)
+            question = {**given.question, "why": whose}
+            reviews.ask(tx, change, why=whose, visit_at=given.item.visit_at, question=question)
+
+
 class Answerer:
     """Carries out the answers about the bookings of one pair."""
 
@@ -72,38 +94,18 @@ class Answerer:
         self._placer = placer
         self._relinker = relinker
 
-    def given(self, job: Job) -> Given | None:
-        """The answer that is waiting about a job's record."""
-        with self._ledger.read() as tx:
-            found = reviews.answered(tx, job.record_id)
-            if found is None:
-                return None
-            item, answer = found
-            return Given(item, answer, reviews.question(tx, item) or {})
-
-    def applied(self, job: Job, given: Given, *, still_whose: bool) -> None:
-        """The answer was carried out. ``still_whose``: whose the visit is stays to be answered."""
-        with self._ledger.write() as tx:
-            changes.held(tx, job.leases)
-            reviews.applied(tx, given.item)
-            whose = given.question.get("whose")
-            if still_whose and whose and not asks_whose(given.question):
-                change = tx.session.get_one(Change, job.change_id)
-                question = {**given.question, "why": whose}
-                reviews.ask(tx, change, why=whose, visit_at=given.item.visit_at, question=question)
-
     def placement(self, job: Job, here: Appointment, given: Given) -> Placement | None:
         """On whom a booking that is not written yet goes, where the answer says so."""
         if given.answer.choice not in (Choice.LINK, Choice.NEW):
             return None
-        client_id, pet_id = self._whom(job, here, given)
+        client_id, pet_id = self.whom(job, here, given)
         return Placement(client_id, pet_id, "answered")
 
     def relink(
         self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given
     ) -> tuple[Ending, Appointment]:
         """Puts the very visit that stands on the placeholder on the owner whom the answer names."""
-        client_id, pet_id = self._whom(job, here, given)
+        client_id, pet_id = self.whom(job, here, given)
         if (there.client_id, there.pet_id) != (client_id, pet_id):
             fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)
             keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
@@ -144,7 +146,7 @@ class Answerer:
             reviews.reopen(tx, given.item)
         return PARKED
 
-    def _whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
+    def whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
         """Client and pet that the answer means, on fresh reads; made where they are new."""
         if given.answer.choice is Choice.NEW:
             blocker = self._placer.cannot_create(here)

@@ -15,7 +15,7 @@ from vetbridge.ledger import actions, changes, links, reviews
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.answering import LINKED_AT_DESK, ON_WORK_LIST, PARKED, Answerer, Given
+from vetbridge.sync.answering import LINKED_AT_DESK, ON_WORK_LIST, PARKED, Answerer, Given, given_answer, mark_applied
 from vetbridge.sync.comparing import digest, stamp_of, wanted_fields
 from vetbridge.sync.following import (
     ANEW_AT_BOOKING,
@@ -64,7 +64,7 @@ class Appointments:
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-        given = self._answerer.given(job)
+        given = given_answer(self._ledger, job)
         if link is not None:
             ending = self._follow(job, here, link, given)
             if ending is ANEW_IN_PIMS and here is not None:
@@ -100,7 +100,7 @@ class Appointments:
             asked = reviews.open_item(tx, job.record_id) is not None
         unlinked = link is not None and link.unlinked
         if given is not None and ending is not PARKED:
-            self._answerer.applied(job, given, still_whose=unlinked and ending is not ON_WORK_LIST)
+            mark_applied(self._ledger, job, given, still_whose=unlinked and ending is not ON_WORK_LIST)
         elif asked and not unlinked and ending.state is not ChangeState.REVIEW:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
@@ -276,7 +276,7 @@ class Appointments:
             return self._answerer.undo(job, link, here, there, given), there
         if not link.unlinked:
             return None, there
-        if not self._stands_in(there.client_id):
+        if not self._pair.stands_in(there.client_id):
             # Somebody who sees the visit in the PIMS has given it to its owner.
             there = self._answerer.free(job, link, here, there)
             self._relinker.confirmed(job, why="a read shows the visit on its owner")
@@ -284,10 +284,6 @@ class Appointments:
         if given is not None and choice in (Choice.LINK, Choice.NEW):
             return self._answerer.relink(job, link, here, there, given)
         return None, there
-
-    def _stands_in(self, client_id: str | None) -> bool:
-        stand_in = self._pair.placeholder
-        return client_id is None or (stand_in is not None and client_id == stand_in.client_id)
 
     def _written_before(self, job: Job, link: Link) -> Ending | None:
         """How a change ends whose write was done by an earlier try: one that was killed, or whose answer was lost."""

@@ -19,6 +19,7 @@ from vetbridge.core.answers import asks_whose
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
+    MappingError,
     OutcomeUnknown,
     RateLimited,
     Scope,
@@ -32,8 +33,10 @@ from vetbridge.ledger.changes import Lease
 from vetbridge.ledger.database import LEDGER_BUSY, Ledger, Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
 from vetbridge.sync.appointments import Appointments
+from vetbridge.sync.desk_visits import DeskVisits
 from vetbridge.sync.job import Ask, Ending, Job, PutOff
 from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.people import People
 from vetbridge.sync.refreshing import Refresher
 from vetbridge.sync.writing import Point
 
@@ -55,6 +58,16 @@ def _where(error: BaseException) -> str:
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
 
 
+class Workers:
+    """Who works on which kind of change of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
+        self.bookings = Appointments(pair, ledger, clock, timings, point)
+        self.desk_visits = DeskVisits(pair, ledger, clock, timings, point)
+        self.people = People(pair, ledger, clock, timings, point)
+        self.refresher = Refresher(pair, ledger)
+
+
 class Engine:
     """Works on the changes of all pairs of one ledger."""
 
@@ -68,8 +81,7 @@ class Engine:
         self._point = point
         self.only: Collection[int] | None = None
         """Records that alone are worked on; None: all."""
-        self._appointments = {pair.site: Appointments(pair, ledger, clock, timings, point) for pair in pairs}
-        self._refreshers = {pair.site: Refresher(pair, ledger) for pair in pairs}
+        self._workers = {pair.site: Workers(pair, ledger, clock, timings, point) for pair in pairs}
 
     def work(self, worker: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Leases the lane that is due longest and works on its due changes; False when nothing is due.
@@ -175,15 +187,25 @@ class Engine:
 
     def _dispatch(self, job: Job, pair: Pair, account: str) -> Ending:
         kind = Kind(job.kind)
-        if account == pair.pims.account:
-            return self._refreshers[pair.site].one(kind, job.remote_id)
-        if kind is Kind.APPOINTMENT:
-            return self._appointments[pair.site].work(job, self._enter)
-        return Ending(
-            state=ChangeState.SKIPPED,
-            code="follows-its-visit",
-            message=f"a {kind} of the booking side is carried over with its next visit",
-        )
+        workers = self._workers[pair.site]
+        if account != pair.pims.account:
+            if kind is Kind.APPOINTMENT:
+                return workers.bookings.work(job, self._enter)
+            return workers.people.work(job, kind)
+        if kind is not Kind.APPOINTMENT:
+            return workers.refresher.one(kind, job.remote_id)
+        return self._desk_visit(job, pair)
+
+    def _desk_visit(self, job: Job, pair: Pair) -> Ending:
+        """A visit of a PIMS that several sites share belongs to the first whose code lists know it."""
+        sharing = [one for one in self._pairs.values() if one.pims.account == pair.pims.account]
+        for last, one in enumerate(sharing, 1 - len(sharing)):
+            try:
+                return self._workers[one.site].desk_visits.work(job, self._enter)
+            except MappingError:
+                if last == 0:
+                    raise
+        raise AssertionError("a pair shares its PIMS with itself at least")
 
     def _enter(self, job: Job, lane: str) -> None:
         """Moves a record to its client's lane, holding both; puts the change off where the lane is busy."""

@@ -46,6 +46,10 @@ class Pair:
     fuse: int = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
 
+    def stands_in(self, client_id: str | None) -> bool:
+        """Whether a PIMS visit with this client has no owner: it stands on the placeholder, or without a client."""
+        return client_id is None or (self.placeholder is not None and client_id == self.placeholder.client_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:

@@ -136,7 +136,7 @@ class Placer:
             "why": why,
             "words": match.words,
             "booking": here,
-            "candidates": [_candidate(c) for c in match.candidates],
+            "candidates": shown_candidates(match),
         }
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).unlinked
         if able is Unlinked.PLACEHOLDER and self._pair.placeholder is not None:
@@ -224,6 +224,11 @@ def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
         {"field": e.field, "here": e.here, "there": e.there, "level": e.level, "weight": e.weight, "words": e.words}
         for e in evidence
     ]
+
+
+def shown_candidates(match: Match) -> list[dict[str, Any]]:
+    """The candidates of a match, as a question keeps them."""
+    return [_candidate(one) for one in match.candidates]
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:

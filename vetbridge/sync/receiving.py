@@ -1,15 +1,26 @@
-"""Receives hints: polls the booking side, and takes webhook calls."""
+"""Receives hints: polls both sides, and takes webhook calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+import structlog
 
 from vetbridge.connector.interface import Found, Hint
+from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts, changes
+from vetbridge.ledger import accounts, changes, links
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.sync.comparing import digest
+from vetbridge.sync.desk_visits import is_echo
 from vetbridge.sync.pair import End, Pair
+from vetbridge.sync.people import comparable
+
+log = structlog.get_logger("vetbridge.sync")
+
+PAST = timedelta(days=1)
+"""Of a first reading, visits that began longer ago are history."""
 
 
 class Receiver:
@@ -24,32 +35,51 @@ class Receiver:
 
         A record whose listed content is what was settled last opens nothing: the listing was a read of it.
         """
-        end = self._pair.booking
-        with self._ledger.read() as tx:
-            since = accounts.cursor(tx, end.account, Kind.APPOINTMENT)
-        opened = 0
-        for page in end.connector.changes(Kind.APPOINTMENT, since):
-            with self._ledger.write() as tx:
-                for found in page.records:
-                    if not self._is_settled(tx, end, found):
-                        self._receive(tx, end.account, Kind.APPOINTMENT, found.id, "poll")
-                        opened += 1
-                accounts.move_cursor(tx, end.account, Kind.APPOINTMENT, page.cursor)
+        opened = self._poll(self._pair.booking, Kind.APPOINTMENT, self._is_settled)
+        if self._pair.booking.connector.capabilities.of(Kind.CLIENT).incremental:
+            opened += self._poll(self._pair.booking, Kind.CLIENT, self._is_settled_card)
         return opened
+
+    def poll_desk(self) -> int:
+        """Lists which visits changed in the PIMS since the last poll; returns how many changes it opened."""
+        return self._poll(self._pair.pims, Kind.APPOINTMENT, self._is_settled_visit)
 
     def hints(self, account: str, hints: Iterable[Hint], source: str = "webhook") -> int:
         """Takes hints that a webhook call or a person gave; returns how many."""
         taken = 0
         with self._ledger.write() as tx:
             for hint in hints:
-                self._receive(tx, account, hint.kind, hint.id, source)
+                self.receive(tx, account, hint.kind, hint.id, source)
                 taken += 1
         return taken
 
-    def _receive(self, tx: Transaction, account: str, kind: Kind, remote_id: str, source: str) -> None:
+    def listed(self, side: End, found: Found, source: str) -> bool:
+        """Takes one visit that a listing shows; whether it opened a change."""
+        settled = self._is_settled if side.account == self._pair.booking.account else self._is_settled_visit
+        with self._ledger.write() as tx:
+            if settled(tx, side, found, False):
+                return False
+            self.receive(tx, side.account, Kind.APPOINTMENT, found.id, source)
+            return True
+
+    def receive(self, tx: Transaction, account: str, kind: Kind, remote_id: str, source: str) -> None:
+        """Takes one hint."""
         changes.receive(tx, site=self._pair.site, account=account, kind=kind, remote_id=remote_id, source=source)
 
-    def _is_settled(self, tx: Transaction, end: End, found: Found) -> bool:
+    def _poll(self, end: End, kind: Kind, is_settled: Callable[[Transaction, End, Found, bool], bool]) -> int:
+        with self._ledger.read() as tx:
+            since = accounts.cursor(tx, end.account, kind)
+        opened = 0
+        for page in end.connector.changes(kind, since):
+            with self._ledger.write() as tx:
+                for found in page.records:
+                    if not is_settled(tx, end, found, since is None):
+                        self.receive(tx, end.account, kind, found.id, "poll")
+                        opened += 1
+                accounts.move_cursor(tx, end.account, kind, page.cursor)
+        return opened
+
+    def _is_settled(self, tx: Transaction, end: End, found: Found, _first: bool) -> bool:
         """The listing shows just the content that was settled last, and nobody works on the record now."""
         settled = changes.settled_digest(tx, end.account, Kind.APPOINTMENT, found.id)
         return (
@@ -57,3 +87,32 @@ class Receiver:
             and found.native is not None
             and digest(tx.sealer, self._pair, end, found.native) == settled
         )
+
+    def _is_settled_visit(self, tx: Transaction, end: End, found: Found, first: bool) -> bool:
+        """A visit of the PIMS that stands as it was settled: by its own change, or by VetBridge's own write.
+
+        Of a first reading the visits of the past are history; whatever cannot be read is not.
+        """
+        if self._is_settled(tx, end, found, first):
+            return True
+        link = links.of_pims(tx, end.account, Kind.APPOINTMENT, found.id)
+        if found.native is None:
+            return link is None  # it is gone, and nobody misses it
+        try:
+            if link is not None:
+                return is_echo(tx, link, end.mapper.read(Kind.APPOINTMENT, found.native))
+            return first and end.mapper.peek(Kind.APPOINTMENT, found.native, "start").utc < tx.now - PAST
+        except MappingError:
+            return False
+
+    def _is_settled_card(self, tx: Transaction, end: End, found: Found, _first: bool) -> bool:
+        """A client of the booking side that is not linked, or stands as it was settled."""
+        link = links.of_booking(tx, end.account, Kind.CLIENT, found.id)
+        if link is None or found.native is None:
+            return True
+        try:
+            card = end.mapper.read(Kind.CLIENT, found.native)
+        except MappingError:
+            return False
+        base, _ = links.bases(tx, link)
+        return base == comparable(card, self._pair.country)

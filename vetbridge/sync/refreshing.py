@@ -11,6 +11,7 @@ from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync.job import Ending
 from vetbridge.sync.pair import Pair
+from vetbridge.sync.people import hint_if_linked
 
 log = structlog.get_logger("vetbridge.sync")
 
@@ -72,19 +73,15 @@ class Refresher:
                     records.append(record)
             with self._ledger.write() as tx:
                 mirror.put(tx, end.account, records)
+                for record in records if not first else ():
+                    hint_if_linked(tx, self._pair, record)
                 if page.last:
                     accounts.move_cursor(tx, end.account, kind, page.cursor)
             total = page.total if page.total is not None else total
         return len(ids), total
 
     def one(self, kind: Kind, remote_id: str) -> Ending:
-        """Works on a hint about one PIMS record."""
-        if kind not in MIRRORED:
-            return Ending(
-                state=ChangeState.SKIPPED,
-                code="not-carried",
-                message=f"a {kind} that changed in the PIMS is not carried to the booking side yet",
-            )
+        """Works on a hint about one PIMS client or pet."""
         end = self._pair.pims
         native = end.connector.get(kind, remote_id)
         if native is None:
@@ -93,4 +90,5 @@ class Refresher:
         assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
         with self._ledger.write() as tx:
             mirror.put(tx, end.account, [record])
+            hint_if_linked(tx, self._pair, record)
         return Ending(state=ChangeState.DONE, code="mirrored", message="kept for matching")

@@ -71,6 +71,11 @@ class Resolver:
             found = matched()
         return self._resolution(found, candidates)
 
+    def candidates(self, appointment: Appointment) -> Match:
+        """Who may be meant by what is known of a visit that was left without its owner; for a question alone."""
+        booker, pet = appointment.booker or Client(), appointment.booked_pet
+        return match(booker, pet, self._candidates(booker, pet), country=self._pair.country)
+
     def _resolution(self, found: Match, candidates: list[Known]) -> Resolution:
         if found.verdict is not Verdict.LINKED:
             return Resolution(match=found)

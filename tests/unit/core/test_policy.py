@@ -8,8 +8,9 @@ from vetbridge.core.records import Kind, Side
 
 
 def test_owners_turn_with_the_direction() -> None:
-    assert policy.owners(Kind.APPOINTMENT, Side.BOOKING)["start"] is FieldOwner.HERE
-    assert policy.owners(Kind.APPOINTMENT, Side.PIMS)["start"] is FieldOwner.THERE
+    assert policy.owners(Kind.APPOINTMENT, Side.BOOKING)["notes"] is FieldOwner.HERE
+    assert policy.owners(Kind.APPOINTMENT, Side.PIMS)["notes"] is FieldOwner.THERE
+    assert "start" not in policy.owners(Kind.APPOINTMENT, Side.BOOKING)
     assert policy.owners(Kind.PET, Side.BOOKING)["species"] is FieldOwner.THERE
     assert "phones" not in policy.owners(Kind.CLIENT, Side.BOOKING)
     assert policy.owners(Kind.REMINDER, Side.PIMS) == {}

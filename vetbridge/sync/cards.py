@@ -1,0 +1,143 @@
+"""The booking side's client of a PIMS client: found by phone, made where there is none, never a stranger's.
+
+A booking side may take a phone once only, so a couple that shares one has one client there: one of the two PIMS
+clients is linked with it as ``primary``, the other as ``member`` (architecture, section 21).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.interface import Operation
+from vetbridge.core import normalise
+from vetbridge.core.matching import Known, same_household, same_person
+from vetbridge.core.records import Client, Kind
+from vetbridge.ledger import actions, links, mirror
+from vetbridge.ledger.database import Ledger
+from vetbridge.sync.job import Job, PutOff
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.wording import DESK
+from vetbridge.sync.writing import Step, Writer
+
+
+class Cards:
+    """Finds and makes the booking-side clients of one pair."""
+
+    def __init__(
+        self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, writer: Writer, keeper: Keeper
+    ) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+        self._writer = writer
+        self._keeper = keeper
+
+    def card_of(self, job: Job, client: Client) -> str | None:
+        """The id of the booking-side client on whom a visit of ``client`` goes; None where it goes without one.
+
+        None: the owner has no phone that can be read and the side demands one, or the one who has that phone there is
+        somebody else. Makes the client where the side has nobody with that phone. Raises ``PutOff`` while another
+        visit of the same phone is being written.
+        """
+        linked = self._linked(client)
+        if linked is not None:
+            return linked
+        phones = tuple(dict.fromkeys(p for text in client.phones for p in normalise.phones(text, self._pair.country)))
+        if not phones:
+            return None
+        self._reserve(job, phones)
+        found = self._with_phone(phones)
+        if found is not None:
+            return self._share(client, found, phones)
+        return self._create(job, client, phones)
+
+    def _linked(self, client: Client) -> str | None:
+        """The booking-side client that the PIMS client is linked with, while it still reads."""
+        end = self._pair.booking
+        with self._ledger.read() as tx:
+            link = links.of_pims(tx, self._pair.pims.account, Kind.CLIENT, client.id or "")
+        if link is None or link.booking_account != end.account:
+            return None
+        if end.connector.get(Kind.CLIENT, link.booking_id) is not None:
+            return link.booking_id
+        with self._ledger.write() as tx:
+            links.end(tx, link)
+        return None
+
+    def _reserve(self, job: Job, phones: tuple[str, ...]) -> None:
+        with self._ledger.write() as tx:
+            free = actions.reserve(tx, self._pair.booking.account, "contact", phones, job.record_id)
+        if not free:
+            raise PutOff(
+                self._clock.now() + timedelta(seconds=self._timings.busy),
+                "contact-reserved",
+                "another visit with the same phone is being written",
+            )
+
+    def _with_phone(self, phones: tuple[str, ...]) -> Client | None:
+        end = self._pair.booking
+        if "phone" not in end.connector.capabilities.of(Kind.CLIENT).search:
+            return None
+        for phone in phones:
+            for native in end.connector.search(Kind.CLIENT, {"phone": phone}):
+                return end.mapper.read(Kind.CLIENT, native)
+        return None
+
+    def _share(self, client: Client, card: Client, phones: tuple[str, ...]) -> str | None:
+        """Links a client with a booking-side client of the same phone, where that is this client or a partner."""
+        assert card.id is not None  # noqa: S101 - read from the side
+        holders = [known.client for known in self._holders(phones) if known.client.active]
+        with self._ledger.read() as tx:
+            primary = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, card.id)
+        if primary is not None and not any(one.id == primary.pims_id for one in holders):
+            # The one it was linked with has the phone no more, or is inactive: merged into another, or gone.
+            with self._ledger.write() as tx:
+                links.end(tx, primary)
+            primary = None
+        if primary is None:
+            meant = client if same_person(client, card) else None
+            meant = meant or next((one for one in holders if same_person(one, card)), None)
+            meant = meant or (client if same_household(client, card) else None)
+            if meant is None:
+                return None
+            with self._ledger.write() as tx:
+                self._keeper.matched_client(tx, card.id, meant, card, ())
+            if meant.id == client.id:
+                return card.id
+        # Both have this phone in the PIMS itself: the household shares what the booking side has once.
+        with self._ledger.write() as tx:
+            links.put_member(
+                tx,
+                site=self._pair.site,
+                booking_account=self._pair.booking.account,
+                booking_id=card.id,
+                pims_account=self._pair.pims.account,
+                pims_id=client.id or "",
+                origin=DESK,
+            )
+        return card.id
+
+    def _holders(self, phones: tuple[str, ...]) -> tuple[Known, ...]:
+        """The PIMS clients that have one of these phones."""
+        with self._ledger.read() as tx:
+            return mirror.candidates(tx, self._pair.pims.account, [f"phone:{phone}" for phone in phones])
+
+    def _create(self, job: Job, client: Client, phones: tuple[str, ...]) -> str | None:
+        if self._pair.booking.connector.capabilities.of(Kind.CLIENT).create is None or not client.full_name:
+            return None
+        fields = {
+            "given_name": client.given_name,
+            "family_name": client.family_name,
+            "phones": phones[:1],
+            "emails": tuple(address for text in client.emails[:1] for address in [normalise.email(text)] if address),
+        }
+        step = Step(
+            kind=Kind.CLIENT,
+            operation=Operation.CREATE,
+            fields={name: value for name, value in fields.items() if value},
+            payload={"client": client},
+        )
+        return self._writer.write(job, step, self._keeper.card).id

@@ -1,0 +1,242 @@
+"""Works on a visit that was made in the PIMS: carries it to the booking side, or asks whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.interface import Operation, Unlinked
+from vetbridge.core import notes
+from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
+from vetbridge.core.errors import MappingError, SlotTaken
+from vetbridge.core.gleaning import glean
+from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
+from vetbridge.ledger import actions, changes, links, reviews
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.sync.answering import LINKED, ON_WORK_LIST, Answerer, Given, given_answer, mark_applied
+from vetbridge.sync.cards import Cards
+from vetbridge.sync.comparing import digest, stamp_of, standing_fields
+from vetbridge.sync.following import KEPT, Steer
+from vetbridge.sync.job import Ask, Ending, Job, PutOff
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.placing import Placer, shown_candidates
+from vetbridge.sync.relinking import Relinker
+from vetbridge.sync.resolving import Resolver
+from vetbridge.sync.wording import desk_lines
+from vetbridge.sync.writing import Point, Step, Writer
+
+ECHO = Ending(state=ChangeState.SKIPPED, code="settled", message="the PIMS shows what VetBridge settled last")
+FOLLOWED = Ending(
+    state=ChangeState.DONE, code="followed", message="worked on together with the booking that it belongs to"
+)
+CARRIED = Ending(state=ChangeState.DONE, code="carried", message="written to the booking side")
+
+
+def is_echo(tx: Transaction, link: Link, there: Appointment) -> bool:
+    """Whether a visit stands in the PIMS just as it did when both sides were settled."""
+    _, pims_base = links.bases(tx, link)
+    return pims_base is not None and dict(pims_base) == standing_fields(there)
+
+
+class DeskVisits:
+    """The work on the PIMS visits of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+        self._point = point
+        self._keeper = Keeper(pair)
+        self._resolver = Resolver(pair, ledger, clock, timings)
+        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
+        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
+        self._cards = Cards(pair, ledger, clock, timings, self._to_booking, self._keeper)
+        self._relinker = Relinker(pair, ledger, self._to_pims)
+        placer = Placer(pair, ledger, clock, timings, self._to_pims, self._keeper)
+        self._answerer = Answerer(pair, ledger, self._keeper, placer, self._relinker)
+
+    def work(self, job: Job, enter: Callable[[Job, str], None]) -> Ending:
+        """Works on one change. ``enter(job, lane)`` takes the lane of the client that the read has shown."""
+        end = self._pair.pims
+        native = end.connector.get(Kind.APPOINTMENT, job.remote_id)
+        with self._ledger.read() as tx:
+            link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
+        if native is None:
+            return self._follow(job, link) if link else self._nothing("gone-before-written", "it is gone")
+        job.digest = digest(self._ledger.sealer, self._pair, end, native)
+        there = end.mapper.read(Kind.APPOINTMENT, native)
+        job.version = there.version
+        with self._ledger.write() as tx:
+            changes.seen(tx, job.change_id, visit_at=there.start.utc)
+        self._point("read")
+        if link is not None:
+            with self._ledger.read() as tx:
+                echo = is_echo(tx, link, there)
+            return ECHO if echo else self._follow(job, link)
+        if there.client_id is not None:
+            enter(job, changes.client_lane(end.account, there.client_id))
+        self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
+        self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
+        with self._ledger.read() as tx:
+            link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
+        if link is not None:
+            return CARRIED  # by an earlier try, whose answer was lost
+        self._await_own_write(there)
+        given = given_answer(self._ledger, job)
+        ending = self._unlinked(job, there, given)
+        self._mind_questions(job, ending, given)
+        return ending
+
+    def _follow(self, job: Job, link: Link) -> Ending:
+        """A visit that stands on both sides is worked on in one place: with its booking."""
+        with self._ledger.write() as tx:
+            changes.receive(
+                tx,
+                site=link.site,
+                account=link.booking_account,
+                kind=Kind.APPOINTMENT,
+                remote_id=link.booking_id,
+                source="pims",
+            )
+        return FOLLOWED
+
+    def _await_own_write(self, there: Appointment) -> None:
+        """A visit that VetBridge itself has just made is not carried back: its link comes in a moment."""
+        stamp = stamp_of(there)
+        with self._ledger.read() as tx:
+            made = bool(stamp) and actions.under_way(tx, self._pair.pims.account, stamp)
+        if made:
+            raise PutOff(
+                self._clock.now() + timedelta(seconds=self._timings.busy),
+                "own-write",
+                "VetBridge is just writing this visit itself",
+            )
+
+    def _unlinked(self, job: Job, there: Appointment, given: Given | None) -> Ending:
+        """A visit that the booking side does not have yet."""
+        steer = given.steer if given else Steer()
+        if steer.keep:
+            return KEPT
+        if there.status is AppointmentStatus.CANCELLED:
+            self._relinker.struck(job, why="the visit was cancelled")
+            return self._nothing("cancelled-before-written", "it was cancelled before it was carried over")
+        if there.start.utc <= self._clock.now():
+            return self._begun(job, there)
+        if self._pair.stands_in(there.client_id):
+            there_or_ending = self._adopt(job, there, given)
+            if isinstance(there_or_ending, Ending):
+                return there_or_ending
+            there = there_or_ending
+        else:
+            self._relinker.confirmed(job, why="a read shows the visit on its owner")
+        self._carry(job, there, steer)
+        return LINKED if given is not None and given.answer.choice in (Choice.LINK, Choice.NEW) else CARRIED
+
+    def _begun(self, job: Job, there: Appointment) -> Ending:
+        if job.received_at < there.start.utc:
+            return Ending(
+                state=ChangeState.FAILED,
+                code="expired",
+                message="the visit began before it could be written to the booking side",
+            )
+        return self._nothing("visit-has-begun", "it was in the past when VetBridge first saw it")
+
+    # -- to the booking side
+
+    def _carry(self, job: Job, there: Appointment, steer: Steer) -> None:
+        client, pet = self._people(there)
+        able = self._pair.booking.connector.capabilities.of(Kind.APPOINTMENT)
+        card_id = None if client is None else self._cards.card_of(job, client)
+        if card_id is None and able.unlinked is not Unlinked.YES:
+            raise Ask(
+                "no-client-there",
+                "the booking side takes no visit without a client, and this owner cannot be one there",
+                {"pims": there},
+            )
+        stamp = self._stamp(job)
+        fields: dict[str, Any] = {
+            "client_id": card_id,
+            "booked_pet": pet,
+            "start": there.start,
+            "duration": there.duration,
+            "status": there.status,
+            "appointment_type": there.appointment_type,
+            "resource": there.resource,
+            # Staff's own notes stay in the PIMS. Who comes is said where no client says it.
+            "notes": notes.block(stamp, desk_lines(client)) if card_id is None else None,
+        }
+        writable = self._pair.booking.mapper.writable(Kind.APPOINTMENT)
+        step = Step(
+            kind=Kind.APPOINTMENT,
+            operation=Operation.CREATE,
+            fields={
+                name: value
+                for name, value in fields.items()
+                if value is not None and (name in writable or any(one.startswith(f"{name}.") for one in writable))
+            },
+            stamp=stamp,
+            payload={"there": there, "stamp": stamp, "held": ()},
+            beside=steer.beside,
+        )
+        try:
+            self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])
+        except SlotTaken as taken:
+            raise Ask(SLOT_TAKEN, taken.message, {"pims": there}) from None
+
+    def _people(self, there: Appointment) -> tuple[Client | None, Pet | None]:
+        """Owner and pet of a visit, freshly read; an animal that the mapping cannot turn is left out."""
+        end = self._pair.pims
+        native = None if there.client_id is None else end.connector.get(Kind.CLIENT, there.client_id)
+        client = None if native is None else end.mapper.read(Kind.CLIENT, native)
+        native = None if there.pet_id is None else end.connector.get(Kind.PET, there.pet_id)
+        try:
+            pet = None if native is None else end.mapper.read(Kind.PET, native)
+        except MappingError:
+            pet = None
+        return client, pet
+
+    def _stamp(self, job: Job) -> str:
+        with self._ledger.read() as tx:
+            before = links.ended_in_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, job.remote_id)
+        again = f":{before}" if before else ""
+        seed = f"desk:{self._pair.pims.account}:{self._pair.booking.account}:{job.remote_id}{again}"
+        return notes.make_stamp(self._ledger.sealer.hash(seed).encode())
+
+    # -- a visit without its owner, left by another booking system
+
+    def _adopt(self, job: Job, there: Appointment, given: Given | None) -> Appointment | Ending:
+        """Puts a visit that stands without its owner on the one whom a person names; asks, where nobody has."""
+        booker, pet = glean(there.notes, self._pair.country)
+        booked = replace(there, client_id=None, pet_id=None, booker=booker, booked_pet=pet, notes=there.notes)
+        if given is None or given.answer.choice not in (Choice.LINK, Choice.NEW):
+            found = self._resolver.candidates(booked)
+            raise Ask(
+                ADOPT,
+                "another booking system left this visit without its owner",
+                {"booking": booked, "words": found.words, "candidates": shown_candidates(found)},
+            )
+        client_id, pet_id = self._answerer.whom(job, booked, given)
+        keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+        moved = self._relinker.relink(job, there, client_id, pet_id, {"adopted": True}, keep)
+        return ON_WORK_LIST if moved is None else moved
+
+    # -- inside
+
+    def _mind_questions(self, job: Job, ending: Ending, given: Given | None) -> None:
+        if given is not None:
+            mark_applied(self._ledger, job, given)
+            return
+        with self._ledger.write() as tx:
+            if reviews.open_item(tx, job.record_id) is not None and ending.state is not ChangeState.REVIEW:
+                changes.held(tx, job.leases)
+                reviews.close(tx, job.record_id, "the facts have answered it")
+
+    @staticmethod
+    def _nothing(code: str, message: str) -> Ending:
+        return Ending(state=ChangeState.SKIPPED, code=code, message=message)

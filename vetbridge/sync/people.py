@@ -1,0 +1,213 @@
+"""Keeps linked clients and pets in agreement: the PIMS flows back, what was typed at the booking side is proposed.
+
+Only records that are linked are worked on; a client becomes known at the booking side by a visit (``sync.cards``).
+Contact data of the booking side never silently overwrites the PIMS: where it contradicts, a person is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.interface import Native, Operation
+from vetbridge.core.answers import PROPOSAL
+from vetbridge.core.planning import FieldOwner, Outcome, Plan, Situation, plan, settle
+from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.ledger import changes, links, mirror, worklist
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import Change, ChangeState, Link
+from vetbridge.sync.answering import given_answer, mark_applied
+from vetbridge.sync.comparing import client_fields, pet_fields
+from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
+from vetbridge.sync.job import Ask, Ending, Job
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import End, Pair, Timings
+from vetbridge.sync.writing import Point, Step, Writer
+
+Person = Client | Pet
+
+_CLIENT_FIELDS: Mapping[str, frozenset[str]] = {
+    "name": frozenset({"given_name", "family_name"}),
+    "phone": frozenset({"phones"}),
+    "email": frozenset({"emails"}),
+}
+"""Comparable field of a client to the canonical ones that it is made of."""
+
+
+class People:
+    """The work on the linked clients and pets of one pair, by the booking side's records."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._keeper = Keeper(pair)
+        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
+        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
+
+    def work(self, job: Job, kind: Kind) -> Ending:
+        """Works on one booking-side client or pet."""
+        self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
+        self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
+        with self._ledger.read() as tx:
+            link = links.of_booking(tx, self._pair.booking.account, kind, job.remote_id)
+        if link is None:
+            return Ending(
+                state=ChangeState.SKIPPED,
+                code="follows-its-visit",
+                message=f"a {kind} of the booking side is carried over with its next visit",
+            )
+        here = self._read(self._pair.booking, kind, link.booking_id)
+        there = self._read(self._pair.pims, kind, link.pims_id)
+        if here is None or there is None:
+            with self._ledger.write() as tx:
+                links.end(tx, link)
+            return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
+        with self._ledger.write() as tx:
+            mirror.put(tx, self._pair.pims.account, [there])
+        given = given_answer(self._ledger, job)
+        ending = self._agree(job, kind, link, here, there, given.steer if given else Steer())
+        if given is not None:
+            mark_applied(self._ledger, job, given)
+        return ending
+
+    def _agree(self, job: Job, kind: Kind, link: Link, here: Person, there: Person, steer: Steer) -> Ending:
+        with self._ledger.read() as tx:
+            booking_base, pims_base = links.bases(tx, link)
+        if steer.keep or booking_base is None or pims_base is None:
+            self._settle(link, here, there, frozenset())
+            return KEPT if steer.keep else _settled("agreed")
+        mine, theirs = self._fields(here), self._fields(there)
+        if steer.decided is FieldOwner.HERE:
+            return self._take_over(job, kind, link, here, there)
+        back = plan(
+            Situation(
+                base_here=pims_base,
+                here=theirs,
+                base_there=booking_base,
+                there=mine,
+                owners=dict.fromkeys(mine, FieldOwner.HERE) if kind is Kind.PET else {},
+                writable=self._writable(self._pair.booking, kind),
+                create_allowed=False,
+                cancel_allowed=False,
+                decided=FieldOwner.HERE if steer.decided else None,
+            )
+        )
+        contradicted = sorted(name for name in back.back if pims_base.get(name)) if kind is Kind.CLIENT else []
+        if back.outcome is Outcome.QUESTION or contradicted:
+            fields = sorted({*back.conflicts, *contradicted})
+            raise Ask(
+                PROPOSAL,
+                "a client's contact data was changed at the booking side",
+                {"booking": here, "pims": there, "fields": fields},
+            )
+        return self._carry_back(job, kind, link, back, here, there)
+
+    def _carry_back(self, job: Job, kind: Kind, link: Link, back: Plan, here: Person, there: Person) -> Ending:
+        if back.outcome is Outcome.UPDATE:
+            step = Step(
+                kind=kind,
+                operation=Operation.UPDATE,
+                fields=_canonical(there, back.fields.keys()),
+                remote_id=link.booking_id,
+                payload={_PAYLOAD[kind]: there, "origin": link.origin, "held": sorted(back.held)},
+            )
+            self._to_booking.write(job, step, self._keeper.at_booking(job)[kind])
+            return BROUGHT_BACK
+        if back.outcome is Outcome.BASES:
+            self._settle(link, here, there, back.held)
+            return _settled("agreed")
+        return Ending(state=ChangeState.SKIPPED, code=back.reason, message="nothing to write")
+
+    def _take_over(self, job: Job, kind: Kind, link: Link, here: Person, there: Person) -> Ending:
+        """A person wants the PIMS to have what the booking side has: written where it can be, else by staff."""
+        mine, theirs = self._fields(here), self._fields(there)
+        differing = [name for name in mine if mine[name] and mine[name] != theirs[name]]
+        able = self._writable(self._pair.pims, kind)
+        written = [name for name in differing if name in able]
+        if written:
+            step = Step(
+                kind=kind,
+                operation=Operation.UPDATE,
+                fields=_canonical(here, written),
+                remote_id=link.pims_id,
+                payload={},
+            )
+            self._to_pims.write(job, step, self._keeper.client)
+        left = [name for name in differing if name not in able]
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            if left:
+                worklist.put(
+                    tx,
+                    tx.session.get_one(Change, job.change_id),
+                    account=self._pair.pims.account,
+                    kind=kind,
+                    remote_id=link.pims_id,
+                    task=worklist.CONTACT,
+                    details={name: mine[name] for name in left},
+                    visit_at=None,
+                )
+        self._settle(link, here, there, frozenset())
+        code = "on-work-list" if left else "updated"
+        return Ending(
+            state=ChangeState.DONE,
+            code=code,
+            message="the work list asks staff to take it over in the PIMS" if left else "changed in the PIMS",
+        )
+
+    def _settle(self, link: Link, here: Person, there: Person, held: frozenset[str]) -> None:
+        with self._ledger.write() as tx:
+            self._keeper.people_bases(tx, tx.session.get_one(Link, link.id), here, there, held)
+
+    def _fields(self, person: Person) -> dict[str, object]:
+        return comparable(person, self._pair.country)
+
+    def _writable(self, end: End, kind: Kind) -> frozenset[str]:
+        able = end.connector.capabilities.of(kind).update & end.mapper.writable(kind)
+        if kind is Kind.PET:
+            return able & {"name", "species"}
+        return frozenset(name for name, parts in _CLIENT_FIELDS.items() if parts <= able)
+
+    def _read(self, end: End, kind: Kind, id_: str) -> Person | None:
+        native: Native | None = end.connector.get(kind, id_)
+        if native is None:
+            return None
+        record = end.mapper.read(kind, native)
+        assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
+        return record
+
+
+_PAYLOAD = {Kind.CLIENT: "client", Kind.PET: "pet"}
+
+
+def comparable(person: Person, country: str) -> dict[str, object]:
+    """A client or a pet in the fields that both sides are compared by."""
+    return client_fields(person, country) if isinstance(person, Client) else pet_fields(person)
+
+
+def hint_if_linked(tx: Transaction, pair: Pair, person: Person) -> bool:
+    """Wakes the booking-side counterpart of a PIMS client or pet that is no longer as it was settled."""
+    kind = Kind.CLIENT if isinstance(person, Client) else Kind.PET
+    link = links.of_pims(tx, pair.pims.account, kind, person.id or "")
+    if link is None or link.role != "primary":
+        return False
+    _, base = links.bases(tx, link)
+    if base is not None and dict(settle(None, comparable(person, pair.country), frozenset())) == base:
+        return False
+    changes.receive(
+        tx, site=link.site, account=link.booking_account, kind=kind, remote_id=link.booking_id, source="pims"
+    )
+    return True
+
+
+def _canonical(person: Person, names: Iterable[str]) -> dict[str, object]:
+    """The canonical fields of the comparable ones that are to be written."""
+    wanted = set(names)
+    if isinstance(person, Pet):
+        return {name: getattr(person, name) for name in wanted}
+    parts = {part for name in wanted for part in _CLIENT_FIELDS[name]}
+    return {part: getattr(person, part) for part in sorted(parts)}
+
+
+def _settled(code: str) -> Ending:
+    return Ending(state=ChangeState.DONE, code=code, message="both sides already agree")
