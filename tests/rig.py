@@ -111,7 +111,7 @@ class Rig:
         return self.booking.add(
             Kind.APPOINTMENT,
             {
-                "owner": f"card-{sum(phone.encode())}",
+                "owner": self._card(given, family, phone),
                 "booker": {"given": given, "family": family, "phones": [phone]},
                 "animal": {"name": pet, "species": "D"},
                 "start": start.isoformat(),
@@ -121,6 +121,15 @@ class Rig:
                 "state": "booked",
                 **more,
             },
+        )
+
+    def _card(self, given: str, family: str, phone: str) -> str:
+        """The booking side's client with a phone, made at the first booking, as such sides do."""
+        found = next((row for row in self.booking.rows(Kind.CLIENT) if phone in row["phones"]), None)
+        if found is not None:
+            return str(found["id"])
+        return self.booking.add(
+            Kind.CLIENT, {"name": {"given": given, "family": family}, "phones": [phone] if phone else []}
         )
 
     # -- what VetBridge does --------------------------------------------------------------------------------------

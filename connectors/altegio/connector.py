@@ -48,6 +48,7 @@ from vetbridge.core.errors import (
     SlotTaken,
     Unavailable,
 )
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 
 EVER: Final = "2000-01-01T00:00:00"
@@ -58,6 +59,10 @@ LOOK_BACK: Final = timedelta(days=2)
 
 FUTURE: Final = timedelta(days=1)
 """A ``last_change_date`` further ahead than this is a mistake and no cursor."""
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""Ends of a search by time that names only one of them; see ``EVER``."""
 
 HOOK_KINDS: Final = {"record": Kind.APPOINTMENT, "client": Kind.CLIENT}
 """Resources of webhooks that matter here (section 5)."""
@@ -134,6 +139,7 @@ CAPABILITIES: Final = Capabilities(
         ),
         Kind.APPOINTMENT: KindCapabilities(
             read=True,
+            search=frozenset({"start_from", "start_before"}),
             create=ExactlyOnce.LOOK,
             update=frozenset(
                 {
@@ -257,16 +263,25 @@ class AltegioConnector:
         raise self._unsupported(kind, "read")
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
-        """Clients by ``phone`` (with country code), ``email`` or ``name``; pets by ``client_id``.
+        """Clients by ``phone`` (with country code), ``email`` or ``name``; pets by ``client_id``; appointments by
+        ``start_from`` and ``start_before``.
 
-        Asks the deprecated client list, which answers whole cards in one call where the newer search answers ids
-        alone (section 3.6). Its filters match parts, so every row is compared exactly here.
+        Clients: asks the deprecated client list, which answers whole cards in one call where the newer search
+        answers ids alone (section 3.6). Its filters match parts, so every row is compared exactly here.
+
+        Appointments: those that begin at ``start_from`` or later and before ``start_before``, both ISO 8601 with an
+        offset; a time that is none is ``Refused`` with code ``bad-query``. Deleted ones are found too, their state
+        says so. ``BadAnswer`` with code ``rows-missing`` where fewer rows come than Altegio counts, and
+        ``filter-ignored`` where most are of other days: whoever takes a visit for gone relies on all being there.
         """
         unknown = set(query) - self.capabilities.of(kind).search
         if unknown or not query:
             raise self._unsupported(kind, f"search by {', '.join(sorted(unknown)) or 'nothing'}")
         if kind is Kind.PET:
             return self._pets_of(query["client_id"])
+        if kind is Kind.APPOINTMENT:
+            first, end = self._moment(query, "start_from", EARLIEST), self._moment(query, "start_before", LATEST)
+            return self._starting(first, end)
         return self._matching_clients(query)
 
     def look(self, write: Write) -> Iterator[Native]:
@@ -392,6 +407,41 @@ class AltegioConnector:
                     found.add(native["id"])
                     yield native
 
+    def _moment(self, query: Mapping[str, str], key: str, unless: datetime) -> datetime:
+        try:
+            return Instant.parse(query[key], self._zone).utc if key in query else unless
+        except (ValueError, OverflowError):
+            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
+
+    def _starting(self, first: datetime, end: datetime) -> Iterator[Native]:
+        """Visits that begin at ``first`` or later and before ``end``, deleted ones too.
+
+        Altegio filters by whole days of the location (section 4), so every row is compared exactly here.
+        """
+        if first >= end:
+            return
+        zone = ZoneInfo(self._zone)
+        from_day, to_day = (f"{each.astimezone(zone):%Y-%m-%d}" for each in (first, end - timedelta(seconds=1)))
+        path, params = f"/records/{self._location}", {"start_date": from_day, "end_date": to_day, "with_deleted": "1"}
+        found: set[str] = set()
+        for page in self._api.pages(path, params, patience=PATIENCE):
+            others = sum(not from_day <= wire.wall_time(row)[:10] <= to_day for row in page.rows)
+            if others * 2 > len(page.rows):
+                raise BadAnswer(
+                    f"{self._account}: GET {path}: {others} of {len(page.rows)} rows are outside of {from_day} to "
+                    f"{to_day}; the filter did not filter",
+                    code="filter-ignored",
+                )
+            for row in page.rows:
+                id_, start = wire.as_id(row.get("id")), wire.start(row, self._zone)
+                if not id_ or id_ in found or start is None or wire.is_block(row):
+                    continue
+                if first <= start < end:
+                    found.add(id_)
+                    yield wire.record(row, self._options.pet_fields)
+            if page.last and not page.complete:
+                raise BadAnswer(f"{self._account}: GET {path}: fewer rows came than it counts", code="rows-missing")
+
     def _pets_of(self, client_id: str) -> Iterator[Native]:
         card = self._api.one("client", client_id)
         if card is not None:
@@ -497,10 +547,19 @@ class AltegioConnector:
         client = self._record_client(native.get("client_id"))
         body = self._complete(
             lambda: wire.new_record(
-                native, client=client, zone=self._zone, pet_fields=self._options.pet_fields, stamp=write.stamp
+                native,
+                client=client,
+                zone=self._zone,
+                pet_fields=self._options.pet_fields,
+                stamp=write.stamp,
+                beside=write.beside,
             )
         )
-        reply = self._write_slot("POST", f"/records/{self._location}", body, native, but=None)
+        path = f"/records/{self._location}"
+        if write.beside:
+            reply = self._api.write("POST", path, body)
+        else:
+            reply = self._write_slot("POST", path, body, native, but=None)
         return self._receipt(Kind.APPOINTMENT, self._made(reply, "record"))
 
     def _update_record(self, write: Write, id_: str) -> Receipt:
@@ -518,11 +577,16 @@ class AltegioConnector:
             client = self._complete(lambda: wire.record_client(wire.as_mapping(row.get("client"))))
         body = self._complete(
             lambda: wire.changed_record(
-                row, native, client=client, zone=self._zone, pet_fields=self._options.pet_fields
+                row,
+                native,
+                client=client,
+                zone=self._zone,
+                pet_fields=self._options.pet_fields,
+                beside=write.beside,
             )
         )
         path = f"/record/{self._location}/{id_}"
-        if wire.moves(row, native):
+        if wire.moves(row, native) and not write.beside:
             self._write_slot("PUT", path, body, {**wire.record(row, {}), **native}, but=id_)
         else:
             self._api.write("PUT", path, body)

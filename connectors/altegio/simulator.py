@@ -145,6 +145,7 @@ class AltegioSimulator(Simulator):
     webhook_delay_real = 5.0
     webhook_tries = 3
     webhook_retry_wait = 1.5
+    purgeable = frozenset({"client", "record"})
 
     def __init__(
         self,
@@ -563,13 +564,18 @@ class AltegioSimulator(Simulator):
         return [self._row("service", _whole(line.get("id"), "services.id"))["id"] for line in given]
 
     def _count_notices(self, number: int, row: Row, before: Row, given: Mapping[str, Any]) -> None:
-        """Section 3.13: ``send_sms`` sends at once; reminder hours that a staff-side write sets send later."""
+        """Section 3.13: ``send_sms`` sends at once; reminder hours send later.
+
+        Hours count where a staff-side write sets them, or leaves them on a visit that it gives to another client.
+        Those that stand as the booking has them, also on a visit that is moved, are the owner's own and do not count.
+        """
         if row["client_id"] is None:
             return
         if given.get("send_sms"):
             self.notice("write", message="send_sms", record_id=number)
         for name in ("sms_remain_hours", "email_remain_hours"):
-            if row[name] > 0 and row[name] != before.get(name):
+            stands = (row[name], row["client_id"]) == (before.get(name), before.get("client_id"))
+            if row[name] > 0 and not stands:
                 self.notice("write", message=name, record_id=number)
 
     def _busy(self, staff_id: int, start: int, length: int, *, besides: int | None = None) -> bool:

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 
 from connectors.altegio import pets_field
 from vetbridge.connector.interface import Native
+from vetbridge.core import notes
+from vetbridge.core.instants import Instant
 
 DELETED: Final = "deleted"
 """State of a deleted record, beside the attendance codes "0" waiting, "1" came, "2" confirmed, "-1" no-show."""
@@ -166,6 +168,14 @@ def wall_time(row: Mapping[str, Any]) -> str:
     return ""
 
 
+def start(row: Mapping[str, Any], zone: str) -> datetime | None:
+    """When a record begins, in UTC; of an hour that occurs twice, the first. None where it cannot be read."""
+    try:
+        return Instant.from_local(datetime.fromisoformat(wall_time(row)), zone).utc
+    except (ValueError, OverflowError):
+        return None
+
+
 def moment(value: object, zone: str) -> datetime | None:
     """A time stamp such as ``last_change_date`` in UTC; naive ones are local to the site. None where unreadable."""
     try:
@@ -272,6 +282,7 @@ def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
         "staff_id": as_id(row.get("staff_id")),
         "comment": as_text(row.get("comment")),
         "api_id": as_text(row.get("api_id")),
+        "stamp": stamp(row),
         "last_change_date": as_text(row.get("last_change_date")),
     }
     if booker:
@@ -283,6 +294,12 @@ def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
     if client_id and split_pet_id(pet_id(client_id, key)):
         native["pet_id"] = pet_id(client_id, key)
     return native
+
+
+def stamp(row: Mapping[str, Any]) -> str:
+    """VetBridge's mark in ``api_id``; "" where none of it stands there, as any integrator may use that field."""
+    mark = as_text(row.get("api_id")).strip()
+    return mark if notes.STAMP.fullmatch(mark) else ""
 
 
 def state(row: Mapping[str, Any]) -> str:
@@ -378,17 +395,23 @@ def record_client(card: Mapping[str, Any]) -> Native:
 
 
 def new_record(
-    native: Mapping[str, Any], *, client: Native, zone: str, pet_fields: Mapping[str, str], stamp: str
+    native: Mapping[str, Any],
+    *,
+    client: Native,
+    zone: str,
+    pet_fields: Mapping[str, str],
+    stamp: str,
+    beside: bool = False,
 ) -> Native:
-    """What creates a record. ``client`` is ``{}`` for a visit without a known owner. Nobody is messaged: no SMS
-    now, no reminder later. Raises ``Incomplete`` naming what is missing."""
+    """What creates a record. ``client`` is ``{}`` for a visit without a known owner; ``beside`` takes a busy time
+    too. Nobody is messaged: no SMS now, no reminder later. Raises ``Incomplete`` naming what is missing."""
     body: Native = {
         "staff_id": _number(native, "staff_id"),
         "services": [{"id": _number(native, "service_id")}] if native.get("service_id") else [],
         "client": client,
         "datetime": _start(native, zone),
         "seance_length": _length(native),
-        "save_if_busy": False,
+        "save_if_busy": beside,
         "send_sms": False,
         "sms_remain_hours": 0,
         "email_remain_hours": 0,
@@ -403,12 +426,19 @@ def new_record(
 
 
 def changed_record(
-    row: Mapping[str, Any], native: Mapping[str, Any], *, client: Native, zone: str, pet_fields: Mapping[str, str]
+    row: Mapping[str, Any],
+    native: Mapping[str, Any],
+    *,
+    client: Native,
+    zone: str,
+    pet_fields: Mapping[str, str],
+    beside: bool = False,
 ) -> Native:
     """What updates a record: the five main fields, which are demanded, and every optional one that was read.
 
     ``row`` is the record as just read, ``native`` only what changes. A record that keeps its time, length and
-    person may keep a busy slot; one that moves must find it free. Reminders stay as its booking has them.
+    person may keep a busy slot; one that moves must find it free, unless it shall stand ``beside`` what is there.
+    Reminders stay as its booking has them, but do not go over to another client, who did not ask for them.
     """
     merged = {**record(row, pet_fields), **native}
     body: Native = {field: row[field] for field in _RECORD_RESENT if row.get(field) is not None}
@@ -418,9 +448,11 @@ def changed_record(
         "client": client,
         "datetime": _start(merged, zone),
         "seance_length": _length(merged),
-        "save_if_busy": not moves(row, native),
+        "save_if_busy": beside or not moves(row, native),
         "send_sms": False,
     }
+    if client.get("id", 0) != int(as_id(as_mapping(row.get("client")).get("id")) or 0):
+        body |= {"sms_remain_hours": 0, "email_remain_hours": 0}
     if labels := [int(label) for each in as_rows(row.get("record_labels")) if (label := as_id(each.get("id")))]:
         body["record_labels"] = labels
     if event := as_id(row.get("activity_id")):

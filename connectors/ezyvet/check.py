@@ -7,7 +7,7 @@ from functools import partial
 
 from connectors.ezyvet import wire
 from connectors.ezyvet.door import PATHS, Door
-from connectors.ezyvet.options import EzyVetOptions
+from connectors.ezyvet.options import CLIENT, CLINIC, EzyVetOptions
 from vetbridge.connector.interface import Check, CheckReport, Native
 from vetbridge.core import normalise
 from vetbridge.core.errors import VetBridgeError
@@ -100,15 +100,22 @@ def _look_ups(door: Door, options: EzyVetOptions) -> Iterator[tuple[str, Callabl
 
 def _cancellation(options: EzyVetOptions) -> Check:
     name = "cancellation_reason"
-    if options.cancellation_reason is None:
+    reasons = {who: options.reason_for(who) for who in (CLIENT, CLINIC)}
+    unknown = [who for who, reason in reasons.items() if reason is None]
+    if unknown:
+        who = f" when the {unknown[0]} does" if len(unknown) == 1 else ""
         return Check(
             name=name,
             ok=False,
             warning=True,
-            text="not set: VetBridge cannot cancel a visit",
-            advice="look up the number of a cancellation reason of the site and set the option",
+            text=f"not set: VetBridge has no reason to cancel a visit with{who}, and cancels none",
+            advice="look up the number of a cancellation reason of the site and set the option, or both of "
+            "cancellation_reasons",
         )
-    text = f"{options.cancellation_reason}; no list to look it up in is known, so it is not proven"
+    numbers = [str(reasons[CLIENT])]
+    if reasons[CLIENT] != reasons[CLINIC]:
+        numbers = [f"{reason} when the {who} cancels" for who, reason in reasons.items()]
+    text = f"{', '.join(numbers)}; no list to look it up in is known, so it is not proven"
     return Check(name=name, ok=True, text=text)
 
 

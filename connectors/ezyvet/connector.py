@@ -6,7 +6,6 @@ What is known of ezyVet stands in docs/connectors/ezyvet.md with its evidence. N
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from connectors.ezyvet import wire
@@ -30,6 +29,7 @@ from vetbridge.connector.interface import (
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 
 IDS_AT_ONCE = 100
@@ -119,8 +119,9 @@ class EzyVet:
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
         """Records by the declared keys, several ANDed.
 
-        Clients: ``phone`` (any form), ``email``. Pets: ``client_id``. Appointments: ``client_id``, ``pet_id``,
-        ``start_from`` and ``start_before`` (unix seconds, or ISO 8601 with an offset); cancelled ones are found too.
+        Clients: ``phone`` (any form), ``email``. Pets: ``client_id``. Appointments: ``client_id``, ``pet_id``, and
+        those that begin at ``start_from`` or later and before ``start_before``, both ISO 8601 with an offset (a time
+        that is none is ``Refused`` with code ``bad-query``); cancelled ones are found too, their state says so.
         """
         self._resource(kind)
         unknown = sorted(set(query) - self._capabilities.of(kind).search)
@@ -130,7 +131,10 @@ class EzyVet:
             return self._search_clients(query)
         window = Where.within(self._moment(query, "start_from"), self._moment(query, "start_before"))
         references = {"contact_id": query.get("client_id"), "animal_id": query.get("pet_id")}
-        return self._by_reference(kind, references, {"start_at": window} if window.operands else {})
+        if not window.operands:
+            return self._by_reference(kind, references)
+        # All visits of some weeks are a long listing.
+        return self._by_reference(kind, references, {"start_at": window}, patience=PATIENCE)
 
     def look(self, write: Write) -> Iterator[Native]:
         """Records that a create with an unknown outcome may have made, inactive ones included.
@@ -155,11 +159,11 @@ class EzyVet:
         if wire.record_id(write.id) is None:
             raise Refused(f"{self._account}: an id of ezyVet's is a number", code="bad-id")
         if write.operation is Operation.CANCEL:
-            reason = write.native.get("reason") or write.native.get("by") or ""
+            by = str(write.native.get("by") or "")
             body: dict[str, Any] = {
                 "cancel": True,
-                "cancellation_reason": self._options.cancellation_reason,
-                "cancellation_reason_text": str(reason),
+                "cancellation_reason": self._options.reason_for(by),
+                "cancellation_reason_text": str(write.native.get("reason") or by),
             }
         else:
             body = self._update_body(write)
@@ -380,7 +384,12 @@ class EzyVet:
     # -- listings
 
     def _by_reference(
-        self, kind: Kind, references: Mapping[str, object], filters: Mapping[str, Where] | None = None
+        self,
+        kind: Kind,
+        references: Mapping[str, object],
+        filters: Mapping[str, Where] | None = None,
+        *,
+        patience: float = 0.0,
     ) -> Iterator[Native]:
         """Records by ids they refer to; a reference that is None is left out, one that is no id finds nothing."""
         asked = dict(filters or {})
@@ -393,7 +402,7 @@ class EzyVet:
             asked[name] = Where.equals(of)
         if not asked:
             raise self._unsupported(f"a search for {kind} without a client, a pet or a time")
-        for row in self._door.rows(self._resource(kind), asked):
+        for row in self._door.rows(self._resource(kind), asked, patience=patience):
             if self._counts(kind, row):
                 yield self._flat(kind, row)
 
@@ -416,7 +425,12 @@ class EzyVet:
         return body if options.partner_id is None else {**body, "partner_id": options.partner_id}
 
     def _flat(self, kind: Kind, row: Native) -> Native:
-        return wire.animal(row) if kind is Kind.PET else wire.appointment(row)
+        if kind is Kind.PET:
+            return wire.animal(row)
+        native = wire.appointment(row)
+        if not native["active"]:
+            native["cancelled_by"] = self._options.cancelled_by(wire.whole(native["cancellation_reason"]))
+        return native
 
     def _counts(self, kind: Kind, row: Native, *, customers_only: bool = True) -> bool:
         """Whether a row is a record of VetBridge's: no block, and in listings no contact that is no customer."""
@@ -437,23 +451,20 @@ class EzyVet:
             Operation.CANCEL: able.cancel,
         }
         if not declared[operation]:
-            why = "; the option cancellation_reason is not set" if operation is Operation.CANCEL else ""
+            why = ""
+            if operation is Operation.CANCEL:
+                why = "; neither cancellation_reason nor both of cancellation_reasons are set"
             raise self._unsupported(f"{operation} of {kind}{why}")
 
     def _unsupported(self, what: str) -> Refused:
         return Refused(f"{self._account}: ezyVet's connector does not support {what}", code="not-supported")
 
     def _moment(self, query: Mapping[str, str], key: str) -> int | None:
-        text = query.get(key)
-        if text is None or wire.whole(text) is not None:
-            return wire.whole(text)
+        """A time of a query in unix seconds. Raises ``Refused`` for text that is no time with an offset."""
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query")
-        return int(moment.timestamp())
+            return Instant.parse(query[key], self._zone).epoch if key in query else None
+        except (ValueError, OverflowError):
+            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
 
 
 _DETAIL_FIELDS = ("id", "active", "modified_at", "contact_detail_type_id", "value", "preferred")

@@ -40,6 +40,10 @@ SCOPES = (
 )
 """Rights that are asked for by default."""
 
+CLIENT = "client"
+CLINIC = "clinic"
+"""Who may have cancelled a visit, in VetBridge's words."""
+
 RecordId = Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[1-9][0-9]{0,17}$")]
 """The id of a record of the site, written as a number or as text."""
 
@@ -72,6 +76,13 @@ class NewPet(_Group):
     breed_id: RecordId | None = None
 
 
+class CancellationReasons(_Group):
+    """Numbers of the site's cancellation reasons by who cancelled; whoever is not the client counts as the clinic."""
+
+    client: int | None = None
+    clinic: int | None = None
+
+
 class EzyVetOptions(Options):
     """Options of an ezyVet account; docs/connectors/ezyvet.md says where each value is found."""
 
@@ -88,7 +99,8 @@ class EzyVetOptions(Options):
     ownership_id: RecordId | None = None
     """The separation (division) that new clients belong to."""
     cancellation_reason: int | None = None
-    """Number of the site's cancellation reason. Without it VetBridge cannot cancel."""
+    """Number of the site's cancellation reason, where ``cancellation_reasons`` has none for who cancelled."""
+    cancellation_reasons: CancellationReasons = CancellationReasons()
     block_types: tuple[RecordId, ...] = ()
     """Appointment types that are calendar blocks, never visits."""
     patch_type: str = "application/json"
@@ -98,6 +110,18 @@ class EzyVetOptions(Options):
     """How far before the last poll a poll looks again: ``modified_at`` has whole seconds, so ties would be lost."""
     late_landing: float = Field(default=0.0, ge=0)
     """Seconds in which a write whose answer was lost may still appear; ezyVet's is not documented."""
+
+    def reason_for(self, by: str) -> int | None:
+        """The number of the reason to cancel with; ``by`` is ``client``, or somebody at the clinic. None: unknown."""
+        known = self.cancellation_reasons.client if by == CLIENT else self.cancellation_reasons.clinic
+        return self.cancellation_reason if known is None else known
+
+    def cancelled_by(self, reason: int | None) -> str:
+        """Who cancelled with a reason of that number, where the options tell the two apart; else ""."""
+        reasons = self.cancellation_reasons
+        if reason is None or reasons.client == reasons.clinic:
+            return ""
+        return {reasons.client: CLIENT, reasons.clinic: CLINIC}.get(reason, "")
 
 
 def capabilities(options: EzyVetOptions) -> Capabilities:
@@ -138,7 +162,7 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
                         "pet_id",
                     }
                 ),
-                cancel=options.cancellation_reason is not None,
+                cancel=None not in (options.reason_for(CLIENT), options.reason_for(CLINIC)),
                 incremental=True,
                 deletions_visible=True,
                 unlinked=Unlinked.PLACEHOLDER,

@@ -8,9 +8,18 @@ Served, with the sheet's section in brackets:
   animalcolour, appointmentstatus, separation and systemsetting (v1).
 - ``POST /v1/contact``, ``PATCH /v1/contact/{id}``, ``POST /v1/animal``, ``PATCH /v1/animal/{id}``,
   ``POST /v2/appointment``, ``PATCH /v2/appointment/{id}`` (6, 7). Everything else answers 404.
-- Webhooks ``appointment_created`` and ``appointment_updated`` (8), to the addresses set by ``POST /_sim/webhooks``
-  with ``{"urls": [...]}``: how one subscribes at the vendor is unknown, so that door is the simulator's own. They
-  are not retried.
+- Webhooks ``appointment_created`` and ``appointment_updated`` (8), and by the same pattern those of contact and
+  animal, which nobody is known to have seen (switch ``hooked``). They tell of every change, whoever made it, to the
+  addresses set by ``POST /_sim/webhooks`` with ``{"urls": [...]}``: how one subscribes at the vendor is unknown, so
+  that door is the simulator's own. They are not retried.
+
+Through the control door staff do what the API is not known to do; webhooks tell of it, but of a purge nothing does:
+
+- ``POST /_sim/edit`` with ``{"kind": "appointment", "id": 1, "set": {"active": true}}``: a row's fields as given.
+  So a cancelled visit stands again, a contact goes inactive, and a contactdetail gets another ``value``.
+- ``POST /_sim/merge_contacts`` with ``{"from": 1001, "into": 1002}``: the first goes inactive, its animals and visits
+  go over to the second. Its contact details stay with it: of merges no more is known than that no pointer shows (10).
+- ``POST /_sim/purge`` with ``{"kind": "appointment", "id": 1}``, also of a contact or an animal.
 
 Where the sheet says unknown, the simulator takes the stricter reading, so that a client which pleases it does not
 rely on luck: a body field that the sheet's tables do not name is refused (422), also ``active``; a cancellation needs
@@ -50,6 +59,7 @@ from vetbridge.testing.simkit import (
     Row,
     Simulator,
     SimulatorOptions,
+    served,
 )
 
 V1_ANIMAL_SUNSET = datetime(2026, 10, 13, tzinfo=UTC)
@@ -226,10 +236,12 @@ class EzyVetSimulator(Simulator):
     - ``unknown_filter``: a filter that names no field or cannot be read is an error (400): ``error`` or ``ignore``.
     - ``ownerless``: what becomes of a visit without contact or animal: ``refuse`` (422) or ``accept``.
     - ``description_limit``: characters after which a visit's description is cut silently; None: never.
+    - ``hooked``: resources whose changes webhooks tell of.
     - ``page_cap``: most rows per page, whatever ``limit`` asks for. Some resources are said to have 50.
     """
 
     vendor = "ezyvet"
+    purgeable = frozenset({"contact", "animal", "appointment"})
     limits_real = (
         Limit("database", 180, 60.0, per=lambda request: ""),
         Limit("endpoint", 60, 60.0, per=_endpoint),
@@ -243,6 +255,7 @@ class EzyVetSimulator(Simulator):
         unknown_filter: Literal["error", "ignore"] = "error",
         ownerless: Literal["refuse", "accept"] = "refuse",
         description_limit: int | None = None,
+        hooked: Iterable[str] = ("appointment", "contact", "animal"),
         page_cap: int = 200,
         **options: Unpack[SimulatorOptions],
     ) -> None:
@@ -251,6 +264,7 @@ class EzyVetSimulator(Simulator):
         self._unknown_filter = unknown_filter
         self._ownerless = ownerless
         self._description_limit = description_limit
+        self._hooked = frozenset(hooked)
         self._page_cap = page_cap
         self._tokens: dict[str, tuple[int, frozenset[str]]] = {}
         super().__init__(**options)
@@ -274,6 +288,8 @@ class EzyVetSimulator(Simulator):
         ):
             self.route(method, path, handler, effect=Effect.WRITE, access=access)
         self.control("POST", "/webhooks", self._set_webhooks)
+        self.control("POST", "/edit", self._edit)
+        self.control("POST", "/merge_contacts", self._merge_contacts)
 
     def make_credentials(self, secret: Callable[[str], str]) -> dict[str, str]:
         """The four values that a token request needs."""
@@ -542,6 +558,7 @@ class EzyVetSimulator(Simulator):
             self._add_detail(number, name, value, kind, self._now()) for name, value, kind in wanted
         ]
         self.store.put(CONTACT.name, number, row)
+        self._announce(CONTACT, "created", row)
         return self._answered(CONTACT, 1, [row])
 
     def _update_contact(self, request: Request) -> Response:
@@ -555,8 +572,9 @@ class EzyVetSimulator(Simulator):
         self._need(values, ("contact_id", "name"))
         if values.get("residence_contact_id") is None:
             values["residence_contact_id"] = values["contact_id"]
-        number = self._insert(ANIMAL, values)
-        return self._answered(ANIMAL, 1, [self.store.get(ANIMAL.name, number) or {}])
+        row = self.store.get(ANIMAL.name, self._insert(ANIMAL, values)) or {}
+        self._announce(ANIMAL, "created", row)
+        return self._answered(ANIMAL, 1, [row])
 
     def _update_animal(self, request: Request) -> Response:
         row = self._existing(ANIMAL, request)
@@ -568,8 +586,9 @@ class EzyVetSimulator(Simulator):
         values = self._checked_visit(_json_body(request))
         self._need_visit(values)
         values.setdefault("status_id", CODE_LISTS["status"]["booked"])
-        number = self._insert(APPOINTMENT, values)
-        return self._visit_answered("appointment_created", self.store.get(APPOINTMENT.name, number) or {})
+        row = self.store.get(APPOINTMENT.name, self._insert(APPOINTMENT, values)) or {}
+        self._announce(APPOINTMENT, "created", row)
+        return self._answered(APPOINTMENT, 2, [row])
 
     def _update_appointment(self, request: Request) -> Response:
         if _media_type(request) != MERGE_PATCH:
@@ -579,14 +598,15 @@ class EzyVetSimulator(Simulator):
         cancellation = self._checked_cancellation(body)
         values = {**self._checked_visit(body), **cancellation}
         self._need_visit({**row, **values})
-        return self._visit_answered("appointment_updated", self._replace(APPOINTMENT, row, values))
-
-    def _visit_answered(self, event: str, row: Row) -> Response:
-        shown = _shown(APPOINTMENT, 2, row)
-        payload = {"meta": {"event": event, "timestamp": self._now()}, "items": [{"appointment": shown}]}
-        for url in self.store.get_meta("webhook_urls", []):
-            self.send(url, payload)
-        return self._answered(APPOINTMENT, 2, [row])
+        owner = {
+            name: values[name] for name in ("contact_id", "animal_id") if values.get(name, row[name]) != row[name]
+        }
+        # Whether ezyVet keeps such a change is not known, nor what its answer shows if it does not.
+        ignored = bool(owner) and self.faults.hits("relink_ignored")
+        forgotten = bool(owner) and not ignored and self.faults.hits("relink_forgotten")
+        lost = set(owner) if ignored or forgotten else set()
+        kept = self._replace(APPOINTMENT, row, {name: value for name, value in values.items() if name not in lost})
+        return self._answered(APPOINTMENT, 2, [{**kept, **owner} if forgotten else kept])
 
     def _checked_visit(self, body: dict[str, Any]) -> dict[str, Any]:
         values = self._checked(APPOINTMENT, body)
@@ -648,7 +668,7 @@ class EzyVetSimulator(Simulator):
             "name": name,
             "value": value,
             "contact_uid": _uid("contact", contact),
-            "value_cleaned": "" if kind == DETAIL_TYPES["email"] else _cleaned(value),
+            "value_cleaned": _value_cleaned(value, kind),
         }
         return self.store.insert(DETAIL.name, row)
 
@@ -697,9 +717,56 @@ class EzyVetSimulator(Simulator):
     def _replace(self, resource: _Resource, row: dict[str, Any], values: Row) -> dict[str, Any]:
         row.update(values, modified_at=self._now())
         self.store.put(resource.name, row["id"], row)
+        self._announce(resource, "updated", row)
         return row
 
+    # -- what staff do beside the API
+
+    def _edit(self, request: Request) -> Response:
+        given = request.document()
+        kind, changes = given.get("kind"), given.get("set")
+        resource = next((each for each in (CONTACT, DETAIL, ANIMAL, APPOINTMENT) if each.name == kind), None)
+        if resource is None:
+            raise Refusal(400, "kind must be contact, contactdetail, animal or appointment")
+        row = self.named_row(kind, given.get("id"))
+        if not isinstance(changes, dict) or not changes.keys() <= resource.fields.keys() - {"id", "modified_at"}:
+            raise Refusal(400, f"set must be an object of fields that a {kind} has")
+        try:
+            values = {name: _typed(resource.fields[name], value) for name, value in changes.items()}
+        except ValueError as error:
+            raise Refusal(400, str(error)) from None
+        if resource is DETAIL:
+            new = {**row, **values}
+            values["value_cleaned"] = _value_cleaned(new["value"], new["contact_detail_type_id"])
+        return Response(200, {resource.name: served(self._replace(resource, row, values))})
+
+    def _merge_contacts(self, request: Request) -> Response:
+        given = request.document()
+        loser, winner = (self.named_row(CONTACT.name, given.get(name)) for name in ("from", "into"))
+        if loser["id"] == winner["id"]:
+            raise Refusal(400, "a contact cannot be merged into itself")
+        moved = {}
+        for resource, fields in ((ANIMAL, ("contact_id", "residence_contact_id")), (APPOINTMENT, ("contact_id",))):
+            ids = sorted(
+                {row["id"] for name in fields for row in self.store.find(resource.name, **{name: loser["id"]})}
+            )
+            for number in ids:
+                row = self.named_row(resource.name, number)
+                owner = {name: winner["id"] for name in fields if row[name] == loser["id"]}
+                self._replace(resource, row, owner)
+            moved[resource.name] = len(ids)
+        self._replace(CONTACT, loser, {"active": False})
+        return Response(200, {"merged": loser["id"], "into": winner["id"], "moved": moved})
+
     # -- webhooks and time
+
+    def _announce(self, resource: _Resource, verb: str, row: Row) -> None:
+        """One event, with the row in its v2 shape (ezyvet.md, section 8)."""
+        if resource.name not in self._hooked:
+            return
+        meta = {"event": f"{resource.name}_{verb}", "timestamp": self._now()}
+        for url in self.store.get_meta("webhook_urls", []):
+            self.send(url, {"meta": meta, "items": [{resource.name: _shown(resource, 2, row)}]})
 
     def _set_webhooks(self, request: Request) -> Response:
         urls = request.document().get("urls")
@@ -766,6 +833,11 @@ def _as_typed(phone: str, number: int) -> str:
         f"0{national}",
         f"+44 {national[:4]} {national[4:]}",
     )[number % 4]
+
+
+def _value_cleaned(value: str, kind: int | None) -> str:
+    """What v2 shows of a phone; of an e-mail nothing."""
+    return "" if kind == DETAIL_TYPES["email"] else _cleaned(value)
 
 
 def _cleaned(value: str) -> str:

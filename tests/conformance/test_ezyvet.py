@@ -15,7 +15,7 @@ def options(credentials: Mapping[str, str]) -> dict[str, Any]:
     return {
         **{name: credentials[name] for name in ("partner_id", "site_uid", "client_id")},
         "client_secret": Secret.of(credentials["client_secret"]),
-        "cancellation_reason": 1,
+        "cancellation_reasons": {"client": 1, "clinic": 2},
         "page_size": 10,
         "new_pet": {"sex_id": "5"},
     }
@@ -48,5 +48,6 @@ class TestEzyVetTheOtherWay(TestEzyVet):
                 "expires_in": "epoch",
                 "page_cap": 7,
                 "ownerless": "accept",
+                "faults": {"relink_ignored": 1.0},
             },
         )

@@ -35,6 +35,7 @@ from vetbridge.connector.interface import (
     Write,
 )
 from vetbridge.core.errors import BadAnswer, BadHint, OutcomeUnknown, Refused, SlotTaken, VetBridgeError
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 
@@ -67,6 +68,7 @@ _DEFAULTS: Mapping[Kind, Native] = {
     },
 }
 _CANCELLED = "cancelled"
+_PEOPLE = frozenset({"owner", "pet"})
 
 
 def memory_capabilities(
@@ -77,6 +79,7 @@ def memory_capabilities(
     notes_limit: int | None = None,
 ) -> Capabilities:
     """What a memory side declares. ``notes_limit``: longest notes, in characters; longer ones are cut."""
+    owner = frozenset[str]() if relink is Relink.NO else frozenset({"client_id", "pet_id"})
     loss = {} if notes_limit is None else {"notes": f"cut after {notes_limit} characters"}
     return Capabilities(
         side=side,
@@ -99,11 +102,9 @@ def memory_capabilities(
             ),
             Kind.APPOINTMENT: KindCapabilities(
                 read=True,
-                search=frozenset({"client_id"}),
+                search=frozenset({"client_id", "start_from", "start_before"}),
                 create=ExactlyOnce.REFERENCE,
-                update=frozenset(
-                    {"client_id", "pet_id", "start", "duration", "status", "appointment_type", "resource", "notes"}
-                ),
+                update=owner | {"start", "duration", "status", "appointment_type", "resource", "notes"},
                 cancel=True,
                 incremental=True,
                 deletions_visible=True,
@@ -127,7 +128,7 @@ class MemorySide:
     """One account of no vendor. May be shared by threads.
 
     ``page_size`` is the number of records in a page. ``exclusive`` refuses with ``SlotTaken`` an appointment that
-    overlaps another one of the same resource.
+    overlaps another one of the same resource, unless the write says that it shall stand beside it.
     """
 
     def __init__(
@@ -143,6 +144,9 @@ class MemorySide:
         self._failures_left: int | None = 0
         self._lost: list[bool] = []
         self._lock = threading.RLock()
+        self.ignore_relink = False
+        """Takes a change of an appointment's client and pet and keeps the old ones, as a side may that declares
+        ``Relink.UNVERIFIED``."""
         self.calls: Counter[str] = Counter()
         """How often each method of the protocol was called."""
         self.written: list[Write] = []
@@ -187,21 +191,23 @@ class MemorySide:
         return self.row(kind, id)
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
-        """Records whose phone, e-mail or client is exactly the one asked for."""
+        """Records whose phone, e-mail or client is exactly the one asked for, and appointments that begin at
+        ``start_from`` or later and before ``start_before``, both ISO 8601 with an offset; cancelled ones too."""
         known = self._capabilities.of(kind).search
         self._supported(bool(query) and set(query) <= known, f"{kind} cannot be searched by {sorted(query)}")
+        ends = {key: _moment(key, query[key]) for key in ("start_from", "start_before") if key in query}
         self._called("search")
-        yield from self._matching(
-            kind,
-            lambda row: all(
-                value in row["phones"]
-                if key == "phone"
-                else value in row["emails"]
-                if key == "email"
-                else value == row["owner"]
-                for key, value in query.items()
-            ),
-        )
+
+        def fits(row: Native, key: str, value: str) -> bool:
+            if key in ends:
+                # Within the window is from its start on, and not yet at its end.
+                begun = row["start"] is not None and datetime.fromisoformat(row["start"]) >= ends[key]
+                return begun if key == "start_from" else row["start"] is not None and not begun
+            if key in ("phone", "email"):
+                return value in row[f"{key}s"]
+            return bool(value == row["owner"])
+
+        yield from self._matching(kind, lambda row: all(fits(row, key, value) for key, value in query.items()))
 
     def look(self, write: Write) -> Iterator[Native]:
         """Appointments by our reference; clients and pets by everything that was written of them."""
@@ -328,7 +334,7 @@ class MemorySide:
     def _done(self, write: Write) -> str:
         kind = write.kind
         if write.operation is Operation.CREATE:
-            native = self._checked(kind, self._cut(kind, write.native), {})
+            native = self._checked(write, {})
             return self.add(kind, {**native, "ref": write.stamp} if kind is Kind.APPOINTMENT else native)
         row = self._rows[kind].get(write.id or "")
         if row is None or write.id is None:
@@ -336,17 +342,21 @@ class MemorySide:
         if write.operation is Operation.CANCEL:
             self.edit(kind, write.id, {"state": _CANCELLED, "cancelled": dict(write.native)})
         else:
-            self.edit(kind, write.id, self._checked(kind, self._cut(kind, write.native), row))
+            self.edit(kind, write.id, self._checked(write, row))
         return write.id
 
-    def _checked(self, kind: Kind, native: Native, before: Native) -> Native:
+    def _checked(self, write: Write, before: Native) -> Native:
         """The payload, where the record that it makes can stand. Raises ``Refused`` or ``SlotTaken``."""
+        kind, native = write.kind, self._cut(write.kind, write.native)
         unknown = sorted(set(native) - set(_DEFAULTS[kind]))
         if unknown:
             raise Refused(f"memory: a {kind} has no field {', '.join(unknown)}")
         row = _merged(before or _DEFAULTS[kind], native)
         if kind is Kind.CLIENT:
             return native
+        relinks = kind is Kind.APPOINTMENT and bool(before) and not _PEOPLE.isdisjoint(native)
+        if relinks and self._capabilities.of(kind).relink is Relink.NO:
+            self._supported(False, "an appointment stays with its client and pet")
         owner = row["owner"]
         if owner is None and (kind is Kind.PET or self._capabilities.of(kind).unlinked is not Unlinked.YES):
             raise Refused(f"memory: a {kind} needs its owner")
@@ -358,8 +368,10 @@ class MemorySide:
             raise Refused("memory: the pet of this appointment does not exist")
         if row["start"] is None or row["seconds"] is None:
             raise Refused("memory: an appointment needs start and seconds")
-        if self._exclusive and row["state"] != _CANCELLED and row["who"] is not None:
+        if self._exclusive and not write.beside and row["state"] != _CANCELLED and row["who"] is not None:
             self._free(row)
+        if relinks and self.ignore_relink:
+            return {name: value for name, value in native.items() if name not in _PEOPLE}
         return native
 
     def _free(self, row: Native) -> None:
@@ -400,6 +412,13 @@ def _revision(cursor: str) -> int:
     if not cursor.isdecimal() or len(cursor) > 18:
         raise BadAnswer("memory: the cursor is none of this side's")
     return int(cursor)
+
+
+def _moment(key: str, text: str) -> datetime:
+    try:
+        return Instant.parse(text, "UTC").utc
+    except (ValueError, OverflowError):
+        raise Refused(f"memory: {key} must be a time with an offset", code="bad-query") from None
 
 
 def _span(row: Native) -> tuple[datetime, datetime]:

@@ -6,9 +6,9 @@ A connector enrols with a ``Subject`` (its side, its mapping, and the switches f
         def make(self) -> Subject:
             return SimulatedSubject(plugin("ezyvet"), options=..., codes=...)
 
-Needs pytest. Groups: identity, check, reading, paging, cursor, search, writing, version, cancelling, unlinked, time,
-text, faults, honesty, hygiene, hints. Where a connector does not declare an ability, its tests are skipped by name;
-that it then refuses is what the group honesty tests.
+Needs pytest. Groups: identity, check, reading, paging, cursor, search, writing, version, cancelling, unlinked and
+relink, time, text, faults, honesty, hygiene, hints. Where a connector does not declare an ability, its tests are
+skipped by name; that it then refuses is what the group honesty tests.
 """
 
 # ruff: noqa: S101 - assertions are what these tests are made of, though they stand outside of tests/
@@ -549,6 +549,58 @@ class ConnectorSuite(ABC):
         found = list(subject.connector.search(Kind.PET, {"client_id": owner}))
         assert [subject.mapper.read(Kind.PET, each).id for each in found] == [mine]
 
+    def test_search_finds_visits_by_time(self, subject: Subject) -> None:
+        """By ``start_from`` (from that moment on) and ``start_before`` (not that moment itself), alone and together.
+
+        Both are ISO 8601 with an offset, and any offset will do. A time without one is refused, and nothing is asked.
+        """
+        self._needs_window(subject)
+        midnight = datetime(2027, 6, 15, tzinfo=ZoneInfo(subject.zone))
+        starts = [midnight + timedelta(minutes=minutes) for minutes in (-60, -30, 0, 30, 24 * 60)]
+        owner, pet = self.anybody(subject)
+        made = []
+        for number, start in enumerate(starts):
+            values = self.appointment_fields(subject, owner, pet) | {"start": Instant(start, subject.zone)}
+            write = self.write_of(subject, Kind.APPOINTMENT, Operation.CREATE, values, stamp=stamp_of(number))
+            made.append(subject.connector.apply(write).id)
+
+        def found(**query: str) -> list[str]:
+            natives = list(subject.connector.search(Kind.APPOINTMENT, query))
+            ids = [str(subject.mapper.read(Kind.APPOINTMENT, native).id) for native in natives]
+            assert len(ids) == len(set(ids))
+            return sorted(ids, key=made.index)
+
+        elsewhere = [start.astimezone(ZoneInfo("Asia/Kolkata")).isoformat() for start in starts]
+        assert found(start_from=elsewhere[1], start_before=elsewhere[3]) == made[1:3]
+        assert found(start_from=starts[2].astimezone(UTC).isoformat()) == made[2:]
+        assert found(start_before=starts[2].isoformat()) == made[:2]
+        assert found(start_from=elsewhere[3], start_before=elsewhere[1]) == []
+        assert found(start_from="2027-06-15T05:00:00+05:00", start_before="2027-06-15T05:00:00+05:00") == []
+        before = subject.requests()
+        for text in ("2027-06-15T09:00:00", "tomorrow", "1813042800", "", "0001-01-01T00:00:00+14:00"):
+            with pytest.raises(Refused) as caught:
+                list(subject.connector.search(Kind.APPOINTMENT, {"start_from": text}))
+            assert caught.value.code == "bad-query"
+        assert subject.requests() == before
+
+    def test_search_by_time_tells_cancelled_visits(self, subject: Subject) -> None:
+        """A cancelled visit is found as cancelled, where the side still has it."""
+        self._needs_window(subject)
+        self.needs(subject, Kind.APPOINTMENT, "cancel")
+        id_ = self.created(subject, Kind.APPOINTMENT)
+        cancel = Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=id_, native=dict(_CANCEL))
+        subject.connector.apply(cancel)
+        day = {"start_from": "2027-06-14T00:00:00+00:00", "start_before": "2027-06-15T00:00:00+00:00"}
+        told = list(subject.connector.search(Kind.APPOINTMENT, day))
+        wanted = [] if subject.connector.get(Kind.APPOINTMENT, id_) is None else [id_]
+        assert [subject.mapper.read(Kind.APPOINTMENT, each).id for each in told] == wanted
+        assert all(self._is_cancelled(subject, each) for each in told)
+
+    def _needs_window(self, subject: Subject) -> None:
+        if not subject.connector.capabilities.of(Kind.APPOINTMENT).search >= {"start_from", "start_before"}:
+            pytest.skip("not declared: appointment search by start_from and start_before")
+        self.needs(subject, Kind.APPOINTMENT, "create")
+
     # -- writing
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -562,6 +614,20 @@ class ConnectorSuite(ABC):
         self.assert_kept(subject, self.record(subject, kind, receipt.id), kind, values)
         if receipt.native is not None:
             assert subject.mapper.read(kind, receipt.native) == self.record(subject, kind, receipt.id)
+
+    def test_stamp_field_is_told(self, subject: Subject) -> None:
+        """Where the side has a field for VetBridge's mark, it holds the stamp of the create, and keeps it."""
+        self.needs(subject, Kind.APPOINTMENT, "create")
+        if "stamp" not in subject.mapper.readable(Kind.APPOINTMENT):
+            pytest.skip("not mapped: appointment stamp")
+        owner, pet = self.anybody(subject)
+        values = self.appointment_fields(subject, owner, pet, 3) | {"notes": "no block here"}
+        write = self.write_of(subject, Kind.APPOINTMENT, Operation.CREATE, values, stamp=stamp_of(3))
+        id_ = subject.connector.apply(write).id
+        assert field_of(self.record(subject, Kind.APPOINTMENT, id_), "stamp") == stamp_of(3)
+        start = self.changes_of(Kind.APPOINTMENT, subject)["start"]
+        subject.connector.apply(self.write_of(subject, Kind.APPOINTMENT, Operation.UPDATE, {"start": start}, id=id_))
+        assert field_of(self.record(subject, Kind.APPOINTMENT, id_), "stamp") == stamp_of(3)
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_each_declared_field_changes_alone(self, subject: Subject, kind: Kind) -> None:
@@ -677,24 +743,84 @@ class ConnectorSuite(ABC):
         self.assert_kept(subject, self.record(subject, Kind.APPOINTMENT, id_), Kind.APPOINTMENT, values)
         assert len(list(subject.connector.look(write))) == 1
 
+    def test_unlinked_visit_lives_on(self, subject: Subject) -> None:
+        """A visit without its owner can be moved and cancelled, as the person who booked it may want."""
+        self.needs(subject, Kind.APPOINTMENT, "create")
+        if subject.connector.capabilities.of(Kind.APPOINTMENT).unlinked is Unlinked.NO:
+            pytest.skip("not declared: appointment unlinked")
+        id_, before = self._unlinked(subject)
+        start = self.changes_of(Kind.APPOINTMENT, subject)["start"]
+        subject.connector.apply(self.write_of(subject, Kind.APPOINTMENT, Operation.UPDATE, {"start": start}, id=id_))
+        after = self.record(subject, Kind.APPOINTMENT, id_)
+        assert field_of(after, "start") == start
+        self._assert_same(before, after, but={"start"})
+        if subject.connector.capabilities.of(Kind.APPOINTMENT).cancel:
+            cancel = Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=id_, native=dict(_CANCEL))
+            subject.connector.apply(cancel)
+            self._assert_cancelled(subject, id_)
+
     def test_relinked_as_declared(self, subject: Subject) -> None:
-        """The same visit moves to its true owner and pet, and nothing else of it changes."""
+        """The same visit moves to its true owner and pet, and nothing else of it changes; its cancel still works.
+
+        ``unverified``: a fresh read shows either the new ones or the old. ``no``: refused, and nothing changes.
+        """
+        self.needs(subject, Kind.APPOINTMENT, "create")
+        relink = subject.connector.capabilities.of(Kind.APPOINTMENT).relink
+        id_, before = self._unlinked(subject)
+        owner = self.created(subject, Kind.CLIENT, 1)
+        pet = subject.connector.apply(
+            self.write_of(subject, Kind.PET, Operation.CREATE, self.pet_fields(owner, 1))
+        ).id
+        write = self.write_of(
+            subject, Kind.APPOINTMENT, Operation.UPDATE, {"client_id": owner, "pet_id": pet}, id=id_
+        )
+        if relink is Relink.NO:
+            assert not {"client_id", "pet_id"} & subject.connector.capabilities.of(Kind.APPOINTMENT).update
+            with pytest.raises(Refused):
+                subject.connector.apply(write)
+            self._assert_same(before, self.record(subject, Kind.APPOINTMENT, id_), but=set())
+            return
+        assert subject.connector.apply(write).id == id_
+        after = self.record(subject, Kind.APPOINTMENT, id_)
+        self._assert_owner(subject, before, after, (owner, pet))
+        self._assert_same(before, after, but={"client_id", "pet_id"})
+        if subject.connector.capabilities.of(Kind.APPOINTMENT).cancel:
+            cancel = Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=id_, native=dict(_CANCEL))
+            subject.connector.apply(cancel)
+            self._assert_cancelled(subject, id_)
+
+    def test_unlinked_again(self, subject: Subject) -> None:
+        """An answer that was wrong is taken back: the visit is nobody's again, and keeps its notes."""
         self.needs(subject, Kind.APPOINTMENT, "create")
         can = subject.connector.capabilities.of(Kind.APPOINTMENT)
-        if can.relink is Relink.NO:
-            pytest.skip("not declared: appointment relink")
+        if can.relink is Relink.NO or can.unlinked is Unlinked.NO:
+            pytest.skip("not declared: appointment unlinked and relink")
+        id_ = self.created(subject, Kind.APPOINTMENT)
+        before = self.record(subject, Kind.APPOINTMENT, id_)
+        client_id, pet_id = self.anybody(subject)
+        nobody: dict[str, object] = {"client_id": client_id, "pet_id": pet_id}
+        subject.connector.apply(self.write_of(subject, Kind.APPOINTMENT, Operation.UPDATE, nobody, id=id_))
+        after = self.record(subject, Kind.APPOINTMENT, id_)
+        self._assert_owner(subject, before, after, (client_id, pet_id))
+        self._assert_same(before, after, but={"client_id", "pet_id"})
+
+    def _unlinked(self, subject: Subject) -> tuple[str, Record]:
+        """A visit that is nobody's, where the side allows that, else somebody's."""
         values = self.appointment_fields(subject, *self.anybody(subject))
         write = self.write_of(subject, Kind.APPOINTMENT, Operation.CREATE, values, stamp=stamp_of(0))
         id_ = subject.connector.apply(write).id
-        before = self.record(subject, Kind.APPOINTMENT, id_)
-        owner = self.created(subject, Kind.CLIENT)
-        pet_write = self.write_of(subject, Kind.PET, Operation.CREATE, self.pet_fields(owner))
-        wanted: dict[str, object] = {"client_id": owner, "pet_id": subject.connector.apply(pet_write).id}
-        subject.connector.apply(self.write_of(subject, Kind.APPOINTMENT, Operation.UPDATE, wanted, id=id_))
-        after = self.record(subject, Kind.APPOINTMENT, id_)
-        self.assert_kept(subject, after, Kind.APPOINTMENT, wanted)
-        for name in ("start", "duration", "status", "appointment_type", "resource", "notes"):
-            assert field_of(after, name) == field_of(before, name)
+        return id_, self.record(subject, Kind.APPOINTMENT, id_)
+
+    def _assert_owner(self, subject: Subject, before: Record, after: Record, wanted: tuple[object, object]) -> None:
+        """The visit has its new client and pet; where that is unverified, maybe the old ones, never one of each."""
+        was, now = ((field_of(each, "client_id"), field_of(each, "pet_id")) for each in (before, after))
+        unverified = subject.connector.capabilities.of(Kind.APPOINTMENT).relink is Relink.UNVERIFIED
+        assert now in ((wanted, was) if unverified else (wanted,))
+
+    def _assert_same(self, before: Record, after: Record, *, but: set[str]) -> None:
+        for each in fields(Appointment):
+            if each.name not in but | {"booker", "version"}:
+                assert field_of(after, each.name) == field_of(before, each.name), f"{each.name} changed as well"
 
     # -- time
 

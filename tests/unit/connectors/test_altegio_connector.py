@@ -3,15 +3,18 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from connectors.altegio import plugin
+from connectors.altegio.api import Declined
 from connectors.altegio.connector import AltegioConnector, AltegioOptions, build
 from connectors.altegio.simulator import AltegioSimulator
 from connectors.altegio.simulator import build as build_simulator
@@ -315,6 +318,149 @@ def test_a_taken_slot_is_a_question(altegio: AltegioConnector) -> None:
         altegio.apply(create(Kind.APPOINTMENT, visit(start=at(9, 10)), "VB-0000000003"))
     with pytest.raises(SlotTaken):
         altegio.apply(update(Kind.APPOINTMENT, other, mapper().write(Kind.APPOINTMENT, {"start": at(9, 10)})))
+
+
+def test_what_a_person_wants_beside_another_visit_is_written_there(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    made(altegio)
+    late = altegio.apply(create(Kind.APPOINTMENT, visit(start=at(11)), "VB-0000000002")).id
+    beside = altegio.apply(replace(create(Kind.APPOINTMENT, visit(start=at(9, 10)), "VB-0000000003"), beside=True)).id
+    move = update(Kind.APPOINTMENT, late, mapper().write(Kind.APPOINTMENT, {"start": at(9, 15)}))
+    altegio.apply(replace(move, beside=True))
+    starts = {row["id"]: row["datetime"] for row in simulator.store.all("record")}
+    assert (starts[int(beside)], starts[int(late)]) == ("2026-07-01T10:10:00+01:00", "2026-07-01T10:15:00+01:00")
+    with pytest.raises(SlotTaken):
+        altegio.apply(update(Kind.APPOINTMENT, late, mapper().write(Kind.APPOINTMENT, {"start": at(9, 5)})))
+
+
+def test_a_refusal_of_what_may_stand_beside_is_no_taken_slot(scripted: Callable[..., AltegioConnector]) -> None:
+    other = {"id": 9, "staff_id": 501, "date": "2026-07-01 10:15:00", "seance_length": 600, "services": [{"id": 701}]}
+
+    def script(method: str, _path: str, _query: object) -> tuple[int, Any]:
+        if method == "POST":
+            return 422, {"success": False, "meta": {"message": "outside of working hours"}}
+        return 200, {"data": [other], "meta": {"total_count": 1}}
+
+    with pytest.raises(Declined):
+        scripted(script).apply(replace(create(Kind.APPOINTMENT, visit(), STAMP), beside=True))
+
+
+# -- quiet
+
+
+@pytest.fixture
+def booked(altegio: AltegioConnector, simulator: AltegioSimulator) -> tuple[str, str]:
+    """A visit that its owner booked in the widget with reminders by SMS and e-mail; ids of visit and client."""
+    body = {
+        "phone": "+447700900123",
+        "fullname": "Jane Smith",
+        "notify_by_sms": 24,
+        "notify_by_email": 48,
+        "appointments": [{"id": 1, "services": [701], "staff_id": 501, "datetime": "2026-07-01T10:00:00+01:00"}],
+    }
+    headers = {"Authorization": f"Bearer {simulator.credentials['partner_token']}"}
+    answer = httpx.post(f"{simulator.base_url}/book_record/101001", json=body, headers=headers, timeout=5)
+    id_ = str(answer.json()["data"][0]["record_id"])
+    native = altegio.get(Kind.APPOINTMENT, id_)
+    assert native is not None
+    return id_, native["client_id"]
+
+
+def reminders(simulator: AltegioSimulator, id_: str) -> tuple[int, int]:
+    row = simulator.store.get("record", int(id_)) or {}
+    return row["sms_remain_hours"], row["email_remain_hours"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start": at(13)},
+        {"resource": "vet_2", "duration": 2400},
+        {"status": AppointmentStatus.CONFIRMED},
+        {"status": AppointmentStatus.ARRIVED},
+        {"status": AppointmentStatus.COMPLETED},
+        {"status": AppointmentStatus.NO_SHOW},
+        {"notes": "fasting"},
+        {"booked_pet.name": "Bella"},
+    ],
+    ids=lambda changes: ", ".join(map(str, changes.values())),
+)
+def test_a_change_of_a_booking_keeps_its_reminders_and_adds_none(
+    altegio: AltegioConnector, simulator: AltegioSimulator, booked: tuple[str, str], changes: dict[str, object]
+) -> None:
+    altegio.apply(update(Kind.APPOINTMENT, booked[0], mapper().write(Kind.APPOINTMENT, changes)))
+    assert reminders(simulator, booked[0]) == (24, 48)
+    assert simulator.counts()["notices"] == 0
+
+
+def test_reminders_do_not_go_over_to_another_client(
+    altegio: AltegioConnector, simulator: AltegioSimulator, booked: tuple[str, str]
+) -> None:
+    id_, client_id = booked
+    same = mapper().write(Kind.APPOINTMENT, {"client_id": client_id, "pet_id": f"{client_id}/k7q2"})
+    altegio.apply(update(Kind.APPOINTMENT, id_, same))
+    assert reminders(simulator, id_) == (24, 48)
+    partner = altegio.apply(create(Kind.CLIENT, {**JANE, "given_name": "Jo", "phones": ["+447700900456"]})).id
+    altegio.apply(update(Kind.APPOINTMENT, id_, mapper().write(Kind.APPOINTMENT, {"client_id": partner})))
+    assert reminders(simulator, id_) == (0, 0)
+    assert simulator.counts()["notices"] == 0
+
+
+def test_no_other_write_makes_altegio_message_an_owner(
+    altegio: AltegioConnector, simulator: AltegioSimulator, booked: tuple[str, str]
+) -> None:
+    id_, client_id = booked
+    altegio.apply(update(Kind.CLIENT, client_id, {**JANE, "emails": ["new@example.org"]}))
+    pet = altegio.apply(create(Kind.PET, {"client_id": client_id, "name": "Bella", "species": "dog"})).id
+    altegio.apply(update(Kind.PET, pet, {"species": "cat"}))
+    desk = altegio.apply(create(Kind.APPOINTMENT, visit(client_id=client_id, start=at(15)), STAMP)).id
+    assert reminders(simulator, desk) == (0, 0)
+    altegio.apply(cancel(desk))
+    altegio.apply(cancel(id_))
+    assert simulator.counts()["notices"] == 0
+
+
+# -- status
+
+
+@pytest.mark.parametrize(
+    ("status", "attendance", "read"),
+    [
+        (AppointmentStatus.HELD, 0, AppointmentStatus.BOOKED),
+        (AppointmentStatus.BOOKED, 0, AppointmentStatus.BOOKED),
+        (AppointmentStatus.CONFIRMED, 2, AppointmentStatus.CONFIRMED),
+        (AppointmentStatus.ARRIVED, 1, AppointmentStatus.ARRIVED),
+        (AppointmentStatus.COMPLETED, 1, AppointmentStatus.ARRIVED),
+        (AppointmentStatus.NO_SHOW, -1, AppointmentStatus.NO_SHOW),
+    ],
+)
+def test_every_status_goes_over_and_comes_back_as_the_page_says(
+    altegio: AltegioConnector,
+    simulator: AltegioSimulator,
+    status: AppointmentStatus,
+    attendance: int,
+    read: AppointmentStatus,
+) -> None:
+    new = made(altegio, status=status).id
+    old = altegio.apply(create(Kind.APPOINTMENT, visit(start=at(11)), "VB-0000000002")).id
+    altegio.apply(update(Kind.APPOINTMENT, old, mapper().write(Kind.APPOINTMENT, {"status": status})))
+    for id_ in (new, old):
+        assert (simulator.store.get("record", int(id_)) or {})["attendance"] == attendance
+        record = mapper().read(Kind.APPOINTMENT, altegio.get(Kind.APPOINTMENT, id_) or {})
+        assert record.status is read
+
+
+@pytest.mark.parametrize("status", [AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED])
+def test_a_deleted_visit_does_not_come_back(altegio: AltegioConnector, status: AppointmentStatus) -> None:
+    id_ = made(altegio).id
+    altegio.apply(cancel(id_))
+    with pytest.raises(Refused) as refused:
+        altegio.apply(update(Kind.APPOINTMENT, id_, mapper().write(Kind.APPOINTMENT, {"status": status})))
+    assert refused.value.code == "gone"
+
+
+# -- lost answers
 
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "5xx_after"])
@@ -731,6 +877,65 @@ def test_a_refusal_without_a_code_is_a_taken_slot_where_the_diary_shows_one(
 def test_a_write_stands_though_the_reading_after_it_fails(scripted: Callable[..., AltegioConnector]) -> None:
     altegio = scripted(lambda method, *_: (201, {"data": [{"id": 5}]}) if method == "POST" else (503, {}))
     assert made(altegio) == Receipt(id="5")
+
+
+def test_a_search_by_time_asks_for_the_days_of_the_site_deleted_visits_too(
+    scripted: Callable[..., AltegioConnector],
+) -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    def script(_method: str, _path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        asked.append(query)
+        return 200, {"data": [], "meta": {"total_count": 0}}
+
+    altegio = scripted(script, zone="America/New_York")
+    window = {"start_from": "2026-07-02T01:00:00+00:00", "start_before": "2026-07-03T04:00:00+00:00"}
+    assert list(altegio.search(Kind.APPOINTMENT, window)) == []
+    assert list(altegio.search(Kind.APPOINTMENT, {"start_from": "2026-07-02T01:00:00+00:00"})) == []
+    days = [(query["start_date"], query["end_date"], query["with_deleted"]) for query in asked]
+    assert days == [(["2026-07-01"], ["2026-07-02"], ["1"]), (["2026-07-01"], ["2099-12-31"], ["1"])]
+
+
+@pytest.mark.parametrize(
+    ("total", "day", "code"), [(3, "2026-07-01", "rows-missing"), (2, "2026-08-01", "filter-ignored")]
+)
+def test_a_search_by_time_that_may_hide_a_visit_is_an_error(
+    scripted: Callable[..., AltegioConnector], total: int, day: str, code: str
+) -> None:
+    data = [
+        {"id": number, "date": f"{day} 1{number}:00:00", "seance_length": 600, "services": [{"id": 701}]}
+        for number in (1, 2)
+    ]
+    altegio = scripted(lambda *_: (200, {"data": data, "meta": {"total_count": total}}))
+    window = {"start_from": "2026-07-01T00:00:00+01:00", "start_before": "2026-07-02T00:00:00+01:00"}
+    with pytest.raises(BadAnswer) as caught:
+        list(altegio.search(Kind.APPOINTMENT, window))
+    assert caught.value.code == code
+
+
+def test_a_break_that_reception_puts_into_the_calendar_is_no_visit(
+    altegio: AltegioConnector, simulator: AltegioSimulator
+) -> None:
+    tokens = "Bearer {partner_token}, User {user_token}".format(**simulator.credentials)
+    body = {
+        "staff_id": 501,
+        "services": [],
+        "client": {},
+        "datetime": "2026-07-01T13:00:00+01:00",
+        "seance_length": 3600,
+        "comment": "Lunch",
+    }
+    answer = httpx.post(
+        f"{simulator.base_url}/records/101001", json=body, headers={"Authorization": tokens}, timeout=5
+    )
+    block = str(answer.json()["data"][0]["id"])
+    real = made(altegio).id
+    day = {"start_from": "2026-07-01T00:00:00+01:00", "start_before": "2026-07-02T00:00:00+01:00"}
+    assert [native["id"] for native in altegio.search(Kind.APPOINTMENT, day)] == [real]
+    assert set(everything(altegio, Kind.APPOINTMENT)[0]) == {real}
+    assert altegio.get(Kind.APPOINTMENT, block) is None
+    with pytest.raises(SlotTaken):  # its time is taken all the same
+        altegio.apply(create(Kind.APPOINTMENT, visit(start=at(12, 30)), "VB-0000000002"))
 
 
 def test_a_break_in_the_calendar_is_no_visit(scripted: Callable[..., AltegioConnector]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 import pytest
 
 from connectors.altegio.simulator import CLIENT_FROM, FIRST_RECORD, LOCATION, AltegioSimulator, build
@@ -317,6 +318,42 @@ def test_messages_that_a_staff_side_write_causes_are_counted(call: Caller) -> No
     assert call.simulator.counts()["notices"] == 3  # nothing was set anew
     call.create(client={}, send_sms=True, datetime="2026-07-09T10:00:00+01:00")
     assert call.simulator.counts()["notices"] == 3  # nobody to send to
+
+
+def test_a_reminder_of_the_owners_own_booking_counts_only_where_it_goes_to_somebody_else(call: Caller) -> None:
+    given = {"phone": "+447700900123", "fullname": "Ann Example", "notify_by_sms": 24}
+    visits = [{"id": 1, "services": [701], "staff_id": 501, "datetime": SUMMER}]
+    booked = call("POST", f"/book_record/{LOCATION}", {**given, "appointments": visits}, auth=call.partner)
+    put = f"/record/{LOCATION}/{booked.data[0]['record_id']}"
+    ann = call("GET", put).data["client"]["id"]
+    other = call("GET", f"/clients/{LOCATION}", count=1).data[0]["id"]
+    body = {"staff_id": 502, "services": [], "seance_length": 900, "sms_remain_hours": 24}
+    moved = "2026-07-08T10:00:00+01:00"
+    assert call("PUT", put, {**body, "client": {"id": ann}, "datetime": moved}).status == 201
+    assert call.simulator.counts()["notices"] == 0
+    assert call("PUT", put, {**body, "client": {"id": other}, "datetime": moved, "sms_remain_hours": 0}).status == 201
+    assert call.simulator.counts()["notices"] == 0
+    assert call("PUT", put, {**body, "client": {"id": other}, "datetime": moved}).status == 201
+    assert call("PUT", put, {**body, "client": {"id": ann}, "datetime": moved}).status == 201
+    assert call.simulator.counts()["notices"] == 2
+
+
+def test_a_row_can_be_purged_through_the_control_door(call: Caller) -> None:
+    purge = f"{call.simulator.control_url}/purge"
+    number = call.create().data[0]["id"]
+    client = call("GET", f"/record/{LOCATION}/{number}").data["client"]["id"]
+    for kind, id_ in (("record", number), ("client", client)):
+        answer = httpx.post(purge, json={"kind": kind, "id": id_})
+        assert (answer.status_code, answer.json()) == (200, {"purged": {"kind": kind, "id": id_}})
+        assert call("GET", f"/{kind}/{LOCATION}/{id_}").status == 404
+    assert call("GET", f"/records/{LOCATION}", with_deleted=1).data == []
+    assert httpx.post(purge, json={"kind": "record", "id": number}).status_code == 404
+    for wrong in ({"kind": "record"}, {"kind": "record", "id": True}, {"kind": "record", "id": "1"}):
+        assert httpx.post(purge, json=wrong).status_code == 404
+    for wrong in ({}, {"kind": "staff", "id": 501}, {"kind": ["record"], "id": 1}):
+        answer = httpx.post(purge, json=wrong)
+        assert (answer.status_code, answer.json()["error"]) == (400, "kind must be one of client, record")
+    assert call("GET", f"/company/{LOCATION}/staff/501").status == 200
 
 
 def test_lists_can_be_filtered_and_paged(call: Caller, clock: FakeClock) -> None:

@@ -1,5 +1,6 @@
 """Altegio's quirks, as the vendor sheet tells them, and what is made of them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -146,6 +147,32 @@ def test_only_a_record_with_nothing_of_a_visit_is_a_block() -> None:
     for field in ("client", "services", "custom_fields"):
         assert not wire.is_block({**empty, field: RECORD[field]})
     assert not wire.is_block({**empty, "api_id": "VB-0000000000"})
+
+
+@pytest.mark.parametrize(
+    ("api_id", "stamp"),
+    [
+        ("VB-7F3K9Q2MXX", "VB-7F3K9Q2MXX"),
+        (" VB-7F3K9Q2MXX ", "VB-7F3K9Q2MXX"),
+        ("", ""),
+        ("0", ""),
+        (0, ""),
+        (None, ""),
+        ("6f1c1d2e-0b7a-4c58-9d43-3a5a64a9f1d0", ""),
+        ("VB-7F3K9Q2MXX and more", ""),
+    ],
+)
+def test_only_a_mark_of_vetbridge_is_a_stamp(api_id: object, stamp: str) -> None:
+    assert wire.record({**RECORD, "api_id": api_id}, {})["stamp"] == stamp
+
+
+def test_a_start_is_the_wall_time_at_the_site() -> None:
+    row = {"date": "2026-07-01 10:00:00", "datetime": "2026-07-01T10:00:00+00:00"}
+    assert wire.start(row, "Europe/London") == datetime(2026, 7, 1, 9, tzinfo=UTC)
+    twice = {"date": "2026-10-25 01:30:00"}
+    assert wire.start(twice, "Europe/London") == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    for unreadable in ("", "soon", "0000-00-00 00:00:00", "0001-01-01 00:00:00"):
+        assert wire.start({"date": unreadable}, "Asia/Tokyo") is None
 
 
 def test_a_booking_code_is_found_wherever_it_stands() -> None:

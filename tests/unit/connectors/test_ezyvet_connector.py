@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -222,6 +223,9 @@ def test_calendar_blocks_are_never_visits(side: EzyVet) -> None:
 
     assert [record.id for record in found(list(side.changes(Kind.APPOINTMENT, None)))] == [real]
     assert [native["id"] for native in side.search(Kind.APPOINTMENT, {"client_id": "900"})] == [real]
+    day = {"start_from": "2020-01-01T00:00:00+00:00", "start_before": "2040-01-01T00:00:00+00:00"}
+    assert [native["id"] for native in side.search(Kind.APPOINTMENT, day)] == [real]
+    assert [native["id"] for native in side.look(visit())] == [real]
     assert side.get(Kind.APPOINTMENT, block) is None
 
 
@@ -274,7 +278,8 @@ def test_visits_are_found_by_time_client_and_pet(side: EzyVet) -> None:
 
     assert ids(client_id="900") == ids(pet_id="901") == [early, late]
     assert ids(start_from=moment) == [late]
-    assert ids(start_from=str(START), start_before=moment) == [early]
+    start = datetime.fromtimestamp(START, ZoneInfo("Asia/Tokyo")).isoformat()
+    assert ids(start_from=start, start_before=moment) == [early]
     assert ids(client_id="1001", pet_id="901") == []
 
 
@@ -286,6 +291,7 @@ def test_visits_are_found_by_time_client_and_pet(side: EzyVet) -> None:
         (Kind.PET, {"phone": "1"}),
         (Kind.APPOINTMENT, {"start_from": "tomorrow"}),
         (Kind.APPOINTMENT, {"start_from": "2026-03-02T09:00:00"}),
+        (Kind.APPOINTMENT, {"start_before": str(START)}),
         (Kind.REMINDER, {"client_id": "1"}),
     ],
 )
@@ -361,14 +367,94 @@ def test_a_cancelled_visit_stays_and_is_seen_by_the_next_poll(side: EzyVet) -> N
     assert (record.native["cancellation_reason"], record.native["cancellation_reason_text"]) == (2, "pet is well")
 
 
-def test_without_a_reason_number_nothing_can_be_cancelled(simulator: EzyVetSimulator) -> None:
-    with connected(simulator, cancellation_reason=None) as side:
+def cancel(number: str, by: str, reason: str = "") -> Write:
+    return Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=number, native={"by": by, "reason": reason})
+
+
+@pytest.mark.parametrize(
+    ("options", "by", "number", "told"),
+    [
+        ({"cancellation_reason": 2}, "client", 2, ""),
+        ({"cancellation_reason": 2}, "clinic", 2, ""),
+        ({"cancellation_reason": None, "cancellation_reasons": {"client": 5, "clinic": 6}}, "client", 5, "client"),
+        ({"cancellation_reason": None, "cancellation_reasons": {"client": 5, "clinic": 6}}, "clinic", 6, "clinic"),
+        ({"cancellation_reason": None, "cancellation_reasons": {"client": 5, "clinic": 6}}, "", 6, "clinic"),
+        ({"cancellation_reason": 2, "cancellation_reasons": {"client": 5}}, "client", 5, "client"),
+        ({"cancellation_reason": 2, "cancellation_reasons": {"client": 5}}, "clinic", 2, ""),
+        ({"cancellation_reason": None, "cancellation_reasons": {"client": 5, "clinic": 5}}, "client", 5, ""),
+    ],
+)
+def test_a_cancel_names_who_cancelled_by_the_reason_of_the_site(
+    simulator: EzyVetSimulator, options: dict[str, Any], by: str, number: int, told: str
+) -> None:
+    with connected(simulator, **options) as side:
+        assert side.capabilities.of(Kind.APPOINTMENT).cancel
+        made = side.apply(visit()).id
+        receipt = side.apply(cancel(made, by, "on holiday"))
+
+        native = side.get(Kind.APPOINTMENT, made)
+        assert native is not None
+        assert receipt.native == native
+        assert (native["cancellation_reason"], native["cancellation_reason_text"]) == (number, "on holiday")
+        assert native["cancelled_by"] == told
+
+
+def test_a_cancel_without_words_says_who(side: EzyVet) -> None:
+    native = side.apply(cancel(side.apply(visit()).id, "client")).native
+    assert native is not None
+    assert native["cancellation_reason_text"] == "client"
+
+
+@pytest.mark.parametrize("reasons", [{}, {"client": 5}, {"clinic": 6}])
+def test_without_a_reason_for_every_case_nothing_can_be_cancelled(
+    simulator: EzyVetSimulator, reasons: dict[str, int]
+) -> None:
+    with connected(simulator, cancellation_reason=None, cancellation_reasons=reasons) as side:
         assert not side.capabilities.of(Kind.APPOINTMENT).cancel
         with pytest.raises(Refused, match="cancellation_reason") as caught:
-            side.apply(Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id="1", native={}))
+            side.apply(cancel("1", "client"))
 
     assert caught.value.code == "not-supported"
     assert simulator.counts()["writes"] == 0
+
+
+# -- moved to another owner
+
+
+def owner_of(native: dict[str, Any] | None) -> tuple[str, str]:
+    assert native is not None
+    return native["contact_id"], native["animal_id"]
+
+
+def test_a_visit_is_moved_to_its_owner_and_keeps_its_notes(side: EzyVet) -> None:
+    made = side.apply(visit())
+    receipt = side.apply(change(Kind.APPOINTMENT, made.id, contact_id="1001", animal_id="5001"))
+
+    after = side.get(Kind.APPOINTMENT, made.id)
+    assert owner_of(receipt.native) == owner_of(after) == ("1001", "5001")
+    assert after is not None
+    assert made.native is not None
+    assert after["description"] == made.native["description"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "answered"), [("relink_ignored", ("900", "901")), ("relink_forgotten", ("1001", "5001"))]
+)
+def test_an_owner_that_ezyvet_does_not_keep_shows_in_the_next_read(
+    simulator: EzyVetSimulator, side: EzyVet, fault: str, answered: tuple[str, str]
+) -> None:
+    made = side.apply(visit())
+    simulator.faults.set({fault: 1.0})
+    receipt = side.apply(change(Kind.APPOINTMENT, made.id, contact_id="1001", animal_id="5001", duration=1800))
+
+    assert owner_of(receipt.native) == answered
+    after = side.get(Kind.APPOINTMENT, made.id)
+    assert owner_of(after) == ("900", "901")
+    assert after is not None
+    assert after["duration"] == 1800  # the rest of the change stands
+    simulator.faults.set({fault: 0.0})
+    side.apply(change(Kind.APPOINTMENT, made.id, contact_id="1001", animal_id="5001"))
+    assert owner_of(side.get(Kind.APPOINTMENT, made.id)) == ("1001", "5001")
 
 
 @pytest.mark.parametrize(
@@ -598,12 +684,29 @@ def test_the_check_names_what_the_options_have_wrong(
     assert bad.advice
 
 
-def test_the_check_warns_where_nothing_can_be_cancelled(simulator: EzyVetSimulator) -> None:
-    with connected(simulator, cancellation_reason=None) as side:
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [({}, "and cancels none"), ({"clinic": 6}, "when the client does"), ({"client": 5}, "clinic")],
+)
+def test_the_check_warns_where_nothing_can_be_cancelled(
+    simulator: EzyVetSimulator, reasons: dict[str, int], words: str
+) -> None:
+    with connected(simulator, cancellation_reason=None, cancellation_reasons=reasons) as side:
         report = side.check()
 
     assert report.ok
-    assert [line.name for line in report.lines if line.warning] == ["cancellation_reason"]
+    [warning] = [line for line in report.lines if line.warning]
+    assert warning.name == "cancellation_reason"
+    assert words in warning.text
+    assert "cancellation_reasons" in warning.advice
+
+
+def test_the_check_shows_both_reasons(simulator: EzyVetSimulator) -> None:
+    with connected(simulator, cancellation_reasons={"client": 5, "clinic": 6}) as side:
+        [line] = [line for line in side.check().lines if line.name == "cancellation_reason"]
+
+    assert line.ok
+    assert line.text.startswith("5 when the client cancels, 6 when the clinic cancels;")
 
 
 def test_the_check_of_a_dead_address_is_a_line_and_no_crash() -> None:

@@ -660,6 +660,165 @@ def test_a_visit_is_told_to_the_webhooks_in_the_v2_shape(site: Caller) -> None:
         assert received.empty()
 
 
+def told(received: Queue[Any]) -> tuple[str, dict[str, Any]]:
+    """Event and row of the next webhook, which has one item."""
+    body = received.get(timeout=5)
+    [item] = body["items"]
+    [row] = item.values()
+    return body["meta"]["event"], row
+
+
+def test_all_that_staff_do_through_the_api_is_told(site: Caller) -> None:
+    with receiver() as (url, received):
+        httpx.post(f"{site.simulator.control_url}/webhooks", json={"urls": [url]})
+        owner = site.post("/v1/contact", {"last_name": "Newman", "is_customer": 1}).json()["items"][0]["contact"]
+        event, row = told(received)
+        assert (event, row["id"], row["last_name"]) == ("contact_created", int(owner["id"]), "Newman")
+        pet = site.post("/v1/animal", {"contact_id": owner["id"], "name": "Bella"}).json()["items"][0]["animal"]
+        assert told(received)[0] == "animal_created"
+        visit = site.book(contact_id=owner["id"], animal_id=pet["id"]).json()["items"][0]["appointment"]
+        assert told(received)[0] == "appointment_created"
+        for path, body, event, shown in (
+            (f"/v1/contact/{owner['id']}", {"first_name": "Zoë"}, "contact_updated", {"first_name": "Zoë"}),
+            (f"/v1/animal/{pet['id']}", {"is_dead": 1}, "animal_updated", {"is_dead": True}),
+            (f"/v2/appointment/{visit['id']}", {"start_at": START + 600}, "appointment_updated", {"active": True}),
+            (f"/v2/appointment/{visit['id']}", {"status_id": 5}, "appointment_updated", {"status_id": 5}),
+            (
+                f"/v2/appointment/{visit['id']}",
+                {"resources": [22]},
+                "appointment_updated",
+                {"resources": [{"id": 22}]},
+            ),
+            (
+                f"/v2/appointment/{visit['id']}",
+                {"cancel": True, "cancellation_reason": 1},
+                "appointment_updated",
+                {"active": False},
+            ),
+        ):
+            media = MERGE_PATCH if "appointment" in path else "application/json"
+            assert site.patch(path, body, media).status_code == 200
+            named, row = told(received)
+            assert named == event
+            assert {name: row[name] for name in shown} == shown
+
+
+def test_webhooks_may_tell_of_visits_alone() -> None:
+    with serving(clients=2, hooked=("appointment",)) as caller, receiver() as (url, received):
+        httpx.post(f"{caller.simulator.control_url}/webhooks", json={"urls": [url]})
+        caller.post("/v1/contact", {"last_name": "Newman"})
+        caller.book()
+        assert told(received)[0] == "appointment_created"
+        assert caller.simulator.outbox.wait_empty(5)
+        assert received.empty()
+
+
+# -- what staff do beside the API
+
+
+def control(site: Caller, action: str, body: Any) -> httpx.Response:
+    return httpx.post(f"{site.simulator.control_url}/{action}", json=body)
+
+
+def test_a_cancelled_visit_stands_again(site: Caller) -> None:
+    with receiver() as (url, received):
+        number = site.book().json()["items"][0]["appointment"]["id"]
+        site.patch(f"/v2/appointment/{number}", {"cancel": True, "cancellation_reason": 1})
+        control(site, "webhooks", {"urls": [url]})
+        answer = control(site, "edit", {"kind": "appointment", "id": number, "set": {"active": True}})
+        assert answer.status_code == 200
+        assert answer.json()["appointment"] == site.items("/v2/appointment", id=number)[0] == told(received)[1]
+        assert answer.json()["appointment"]["active"] is True
+
+
+def test_a_phone_is_changed_and_found_by_its_new_number(site: Caller) -> None:
+    [detail, *_] = site.items("/v2/contactdetail", contact_detail_type_id=3)
+    before = site.items("/v2/contact", id=detail["contact_id"])
+    later = datetime.now(UTC) + timedelta(hours=1)
+    site.simulator.clock.set(later)
+    control(site, "edit", {"kind": "contactdetail", "id": detail["id"], "set": {"value": "07700 900999"}})
+    [found] = site.items("/v2/contactdetail", value_cleaned="447700900999")
+    assert (found["id"], found["value"]) == (detail["id"], "07700 900999")
+    assert found["modified_at"] >= int(later.timestamp())
+    assert site.items("/v2/contact", id=detail["contact_id"]) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"kind": "separation", "id": 1, "set": {}}, 400),
+        ({"kind": "contact", "id": 9999, "set": {"active": False}}, 404),
+        ({"kind": "contact", "id": 1001}, 400),
+        ({"kind": "contact", "id": 1001, "set": {"id": 5}}, 400),
+        ({"kind": "contact", "id": 1001, "set": {"hair": "red"}}, 400),
+        ({"kind": "contact", "id": 1001, "set": {"active": "maybe"}}, 400),
+    ],
+)
+def test_an_edit_that_cannot_be_changes_nothing(site: Caller, body: Any, status: int) -> None:
+    before = site.items("/v2/contact")
+    answer = control(site, "edit", body)
+    assert (answer.status_code, set(answer.json())) == (status, {"error"})
+    assert site.items("/v2/contact") == before
+
+
+def test_two_contacts_are_merged(site: Caller) -> None:
+    number = site.book().json()["items"][0]["appointment"]["id"]
+    pets = site.items("/v2/animal", contact_id=1001)
+    with receiver() as (url, received):
+        control(site, "webhooks", {"urls": [url]})
+        answer = control(site, "merge_contacts", {"from": 1001, "into": 1002})
+        assert answer.json() == {"merged": 1001, "into": 1002, "moved": {"animal": len(pets), "appointment": 1}}
+        events = [told(received)[0] for _ in range(len(pets) + 2)]
+    assert sorted(set(events)) == ["animal_updated", "appointment_updated", "contact_updated"]
+    assert site.items("/v2/contact", id=1001)[0]["active"] is False
+    assert site.items("/v2/contact", id=1002)[0]["active"] is True
+    assert site.items("/v2/appointment", id=number)[0]["contact_id"] == 1002
+    for pet in pets:
+        moved = site.items("/v2/animal", id=pet["id"])[0]
+        assert (moved["contact_id"], moved["residence_contact_id"]) == (1002, 1002)
+    assert site.items("/v2/animal", contact_id=1001) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"from": 1001, "into": 1001}, 400), ({"from": 1001}, 404), ({"from": "x", "into": 1}, 404)]
+)
+def test_a_merge_that_cannot_be_changes_nothing(site: Caller, body: Any, status: int) -> None:
+    before = site.items("/v2/contact")
+    assert control(site, "merge_contacts", body).status_code == status
+    assert site.items("/v2/contact") == before
+
+
+def test_a_purged_row_is_gone_without_a_word(site: Caller) -> None:
+    with receiver() as (url, received):
+        control(site, "webhooks", {"urls": [url]})
+        number = site.book().json()["items"][0]["appointment"]["id"]
+        assert told(received)[0] == "appointment_created"
+        for kind, id_ in (("appointment", number), ("animal", 5001), ("contact", 1001)):
+            assert control(site, "purge", {"kind": kind, "id": id_}).status_code == 200
+            assert site.items(f"/v2/{kind}", id=id_) == []
+            assert control(site, "purge", {"kind": kind, "id": id_}).status_code == 404
+        assert control(site, "purge", {"kind": "species", "id": 1}).status_code == 400
+        assert site.book(animal_id=5002, contact_id=1002).json()["items"][0]["appointment"]["id"] > number
+        assert told(received)[0] == "appointment_created"
+
+
+@pytest.mark.parametrize(("fault", "answered"), [("relink_ignored", 1001), ("relink_forgotten", 1002)])
+def test_a_visit_may_stay_with_its_owner(site: Caller, fault: str, answered: int) -> None:
+    made = site.book().json()["items"][0]["appointment"]
+    answer = httpx.post(f"{site.simulator.control_url}/faults", json={fault: 1})
+    assert answer.json() == {fault: 1.0}
+    body = {"contact_id": 1002, "description": "moved"}
+    told = site.patch(f"/v2/appointment/{made['id']}", body).json()["items"][0]["appointment"]
+    assert (told["contact_id"], told["description"]) == (answered, "moved")
+    [kept] = site.items("/v2/appointment", id=made["id"])
+    assert (kept["contact_id"], kept["animal_id"], kept["description"]) == (1001, 5001, "moved")
+    site.simulator.faults.set({fault: 0.0})
+    site.simulator.faults.arm(fault)
+    site.patch(f"/v2/appointment/{made['id']}", {"contact_id": 1001, "description": "same owner"})
+    site.patch(f"/v2/appointment/{made['id']}", {"contact_id": 1002})
+    assert site.items("/v2/appointment", id=made["id"])[0]["contact_id"] == 1001  # the fault waited for a real change
+
+
 @pytest.mark.parametrize("urls", [None, "http://x", [5], ["ftp://x/"], ["http://"], ["http://[x"]])
 def test_a_webhook_address_must_be_one(site: Caller, urls: Any) -> None:
     assert httpx.post(f"{site.simulator.control_url}/webhooks", json={"urls": urls}).status_code == 400

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
-from vetbridge.connector.interface import Operation, Write
+from vetbridge.connector.interface import Operation, Relink, Write
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, SlotTaken, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
@@ -84,6 +85,44 @@ def test_an_exclusive_side_refuses_what_overlaps() -> None:
     side.apply(Write(operation=Operation.UPDATE, kind=Kind.APPOINTMENT, id=first, native={"notes": "same time"}))
     side.apply(Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=first, native={}))
     side.apply(create(Kind.APPOINTMENT, dict(VISIT)))
+
+
+def test_what_shall_stand_beside_another_visit_does() -> None:
+    side = MemorySide(exclusive=True)
+    side.apply(create(Kind.APPOINTMENT, dict(VISIT)))
+    side.apply(replace(create(Kind.APPOINTMENT, dict(VISIT)), beside=True))
+    late = side.apply(create(Kind.APPOINTMENT, {**VISIT, "start": "2026-07-01T12:00:00+01:00"})).id
+    move = Write(operation=Operation.UPDATE, kind=Kind.APPOINTMENT, id=late, native={"start": VISIT["start"]})
+    with pytest.raises(SlotTaken):
+        side.apply(move)
+    side.apply(replace(move, beside=True))
+    assert [row["start"] for row in side.rows(Kind.APPOINTMENT)] == [VISIT["start"]] * 3
+
+
+def test_a_relink_may_be_ignored() -> None:
+    side = MemorySide(memory_capabilities(relink=Relink.UNVERIFIED))
+    old, new = (side.add(Kind.CLIENT, {}) for _ in range(2))
+    pet = side.add(Kind.PET, {"owner": new})
+    id_ = side.apply(create(Kind.APPOINTMENT, {**VISIT, "owner": old})).id
+    relink = Write(
+        operation=Operation.UPDATE, kind=Kind.APPOINTMENT, id=id_, native={"owner": new, "pet": pet, "notes": "hello"}
+    )
+    side.ignore_relink = True
+    for row in (side.apply(relink).native, side.row(Kind.APPOINTMENT, id_)):
+        assert row is not None
+        assert (row["owner"], row["pet"], row["notes"]) == (old, None, "hello")
+    side.ignore_relink = False
+    side.apply(relink)
+    row = side.row(Kind.APPOINTMENT, id_)
+    assert row is not None
+    assert (row["owner"], row["pet"]) == (new, pet)
+
+
+def test_a_visit_without_a_start_is_in_no_window() -> None:
+    side = MemorySide()
+    side.add(Kind.APPOINTMENT, {})
+    for key in ("start_from", "start_before"):
+        assert list(side.search(Kind.APPOINTMENT, {key: "2026-07-01T09:30:00+01:00"})) == []
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,14 @@ writes a subclass of ``Simulator`` and exposes ``def build(**options) -> Simulat
 
 Hooks a subclass may override beside these: ``admit(request, route)`` (authorisation; raises ``Refusal``),
 ``too_many(wait, limit)`` (the 429 answer), ``finish(request, response)`` (headers on every vendor answer),
-``webhook_tries`` and ``webhook_retry_wait`` (the vendor's retry policy), ``webhook_delay_real``.
+``purgeable`` (kinds that the control door may take away), ``webhook_tries`` and ``webhook_retry_wait`` (the vendor's
+retry policy), ``webhook_delay_real``.
 Attributes of a subclass must be set *before* it calls ``super().__init__``, which fills the store.
 
-Handlers run one at a time, each in one store transaction: what a handler wrote is on disk before its answer goes out,
-and a handler that raises has written nothing. ``self.clock.now()`` is the simulator's time, which can be set.
-``self.send(url, payload)`` queues a webhook, which leaves only when the handler's transaction is committed.
+Handlers, those of ``control`` too, run one at a time, each in one store transaction: what a handler wrote is on disk
+before its answer goes out, and a handler that raises has written nothing. ``self.clock.now()`` is the simulator's
+time, which can be set. ``self.send(url, payload)`` queues a webhook, which leaves only when the handler's transaction
+is committed.
 ``self.notice(cause, ...)`` counts a message to an owner. ``simulator.faults.arm(name, times)`` makes a fault happen
 at its next occasions, for tests that need it at a certain request.
 
@@ -53,6 +55,8 @@ The control door (JSON, under ``/_sim``, never a vendor's):
   staff-side writes caused, ``own`` the vendor's own confirmations to a person who booked.
 - ``POST /_sim/outage`` with ``{"seconds": 20}``; 0 ends it.
 - ``POST /_sim/faults`` with ``{NAME: RATE}``, merged over those in force.
+- ``POST /_sim/purge`` with ``{"kind": "thing", "id": 1001}``: the row is gone for good, and no webhook says so. Kinds
+  are those that a subclass names in ``purgeable``.
 - ``POST /_sim/clock`` with ``{"now": "2026-03-02T09:00:00+00:00"}``: runs on from there; null: the machine's time.
 """
 

@@ -14,9 +14,12 @@ FAULTS: Mapping[str, str] = {
     "drop_after_commit": "a write is done, then the connection is closed without an answer",
     "webhook_duplicate": "a webhook is posted twice",
     "webhook_reorder": "a webhook is held back, so that later ones overtake it",
+    "relink_ignored": "a change of a visit's client or pet is taken and not kept, and the answer shows so (ezyvet)",
+    "relink_forgotten": "the same, but the answer shows the new client and pet; later reads show the old (ezyvet)",
     "outage": "at this rate per request an outage begins: for a while every request is answered 503",
 }
-"""Every fault with its meaning. Rates run from 0 (never) to 1 (always)."""
+"""Every fault with its meaning, and the one vendor it is known to, if it is not all. Rates run from 0 (never) to 1
+(always)."""
 
 
 class Faults:

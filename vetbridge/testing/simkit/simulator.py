@@ -70,6 +70,8 @@ class Simulator:
     webhook_delay_real: ClassVar[float] = 0.0
     webhook_tries: ClassVar[int] = 1
     webhook_retry_wait: ClassVar[float] = 0.0
+    purgeable: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of rows, in the vendor's words, that the control door takes away."""
 
     def __init__(self, **options: Unpack[SimulatorOptions]) -> None:
         seed = options.get("seed", 1)
@@ -102,6 +104,7 @@ class Simulator:
             Route("POST", f"{CONTROL}/faults", self._set_faults),
             Route("POST", f"{CONTROL}/clock", self._set_clock),
         ]
+        self.control("POST", "/purge", self._purge)
         self._open_store(seed, options.get("clients", 0), options.get("zone"))
         self.zone: str = self.store.get_meta("zone")
         self.credentials: dict[str, str] = self.store.get_meta("credentials")
@@ -165,8 +168,17 @@ class Simulator:
         self._routes.append(Route(method, self.base_path + template, handler, effect, access))
 
     def control(self, method: str, name: str, handler: Handler) -> None:
-        """Serves ``/_sim`` + ``name``, beside the kit's own."""
-        self._control_routes.append(Route(method, CONTROL + name, handler))
+        """Serves ``/_sim`` + ``name``, beside the kit's own. The handler runs as a vendor's does: alone, in one
+        transaction, and the webhooks it sends leave after it."""
+        self._control_routes.append(Route(method, CONTROL + name, lambda request: self._alone(handler, request)))
+
+    def named_row(self, kind: object, id: object) -> dict[str, Any]:  # noqa: A002 - the field's word
+        """A copy of the row that a control request names. Raises ``Refusal`` 404 where there is none."""
+        number = id if isinstance(id, int) and not isinstance(id, bool) else 0
+        row = self.store.get(kind, number) if isinstance(kind, str) else None
+        if row is None:
+            raise Refusal(404, f"there is no {str(kind)[:40]} {str(id)[:40]}")
+        return row
 
     def send(self, url: str, payload: Any) -> None:
         """Queues a webhook; it leaves when the handler's transaction is committed."""
@@ -310,15 +322,18 @@ class Simulator:
     def _handled(self, request: Request, route: Route) -> Response:
         try:
             self.admit(request, route)
-            with self._handling:
-                self._unsent.clear()
-                with self.store.transaction():
-                    response = route.handler(request)
-                for url, payload in self._unsent:
-                    self.outbox.send(url, payload)
-                return response
+            return self._alone(route.handler, request)
         except Refusal as refusal:
             return self._refused(refusal)
+
+    def _alone(self, handler: Handler, request: Request) -> Response:
+        with self._handling:
+            self._unsent.clear()
+            with self.store.transaction():
+                response = handler(request)
+            for url, payload in self._unsent:
+                self.outbox.send(url, payload)
+            return response
 
     def _refused(self, refusal: Refusal) -> Response:
         if refusal.body is not None:
@@ -364,6 +379,15 @@ class Simulator:
         except ValueError as error:
             raise Refusal(400, str(error)) from None
         return Response(200, {"now": self.clock.now().isoformat()})
+
+    def _purge(self, request: Request) -> Response:
+        """Takes a row away for good, without a webhook: no vendor documents one for it."""
+        given = request.document()
+        kind = given.get("kind")
+        if not isinstance(kind, str) or kind not in self.purgeable:
+            raise Refusal(400, f"kind must be one of {', '.join(sorted(self.purgeable)) or 'none'}")
+        self.store.delete(kind, self.named_row(kind, given.get("id"))["id"])
+        return Response(200, {"purged": {"kind": kind, "id": given["id"]}})
 
 
 def served(row: Row) -> dict[str, Any]:
