@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.rig import Rig
-from vetbridge.core.records import Kind
 from vetbridge.ledger import changes, pauses
 
 
@@ -61,18 +60,18 @@ def test_a_pause_with_an_end_ends_by_itself(rig: Rig) -> None:
 
 
 def test_a_pause_that_begins_between_two_changes_of_a_lane_holds_the_second_back(rig: Rig) -> None:
-    for _ in range(2):
-        rig.hint(rig.book("Ann", "Weiss", "+447700900123", "Bella"))
+    for hours in (48, 50):
+        rig.hint(rig.book("Ann", "Weiss", "+447700900123", "Bella", hours=hours))
+    rig.settle()
+    for visit in rig.booking.rows(Kind.APPOINTMENT):
+        rig.hint(visit["id"])
     with rig.ledger.write() as tx:
-        for change in rig_changes(tx):
-            change.lane = "client/booking/ann"
         lease = changes.claim(tx, worker="w", lease=timedelta(minutes=5), without_sites=[])
     assert lease is not None
     assert rig.engine.step(lease)
     with rig.ledger.write() as tx:
         pauses.pause(tx, "site", "town", until=None, by="")
     assert not rig.engine.step(lease)
-
-
-def rig_changes(tx: object) -> list[object]:
-    raise NotImplementedError
+    with rig.ledger.write() as tx:
+        pauses.resume(tx, "site", "town")
+    assert rig.engine.step(lease), "both are in the lane of one client"
