@@ -136,10 +136,12 @@ class Rig:
 
     def hint(self, id_: str) -> None:
         """A webhook says that a booking changed."""
+        self.hint_kind(Kind.APPOINTMENT, id_)
+
+    def hint_kind(self, kind: Kind, id_: str, account: str = "booking") -> None:
+        """A webhook says that a record changed."""
         with self.ledger.write() as tx:
-            changes.receive(
-                tx, site="town", account="booking", kind=Kind.APPOINTMENT, remote_id=id_, source="webhook"
-            )
+            changes.receive(tx, site="town", account=account, kind=kind, remote_id=id_, source="webhook")
 
     def work(self) -> None:
         """Works on all that is due now, and on nothing else."""

@@ -11,8 +11,9 @@ from datetime import timedelta
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import normalise
+from vetbridge.core.errors import MappingError, Refused
 from vetbridge.core.matching import Known, same_household, same_person
-from vetbridge.core.records import Client, Kind
+from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import actions, links, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.job import Job, PutOff
@@ -53,6 +54,37 @@ class Cards:
         if found is not None:
             return self._share(client, found, phones)
         return self._create(job, client, phones)
+
+    def pet_on(self, job: Job, card_id: str, pet: Pet) -> str | None:
+        """The id of a pet at the booking side, made there where its client has none of that name.
+
+        None where the side keeps no pets, or has no room for this one: the visit itself still says which it is.
+        """
+        end = self._pair.booking
+        able = end.connector.capabilities.of(Kind.PET)
+        if able.create is None or "client_id" not in able.search or not pet.name.strip():
+            return None
+        with self._ledger.read() as tx:
+            link = links.of_pims(tx, self._pair.pims.account, Kind.PET, pet.id or "")
+        if link is not None and link.booking_account == end.account:
+            return link.booking_id
+        name = normalise.pet_name(pet.name)
+        try:
+            for native in end.connector.search(Kind.PET, {"client_id": card_id}):
+                standing = end.mapper.read(Kind.PET, native)
+                if normalise.pet_name(standing.name) == name:
+                    with self._ledger.write() as tx:
+                        self._keeper.listed_pet(tx, {"pet": pet}, standing)
+                    return standing.id
+            step = Step(
+                kind=Kind.PET,
+                operation=Operation.CREATE,
+                fields={"client_id": card_id, "name": pet.name, "species": pet.species},
+                payload={"pet": pet},
+            )
+            return self._writer.write(job, step, self._keeper.listed_pet).id
+        except (Refused, MappingError):
+            return None
 
     def _linked(self, client: Client) -> str | None:
         """The booking-side client that the PIMS client is linked with, while it still reads."""

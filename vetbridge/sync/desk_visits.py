@@ -159,9 +159,11 @@ class DeskVisits:
                 "the booking side takes no visit without a client, and this owner cannot be one there",
                 {"pims": there},
             )
+        pet_id = None if card_id is None or pet is None else self._cards.pet_on(job, card_id, pet)
         stamp = self._stamp(job)
         fields: dict[str, Any] = {
             "client_id": card_id,
+            "pet_id": pet_id,
             "booked_pet": pet,
             "start": there.start,
             "duration": there.duration,

@@ -85,11 +85,11 @@ class People:
                 here=theirs,
                 base_there=booking_base,
                 there=mine,
-                owners=dict.fromkeys(mine, FieldOwner.HERE) if kind is Kind.PET else {},
                 writable=self._writable(self._pair.booking, kind),
                 create_allowed=False,
                 cancel_allowed=False,
-                decided=FieldOwner.HERE if steer.decided else None,
+                # What a pet is, the PIMS owns: whatever else the booking side has is brought back into line.
+                decided=FieldOwner.HERE if steer.decided or kind is Kind.PET else None,
             )
         )
         contradicted = sorted(name for name in back.back if pims_base.get(name)) if kind is Kind.CLIENT else []

@@ -274,6 +274,23 @@ def test_a_person_may_give_the_booking_side_back_what_the_pims_has(rig: Rig) -> 
     assert rig.questions() == ()
 
 
+def test_a_pet_follows_its_visit_and_then_the_pims(rig: Rig) -> None:
+    owner, _ = known(rig)
+    (pet,) = rig.booking.rows(Kind.PET)
+    assert (pet["owner"], pet["name"], pet["species"]) == (card(rig)["id"], "Luna", "D")
+    assert rig.booking.rows(Kind.APPOINTMENT)[0]["pet"] == pet["id"]
+    rig.pims.edit(Kind.PET, pet_of(rig, owner), {"name": "Luna-Marie"})
+    rig.run()
+    assert rig.booking.rows(Kind.PET)[0]["name"] == "Luna-Marie"
+    rig.booking.edit(Kind.PET, pet["id"], {"name": "Loony"})
+    rig.hint_kind(Kind.PET, pet["id"])
+    rig.work()
+    assert rig.booking.rows(Kind.PET)[0]["name"] == "Luna-Marie"  # the PIMS owns what a pet is
+    desk(rig, owner, pet_of(rig, owner), hours=90)
+    rig.run()
+    assert len(rig.booking.rows(Kind.PET)) == 1
+
+
 def test_a_client_that_was_merged_away_gives_its_place_to_the_one_that_stays(rig: Rig) -> None:
     old, card_id = known(rig)
     new = rig.owner("Ann", "Weiss", "+447912000009", "Luna")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig import Rig
+from vetbridge.core.records import Kind
 from vetbridge.ledger import changes, pauses
 
 
