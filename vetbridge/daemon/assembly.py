@@ -17,13 +17,14 @@ from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.lock import single_instance
-from vetbridge.ledger import accounts, changes
-from vetbridge.ledger.database import Ledger, open_ledger
+from vetbridge.ledger import accounts, changes, replays
+from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.engine import Engine
 from vetbridge.sync.pair import End, Pair, Placeholder, Timings
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.sweeping import Sweeper
 from vetbridge.sync.writing import Point
 
 Wrap = Callable[[str, Connector], Connector]
@@ -44,6 +45,13 @@ class Program:
     """By account, booking and PIMS side alike."""
     refreshers: Mapping[str, Refresher]
     """By PIMS account; a PIMS that several sites share is read once."""
+    sweepers: Mapping[str, Sweeper]
+    """By site."""
+
+    @property
+    def mappings(self) -> dict[str, str]:
+        """By site, a hash of the mappings of both sides."""
+        return {pair.site: f"{pair.booking.mapper.digest}/{pair.pims.mapper.digest}" for pair in self.pairs}
 
     def close(self) -> None:
         """Gives back the vendors' connections."""
@@ -97,17 +105,23 @@ def assembled(
         closing(build_program(loaded, clock, ledger, point=point)) as program,
     ):
         with ledger.write() as tx:
-            changes.release_all(tx)
-            changes.reopen_failures(tx)
-            changes.rename_sites(tx, _sites_by_account(loaded))
-            for name, account in config.accounts.items():
-                accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
+            prepare(tx, program)
             run_id = changes.begin_run(tx, command)
         try:
             yield program
         finally:
             with ledger.write() as tx:
                 changes.end_run(tx, run_id)
+
+
+def prepare(tx: Transaction, program: Program) -> None:
+    """What a start does to its ledger: leases end, sites and accounts are those of the config, mappings are noted."""
+    loaded = program.loaded
+    changes.release_all(tx)
+    changes.rename_sites(tx, _sites_by_account(loaded))
+    for name, account in loaded.config.accounts.items():
+        accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
+    replays.note_mappings(tx, program.mappings)
 
 
 def build_program(
@@ -139,6 +153,7 @@ def build_program(
             may_create_clients=site.create.clients,
             may_create_pets=site.create.pets,
             owners=_appointment_owners(site),
+            fuse=site.fuse,
         )
         for name, site in loaded.config.sites.items()
     )
@@ -152,8 +167,10 @@ def build_program(
     )
     receivers: dict[str, Receiver] = {}
     refreshers: dict[str, Refresher] = {}
+    sweepers: dict[str, Sweeper] = {}
     for pair in pairs:
         receiver = Receiver(pair, ledger)
+        sweepers[pair.site] = Sweeper(pair, ledger, clock, receiver)
         receivers[pair.booking.account] = receiver
         receivers.setdefault(pair.pims.account, receiver)
         refreshers.setdefault(pair.pims.account, Refresher(pair, ledger))
@@ -167,6 +184,7 @@ def build_program(
         engine=engine,
         receivers=receivers,
         refreshers=refreshers,
+        sweepers=sweepers,
     )
 
 

@@ -9,7 +9,8 @@ import structlog
 from vetbridge.core.errors import Scope, VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
-from vetbridge.ledger import accounts
+from vetbridge.ledger import accounts, changes, pauses
+from vetbridge.ledger.database import Transaction
 
 log = structlog.get_logger("vetbridge.daemon")
 
@@ -30,12 +31,38 @@ class Rounds:
         return self._round("poll", account, self._program.receivers[account].poll)
 
     def refresh(self, account: str) -> bool:
-        """Refreshes the mirror of one PIMS account; False where it could not be done."""
-        return self._round("refresh", account, self._program.refreshers[account].pass_)
+        """Reads what changed at one PIMS account: clients and pets into the mirror, then visits.
+
+        False where it could not be done.
+        """
+        refreshed = self._round("refresh", account, self._program.refreshers[account].pass_)
+        return refreshed and self._round("desk", account, self._program.receivers[account].poll_desk)
+
+    def sweep(self, site: str) -> bool:
+        """Compares what both sides of a site list with the ledger; False where it could not be done."""
+        sweeper = self._program.sweepers[site]
+        return self._round("sweep", sweeper.account, sweeper.sweep)
+
+    def expire(self) -> int:
+        """Gives up writes whose visit has begun meanwhile; returns how many."""
+        with self._program.ledger.write() as tx:
+            expired = changes.expire(tx)
+        if expired:
+            log.error("changes.expired", count=expired)
+        return expired
+
+    def rests(self, account: str) -> bool:
+        """Whether a person has paused an account, or every site that uses it: then it has no rounds."""
+        with self._program.ledger.read() as tx:
+            return self._rests(tx, account)
+
+    def _rests(self, tx: Transaction, account: str) -> bool:
+        sites = {pair.site for pair in self._program.pairs if account in (pair.booking.account, pair.pims.account)}
+        return account in pauses.paused(tx, "account") or sites <= pauses.paused(tx, "site")
 
     def _round(self, what: str, account: str, work: Callable[[], int]) -> bool:
         with self._program.ledger.read() as tx:
-            if account in accounts.not_answering(tx, [account]):
+            if account in accounts.not_answering(tx, [account]) or self._rests(tx, account):
                 return False
         try:
             count = work()

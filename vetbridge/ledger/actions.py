@@ -44,6 +44,7 @@ def intend(
     stamp: str,
     fields: Collection[str],
     payload: dict[str, Any],
+    fused: bool = False,
 ) -> int:
     """Writes an action down, with its first attempt; returns the action's id."""
     assert change.id is not None  # noqa: S101 - it came from the ledger
@@ -59,6 +60,7 @@ def intend(
         state=ActionState.INTENDED,
         payload_sealed=tx.sealer.seal(plain(payload)),
         fields=" ".join(sorted(fields)),
+        fused=fused,
         created_at=tx.now,
     )
     tx.session.add(action)
@@ -101,11 +103,26 @@ def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
     return tuple(_intention(tx, row) for row in rows)
 
 
-def answered_operation(tx: Transaction, change_id: int, kind: Kind) -> str | None:
-    """The last write of a kind that a change has done; None where it has done none."""
+def under_way(tx: Transaction, account: str, stamp: str) -> bool:
+    """Whether a record with this stamp may just have been made by a write that is not settled yet."""
+    found = tx.session.exec(
+        select(Action.id)
+        .where(Action.account == account, Action.stamp == stamp, col(Action.state).in_(UNSETTLED_ACTIONS))
+        .limit(1)
+    ).first()
+    return found is not None
+
+
+def answered_operation(tx: Transaction, change_id: int, kind: Kind, account: str) -> str | None:
+    """The last write of a kind that a change has done at an account; None where it has done none."""
     return tx.session.exec(
         select(Action.operation)
-        .where(Action.change_id == change_id, Action.kind == kind, Action.state == ActionState.ANSWERED)
+        .where(
+            Action.change_id == change_id,
+            Action.kind == kind,
+            Action.account == account,
+            Action.state == ActionState.ANSWERED,
+        )
         .order_by(col(Action.id).desc())
         .limit(1)
     ).first()

@@ -13,12 +13,24 @@ from sqlmodel import col, select
 from vetbridge.core.errors import Stale
 from vetbridge.core.records import Kind
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Lane, Record, Run
+from vetbridge.ledger.tables import (
+    OPEN_STATES,
+    UNSETTLED_ACTIONS,
+    Action,
+    Change,
+    ChangeState,
+    Lane,
+    Record,
+    Run,
+)
 
 NOT_FOUND_IN_PIMS = "not-found-in-pims"
 """Code of a change whose visit the PIMS did not show once."""
 
-BACKING_OFF = frozenset({"bad-answer", "rate-limited", "outcome-unknown", NOT_FOUND_IN_PIMS})
+OLD_MAPPING = "old-mapping"
+"""Code of a replayed change that waits for a start: the VetBridge that runs has another mapping."""
+
+BACKING_OFF = frozenset({"bad-answer", "rate-limited", "outcome-unknown", NOT_FOUND_IN_PIMS, OLD_MAPPING})
 """Reasons to wait that a hint does not shorten: it says nothing about the vendor, or about what the PIMS holds."""
 
 MIRROR_REASONS = frozenset({"mirror-incomplete", "mirror-stale"})
@@ -110,8 +122,18 @@ def open_change(tx: Transaction, record_id: int) -> Change | None:
     ).first()
 
 
-def claim(tx: Transaction, *, worker: str, lease: timedelta, without_sites: Collection[str]) -> Lease | None:
-    """Leases the lane of the change that is due longest, where nobody holds it; None when nothing is due."""
+def claim(
+    tx: Transaction,
+    *,
+    worker: str,
+    lease: timedelta,
+    without_sites: Collection[str],
+    records: Collection[int] | None = None,
+) -> Lease | None:
+    """Leases the lane of the change that is due longest, where nobody holds it; None when nothing is due.
+
+    ``records``: of these records alone; None: of all.
+    """
     lane = tx.session.exec(
         select(Record.lane)
         .join(Change, col(Change.record_id) == Record.id)
@@ -120,6 +142,7 @@ def claim(tx: Transaction, *, worker: str, lease: timedelta, without_sites: Coll
             col(Change.state).in_(OPEN_STATES),
             col(Change.next_at) <= tx.now,
             col(Change.site).not_in(list(without_sites)),
+            _of(records),
             sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
         )
         .order_by(col(Change.next_at), col(Change.id))
@@ -170,12 +193,12 @@ def renew(tx: Transaction, leases: Sequence[Lease], lease: timedelta) -> None:
         tx.session.get_one(Lane, one.lane).until = tx.now + lease
 
 
-def next_due(tx: Transaction, lane: str) -> Change | None:
+def next_due(tx: Transaction, lane: str, *, records: Collection[int] | None = None) -> Change | None:
     """The first change of a lane that is due. ``tries`` and ``code`` tell how often the same held it up."""
     return tx.session.exec(
         select(Change)
         .join(Record, col(Record.id) == Change.record_id)
-        .where(Record.lane == lane, col(Change.state).in_(OPEN_STATES), col(Change.next_at) <= tx.now)
+        .where(Record.lane == lane, col(Change.state).in_(OPEN_STATES), col(Change.next_at) <= tx.now, _of(records))
         .order_by(col(Change.id))
         .limit(1)
     ).first()
@@ -277,21 +300,30 @@ def settle(
     return True
 
 
-def reopen_failures(tx: Transaction) -> int:
-    """Opens what failed and whose visit is still ahead: for a start, which is how a person says that it is mended."""
+def expire(tx: Transaction) -> int:
+    """Gives up what was hinted at before its visit began and is still not through; returns how many that are.
+
+    A write whose outcome is unknown is found out first, whatever the time.
+    """
     rows = tx.session.exec(
         select(Change).where(
-            Change.state == ChangeState.FAILED, sa.or_(col(Change.visit_at).is_(None), col(Change.visit_at) > tx.now)
+            col(Change.state).in_(OPEN_STATES),
+            Change.kind == Kind.APPOINTMENT,
+            col(Change.visit_at) <= tx.now,
+            col(Change.visit_at) > Change.received_at,
+            ~sa.exists().where(col(Action.record_id) == Change.record_id, col(Action.state).in_(UNSETTLED_ACTIONS)),
         )
     ).all()
-    reopened = [row for row in rows if open_change(tx, row.record_id) is None]
-    for row in reopened:
-        row.state = ChangeState.RECEIVED
-        row.tries = 0
-        row.next_at = tx.now
+    for row in rows:
+        row.state = ChangeState.FAILED
+        row.message = (
+            f"the visit began before this was through (it waited: {row.code or 'not begun'}); tell the front desk"
+        )
+        row.code = "expired"
+        row.next_at = None
+        row.settled_at = tx.now
         row.updated_at = tx.now
-        row.settled_at = None
-    return len(reopened)
+    return len(rows)
 
 
 def wait(tx: Transaction, change_id: int, until: datetime, code: str, message: str) -> None:
@@ -315,7 +347,9 @@ def wake(tx: Transaction, codes: Collection[str]) -> None:
     )
 
 
-def earliest(tx: Transaction, *, without_sites: Collection[str]) -> datetime | None:
+def earliest(
+    tx: Transaction, *, without_sites: Collection[str], records: Collection[int] | None = None
+) -> datetime | None:
     """When the next open change is due and its lane is free, or at the latest will be."""
     due = col(Change.next_at)
     moment: datetime | None = tx.session.exec(
@@ -323,7 +357,7 @@ def earliest(tx: Transaction, *, without_sites: Collection[str]) -> datetime | N
         .select_from(Change)
         .join(Record, col(Record.id) == Change.record_id)
         .outerjoin(Lane, col(Lane.key) == Record.lane)
-        .where(col(Change.state).in_(OPEN_STATES), col(Change.site).not_in(list(without_sites)))
+        .where(col(Change.state).in_(OPEN_STATES), col(Change.site).not_in(list(without_sites)), _of(records))
     ).one()
     return moment
 
@@ -357,11 +391,25 @@ def states_since(tx: Transaction, change_id: int) -> dict[str, int]:
     return dict(rows.all())
 
 
-def count(tx: Transaction, states: Collection[ChangeState]) -> int:
+def newest_states(tx: Transaction, records: Collection[int]) -> dict[str, int]:
+    """How many of these records have a newest change in which state."""
+    newest = sa.select(sa.func.max(col(Change.id))).where(_of(records)).group_by(col(Change.record_id))
+    rows = tx.session.exec(
+        select(Change.state, sa.func.count()).where(col(Change.id).in_(newest)).group_by(Change.state)
+    )
+    return dict(rows.all())
+
+
+def count(tx: Transaction, states: Collection[ChangeState], *, records: Collection[int] | None = None) -> int:
     """How many changes are in one of these states."""
     return tx.session.exec(
-        select(sa.func.count()).select_from(Change).where(col(Change.state).in_(list(states)))
+        select(sa.func.count()).select_from(Change).where(col(Change.state).in_(list(states)), _of(records))
     ).one()
+
+
+def _of(records: Collection[int] | None) -> sa.ColumnElement[bool]:
+    """Changes of some records; all of them where None is given."""
+    return sa.true() if records is None else col(Change.record_id).in_(sorted(records))
 
 
 def _supersede_failures(tx: Transaction, change: Change) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.records import Kind
@@ -39,6 +40,98 @@ def of_pims(tx: Transaction, account: str, kind: Kind, pims_id: str) -> Link | N
         .order_by(col(Link.role).desc(), col(Link.id))
         .limit(1)
     ).first()
+
+
+def of_client_members(tx: Transaction, account: str, booking_id: str) -> tuple[Link, ...]:
+    """All links of a booking-side client: the primary one first, then the members who share it."""
+    rows = tx.session.exec(
+        select(Link).where(
+            Link.booking_account == account,
+            Link.kind == Kind.CLIENT,
+            Link.booking_id == booking_id,
+            col(Link.ended_at).is_(None),
+        )
+    ).all()
+    return tuple(sorted(rows, key=lambda row: (row.role != "primary", row.id or 0)))
+
+
+def ended(tx: Transaction, account: str, kind: Kind, booking_id: str) -> int:
+    """How many links of a booking-side record have ended."""
+    return _count_ended(tx, kind, Link.booking_account == account, Link.booking_id == booking_id)
+
+
+def ended_in_pims(tx: Transaction, account: str, kind: Kind, pims_id: str) -> int:
+    """How many links of a PIMS record have ended."""
+    return _count_ended(tx, kind, Link.pims_account == account, Link.pims_id == pims_id)
+
+
+def _count_ended(tx: Transaction, kind: Kind, *record: sa.ColumnElement[bool] | bool) -> int:
+    statement = select(sa.func.count()).select_from(Link)
+    return tx.session.exec(statement.where(Link.kind == kind, col(Link.ended_at).is_not(None), *record)).one()
+
+
+def end(tx: Transaction, link: Link) -> None:
+    """Ends a link: the two records have nothing to do with each other from now on."""
+    row = tx.session.get_one(Link, link.id)
+    row.ended_at = tx.now
+    row.updated_at = tx.now
+
+
+def visits(tx: Transaction, site: str) -> tuple[Link, ...]:
+    """The links of all visits of a site."""
+    return tuple(
+        tx.session.exec(
+            select(Link).where(Link.site == site, Link.kind == Kind.APPOINTMENT, col(Link.ended_at).is_(None))
+        ).all()
+    )
+
+
+WITNESSES = 3
+"""Visits that are asked for before a miss counts as blindness."""
+
+
+def witnesses(tx: Transaction, link: Link) -> tuple[str, ...]:
+    """Other visits of the same PIMS account, by which to tell a gone one from a blind side: the newest first."""
+    rows = tx.session.exec(
+        select(Link.pims_id)
+        .where(
+            Link.pims_account == link.pims_account,
+            Link.kind == link.kind,
+            Link.id != link.id,
+            col(Link.ended_at).is_(None),
+        )
+        .order_by(col(Link.id).desc())
+        .limit(WITNESSES)
+    )
+    return tuple(rows)
+
+
+def put_member(
+    tx: Transaction,
+    *,
+    site: str,
+    booking_account: str,
+    booking_id: str,
+    pims_account: str,
+    pims_id: str,
+    origin: str,
+) -> Link:
+    """Notes that a PIMS client shares the booking-side client of another one."""
+    row = Link(
+        site=site,
+        kind=Kind.CLIENT,
+        booking_account=booking_account,
+        booking_id=booking_id,
+        pims_account=pims_account,
+        pims_id=pims_id,
+        role="member",
+        origin=origin,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(row)
+    tx.session.flush()
+    return row
 
 
 def put(

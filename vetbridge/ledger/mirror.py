@@ -78,6 +78,29 @@ def candidates(tx: Transaction, account: str, keys: Collection[str]) -> tuple[Kn
     return clients(tx, account, list(ids))
 
 
+def scan(tx: Transaction, account: str) -> Iterator[Known]:
+    """Every client with its pets, opened batch by batch: for looks that no key serves. Stop when enough was seen."""
+    after = ""
+    while True:
+        ids = tx.session.exec(
+            select(Mirror.remote_id)
+            .where(Mirror.account == account, Mirror.kind == Kind.CLIENT, col(Mirror.remote_id) > after)
+            .order_by(Mirror.remote_id)
+            .limit(_BATCH)
+        ).all()
+        if not ids:
+            return
+        yield from clients(tx, account, ids)
+        after = ids[-1]
+
+
+def owner_of(tx: Transaction, account: str, pet_id: str) -> str | None:
+    """The id of the client whose pet this is; None where the mirror has no such pet."""
+    return tx.session.exec(
+        select(Mirror.parent_id).where(Mirror.account == account, Mirror.kind == Kind.PET, Mirror.remote_id == pet_id)
+    ).first()
+
+
 def _sharing(tx: Transaction, account: str, keys: Collection[str]) -> Sequence[str]:
     hashes = [tx.sealer.hash(key) for key in keys]
     return tx.session.exec(

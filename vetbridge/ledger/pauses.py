@@ -18,6 +18,8 @@ def pause(tx: Transaction, scope: str, name: str, *, until: datetime | None, by:
     if row is None:
         row = Pause(scope=scope, name=name, since=tx.now)
         tx.session.add(row)
+    elif row.until is not None and row.until <= tx.now:
+        row.since = tx.now  # the earlier one has ended by itself
     row.until = until
     row.by = by
     return row

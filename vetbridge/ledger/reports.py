@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.core.answers import FUSE
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import mirror, reviews
+from vetbridge.ledger import fuses, mirror, reviews
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import (
@@ -132,15 +133,21 @@ class ActionReport:
 class LinkReport:
     """The link of a booking-side record. Holds personal values: ``evidence``."""
 
+    id: int
+    site: str
     kind: str
     booking_account: str
     booking_id: str
     pims_account: str
     pims_id: str
+    role: str
+    part: int
     origin: str
     unlinked: bool
     stamp: str
     created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
     evidence: Any
     """What spoke for it, where a match made it; else None."""
 
@@ -151,9 +158,12 @@ class QuestionReport:
 
     id: int
     change_id: int
+    record_id: int | None
+    """None for a question about a whole pair: the fuse's."""
     site: str
     account: str
-    """The account of the record that is asked about, and its id there."""
+    """The account of the record that is asked about, its kind, and its id there; empty where there is none."""
+    kind: str
     remote_id: str
     state: str
     why: str
@@ -161,9 +171,19 @@ class QuestionReport:
     opened_at: datetime
     closed_at: datetime | None
     closed_why: str
+    snoozed_until: datetime | None
+    answer: str
+    """What a person chose; empty where nobody has answered."""
+    answer_client_id: str | None
+    answer_pet_id: str | None
+    answered_by: str
+    answered_at: datetime | None
+    applied_at: datetime | None
     question: Mapping[str, Any]
     link: LinkReport | None
     """Where the visit stands meanwhile; None where it is not written."""
+    held: tuple[ChangeReport, ...]
+    """What the fuse holds back, for its own question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,10 +344,56 @@ def story(tx: Transaction, change_id: int) -> Story | None:
     )
 
 
+def change(tx: Transaction, change_id: int) -> ChangeReport | None:
+    """One change; None where there is none of this number."""
+    row = tx.session.get(Change, change_id)
+    return None if row is None else _change(row)
+
+
 def open_questions(tx: Transaction) -> tuple[QuestionReport, ...]:
-    """Every open question, the soonest visit first; those without a visit's time come last."""
-    found = [_question(tx, item) for item in reviews.open_items(tx)]
-    return tuple(sorted(found, key=lambda item: (item.visit_at is None, item.visit_at or item.opened_at, item.id)))
+    """Every open question, the soonest visit first; those without a visit's time come last.
+
+    A fuse's question stands where the soonest visit that it holds back would stand.
+    """
+
+    def soonest(item: QuestionReport) -> tuple[bool, datetime, int]:
+        visits = [item.visit_at, *(change.visit_at for change in item.held)]
+        moment = min((visit for visit in visits if visit is not None), default=None)
+        return (moment is None, moment or item.opened_at, item.id)
+
+    return tuple(sorted((_question(tx, item) for item in reviews.open_items(tx)), key=soonest))
+
+
+def question(tx: Transaction, item_id: int) -> QuestionReport | None:
+    """The question of this number, open or not; None where there is none."""
+    row = reviews.item(tx, item_id)
+    return None if row is None else _question(tx, row)
+
+
+def list_links(
+    tx: Transaction, *, site: str | None = None, kind: str | None = None, unlinked: bool = False, limit: int
+) -> tuple[int, tuple[LinkReport, ...]]:
+    """How many links that hold now fit, and the newest of them. ``unlinked``: only visits without their owner."""
+    fits: list[sa.ColumnElement[bool]] = [col(Link.ended_at).is_(None)]
+    if site is not None:
+        fits.append(col(Link.site) == site)
+    if kind is not None:
+        fits.append(col(Link.kind) == kind)
+    if unlinked:
+        fits.append(col(Link.unlinked).is_(True))
+    total = tx.session.exec(select(sa.func.count()).select_from(Link).where(*fits)).one()
+    rows = tx.session.exec(select(Link).where(*fits).order_by(col(Link.id).desc()).limit(limit)).all()
+    return total, tuple(_link(tx, row) for row in rows)
+
+
+def links_of(tx: Transaction, remote_id: str) -> tuple[LinkReport, ...]:
+    """Every link of a record that bears this id at either side, ended ones too, the newest first."""
+    rows = tx.session.exec(
+        select(Link)
+        .where(sa.or_(col(Link.booking_id) == remote_id, col(Link.pims_id) == remote_id))
+        .order_by(col(Link.id).desc())
+    ).all()
+    return tuple(_link(tx, row) for row in rows)
 
 
 def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, tuple[Client, tuple[Pet, ...]]]:
@@ -442,37 +508,56 @@ def _client_link(tx: Transaction, visit: Link) -> LinkReport | None:
 
 
 def _link(tx: Transaction, row: Link) -> LinkReport:
+    assert row.id is not None  # noqa: S101 - it came from the ledger
     return LinkReport(
+        id=row.id,
+        site=row.site,
         kind=row.kind,
         booking_account=row.booking_account,
         booking_id=row.booking_id,
         pims_account=row.pims_account,
         pims_id=row.pims_id,
+        role=row.role,
+        part=row.part,
         origin=row.origin,
         unlinked=row.unlinked,
         stamp=row.stamp,
         created_at=row.created_at,
+        updated_at=row.updated_at,
+        ended_at=row.ended_at,
         evidence=None if row.evidence_sealed is None else rich(tx.sealer.open(row.evidence_sealed)),
     )
 
 
 def _question(tx: Transaction, item: Review) -> QuestionReport:
     assert item.id is not None  # noqa: S101 - it came from the ledger
-    change = tx.session.get_one(Change, item.change_id)
-    link = _link_of(tx, change)
+    # A question about a whole pair names the change at which it came up, and is not about that one's record.
+    change = None if item.record_id is None else tx.session.get(Change, item.change_id)
+    link = None if change is None else _link_of(tx, change)
     asked = reviews.question(tx, item)
+    held = fuses.held(tx, item.site) if item.why == FUSE and item.record_id is None and item.state == "open" else ()
     return QuestionReport(
         id=item.id,
         change_id=item.change_id,
+        record_id=item.record_id,
         site=item.site,
-        account=change.account,
-        remote_id=change.remote_id,
+        account="" if change is None else change.account,
+        kind="" if change is None else change.kind,
+        remote_id="" if change is None else change.remote_id,
         state=item.state,
         why=item.why,
         visit_at=item.visit_at,
         opened_at=item.opened_at,
         closed_at=item.closed_at,
         closed_why=item.closed_why,
+        snoozed_until=item.snoozed_until,
+        answer=item.answer,
+        answer_client_id=item.answer_client_id,
+        answer_pet_id=item.answer_pet_id,
+        answered_by=item.answered_by,
+        answered_at=item.answered_at,
+        applied_at=item.applied_at,
         question=asked if isinstance(asked, Mapping) else {},
         link=None if link is None else _link(tx, link),
+        held=tuple(_change(each) for each in held),
     )

@@ -21,7 +21,7 @@ ANSWER_SOURCE = "answer"
 def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None, question: Any) -> Review:
     """Opens a question about a record, or brings the one that is open up to date."""
     assert change.id is not None  # noqa: S101 - it came from the ledger
-    row = open_item(tx, change.record_id) or _waiting(tx, change.record_id)
+    row = standing(tx, change.record_id)
     if row is None:
         row = Review(
             record_id=change.record_id,
@@ -53,6 +53,11 @@ def update(tx: Transaction, change: Change, *, booking: Any, visit_at: datetime 
 def open_item(tx: Transaction, record_id: int) -> Review | None:
     """The open question about a record."""
     return tx.session.exec(select(Review).where(Review.record_id == record_id, Review.state == "open")).first()
+
+
+def standing(tx: Transaction, record_id: int) -> Review | None:
+    """The question about a record that is open, or whose answer is still to be carried out."""
+    return open_item(tx, record_id) or _waiting(tx, record_id)
 
 
 def close(tx: Transaction, record_id: int, why: str) -> None:
