@@ -37,7 +37,8 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from _commands(command, (*path, name))
-        else:
+        # A group may do something by itself, as `review` does.
+        if not hasattr(command, "commands") or command.invoke_without_command:
             yield " ".join((*path, name)), command
 
 

@@ -13,8 +13,8 @@ from sqlmodel import SQLModel
 from vetbridge.core.errors import VetBridgeError
 from vetbridge.core.matching import Verdict
 from vetbridge.core.records import AppointmentStatus, Kind, Side
-from vetbridge.desk import changes, doctor, review, status
-from vetbridge.ledger import reports
+from vetbridge.desk import changes, doctor, pausing, replay, review, status
+from vetbridge.ledger import rehearsals, reports
 from vetbridge.ledger.tables import OPEN_STATES, ChangeState
 
 OTHER_WORDS = frozenset(
@@ -25,7 +25,7 @@ OTHER_WORDS = frozenset(
 TABLES = frozenset(
     {
         *("account", "budget", "cursor", "record", "change", "link", "mirror", "match_key", "action", "attempt"),
-        *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta"),
+        *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta", "worklist", "pause", "fuse"),
     }
 )
 """Section 13; ``match_key`` holds the mirror's matching keys."""
@@ -68,12 +68,16 @@ def test_columns_say_what_they_keep_of_people() -> None:
             assert words & OTHER_WORDS == set(), f"{name}.{column.name}"
             personal = words & {"name", "phone", "phones", "email", "emails", "notes", "given", "family", "address"}
             # The names of accounts, budgets and lanes are the config's, not people's.
-            assert not personal or (name, column.name) in {("account", "name"), ("budget", "name")}
+            assert not personal or (name, column.name) in {("account", "name"), ("budget", "name"), ("pause", "name")}
             blob = column.type.__class__.__name__ == "LargeBinary"
             assert blob == column.name.endswith("_sealed"), f"{name}.{column.name}"
 
 
-@pytest.mark.parametrize("module", [changes, doctor, review, status, reports], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [changes, doctor, pausing, rehearsals, replay, reports, review, status],
+    ids=lambda module: module.__name__,
+)
 def test_json_says_our_words(module: ModuleType) -> None:
     keys = set(_keys(module))
     assert keys

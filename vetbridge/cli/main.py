@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from vetbridge import __version__
-from vetbridge.cli import changes, config, demo, doctor, review, run, simulate, status
+from vetbridge.cli import (
+    changes,
+    config,
+    demo,
+    doctor,
+    links,
+    pause,
+    plan,
+    replay,
+    review,
+    run,
+    simulate,
+    status,
+    worklist,
+)
 from vetbridge.cli.output import talk
 from vetbridge.core.errors import VetBridgeError
 
@@ -64,9 +78,15 @@ app.add_typer(config.app)
 app.command(epilog="Example: vetbridge --config clinic.yaml doctor")(doctor.doctor)
 app.command(epilog="Example: vetbridge --config clinic.yaml run")(run.run)
 app.command(epilog="Example: vetbridge --config clinic.yaml sync --json")(run.sync)
+app.command(epilog="Example: vetbridge plan --site city")(plan.plan)
+app.command(epilog="Example: vetbridge pause city --for 2h")(pause.pause)
+app.command(epilog="Example: vetbridge resume city")(pause.resume)
+app.command(epilog="Example: vetbridge replay --code mapping --plan")(replay.replay)
 app.command(epilog="Example: vetbridge status --json")(status.status)
 app.add_typer(changes.app)
 app.add_typer(review.app)
+app.add_typer(worklist.app)
+app.add_typer(links.app)
 
 
 def main() -> None:

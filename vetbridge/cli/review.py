@@ -1,40 +1,76 @@
-"""`vetbridge review`: the questions that wait for a person."""
+"""`vetbridge review`: the questions that wait for a person, and the answers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vetbridge.cli import answering
+from vetbridge.cli.answering import By, Item, NoWait, Plan, Yes, refusing, who
 from vetbridge.cli.config import load_config
-from vetbridge.cli.output import emit_json, say
-from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, must_know, told
+from vetbridge.cli.output import emit_json, say, talk
+from vetbridge.cli.question import client_words, headline, lines
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, told
 from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.core.answers import Answer, Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from vetbridge.desk.review import Animal, Person, ReviewItem, ShownCandidate, Visit
+    from vetbridge.desk.review import ReviewItem
+    from vetbridge.desk.search import Hits
 
 app = typer.Typer(
     name="review",
     help="Bookings whose owner is not certain, and other questions for a person.",
-    no_args_is_help=True,
 )
 
-LONGEST_NOTE = 240
-"""Characters of a booking's comment that the list shows."""
+LONGEST_LATER = 24.0 * 90
+"""Hours."""
 
-_MARGIN = " " * 7
+OnlySite = Annotated[str | None, typer.Option("--site", help="Only questions of this site.")]
+
+
+@app.callback(invoke_without_command=True, epilog="Example: vetbridge review")
+def walk(ctx: typer.Context, site: OnlySite = None, by: By = None) -> None:
+    """Answer questions: without a command one by one, the soonest visit first.
+
+    Each answer says what it comes to before it is taken. Quit at any time: what was answered is kept, and nothing
+    else is touched. Where there is no terminal to ask at, the questions are listed, and nothing is done.
+    """
+    if ctx.invoked_subcommand is not None:
+        if site is not None or by is not None:
+            raise typer.BadParameter("options of a command stand after it, as in `vetbridge review list --site SITE`")
+        return
+    with told("review", as_json=False):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.cli.asking import Walk  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
+        from vetbridge.desk.review import open_items  # noqa: PLC0415
+
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                must_know("review", tx, loaded.config, site=site, as_json=False)
+            if not answering.on_terminal():
+                with ledger.read() as tx:
+                    _draw_list(open_items(tx, loaded.config.sites, site=site), tx.now)
+                talk("There is no terminal to ask at. Answer with `vetbridge review link` and its neighbours.")
+                return
+            Walk(
+                ledger,
+                loaded.config.sites,
+                site=site,
+                by=who(by),
+                read=answering.ask,
+                say=say,
+                runs=lambda: answering.runs(loaded),
+                clock=SystemClock(),
+            ).go()
 
 
 @app.command(name="list", epilog="Example: vetbridge review list --json")
-def list_(
-    ctx: typer.Context,
-    site: Annotated[str | None, typer.Option(help="Only questions of this site.")] = None,
-    as_json: AsJson = False,
-) -> None:
+def list_(ctx: typer.Context, site: OnlySite = None, as_json: AsJson = False) -> None:
     """List open questions, the soonest visit first, with everybody who may be meant.
 
     Shows names, phones and pets, because a person needs them: mind who reads along. Ends with 2 for a site that
@@ -50,99 +86,322 @@ def list_(
             items = open_items(tx, loaded.config.sites, site=site)
     if as_json:
         emit_json("review list", as_data(items))
+    else:
+        _draw_list(items, now)
+
+
+@app.command(epilog="Example: vetbridge review show 12")
+def show(ctx: typer.Context, item: Item, as_json: AsJson = False) -> None:
+    """Show one question in full, with what each answer would come to. Shows names, phones and pets.
+
+    Ends with 2 where there is no such item.
+    """
+    with told("review show", as_json=as_json), refusing("review show", as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.desk.answering import show as desk_show  # noqa: PLC0415 - keeps --help quick
+
+        with ledger_beside(loaded) as ledger, ledger.read() as tx:
+            now = tx.now
+            found = desk_show(tx, loaded.config.sites, item)
+    if as_json:
+        data = as_data(found.item)
+        for candidate, words in zip(data["candidates"], found.candidate_consequences, strict=False):
+            candidate["consequence"] = words
+        emit_json("review show", {**data, "consequences": dict(found.consequences), "became": found.became})
         return
-    say(_headline(items, now))
+    for line in lines(found.item, now, answers=False):
+        say(line)
+    say("")
+    if found.became:
+        say(f"Not open any more: {found.became}.")
+    for number, words in enumerate(found.candidate_consequences, start=1):
+        _draw_consequence(f"review link {item} {number}", words)
+    for choice, words in found.consequences.items():
+        command = f"new {item}" if choice == Choice.NEW else f"answer {item} {choice}"
+        _draw_consequence(f"review {command}", words)
+
+
+@app.command(epilog="Example: vetbridge review link 12 1")
+def link(
+    ctx: typer.Context,
+    item: Item,
+    candidate: Annotated[
+        int | None,
+        typer.Argument(metavar="CANDIDATE", min=1, help="The candidate's number, as `review list` shows it."),
+    ] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="ID", help="Instead of a candidate: the client's id in the PIMS.")
+    ] = None,
+    pet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="The pet's id in the PIMS; 'booked' for the one of the booked name, made if need be."
+        ),
+    ] = None,
+    by: By = None,
+    plan: Plan = False,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say whose a booking is. The very appointment that stands in the PIMS is put on that client and pet.
+
+    Unless --pet says otherwise, the pet is the candidate's; else the one of the booked name, made where the client
+    has none. Ends with 2 for an item that is not open, or a client or pet that cannot be meant.
+    """
+    command = "review link"
+    if (candidate is None) == (client is None):
+        raise typer.BadParameter("give a candidate's number, or --client ID")
+
+    def answer(shown: ReviewItem) -> Answer:
+        from vetbridge.desk.answering import candidate as candidate_of  # noqa: PLC0415
+
+        return Answer(
+            choice=Choice.LINK,
+            client_id=client if candidate is None else candidate_of(shown, candidate),
+            pet_id=pet,
+        )
+
+    _answer(ctx, command, item, answer, by=by, plan=plan, no_wait=no_wait, as_json=as_json)
+
+
+@app.command(epilog="Example: vetbridge review new 12 --by ann")
+def new(
+    ctx: typer.Context,
+    item: Item,
+    by: By = None,
+    plan: Plan = False,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a booking's owner is new: client and pet are made in the PIMS, and the appointment is put on them.
+
+    Ends with 2 for an item that is not open, or does not ask for an owner.
+    """
+    answer = Answer(choice=Choice.NEW)
+    _answer(ctx, "review new", item, lambda _: answer, by=by, plan=plan, no_wait=no_wait, as_json=as_json)
+
+
+@app.command(name="answer", epilog="Example: vetbridge review answer 12 pims")
+def answer_(
+    ctx: typer.Context,
+    item: Item,
+    choice: Annotated[Choice, typer.Argument(help="booking, pims, keep, again or allow: what `review list` offers.")],
+    by: By = None,
+    plan: Plan = False,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question that does not ask for an owner: which side is right, or whether to go on.
+
+    `booking`: the booking side is right; `pims`: the PIMS is right; `keep`: leave both as they are; `again`: try it
+    again; `allow`: let through what the fuse holds back. Ends with 2 for a choice that the item does not offer.
+    """
+    elsewhere = {Choice.LINK: "link", Choice.NEW: "new", Choice.UNDO: "undo"}
+    if choice in elsewhere:
+        give_up(
+            "review answer",
+            f"'{choice}' is given by a command of its own",
+            advice=f"See `vetbridge review {elsewhere[choice]} --help`.",
+            code="choice-not-offered",
+            as_json=as_json,
+            exit_code=USAGE,
+        )
+    answer = Answer(choice=choice)
+    _answer(ctx, "review answer", item, lambda _: answer, by=by, plan=plan, no_wait=no_wait, as_json=as_json)
+
+
+@app.command(epilog="Example: vetbridge review later 12 --hours 2")
+def later(
+    ctx: typer.Context,
+    item: Item,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0.05,
+            max=LONGEST_LATER,
+            help="Hours until it comes back. Unless given 4, or half of the time until the visit where that is less.",
+        ),
+    ] = None,
+    plan: Plan = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a question off: the guided walk leaves it out until then. Nothing else changes.
+
+    Ends with 2 for an item that is not open.
+    """
+    command = "review later"
+    with told(command, as_json=as_json), refusing(command, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.desk.answering import answerable, later_words, postpone, return_at  # noqa: PLC0415
+
+        sites = loaded.config.sites
+        with ledger_beside(loaded) as ledger:
+            if plan:
+                with ledger.read() as tx:
+                    shown = answerable(tx, sites, item)
+                    words = later_words(shown, sites, return_at(shown, tx.now, hours))
+            else:
+                with ledger.write() as tx:
+                    shown = answerable(tx, sites, item)
+                    words = later_words(shown, sites, postpone(tx, sites, item, hours))
+    if plan:
+        answering.tell_plan(command, item, "later", words, as_json=as_json)
+    elif as_json:
+        emit_json(command, answering.answer_data(item, "later", "applied", words))
+    else:
+        _say_wrapped(words)
+
+
+@app.command(epilog="Example: vetbridge review undo 12")
+def undo(
+    ctx: typer.Context,
+    item: Item,
+    by: By = None,
+    plan: Plan = False,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take an answer back: one that is not carried out yet, or a link or a new client whose visit is still ahead.
+
+    The appointment goes back to where it stood, and the question is open again. Asks first on a terminal. Ends with 2
+    where there is nothing that can be taken back.
+    """
+    command = "review undo"
+    with told(command, as_json=as_json), refusing(command, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
+        from vetbridge.desk.answering import undo as desk_undo  # noqa: PLC0415
+        from vetbridge.desk.answering import undo_consequence  # noqa: PLC0415
+
+        sites = loaded.config.sites
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                consequence = undo_consequence(tx, sites, item)
+            if plan:
+                answering.tell_plan(command, item, Choice.UNDO.value, consequence, as_json=as_json)
+                return
+            if answering.on_terminal() and not yes and not as_json:
+                if not answering.confirmed(consequence):
+                    say("Nothing has been changed.")
+                    return
+            elif not as_json:
+                _say_wrapped(consequence)
+            with ledger.write() as tx:
+                taken = desk_undo(tx, sites, item, by=who(by))
+            found = answering.carried_out(
+                ledger,
+                sites,
+                taken,
+                runs=answering.runs(loaded),
+                clock=SystemClock(),
+                patience=0.0 if no_wait else answering.PATIENCE,
+            )
+    answering.tell(command, found, as_json=as_json)
+
+
+@app.command(epilog="Example: vetbridge review search harris monty")
+def search(
+    ctx: typer.Context,
+    text: Annotated[
+        list[str], typer.Argument(metavar="TEXT", help="A phone or its last digits, an e-mail address, names, an id.")
+    ],
+    site: Annotated[str | None, typer.Option(help="Only clients of this site's PIMS.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find clients by phone, e-mail address, name, pet or id, with the ids that `review link` takes.
+
+    Looks at VetBridge's own copy of the PIMS's clients. Shows names, phones and pets.
+    """
+    command = "review search"
+    with told(command, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.desk.search import search as desk_search  # noqa: PLC0415 - keeps --help quick
+
+        with ledger_beside(loaded) as ledger, ledger.read() as tx:
+            must_know(command, tx, loaded.config, site=site, as_json=as_json)
+            sites = {name: each for name, each in loaded.config.sites.items() if site in (None, name)}
+            found = desk_search(tx, sites, " ".join(text))
+    if as_json:
+        emit_json(command, as_data(found.found))
+    else:
+        _draw_hits(found, several=len({each.pims.account for each in sites.values()}) > 1)
+
+
+def _answer(
+    ctx: typer.Context,
+    command: str,
+    item: int,
+    answer: Callable[[ReviewItem], Answer],
+    *,
+    by: str | None,
+    plan: bool,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Says what an answer comes to, takes it down, and says what came of it."""
+    with told(command, as_json=as_json), refusing(command, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.connector.clock import SystemClock  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.desk.answering import answerable, give, propose  # noqa: PLC0415
+
+        sites = loaded.config.sites
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                shown = answerable(tx, sites, item)
+                given = answer(shown)
+                consequence = propose(tx, sites, item, given).consequence
+            if plan:
+                answering.tell_plan(command, item, given.choice.value, consequence, as_json=as_json)
+                return
+            if not as_json:
+                _say_wrapped(consequence)
+            with ledger.write() as tx:
+                taken = give(tx, sites, item, given, by=who(by), shown=shown)
+            found = answering.carried_out(
+                ledger,
+                sites,
+                taken,
+                runs=answering.runs(loaded),
+                clock=SystemClock(),
+                patience=0.0 if no_wait else answering.PATIENCE,
+            )
+    answering.tell(command, found, as_json=as_json)
+
+
+def _draw_list(items: tuple[ReviewItem, ...], now: datetime) -> None:
+    say(headline(items, now))
     for number, item in enumerate(items, start=1):
         say("")
-        for line in _lines(item, number, len(items), now):
+        for line in lines(item, now, place=f"[{number}/{len(items)}]"):
             say(line)
 
 
-def _headline(items: Sequence[ReviewItem], now: datetime) -> str:
-    from vetbridge.desk.wording import ahead  # noqa: PLC0415
-
-    if not items:
-        return "Nobody has to look at anything."
-    need = "1 booking needs you" if len(items) == 1 else f"{len(items)} bookings need you"
-    coming = [item.visit_at for item in items if item.visit_at is not None and item.visit_at > now]
-    return f"{need}; the next one is {ahead(min(coming), now)}" if coming else f"{need}; their time has come"
+def _draw_consequence(command: str, words: str) -> None:
+    say(f"  vetbridge {command}")
+    for line in wrapped(words, first="      ", margin="      "):
+        say(line)
 
 
-def _lines(item: ReviewItem, number: int, of: int, now: datetime) -> list[str]:
-    from vetbridge.desk.wording import ahead  # noqa: PLC0415
-
-    when = "no time known" if item.visit_at is None else f"{item.visit_at:%a %d %b %H:%M}"
-    what = [] if item.booking is None else [item.booking.appointment_type, item.booking.resource]
-    head = [f"[{number}/{of}]  {when}", ", ".join(one_line(part) for part in what if part)]
-    lines = ["  ".join(part for part in head if part)]
-    lines += _wrapped(f"why: {one_line(item.words)}")
-    if item.booking is not None:
-        lines += _wrapped(_booked(item.booking))
-        if item.booking.notes.strip():
-            lines += _wrapped(f"says: {one_line(item.booking.notes, LONGEST_NOTE)}")
-    if item.pims is not None:
-        lines += _wrapped(f"in the PIMS: {item.pims.start.at_site():%a %d %b %H:%M}, {item.pims.status}")
-    if item.fields:
-        lines += _wrapped(f"differs: {', '.join(item.fields)}")
-    if item.found:
-        lines += _wrapped(f"stands there as: {', '.join(item.found)}")
-    for place, candidate in enumerate(item.candidates, start=1):
-        lines += ["", *_candidate(candidate, place)]
-    lines.append("")
-    if item.stands is not None and item.stands.placeholder:
-        lines += _wrapped(
-            f"The visit stands on the placeholder in the PIMS (appointment {one_line(item.stands.id, 24)}, "
-            f"{item.stands.stamp}): the time is kept."
-        )
-    begins = "" if item.visit_at is None else f", visit {ahead(item.visit_at, now)}"
-    return [*lines, *_wrapped(f"item {item.id}, change {item.change_id}, site {item.site}{begins}")]
+def _draw_hits(found: Hits, *, several: bool) -> None:
+    for hit in found.found:
+        at = f" at {hit.account}" if several else ""
+        for line in wrapped(client_words(hit.client, hit.pets), margin="    "):
+            say(line)
+        ids = ", ".join(f"{one_line(pet.name, 40) or '(no name)'} {one_line(pet.id or '', 24)}" for pet in hit.pets)
+        pets = f"; pets: {ids}" if ids else ""
+        for line in wrapped(f"--client {one_line(hit.client_id, 24)}{at}{pets}", first="    ", margin="    "):
+            say(line)
+    if not found.found:
+        say("Nobody fits.")
+    if found.more:
+        talk("There are more; say more of the name.")
 
 
-def _booked(booking: Visit) -> str:
-    who = [] if booking.booker is None else [_name(booking.booker), *_contacts(booking.booker)]
-    pet = f"pet: {_animal(booking.pet)}" if booking.pet is not None and booking.pet.name.strip() else "pet: not named"
-    return f"Booked as: {'  '.join([*who, pet])}"
-
-
-def _candidate(candidate: ShownCandidate, place: int) -> list[str]:
-    score = f"{100 * candidate.score:.0f} %"
-    client = candidate.client
-    if client is None:
-        who = f"client {one_line(candidate.client_id, 24)} (no longer known)"
-    else:
-        pets = ", ".join(_animal(pet) for pet in candidate.pets) or "none"
-        gone = [] if client.active else ["(inactive)"]
-        who = "  ".join([_name(client), *gone, *_contacts(client), f"pets: {pets}"])
-    said = [each for each in candidate.evidence if each.get("level") != "missing"]
-    says = "; ".join(one_line(str(each.get("words", ""))) for each in said)
-    lines = _wrapped(f"{who}  {score}", first=f"   {place}   ")
-    if says:
-        lines += _wrapped(says, deeper=2)
-    if candidate.veto_words:
-        lines += _wrapped(f"but: {'; '.join(candidate.veto_words)}", deeper=2)
-    return lines
-
-
-def _name(person: Person) -> str:
-    return one_line(f"{person.given_name} {person.family_name}") or "(no name)"
-
-
-def _contacts(person: Person) -> list[str]:
-    return [one_line(contact, 60) for contact in (*person.phones[:3], *person.emails[:2])]
-
-
-def _animal(pet: Animal) -> str:
-    # A breed without a letter is the vendor's number for it: nobody knows it by that.
-    breed = pet.breed if any(letter.isalpha() for letter in pet.breed) else ""
-    details = [one_line(part, 40) for part in (pet.species, breed) if part]
-    if pet.deceased:
-        details.append("deceased")
-    elif not pet.active:
-        details.append("inactive")
-    name = one_line(pet.name, 40) or "(no name)"
-    return f"{name} ({', '.join(details)})" if details else name
-
-
-def _wrapped(text: str, *, deeper: int = 0, first: str | None = None) -> list[str]:
-    margin = _MARGIN + " " * deeper
-    return wrapped(text, first=margin if first is None else first, margin=margin)
+def _say_wrapped(text: str) -> None:
+    for line in wrapped(text):
+        say(line)

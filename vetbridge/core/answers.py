@@ -61,6 +61,7 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     PROPOSAL: _BOTH_SIDES,
     TWICE: (Choice.AGAIN,),
     SLOT_TAKEN: (Choice.AGAIN, Choice.KEEP),
+    "no-client-there": (Choice.AGAIN, Choice.KEEP),
     "conflict": _BOTH_SIDES,
     "cancelled-here-moved-there": _BOTH_SIDES,
     "cancelled-here-changed-there": _BOTH_SIDES,

@@ -9,12 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
+from vetbridge.core import notes
+from vetbridge.core.answers import Choice, choices
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
 from vetbridge.desk.wording import why
 from vetbridge.ledger import reports
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.reports import QuestionReport
+from vetbridge.ledger.reports import ChangeReport, QuestionReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,48 @@ class ShownCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where the visit stands in the PIMS meanwhile."""
+    """Where the record stands in the PIMS meanwhile."""
 
+    kind: str
     account: str
     id: str
     placeholder: bool
     stamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One field that differs, as each side has it; None where that side says nothing."""
+
+    field: str
+    booking: Any
+    pims: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the fuse of a site holds back."""
+
+    count: int
+    by_words: Mapping[str, int]
+    """How many wait, by what VetBridge says of them."""
+    soonest_visit: datetime | None
+    """At the site's own time."""
+    changes: tuple[int, ...]
+    """Their numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a person answered."""
+
+    choice: str
+    client_id: str | None
+    pet_id: str | None
+    by: str
+    at: datetime | None
+    applied_at: datetime | None
+    """None while it is still to be carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +132,48 @@ class ReviewItem:
     visit_at: datetime | None
     """At the site's own time."""
     site: str
+    choices: tuple[str, ...]
+    """What a person may answer, the most likely first."""
+    snoozed_until: datetime | None
+    """Somebody said "not now": at the site's own time. None where nobody did, or where that time is over."""
     booking: Visit | None
     candidates: tuple[ShownCandidate, ...]
     change_id: int
+    record_id: int | None
     account: str
+    kind: str
+    """Of the record that is asked about; empty for a question about a whole site."""
     remote_id: str
     opened_at: datetime
     stands: Standing | None
     pims: Visit | None
     """The PIMS's own version, where it was changed in both places."""
+    other: Visit | None
+    """The visit that holds the time already."""
+    booking_client: Person | None
+    """For a question about a client: as the booking side has it, and as the PIMS has it."""
+    pims_client: Person | None
+    booking_pet: Animal | None
+    """The same for a question about a pet."""
+    pims_pet: Animal | None
     fields: tuple[str, ...]
     """Which fields differ then."""
+    differences: tuple[Difference, ...]
+    """The same with both values."""
     found: tuple[str, ...]
     """Ids of the records that stand there twice after a lost answer."""
+    held: Held | None
+    """For the fuse's question."""
+    state: str
+    """``open``, ``answered``, ``closed``."""
+    given: Given | None
+    closed_at: datetime | None
+    closed_why: str
+
+    @property
+    def asks_whose(self) -> bool:
+        """Whether somebody has to say on whom a visit belongs."""
+        return Choice.LINK in self.choices
 
 
 def open_items(tx: Transaction, sites: Mapping[str, Site], *, site: str | None = None) -> tuple[ReviewItem, ...]:
@@ -116,36 +183,101 @@ def open_items(tx: Transaction, sites: Mapping[str, Site], *, site: str | None =
     )
 
 
+def find_item(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ReviewItem | None:
+    """The question of this number, open or not; None where there is none."""
+    row = reports.question(tx, item_id)
+    return None if row is None else _item(tx, row, sites.get(row.site))
+
+
 def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem:
     asked = row.question
+    booking, pims = asked.get("booking"), asked.get("pims")
+    fields = tuple(str(name) for name in _sequence(asked.get("fields")))
     candidates = _sequence(asked.get("candidates"))
     known = (
         {} if site is None else reports.mirrored(tx, site.pims.account, [each["client_id"] for each in candidates])
     )
+    snoozed = row.snoozed_until if row.snoozed_until is not None and row.snoozed_until > tx.now else None
     return ReviewItem(
         id=row.id,
         why=row.why,
         words=why(row.why),
         visit_at=_local(row.visit_at, site),
         site=row.site,
-        booking=visit(asked.get("booking")),
+        choices=tuple(choice.value for choice in choices(row.why)),
+        snoozed_until=_local(snoozed, site),
+        booking=visit(booking),
         candidates=tuple(_candidate(each, known.get(each["client_id"])) for each in candidates),
         change_id=row.change_id,
+        record_id=row.record_id,
         account=row.account,
+        kind=row.kind,
         remote_id=row.remote_id,
         opened_at=row.opened_at,
-        stands=None
-        if row.link is None
-        else Standing(
-            account=row.link.pims_account,
-            id=row.link.pims_id,
-            placeholder=row.link.unlinked,
-            stamp=row.link.stamp,
+        stands=_standing(row),
+        pims=visit(pims),
+        other=visit(asked.get("other")),
+        booking_client=shown_person(booking) if isinstance(booking, Client) else None,
+        pims_client=shown_person(pims) if isinstance(pims, Client) else None,
+        booking_pet=shown_pet(booking) if isinstance(booking, Pet) else None,
+        pims_pet=shown_pet(pims) if isinstance(pims, Pet) else None,
+        fields=fields,
+        differences=tuple(
+            Difference(field=name, booking=_value(booking, name), pims=_value(pims, name)) for name in fields
         ),
-        pims=visit(asked.get("pims")),
-        fields=tuple(_sequence(asked.get("fields"))),
         found=tuple(_sequence(asked.get("ids"))),
+        held=_held(row.held, site) if row.record_id is None else None,
+        state=row.state,
+        given=_given(row),
+        closed_at=row.closed_at,
+        closed_why=row.closed_why,
     )
+
+
+def _standing(row: QuestionReport) -> Standing | None:
+    if row.link is None:
+        return None
+    return Standing(
+        kind=row.link.kind,
+        account=row.link.pims_account,
+        id=row.link.pims_id,
+        placeholder=row.link.unlinked,
+        stamp=row.link.stamp,
+    )
+
+
+def _given(row: QuestionReport) -> Given | None:
+    if not row.answer:
+        return None
+    return Given(
+        choice=row.answer,
+        client_id=row.answer_client_id,
+        pet_id=row.answer_pet_id,
+        by=row.answered_by,
+        at=row.answered_at,
+        applied_at=row.applied_at,
+    )
+
+
+def _held(held: Sequence[ChangeReport], site: Site | None) -> Held:
+    by_words: dict[str, int] = {}
+    for change in held:
+        by_words[change.message] = by_words.get(change.message, 0) + 1
+    visits = [change.visit_at for change in held if change.visit_at is not None]
+    return Held(
+        count=len(held),
+        by_words=dict(sorted(by_words.items(), key=lambda each: -each[1])),
+        soonest_visit=_local(min(visits, default=None), site),
+        changes=tuple(change.id for change in held),
+    )
+
+
+def _value(record: object, name: str) -> Any:
+    """One field of a side's record. Of a visit's notes what VetBridge wrote, because that is what is compared."""
+    value = getattr(record, name, None)
+    if name == "notes" and isinstance(value, str) and (block := notes.find(value)) is not None:
+        return block[1]
+    return value
 
 
 def visit(record: object) -> Visit | None:
@@ -153,8 +285,8 @@ def visit(record: object) -> Visit | None:
     if not isinstance(record, Appointment):
         return None
     return Visit(
-        booker=None if record.booker is None else _person(record.booker),
-        pet=None if record.booked_pet is None else _animal(record.booked_pet),
+        booker=None if record.booker is None else shown_person(record.booker),
+        pet=None if record.booked_pet is None else shown_pet(record.booked_pet),
         start=record.start,
         duration=record.duration,
         status=record.status.value,
@@ -173,12 +305,13 @@ def _candidate(asked: Mapping[str, Any], known: tuple[Client, tuple[Pet, ...]] |
         vetoes=vetoes,
         veto_words=tuple(why(veto) for veto in vetoes),
         evidence=tuple(_sequence(asked.get("evidence"))),
-        client=None if known is None else _person(known[0]),
-        pets=() if known is None else tuple(_animal(pet) for pet in known[1]),
+        client=None if known is None else shown_person(known[0]),
+        pets=() if known is None else tuple(shown_pet(pet) for pet in known[1]),
     )
 
 
-def _person(client: Client) -> Person:
+def shown_person(client: Client) -> Person:
+    """A client as people see it."""
     return Person(
         given_name=client.given_name,
         family_name=client.family_name,
@@ -188,7 +321,8 @@ def _person(client: Client) -> Person:
     )
 
 
-def _animal(pet: Pet) -> Animal:
+def shown_pet(pet: Pet) -> Animal:
+    """A pet as people see it."""
     return Animal(
         id=pet.id,
         name=pet.name,

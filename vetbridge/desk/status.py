@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vetbridge.config.models import Config
 from vetbridge.core.records import Kind
+from vetbridge.desk import pausing
 from vetbridge.desk.advice import next_step
-from vetbridge.ledger import reports
+from vetbridge.desk.pausing import PauseStatus
+from vetbridge.ledger import fuses, reports
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import AccountReport, SiteReport
 from vetbridge.ledger.tables import ChangeState
@@ -49,6 +51,8 @@ class AccountStatus:
     paused_budgets: Mapping[str, datetime]
     mirror: MirrorStatus | None
     """None for a booking side."""
+    pause: PauseStatus | None = None
+    """A person has paused it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,13 @@ class Count:
 
     count: int
     command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuseStatus:
+    """A fuse that has blown: so many changes wait for a person's answer."""
+
+    held: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +84,10 @@ class SiteStatus:
     oldest_open: datetime | None
     """When the change that waits longest was received."""
     last_write: datetime | None
+    pause: PauseStatus | None = None
+    """A person has paused it."""
+    fuse: FuseStatus | None = None
+    """None while it is whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,20 +119,32 @@ def status(tx: Transaction, config: Config, pid: int | None) -> Status:
     sites = reports.site_reports(tx)
     pims = {site.pims.account for site in config.sites.values()}
     stale = config.timings.mirror_stale
+    paused = {(each.scope, each.name): each for each in pausing.standing(tx, config)}
+    known_accounts = (
+        _account(accounts[name], tx.now, configured=name in config.accounts, pims=name in pims, stale=stale)
+        if name in accounts
+        else _unasked(name, config.accounts[name].connector)
+        for name in [*config.accounts, *(name for name in accounts if name not in config.accounts)]
+    )
+    known_sites = (
+        _site(name, config.sites[name].name if name in config.sites else name, sites.get(name))
+        for name in [*config.sites, *(name for name in sites if name not in config.sites)]
+    )
     return Status(
         at=tx.now,
         daemon=_daemon(tx, pid),
-        accounts=tuple(
-            _account(accounts[name], tx.now, configured=name in config.accounts, pims=name in pims, stale=stale)
-            if name in accounts
-            else _unasked(name, config.accounts[name].connector)
-            for name in [*config.accounts, *(name for name in accounts if name not in config.accounts)]
-        ),
+        accounts=tuple(replace(each, pause=paused.get(("account", each.name))) for each in known_accounts),
         sites=tuple(
-            _site(name, config.sites[name].name if name in config.sites else name, sites.get(name))
-            for name in [*config.sites, *(name for name in sites if name not in config.sites)]
+            replace(each, pause=paused.get(("site", each.name)), fuse=_fuse(tx, each.name)) for each in known_sites
         ),
     )
+
+
+def _fuse(tx: Transaction, site: str) -> FuseStatus | None:
+    if not fuses.blown(tx, site):
+        return None
+    held = len(fuses.held(tx, site))
+    return FuseStatus(held=Count(count=held, command=f"vetbridge review list --site {site}"))
 
 
 def _daemon(tx: Transaction, pid: int | None) -> DaemonStatus:

@@ -1,12 +1,14 @@
-"""Words that several desks share: spans of time, and why a person is asked."""
+"""Words that several desks share: spans of time, why a person is asked, fields and their values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 
-from vetbridge.core import matching, planning
+from vetbridge.core import matching, normalise, planning
+from vetbridge.core.answers import ADOPT, FUSE, PROPOSAL, SLOT_TAKEN, TWICE
+from vetbridge.core.instants import Instant
 
 _STEPS = ((172800, 86400, "day"), (7200, 3600, "hour"), (120, 60, "minute"), (0, 1, "second"))
 
@@ -17,16 +19,44 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "species-not-named": "the pet is new, and the booking does not say its species",
         "phone-not-readable": "the owner is new, and the booking's phone cannot be read as a number",
         "name-too-long": "the owner or the pet is new, and the name is too long to be one",
-        "slot-taken": "the PIMS says that the time is taken",
-        "found-twice": "a write whose answer was lost stands there twice",
+        FUSE: "so many cancellations, moves or changes at once that VetBridge stopped to ask",
+        ADOPT: "another booking system left this visit in the PIMS without its owner",
+        PROPOSAL: "the client's name, phone or e-mail address was changed at the booking side",
+        SLOT_TAKEN: "the other side says that the time is taken",
+        TWICE: "a write whose answer was lost stands there twice",
         "conflict": "it was changed in both places",
         "cancelled-here-begun-there": "cancelled online, but the visit has begun in the PIMS",
         "cancelled-here-changed-there": "cancelled online, but changed in the PIMS",
         "changed-here-cancelled-there": "changed online, but cancelled in the PIMS",
+        "cancelled-here-moved-there": "cancelled online, but moved in the PIMS",
+        "moved-here-cancelled-there": "moved online, but cancelled in the PIMS",
+        "cancel-not-allowed": "cancelled online, and VetBridge may not cancel in the PIMS",
         "counterpart-cancelled": "the visit that was found in the PIMS is cancelled",
         "reopened-here": "cancelled in both places, and stands again online",
+        "no-client-there": "the booking side takes no visit without a client, and the owner cannot be one there",
+        "reopened-there": "cancelled in both places, and stands again in the PIMS",
     }
 )
+
+_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "start": "time",
+        "duration": "length",
+        "resource": "vet or room",
+        "appointment_type": "appointment type",
+        "client_id": "client",
+        "pet_id": "pet",
+        "notes": "comment",
+        "given_name": "given name",
+        "family_name": "family name",
+        "phones": "phone",
+        "emails": "e-mail address",
+        "birth_date": "birth date",
+    }
+)
+
+LONGEST_VALUE = 60
+"""Characters of a value that a sentence shows."""
 
 
 def why(code: str) -> str:
@@ -53,3 +83,31 @@ def ago(moment: datetime | None, now: datetime) -> str:
 def ahead(moment: datetime, now: datetime) -> str:
     """``in 42 minutes``, or for a moment that is over ``12 minutes ago``."""
     return f"in {span((moment - now).total_seconds())}" if moment > now else ago(moment, now)
+
+
+def field_words(field: str) -> str:
+    """A field's name as people say it."""
+    return _FIELDS.get(field, normalise.shown(field.replace("_", " "), LONGEST_VALUE))
+
+
+def value_words(value: object) -> str:
+    """One field's value as people say it, on one line and not endless."""
+    if value is None or value in ("", ()):
+        return "nothing"
+    if isinstance(value, Instant):
+        return f"{value.at_site():%a %d %b %H:%M}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        # The only numbers of a record are lengths of time, in seconds.
+        return span(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (tuple, list)):
+        return normalise.shown(", ".join(str(each) for each in value), LONGEST_VALUE)
+    return normalise.shown(str(value), LONGEST_VALUE)
+
+
+def visit_words(moment: datetime | None) -> str:
+    """``The visit of Tue 24 Nov 10:00``; ``moment`` is at the site's own time."""
+    return "The visit" if moment is None else f"The visit of {moment:%a %d %b %H:%M}"

@@ -125,6 +125,8 @@ def answered(tx: Transaction, record_id: int) -> tuple[Review, Answer] | None:
 def applied(tx: Transaction, item: Review) -> None:
     """The answer was carried out."""
     row = tx.session.get_one(Review, item.id)
+    if row.state != "answered":
+        return  # somebody has taken the answer back meanwhile
     row.applied_at = tx.now
     row.closed_at = tx.now
     row.closed_why = "answered"

@@ -83,10 +83,17 @@ def detail(tx: Transaction, row: Worklist) -> dict[str, Any]:
 
 
 def done(tx: Transaction, row: Worklist, by: str) -> None:
-    """A person says that it is done; the next read confirms it, or opens it again."""
+    """A person says that it is done; the next read confirms it, or opens the line again."""
     row.state = "done"
     row.done_at = tx.now
     row.done_by = by
+
+
+def not_done(tx: Transaction, record_id: int, task: str) -> None:
+    """A read does not show what a person said is done: the line is open again."""
+    row = standing(tx, record_id, task)
+    if row is not None:
+        row.state = "open"
 
 
 def close(tx: Transaction, record_id: int, task: str, *, confirmed: bool, why: str) -> None:

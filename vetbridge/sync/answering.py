@@ -131,6 +131,13 @@ class Answerer:
 
     def undo(self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given) -> Ending:
         """Puts a visit back on the placeholder, with the booked details in its notes, and asks again."""
+        if link.unlinked:
+            # It never left the placeholder: only the work list knew of the answer.
+            self._relinker.struck(job, why="the answer was taken back")
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                reviews.reopen(tx, given.item)
+            return PARKED
         stand_in = self._pair.placeholder
         client_id, pet_id = (None, None) if stand_in is None else (stand_in.client_id, stand_in.pet_id)
         fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)

@@ -272,7 +272,7 @@ class Appointments:
         if AppointmentStatus.CANCELLED in (here.status, there.status):
             return None, there
         choice = given.answer.choice if given else None
-        if given is not None and choice is Choice.UNDO and not link.unlinked:
+        if given is not None and choice is Choice.UNDO:
             return self._answerer.undo(job, link, here, there, given), there
         if not link.unlinked:
             return None, there
@@ -283,6 +283,7 @@ class Appointments:
             return LINKED_AT_DESK, there
         if given is not None and choice in (Choice.LINK, Choice.NEW):
             return self._answerer.relink(job, link, here, there, given)
+        self._relinker.not_done(job)
         return None, there
 
     def _written_before(self, job: Job, link: Link) -> Ending | None:

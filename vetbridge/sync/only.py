@@ -13,6 +13,7 @@ from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts, changes, families
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.pair import End, Pair
+from vetbridge.sync.slots import WINDOW_KEYS, window
 
 SOURCE = "sync --only"
 """Source of a change that was received for its client's sake."""
@@ -20,8 +21,6 @@ SOURCE = "sync --only"
 BEHIND = timedelta(days=1)
 """Visits that began earlier are left out where the side lists by time: nothing is written for them."""
 AHEAD = timedelta(days=366)
-
-_WINDOW = frozenset({"start_from", "start_before"})
 
 
 class NobodyMeant(Exception):
@@ -121,14 +120,14 @@ def _listed(ledger: Ledger, end: End, clients: Collection[str], now: datetime) -
 
 def _natives(ledger: Ledger, end: End, clients: Collection[str], now: datetime) -> Iterator[Native]:
     keys = end.connector.capabilities.of(Kind.APPOINTMENT).search
-    window = {"start_from": (now - BEHIND).isoformat(), "start_before": (now + AHEAD).isoformat()}
+    near = window(now - BEHIND, now + AHEAD)
     if "client_id" in keys:
         for id_ in sorted(clients):
             yield from end.connector.search(
-                Kind.APPOINTMENT, {"client_id": id_, **(window if keys >= _WINDOW else {})}
+                Kind.APPOINTMENT, {"client_id": id_, **(near if keys >= WINDOW_KEYS else {})}
             )
-    elif keys >= _WINDOW:
-        yield from end.connector.search(Kind.APPOINTMENT, window)
+    elif keys >= WINDOW_KEYS:
+        yield from end.connector.search(Kind.APPOINTMENT, near)
     else:
         with ledger.read() as tx:
             since = accounts.cursor(tx, end.account, Kind.APPOINTMENT)

@@ -93,11 +93,10 @@ class Relinker:
                 visit_at=there.start.utc,
             )
 
-    def asked_for(self, job: Job) -> dict[str, Any] | None:
-        """On whom staff were asked to put the visit; None where no such line stands."""
-        with self._ledger.read() as tx:
-            row = worklist.standing(tx, job.record_id, worklist.RELINK)
-            return None if row is None else worklist.detail(tx, row)
+    def not_done(self, job: Job) -> None:
+        """The visit does not stand where the work list wants it, whatever a person said."""
+        with self._ledger.write() as tx:
+            worklist.not_done(tx, job.record_id, worklist.RELINK)
 
     def confirmed(self, job: Job, *, why: str) -> None:
         """The visit stands where the work list wanted it."""

@@ -22,6 +22,11 @@ from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.job import Ask, Job, PutOff
 from vetbridge.sync.pair import End, Timings
 
+FUSED_WORDS: Mapping[Operation, str] = {
+    Operation.CANCEL: "a cancellation",
+    Operation.UPDATE: "a move",
+    Operation.CREATE: "a new visit",
+}
 FUSE_WAIT = timedelta(days=1)
 """A change that the fuse holds back is looked at again at the latest then; an answer wakes it."""
 
@@ -111,7 +116,7 @@ class Writer:
         raise PutOff(
             self._clock.now() + FUSE_WAIT,
             FUSE,
-            "so much was cancelled or moved within an hour that VetBridge holds it back until a person has looked",
+            f"the fuse holds back {FUSED_WORDS[step.operation]} at {self._end.account} until a person has looked",
         )
 
     def _send(self, action_id: int, write: Write, *, fresh: bool) -> Record:

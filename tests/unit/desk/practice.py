@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +16,12 @@ from typer.testing import CliRunner, Result
 from vetbridge.cli.config import load_config
 from vetbridge.cli.main import app
 from vetbridge.config.loader import Loaded
+from vetbridge.core.answers import FUSE
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet
-from vetbridge.ledger import accounts, actions, changes, links, mirror, reviews
+from vetbridge.ledger import accounts, actions, changes, fuses, links, mirror, reviews
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
-from vetbridge.ledger.tables import ActionState, ChangeState
+from vetbridge.ledger.tables import ActionState, Change, ChangeState
 from vetbridge.testing.clock import FakeClock
 
 KEY = "a ledger key for tests, long enough to be taken"
@@ -183,6 +184,16 @@ def receive(tx: Transaction, remote_id: str, *, site: str = "city") -> int:
     )
     assert change.id is not None
     return change.id
+
+
+def hold(ledger: Ledger, held: Mapping[str, str], *, first_visit: datetime) -> None:
+    """Changes that the fuse of the site holds back, by id with what is said of them, and its question."""
+    with ledger.write() as tx:
+        for number, (remote_id, words) in enumerate(held.items()):
+            row = tx.session.get_one(Change, receive(tx, remote_id))
+            row.visit_at = first_visit + timedelta(days=number)
+            fuses.blow(tx, row, 2)
+            changes.wait(tx, row.id or 0, tx.now + timedelta(days=1), FUSE, words)
 
 
 @dataclass

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.unit.desk.practice import ZONE, Desk, Parked, park, receive
+from tests.unit.desk.practice import ZONE, Desk, Parked, hold, park, receive
+from vetbridge.core import notes, planning
+from vetbridge.core.answers import ADOPT, FUSE, PROPOSAL, SLOT_TAKEN, TWICE
 from vetbridge.core.instants import Instant
 from vetbridge.core.matching import REASONS
-from vetbridge.core.records import Appointment, Kind
+from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.desk.wording import ahead, span, why
 from vetbridge.ledger import changes, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Change
 from vetbridge.testing.clock import START
+
+BLOCK = notes.block("VB-0000000001", ["Comment: limps badly"])
 
 
 def ask(ledger: Ledger, remote_id: str, why: str, **question: Any) -> None:
@@ -42,6 +46,7 @@ def test_an_item_has_all_that_it_takes_to_answer(desk: Desk, parked: Parked) -> 
     assert (booking["start"], booking["duration"]) == (str(parked.start), 900)
     assert (booking["appointment_type"], booking["resource"]) == ("vaccination", "vet_2")
     assert item["stands"] == {
+        "kind": "appointment",
         "account": "ezyvet-city",
         "id": "77",
         "placeholder": True,
@@ -110,13 +115,91 @@ def test_only_open_items_are_listed(desk: Desk, ledger: Ledger, parked: Parked) 
 
 
 def test_a_conflict_shows_both_versions_and_what_differs(desk: Desk, ledger: Ledger) -> None:
-    visit = Appointment(id="77", start=Instant(START, ZONE), duration=900)
-    ask(ledger, "1", "conflict", booking=visit, pims=visit, fields=["start"])
+    booking = Appointment(id="1", start=Instant(START, ZONE), duration=900, notes="limps")
+    pims = Appointment(
+        id="77", start=Instant(START + timedelta(hours=1), ZONE), duration=900, notes="staff's\n" + BLOCK
+    )
+    ask(ledger, "1", "conflict", booking=booking, pims=pims, fields=["notes", "start"])
     (item,) = desk.data("review", "list")
-    assert (item["pims"]["start"], item["fields"], item["candidates"]) == (str(visit.start), ["start"], [])
+    assert (item["pims"]["start"], item["fields"], item["candidates"]) == (str(pims.start), ["notes", "start"], [])
+    assert item["differences"] == [
+        {"field": "notes", "booking": "limps", "pims": "Comment: limps badly"},
+        {"field": "start", "booking": str(booking.start), "pims": str(pims.start)},
+    ]
+    assert item["choices"] == ["booking", "pims", "keep"]
     text = desk.run("review", "list").stdout
     assert "why: it was changed in both places" in text
-    assert "differs: start" in text
+    assert "differs: time: Mon 02 Mar 09:00 booked, Mon 02 Mar 10:00 in the PIMS" in text
+    assert "answer: vetbridge review answer 1 booking/pims/keep | later 1" in text
+
+
+def test_a_visit_that_is_gone_says_nothing(desk: Desk, ledger: Ledger) -> None:
+    pims = Appointment(id="77", start=Instant(START, ZONE), duration=900)
+    ask(ledger, "1", "cancelled-here-changed-there", booking=None, pims=pims, fields=["status"])
+    assert "differs: status: nothing booked, booked in the PIMS" in desk.run("review", "list").stdout
+
+
+def test_a_taken_time_shows_who_has_it(desk: Desk, ledger: Ledger) -> None:
+    visit = Appointment(id="1", start=Instant(START, ZONE), duration=900)
+    other = Appointment(id="78", start=Instant(START, ZONE), duration=1800, resource="vet_1")
+    ask(ledger, "1", SLOT_TAKEN, booking=visit, other=other)
+    (item,) = desk.data("review", "list")
+    assert (item["other"]["resource"], item["choices"]) == ("vet_1", ["again", "keep"])
+    text = desk.run("review", "list").stdout
+    assert "the time is taken by: Mon 02 Mar 09:00, vet_1, 30 minutes long" in text
+
+
+def test_a_changed_contact_shows_both_clients(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        change = changes.receive(
+            tx, site="city", account="altegio-city", kind=Kind.CLIENT, remote_id="2001", source="poll"
+        )
+        question = {
+            "booking": Client(id="2001", given_name="Ann", family_name="Weiss", phones=("+447700900555",)),
+            "pims": Client(id="1002", given_name="Ann", family_name="Weiss", phones=("+447700900123",)),
+            "fields": ["phones"],
+        }
+        reviews.ask(tx, change, why=PROPOSAL, visit_at=None, question=question)
+    (item,) = desk.data("review", "list")
+    assert (item["kind"], item["booking"], item["pims"]) == ("client", None, None)
+    assert item["booking_client"]["phones"] == ["+447700900555"]
+    text = desk.run("review", "list").stdout
+    assert text.startswith("1 question needs you")
+    assert "Client 2001 at altegio-city" in text
+    assert "differs: phone: +447700900555 booked, +447700900123 in the PIMS" in text
+
+
+def test_a_changed_pet_shows_both(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        change = changes.receive(
+            tx, site="city", account="altegio-city", kind=Kind.PET, remote_id="p1", source="poll"
+        )
+        pets = {"booking": Pet(id="p1", name="Bella"), "pims": Pet(id="88", name="Bela"), "fields": ["name"]}
+        reviews.ask(tx, change, why="conflict", visit_at=None, question=pets)
+    text = desk.run("review", "list").stdout
+    for words in ("Pet p1 at altegio-city", "in the PIMS: Bela", "differs: name: Bella booked, Bela in the PIMS"):
+        assert words in text
+
+
+def test_a_blown_fuse_counts_what_it_holds_back(desk: Desk, ledger: Ledger) -> None:
+    hold(ledger, {"1": "a cancellation", "2": "a cancellation", "3": "a move"}, first_visit=START)
+    (item,) = desk.data("review", "list")
+    assert (item["why"], item["record_id"], item["visit_at"]) == (FUSE, None, None)
+    assert (item["account"], item["remote_id"], item["stands"]) == ("", "", None)
+    assert (item["held"]["count"], item["held"]["by_words"]) == (3, {"a cancellation": 2, "a move": 1})
+    assert item["choices"] == ["allow", "keep"]
+    text = desk.run("review", "list").stdout
+    for words in ("Site city: 3 changes are held back", "2x a cancellation", "1x a move", "Mon 02 Mar 09:00"):
+        assert words in text
+
+
+def test_what_is_put_off_is_listed_and_counted_apart(desk: Desk, parked: Parked) -> None:
+    assert desk.run("review", "later", "1", "--hours", "2").exit_code == 0
+    (item,) = desk.data("review", "list")
+    assert item["snoozed_until"] is not None
+    text = desk.run("review", "list").stdout
+    assert text.startswith("Nobody has to look at anything now; 1 put off until later.")
+    assert "Put off until" in text
 
 
 def test_a_record_that_stands_twice_is_named(desk: Desk, ledger: Ledger) -> None:
@@ -166,7 +249,15 @@ def test_a_moment_that_is_over_is_not_ahead() -> None:
     assert ahead(START + timedelta(minutes=5), START) == "in 5 minutes"
 
 
-@pytest.mark.parametrize("code", ["creating-clients-is-off", "species-not-named", "slot-taken", "names-differ"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("creating-clients-is-off", "creating-pets-is-off", "species-not-named", "phone-not-readable"),
+        *("name-too-long", "no-client-there", FUSE, ADOPT, PROPOSAL, TWICE, SLOT_TAKEN),
+        *planning.REASONS,
+        *REASONS,
+    ],
+)
 def test_every_why_is_said_in_words(code: str) -> None:
     assert " " in why(code)
 

@@ -1,0 +1,103 @@
+"""Pause and resume: a person says that nothing is to be done with a site or an account for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from vetbridge.config.models import Config
+from vetbridge.ledger import pauses, reports
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import OPEN_STATES, Pause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseStatus:
+    """One pause that holds now."""
+
+    scope: str
+    """``site`` or ``account``."""
+    name: str
+    since: datetime
+    until: datetime | None
+    """None: until somebody resumes it."""
+    by: str
+    command: str
+    """What ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is paused or resumed, and what that concerns."""
+
+    scope: str
+    name: str
+    pause: PauseStatus | None
+    """The pause that holds now."""
+    open_changes: int
+    """Changes that are open now at the sites it concerns."""
+
+
+def names(tx: Transaction, config: Config) -> dict[str, set[str]]:
+    """Every name that can be paused or resumed, by scope: the config's, and those that are paused."""
+    known = {"site": set(config.sites), "account": set(config.accounts)}
+    for row in pauses.standing(tx):
+        known[row.scope].add(row.name)
+    return known
+
+
+def scope_of(known: dict[str, set[str]], given: str) -> tuple[str, str] | None:
+    """Scope and name of what a person names; None where nothing is called so.
+
+    A name that a site and an account share means the site; ``account/NAME`` and ``site/NAME`` say which.
+    """
+    scope, slash, name = given.partition("/")
+    if slash and scope in known:
+        return (scope, name) if name in known[scope] else None
+    return next(((scope, given) for scope in ("site", "account") if given in known[scope]), None)
+
+
+def target(tx: Transaction, config: Config, scope: str, name: str) -> Target:
+    """What a pause of a site or an account concerns now."""
+    sites = (
+        {name}
+        if scope == "site"
+        else {key for key, site in config.sites.items() if name in (site.booking.account, site.pims.account)}
+    )
+    states = reports.site_reports(tx)
+    return Target(
+        scope=scope,
+        name=name,
+        pause=next((each for each in standing(tx, config) if (each.scope, each.name) == (scope, name)), None),
+        open_changes=sum(
+            states[site].states.get(state, 0) for site in sites if site in states for state in OPEN_STATES
+        ),
+    )
+
+
+def pause(tx: Transaction, config: Config, scope: str, name: str, *, until: datetime | None, by: str) -> PauseStatus:
+    """Pauses it, or changes until when it is paused. A running VetBridge minds it within a second or two."""
+    return _status(config, pauses.pause(tx, scope, name, until=until, by=by))
+
+
+def resume(tx: Transaction, scope: str, name: str) -> bool:
+    """Ends a pause; False where there was none."""
+    return pauses.resume(tx, scope, name)
+
+
+def standing(tx: Transaction, config: Config) -> tuple[PauseStatus, ...]:
+    """The pauses that hold now."""
+    found = (_status(config, row) for row in pauses.standing(tx))
+    return tuple(sorted(found, key=lambda each: (each.scope, each.name)))
+
+
+def _status(config: Config, row: Pause) -> PauseStatus:
+    shared = row.scope == "account" and row.name in config.sites
+    return PauseStatus(
+        scope=row.scope,
+        name=row.name,
+        since=row.since,
+        until=row.until,
+        by=row.by,
+        command=f"vetbridge resume {'account/' if shared else ''}{row.name}",
+    )
