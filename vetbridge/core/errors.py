@@ -119,13 +119,13 @@ class SlotTaken(VetBridgeError):
 
 
 class Refused(VetBridgeError):
-    """The vendor refused the write and will refuse it again. Read the message, mend the cause, then restart."""
+    """The vendor refused the write and will refuse it again. Mend the cause, then `vetbridge replay` it."""
 
     code = "refused"
 
 
 class MappingError(VetBridgeError):
-    """A value has no counterpart in the mapping. Add it to the site's code lists, then restart VetBridge."""
+    """A value has no counterpart in the mapping. Add it to the site's code lists, restart, then `vetbridge replay`."""
 
     code = "mapping"
 
