@@ -34,12 +34,14 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of numbers and nothing else.")] = False,
 ) -> None:
-    """Play a morning at a made-up clinic, then audit it. Needs nothing but this machine.
+    """Play a morning at a clinic that is made up, then audit both sides. Needs nothing but this machine.
 
-    Two simulators and the daemon run as processes of their own: bookings come in at Altegio, VetBridge carries them
-    to ezyVet, some are moved or cancelled, webhooks are doubled and overtake each other, and for 20 seconds the PIMS
-    does not answer. The simulators run with limits off. Ends with 0 when nothing was lost, doubled, put on the wrong
-    owner or at the wrong time, and nobody got a message (bookings that wait for a person are expected), else with 4.
+    Two simulators and the daemon run as processes of their own: bookings come in at Altegio, the front desk makes and
+    changes visits in ezyVet, VetBridge keeps both in agreement, and a receptionist answers with VetBridge's own
+    commands. Webhooks are doubled and overtake each other, the PIMS does not answer for 20 seconds, a service is not
+    mapped at first, both sides change one visit, and many visits are cancelled at once. The simulators run with limits
+    off. Ends with 0 when nothing was lost, doubled, put on the wrong owner or at the wrong time on either side, and
+    nobody got a message (bookings that wait for a person are expected), else with 4.
     """
     from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.demo.live import view  # noqa: PLC0415
@@ -54,8 +56,7 @@ def demo(
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
     for finding in played.audit.findings:
-        where = f"booking {finding.booking}: " if finding.booking else ""
-        talk(f"{finding.wrong.value}: {where}{finding.words}")
+        talk(str(finding))
     if not played.settled:
         talk("Not everything was settled in time; the audit shows what is missing.")
     if as_json:
@@ -64,7 +65,7 @@ def demo(
         say(_report(played))
     if keep is not None:
         (talk if as_json else say)(_next_commands(folder))
-    if not played.audit.clean:
+    if not (played.audit.clean and played.audit.complete):
         raise typer.Exit(LEFTOVERS)
 
 
@@ -115,14 +116,24 @@ def _report(played: Played) -> str:
     add(
         table, "all", *(str(numbers[name]) for name in ("bookings", "linked", "created", "in_review")), _wrongs(audit)
     )
+    desk = plain_table("made at the desk in the PIMS", "visits", "wrong")
+    for desk_case, visits, wrong in audit.desk_cases():
+        add(desk, desk_case.value, str(visits), str(wrong))
     found = ", ".join(f"{wrong.value.replace('_', ' ')} {audit.count(wrong)}" for wrong in Wrong)
     return "\n".join(
         [
             "",
             drawn(table),
             "",
+            drawn(desk),
+            "",
             "The audit found nothing wrong:" if audit.clean else "THE AUDIT FOUND SOMETHING WRONG:",
             f"  {found}",
+            *([] if audit.complete else ["NOT ALL HAPPENED THAT THE MORNING IS TO SHOW:"]),
+            f"  Conflicts answered, and both sides agree: {audit.conflicts}.",
+            f"  Ambiguous bookings answered, and the very same visit linked: {audit.resolved_in_place}.",
+            f"  Failures replayed, each over once: {audit.replayed}.",
+            f"  Cancellations that the fuse held back until they were allowed: {audit.seen.held}.",
             f"Of {audit.linkable} bookings that clearly name a known owner, {audit.linked_of_linkable} were linked.",
             f"{len(audit.unseen)} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",
             "The simulators ran with limits off, VetBridge with shorter waits than usual.",

@@ -58,6 +58,11 @@ def run(ctx: typer.Context) -> None:
 
 def sync(
     ctx: typer.Context,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="CLIENT", help="Only the visits of one client: its id at either side, or ACCOUNT/ID."),
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would do, and write nothing.")] = False,
     as_json: AsJson = False,
     patience: Annotated[
         float, typer.Option(help="Longest wait, in seconds, for changes that must be tried again.", min=0)
@@ -66,17 +71,29 @@ def sync(
     """Do one pass: read what changed on both sides, carry it over, and end.
 
     Ends with 0 when nothing is left to do (bookings that wait for a person's answer count as done here), with 4 when
-    something failed or still waits, with 5 when a side does not answer.
+    something failed or still waits, with 5 when a side does not answer, with 7 when a fuse has blown.
     """
+    if plan:
+        from vetbridge.cli.plan import PATIENCE, rehearse  # noqa: PLC0415 - keeps --help quick
+
+        rehearse(ctx, "plan", site=None, only=only, patience=min(patience, PATIENCE), as_json=as_json)
     from vetbridge.cli.log import set_up  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.cli.plan import nobody_meant  # noqa: PLC0415
     from vetbridge.daemon.assembly import assembled  # noqa: PLC0415
-    from vetbridge.daemon.once import pass_over  # noqa: PLC0415
+    from vetbridge.daemon.once import pass_for_client, pass_over  # noqa: PLC0415
+    from vetbridge.sync.only import NobodyMeant  # noqa: PLC0415
 
     with told("sync", as_json=as_json):
         loaded = load_config(ctx.obj.config_path)
         set_up(loaded.config.log.level, loaded.config.log.format)
         with assembled(loaded, command="sync") as program:
-            outcome = pass_over(program, patience=patience, progress=talk)
+            try:
+                if only is None:
+                    outcome = pass_over(program, patience=patience, progress=talk)
+                else:
+                    outcome = pass_for_client(program, only, patience=patience, progress=talk)
+            except NobodyMeant as nobody:
+                nobody_meant("sync", nobody, as_json=as_json)
     data: dict[str, Any] = outcome.as_data()
     if as_json:
         emit_json("sync", data, outcome.problems)
@@ -85,6 +102,8 @@ def sync(
             say(f"{state:<10} {count:<4} {_LOOK.get(state, '')}".rstrip())
         if not data["changes"] and not outcome.problems:
             say("Nothing has changed.")
+        for site in outcome.blown:
+            say(f"The fuse of site {site} has blown: vetbridge review list --site {site}")
         for problem in outcome.problems:
             talk(problem)
     raise typer.Exit(outcome.exit_code)

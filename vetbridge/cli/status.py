@@ -9,9 +9,12 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say
 from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, told
-from vetbridge.cli.tables import add, drawn, plain_table
+from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from vetbridge.desk.pausing import PauseStatus
     from vetbridge.desk.status import AccountStatus, SiteStatus, Status
 
 
@@ -67,6 +70,8 @@ def _account(account: AccountStatus, found: Status) -> str:
 
     now = found.at
     parts = [] if account.configured else ["no longer in the config"]
+    if account.pause is not None:
+        parts.append(_pause(account.pause, now))
     if account.blocked_code is not None:
         parts.append(f"{account.blocked_code}: {account.advice}")
     if account.failing_since is not None:
@@ -87,10 +92,26 @@ def _account(account: AccountStatus, found: Status) -> str:
     return "\n".join(parts) or "nothing is known yet"
 
 
+def _pause(pause: PauseStatus, now: datetime) -> str:
+    from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
+
+    by = f" by {one_line(pause.by, 60)}" if pause.by else ""
+    end = "" if pause.until is None else f", goes on {ahead(pause.until, now)}"
+    return f"paused{by} {ago(pause.since, now)}{end}: {pause.command}"
+
+
 def _draw_site(site: SiteStatus, found: Status) -> None:
     from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
 
     say(f"Site {site.name} ({site.title})" if site.title != site.name else f"Site {site.name}")
+    if site.pause is not None:
+        for line in wrapped(_pause(site.pause, found.at), first="  ", margin="    "):
+            say(line)
+    if site.fuse is not None:
+        waits = "1 change waits" if site.fuse.held.count == 1 else f"{site.fuse.held.count} changes wait"
+        blown = f"the fuse has blown, and {waits} for an answer: {site.fuse.held.command}"
+        for line in wrapped(blown, first="  ", margin="    "):
+            say(line)
     table = plain_table("", "", "")
     for state, count in site.changes.items():
         if count.count:

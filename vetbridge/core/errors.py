@@ -125,7 +125,7 @@ class Refused(VetBridgeError):
 
 
 class MappingError(VetBridgeError):
-    """A value has no counterpart in the mapping. Add it to the site's code lists, restart, then `vetbridge replay`."""
+    """A value has no counterpart in the mapping. Add it to the site's code lists, then `vetbridge replay` it."""
 
     code = "mapping"
 

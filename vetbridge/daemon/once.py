@@ -67,7 +67,7 @@ def pass_for_client(program: Program, client: str, *, patience: float, progress:
             progress(f"site {one.pair.site} is paused")
             continue
         progress(f"reading the clients and pets of {one.pair.pims.account}")
-        if not rounds.refresh(one.pair.pims.account):
+        if not rounds.mirror(one.pair.pims.account):
             problems.append(_unread(one.pair.pims.account))
         progress(f"reading the visits of {one.words}")
         records |= receive(program.ledger, one, program.clock.now())
@@ -83,7 +83,7 @@ def _read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
     rounds = Rounds(program)
     problems = []
     for side, what, read in (
-        (Side.PIMS, "clients and pets", rounds.refresh),
+        (Side.PIMS, "clients, pets and visits", rounds.refresh),
         (Side.BOOKING, "bookings", rounds.poll),
     ):
         for account in rounds.accounts(side):
@@ -93,6 +93,11 @@ def _read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
             progress(f"reading the {what} of {account}")
             if not read(account):
                 problems.append(_unread(account))
+    if not problems:
+        for pair in program.pairs:
+            progress(f"comparing the coming visits of {pair.site}")
+            rounds.sweep(pair.site)
+    rounds.expire()
     return problems
 
 

@@ -62,7 +62,7 @@ class Rehearsal:
         for account in dict.fromkeys(pair.pims.account for pair in self.program.pairs if pair.site in sites):
             if not rounds.rests(account):
                 progress(f"reading the clients and pets of {account}")
-                rounds.refresh(account)
+                rounds.mirror(account)
         self.program.engine.only = frozenset(row.record_id for row in rows.values())
         drain(self.program, patience, progress)
         found = self.planned()

@@ -35,12 +35,18 @@ class Rounds:
 
         False where it could not be done.
         """
-        refreshed = self._round("refresh", account, self._program.refreshers[account].pass_)
-        return refreshed and self._round("desk", account, self._program.receivers[account].poll_desk)
+        return self.mirror(account) and self._round("desk", account, self._program.receivers[account].poll_desk)
+
+    def mirror(self, account: str) -> bool:
+        """Reads the clients and pets of one PIMS account into the mirror; False where it could not be done."""
+        return self._round("refresh", account, self._program.refreshers[account].pass_)
 
     def sweep(self, site: str) -> bool:
         """Compares what both sides of a site list with the ledger; False where it could not be done."""
         sweeper = self._program.sweepers[site]
+        pair = next(pair for pair in self._program.pairs if pair.site == site)
+        if self.rests(pair.booking.account) or self.rests(pair.pims.account):
+            return False
         return self._round("sweep", sweeper.account, sweeper.sweep)
 
     def expire(self) -> int:

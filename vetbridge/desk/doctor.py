@@ -37,13 +37,14 @@ from vetbridge.ledger import reports
 from vetbridge.ledger.database import open_ledger
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.mapping import Mapper
+from vetbridge.mapping.codes import CodeList
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """No machine whose clock is right runs this before."""
 CLOCK_SLACK = 60.0
 """Seconds by which the ledger may be ahead of the clock."""
 SHARED_LISTS = ("appointment_type", "resource", "species")
-"""Code lists whose words go from the booking side to the PIMS."""
+"""Code lists whose words go from one side to the other."""
 
 _SILENT = frozenset(error.advice() for error in (AuthFailed, RateLimited, Unavailable))
 _HERE: Mapping[str, str] = MappingProxyType(
@@ -183,23 +184,30 @@ def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mappe
 
 
 def _words(name: str, booking: Mapper, pims: Mapper) -> Iterator[Line]:
-    """Words that a booking may bear and the PIMS has no code for: such a booking fails."""
+    """Words that a visit may bear at one side and the other has no code for: such a visit fails."""
     for title in SHARED_LISTS:
         here, there = booking.codes.get(title), pims.codes.get(title)
         if here is None or there is None:
             continue
-        possible = {*here.entries, *([here.otherwise_read] if here.otherwise_read else [])}
-        missing = sorted(word for word in possible if there.write(word) is None)
-        if missing:
+        unknown = [
+            f"the {side} side knows {', '.join(missing)}, the {other_side} side has no code for it"
+            for one, other, side, other_side in ((here, there, "booking", "PIMS"), (there, here, "PIMS", "booking"))
+            if (missing := sorted(word for word in _readable(one) if other.write(word) is None))
+        ]
+        for text in unknown:
             yield Line(
                 subject=name,
                 name=f"codes of {title}",
                 mark=Mark.WARN,
-                text=f"the booking side knows {', '.join(missing)}, the PIMS side has no code for it",
+                text=text,
                 advice=MappingError.advice(),
             )
-        elif here.entries:
-            yield _ok(name, f"codes of {title}", f"{len(here.entries)} words, all known to the PIMS side")
+        if here.entries and not unknown:
+            yield _ok(name, f"codes of {title}", f"{len(here.entries)} words, all known to both sides")
+
+
+def _readable(codes: CodeList) -> set[str]:
+    return {*codes.entries, *([codes.otherwise_read] if codes.otherwise_read else [])}
 
 
 def _placeholder(name: str, placeholder: Placeholder | None, connector: Connector, mapper: Mapper) -> Iterator[Line]:

@@ -115,7 +115,7 @@ class Appointments:
         if native is None:
             self._confirm_absence(job)
             return None
-        job.digest = digest(self._ledger.sealer, self._pair, end, native)
+        job.digest = digest(self._ledger.sealer, end, native)
         record = end.mapper.read(Kind.APPOINTMENT, native)
         job.version = record.version
         with self._ledger.write() as tx:

@@ -12,7 +12,7 @@ from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger.content import plain
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Link
-from vetbridge.sync.pair import End, Pair
+from vetbridge.sync.pair import End
 from vetbridge.sync.wording import DESK, block_lines
 
 PEOPLE = frozenset({"client_id", "pet_id"})
@@ -20,17 +20,24 @@ PEOPLE = frozenset({"client_id", "pet_id"})
 it is says the PIMS, and a person's answer."""
 
 
-def digest(sealer: Sealer, pair: Pair, end: End, native: Native) -> str:
-    """A keyed hash of the content of an appointment at one end, and of the mappings it goes through.
+def digest(sealer: Sealer, end: End, native: Native) -> str:
+    """A keyed hash of the content of an appointment at one end: what a listing is compared with.
 
-    It tells whether a listing shows anything new. A record that cannot be mapped has a digest, too: it is not tried
-    again at every poll, but it is once the mapping has changed.
+    A record that cannot be mapped has one, too, of what the side itself says.
     """
     try:
-        content = repr(plain(replace(end.mapper.read(Kind.APPOINTMENT, native), version=None)))
+        record = end.mapper.read(Kind.APPOINTMENT, native)
     except MappingError:
-        content = repr(native)
-    return sealer.hash(f"{pair.booking.mapper.digest}/{pair.pims.mapper.digest}/{content}")
+        return sealer.hash(repr(native))
+    return sealer.hash(repr(plain(replace(record, version=None))))
+
+
+def shows_settled(sealer: Sealer, end: End, native: Native, settled: str) -> bool:
+    """Whether a listing shows just the content whose digest was ``settled`` last.
+
+    A mended mapping alone makes nothing new of it: what failed is replayed by a person, after a look.
+    """
+    return settled in (digest(sealer, end, native), sealer.hash(repr(native)))
 
 
 def wanted_fields(

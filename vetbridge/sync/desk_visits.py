@@ -69,7 +69,7 @@ class DeskVisits:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if native is None:
             return self._follow(job, link) if link else self._nothing("gone-before-written", "it is gone")
-        job.digest = digest(self._ledger.sealer, self._pair, end, native)
+        job.digest = digest(self._ledger.sealer, end, native)
         there = end.mapper.read(Kind.APPOINTMENT, native)
         job.version = there.version
         with self._ledger.write() as tx:
@@ -135,6 +135,8 @@ class DeskVisits:
             there = there_or_ending
         else:
             self._relinker.confirmed(job, why="a read shows the visit on its owner")
+        if not self._bookable(there):
+            return self._nothing("no-counterpart", "the booking side has no code for this vet, room or service")
         self._carry(job, there, steer)
         return LINKED if given is not None and given.answer.choice in (Choice.LINK, Choice.NEW) else CARRIED
 
@@ -190,6 +192,15 @@ class DeskVisits:
             self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])
         except SlotTaken as taken:
             raise Ask(SLOT_TAKEN, taken.message, {"pims": there}) from None
+
+    def _bookable(self, there: Appointment) -> bool:
+        """Whether the booking side knows who works there and what is done: not all of a clinic is booked online."""
+        try:
+            fields = {"resource": there.resource, "appointment_type": there.appointment_type}
+            self._pair.booking.mapper.write(Kind.APPOINTMENT, fields)
+        except MappingError:
+            return False
+        return there.resource is not None
 
     def _people(self, there: Appointment) -> tuple[Client | None, Pet | None]:
         """Owner and pet of a visit, freshly read; an animal that the mapping cannot turn is left out."""

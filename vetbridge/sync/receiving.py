@@ -12,7 +12,7 @@ from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts, changes, links
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.sync.comparing import digest
+from vetbridge.sync.comparing import shows_settled
 from vetbridge.sync.desk_visits import is_echo
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import comparable
@@ -83,9 +83,7 @@ class Receiver:
         """The listing shows just the content that was settled last, and nobody works on the record now."""
         settled = changes.settled_digest(tx, end.account, Kind.APPOINTMENT, found.id)
         return (
-            settled is not None
-            and found.native is not None
-            and digest(tx.sealer, self._pair, end, found.native) == settled
+            settled is not None and found.native is not None and shows_settled(tx.sealer, end, found.native, settled)
         )
 
     def _is_settled_visit(self, tx: Transaction, end: End, found: Found, first: bool) -> bool:

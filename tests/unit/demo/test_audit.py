@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vetbridge.demo.audit import Audit, Place, Wrong, audit
+from vetbridge.demo.audit import Audit, audit
+from vetbridge.demo.findings import Place, Wrong
+from vetbridge.demo.pims_audit import STATUS_NAMES
+from vetbridge.demo.platform_audit import ATTENDANCE
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.story import Booking, Case, Morning
+from vetbridge.demo.story import Answer, Booking, Case, DeskCase, Morning, Seen, Slot, Status, Visit
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.simkit import Store, open_store
 
 PLACEHOLDER, PLACEHOLDER_PET = 900, 901
-OWNERS_FROM, PETS_FROM = 1000, 5000
+OWNERS_FROM, PETS_FROM, CARDS_FROM = 1000, 5000, 10_000
+BLOCK_TYPE = 39
 STAMP = "VB-7F3K9Q2MXX"
 
 
@@ -26,26 +31,42 @@ def morning() -> Morning:
 
 
 class World:
-    """Two stores as a perfect morning leaves them."""
+    """Two stores as a perfect morning leaves them, and what people saw while it was played."""
 
     def __init__(self, morning: Morning, folder: Path | None = None) -> None:
         self.morning = morning
         self.booking = Store(folder / "booking" / "store.sqlite3" if folder else None)
         self.pims = Store(folder / "pims" / "store.sqlite3" if folder else None)
+        self.answers = {answer.booking: answer for answer in morning.answers}
         with self.booking.transaction(), self.pims.transaction():
             self._fill()
             for booking in morning.bookings:
                 self._record(booking)
                 # Of the cancelled ones, every other was cancelled before it could be written.
-                if not booking.cancelled or booking.number % 2:
+                if not booking.cancelled or booking.number % 2 or booking.number in self.answers:
                     self.visit(booking)
+            for visit in morning.visits:
+                self._desk_visit(visit)
+                if not visit.cancelled or visit.number % 2:
+                    self._carried(visit)
+            assert morning.block is not None
+            self._pims_row(morning.block.slot, description=f"Meeting {morning.block.reference}", type_id=BLOCK_TYPE)
+        self.seen = Seen(
+            parked={number: self.row(morning.booking(number))["id"] for number in self.answers},
+            asked=frozenset(conflict.booking for conflict in morning.conflicts),
+            replayed=frozenset(booking.number for booking in morning.without_code),
+            held=17,
+        )
 
     def _fill(self) -> None:
         for number, member in enumerate(self.morning.clinic.staff, start=1):
             self.booking.insert("staff", {"name": member.name}, id=500 + number)
             self.pims.insert("resource", {"name": member.name}, id=20 + number)
         for service in self.morning.clinic.services:
+            self.booking.insert("service", {"title": service.title}, id=700 + service.number)
             self.pims.insert("appointmenttype", {"name": service.title}, id=30 + service.number)
+        for number, status in enumerate(Status, start=1):
+            self.pims.insert("appointmentstatus", {"name": STATUS_NAMES[status]}, id=number)
         self.contact(PLACEHOLDER, "", "placeholder", (), _placeholder=True)
         self.animal(PLACEHOLDER_PET, PLACEHOLDER, "placeholder", _placeholder=True)
         for owner in self.morning.clinic.owners:
@@ -53,8 +74,12 @@ class World:
             self.contact(number, owner.given_name, owner.family_name, owner.phones, _seed=owner.number)
             for pet in owner.pets:
                 self.animal(PETS_FROM + pet.number, number, pet.name, _seed=pet.number)
+            if owner.online:
+                name = {"name": owner.given_name, "surname": owner.family_name, "phone": owner.phones[0]}
+                self.booking.insert("client", {**name, "_seed": owner.number}, id=CARDS_FROM + owner.number)
         self.pims.number_from("contact", 90_000)
         self.pims.number_from("animal", 90_000)
+        self.booking.number_from("client", 90_000)
 
     def contact(self, number: int | None, given: str, family: str, phones: tuple[str, ...], **more: Any) -> int:
         made = self.pims.insert("contact", {"first_name": given, "last_name": family, **more}, id=number)
@@ -66,48 +91,91 @@ class World:
     def animal(self, number: int | None, contact: int, name: str, **more: Any) -> int:
         return self.pims.insert("animal", {"name": name, "contact_id": contact, **more}, id=number)
 
-    def _record(self, booking: Booking) -> None:
-        row = {
-            "comment": booking.comment,
-            "datetime": booking.final.start.isoformat(),
-            "staff_id": 500 + booking.final.vet.number,
-            "deleted": booking.cancelled,
+    def card(self, name: str, phone: str) -> int:
+        known = self.booking.find("client", phone=phone)
+        return (
+            known[0]["id"] if known else self.booking.insert("client", {"name": name, "surname": "", "phone": phone})
+        )
+
+    def _booking_row(self, subject: Booking | Visit, client: int | None, comment: str) -> dict[str, Any]:
+        return {
+            "client_id": client,
+            "comment": comment,
+            "datetime": subject.final.start.isoformat(),
+            "staff_id": 500 + subject.final.vet.number,
+            "service_ids": [700 + subject.service.number],
+            "seance_length": subject.service.minutes * 60,
+            "attendance": ATTENDANCE[subject.status],
+            "deleted": subject.cancelled,
         }
-        self.booking.insert("record", row, id=30_000 + booking.number)
+
+    def _record(self, booking: Booking) -> None:
+        card = self.card(booking.part.full_name, booking.part.phone)
+        self.booking.insert("record", self._booking_row(booking, card, booking.comment), id=30_000 + booking.number)
+
+    def _carried(self, visit: Visit) -> None:
+        owner = self.morning.clinic.owner(visit.owner)
+        client, comment = visit.card, ""
+        if visit.case is DeskCase.PHONELESS:
+            comment = f"[VetBridge {STAMP}]\nBooked at the practice.\nName: {owner.family_name}\n[/VetBridge]"
+        elif client is None:
+            client = self.card(f"{owner.given_name} {owner.family_name}", owner.phones[0]) - CARDS_FROM
+        row = self._booking_row(visit, None if client is None else CARDS_FROM + client, comment)
+        self.booking.insert("record", row, id=40_000 + visit.number)
+
+    def _pims_row(self, slot: Slot, **values: Any) -> int:
+        row = {
+            "contact_id": PLACEHOLDER,
+            "animal_id": PLACEHOLDER_PET,
+            "start_at": int(slot.start.timestamp()),
+            "duration": 1800,
+            "resources": [{"id": 20 + slot.vet.number}],
+            "status_id": 1,
+            "active": True,
+        }
+        return self.pims.insert("appointment", {**row, **values})
+
+    def _in_pims(self, subject: Booking | Visit, contact: int, animal: int, notes: str) -> int:
+        return self._pims_row(
+            subject.final,
+            contact_id=contact,
+            animal_id=animal,
+            description=notes,
+            duration=subject.service.minutes * 60,
+            type_id=30 + subject.service.number,
+            status_id=list(Status).index(subject.status) + 1,
+            active=not subject.cancelled,
+        )
 
     def visit(self, booking: Booking) -> int:
-        contact, animal, notes = self._hung(booking)
-        row = {
-            "contact_id": contact,
-            "animal_id": animal,
-            "description": notes,
-            "start_at": int(booking.final.start.timestamp()),
-            "duration": booking.service.minutes * 60,
-            "resources": [{"id": 20 + booking.final.vet.number}],
-            "type_id": 30 + booking.service.number,
-            "active": not booking.cancelled,
-        }
-        return self.pims.insert("appointment", row)
+        return self._in_pims(booking, *self._hung(booking))
+
+    def _desk_visit(self, visit: Visit) -> None:
+        self._in_pims(visit, OWNERS_FROM + visit.owner, PETS_FROM + visit.pet, f"By phone {visit.reference}")
 
     def _hung(self, booking: Booking) -> tuple[int, int, str]:
         part = booking.part
-        if part.case is Case.AMBIGUOUS:
-            return PLACEHOLDER, PLACEHOLDER_PET, parked_notes(booking)
         notes = f"[VetBridge {STAMP}]\nBooked online.\nComment: {booking.comment}\n[/VetBridge]"
+        if booking.number in self.answers:
+            notes = f"{booking.line}\nComment: {booking.comment}".strip()
+        elif part.case is Case.AMBIGUOUS:
+            return PLACEHOLDER, PLACEHOLDER_PET, parked_notes(booking)
         if part.owners:
             owner = OWNERS_FROM + min(part.owners)
             if part.pets:
                 return owner, PETS_FROM + min(part.pets), notes
             return owner, self.animal(None, owner, part.pet_name), notes
         known = [
-            row["contact_id"] for row in self.pims.all("contactdetail") if row["value"].endswith(part.phone[-6:])
+            row["contact_id"]
+            for row in self.pims.all("contactdetail")
+            if row["value"].endswith(part.phone[-6:]) and row["contact_id"] >= 90_000
         ]
         contact = known[0] if known else self.contact(None, part.given_name, part.family_name, (part.phone,))
         pets = self.pims.find("animal", contact_id=contact, name=part.pet_name)
         return contact, pets[0]["id"] if pets else self.animal(None, contact, part.pet_name), notes
 
-    def row(self, booking: Booking) -> dict[str, Any]:
-        """The booking's visit in the PIMS, to be edited and given to ``save``."""
+    def row(self, booking: Booking | Visit) -> dict[str, Any]:
+        """The visit in the PIMS, to be edited and given to ``save``."""
         (number,) = [row["id"] for row in self.pims.all("appointment") if booking.reference in row["description"]]
         found = self.pims.get("appointment", number)
         assert found is not None
@@ -116,11 +184,21 @@ class World:
     def save(self, row: dict[str, Any]) -> None:
         self.pims.put("appointment", row["id"], row)
 
-    def change(self, booking: Booking, **values: Any) -> None:
+    def change(self, booking: Booking | Visit, **values: Any) -> None:
         self.save({**self.row(booking), **values})
 
+    def record(self, subject: Booking | Visit) -> dict[str, Any]:
+        """The record at the platform, to be edited and given to ``save_record``."""
+        found = self.booking.get("record", (30_000 if isinstance(subject, Booking) else 40_000) + subject.number)
+        assert found is not None
+        return found
+
+    def change_record(self, subject: Booking | Visit, **values: Any) -> None:
+        row = self.record(subject)
+        self.booking.put("record", row["id"], {**row, **values})
+
     def audit(self) -> Audit:
-        return audit(self.morning, self.booking, self.pims)
+        return audit(self.morning, self.booking, self.pims, self.seen)
 
 
 def parked_notes(booking: Booking) -> str:
@@ -152,7 +230,19 @@ def new(morning: Morning) -> Booking:
 
 
 def ambiguous(morning: Morning) -> Booking:
-    return first(morning, lambda one: one.part.case is Case.AMBIGUOUS)
+    """One that nobody has answered."""
+    answered = {answer.booking for answer in morning.answers}
+    return first(morning, lambda one: one.part.case is Case.AMBIGUOUS and one.number not in answered)
+
+
+def answered(morning: Morning, fits: Callable[[Answer], bool] = lambda _: True) -> Booking:
+    return next(morning.booking(one.booking) for one in morning.answers if fits(one))
+
+
+def at_desk(morning: Morning, case: DeskCase) -> Visit:
+    """A standing desk visit of a case, or a cancelled one that came over."""
+    fitting = [visit for visit in morning.visits if visit.case is case]
+    return next((visit for visit in fitting if not visit.cancelled), next(one for one in fitting if one.number % 2))
 
 
 def reported(result: Audit) -> dict[str, int]:
@@ -166,15 +256,25 @@ def test_a_perfect_morning_is_clean(world: World) -> None:
     numbers = result.numbers(12.345)
     assert list(numbers) == [
         *("schema", "bookings", "written", "linked", "linkable", "created", "in_review"),
+        *("desk_visits", "conflicts", "resolved_in_place", "replayed", "fuse_held"),
         *("lost", "duplicated", "wrong_owner", "wrong_time", "notices", "seconds"),
     ]
     assert numbers["bookings"] == numbers["written"] == 60
     assert numbers["linked"] + numbers["created"] + numbers["in_review"] == numbers["written"]
-    assert numbers["in_review"] == sum(one.part.case is Case.AMBIGUOUS for one in world.morning.bookings)
+    ambiguous = sum(one.part.case is Case.AMBIGUOUS for one in world.morning.bookings)
+    assert numbers["in_review"] == ambiguous - len(world.morning.answers)
+    assert numbers["desk_visits"] == len(world.morning.visits)
+    assert (numbers["conflicts"], numbers["resolved_in_place"], numbers["replayed"]) == (3, 3, 5)
+    assert numbers["fuse_held"] == 17
+    assert result.complete
     assert numbers["linkable"] == sum(one.part.linkable for one in world.morning.bookings)
     assert numbers["seconds"] == 12.3
     assert result.linked_of_linkable == numbers["linkable"]
-    assert result.unseen == {one.number for one in world.morning.bookings if one.cancelled and one.number % 2 == 0}
+    assert result.unseen == {
+        one.number
+        for one in world.morning.bookings
+        if one.cancelled and one.number % 2 == 0 and one.number not in world.answers
+    }
 
 
 def test_it_reads_kept_stores_without_writing(morning: Morning, tmp_path: Path) -> None:
@@ -182,7 +282,7 @@ def test_it_reads_kept_stores_without_writing(morning: Morning, tmp_path: Path) 
     made.booking.close()
     made.pims.close()
     stores = open_store(tmp_path / "booking"), open_store(tmp_path / "pims")
-    assert audit(morning, *stores).clean
+    assert audit(morning, *stores, made.seen).clean
 
 
 def test_a_lost_booking(world: World) -> None:
@@ -249,7 +349,11 @@ def test_a_stranger_who_is_linked_to_the_owner_of_the_phone(world: World) -> Non
 
 
 def test_a_stranger_who_is_made_a_new_owner_is_no_fault(world: World) -> None:
-    booking = first(world.morning, lambda one: one.part.case is Case.AMBIGUOUS and not one.part.owners)
+    booking = next(
+        one
+        for one in world.morning.bookings
+        if one.part.case is Case.AMBIGUOUS and not one.part.owners and one.number not in world.answers
+    )
     part = booking.part
     contact = world.contact(None, part.given_name, part.family_name, (part.phone,))
     world.change(booking, contact_id=contact, animal_id=world.animal(None, contact, part.pet_name))
@@ -273,7 +377,8 @@ def test_a_new_owner_who_is_put_on_a_known_one(world: World) -> None:
         pytest.param(lambda row: {"resources": [{"id": 21 + row["resources"][0]["id"] % 4}]}, id="vet"),
         pytest.param(lambda row: {"resources": []}, id="no vet"),
         pytest.param(lambda row: {"type_id": 31 + (row["type_id"] - 30) % 5}, id="service"),
-        pytest.param(lambda row: {"active": not row["active"]}, id="status"),
+        pytest.param(lambda row: {"active": not row["active"]}, id="cancelled"),
+        pytest.param(lambda row: {"status_id": 3 if row["status_id"] != 3 else 1}, id="status"),
     ],
 )
 def test_a_wrong_time_vet_service_or_status(world: World, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -283,7 +388,9 @@ def test_a_wrong_time_vet_service_or_status(world: World, change: Callable[[dict
 
 
 def test_a_cancelled_visit_that_still_stands(world: World) -> None:
-    booking = first(world.morning, lambda one: one.cancelled and one.number % 2 == 1)
+    booking = first(
+        world.morning, lambda one: one.cancelled and one.number % 2 == 1 and one.number not in world.answers
+    )
     world.change(booking, active=True)
     assert reported(world.audit()) == {"wrong_time": 1}
 
@@ -380,3 +487,204 @@ def test_findings_hold_no_personal_data(world: World) -> None:
     names = {one.part.family_name for one in world.morning.bookings if len(one.part.family_name) > 3}
     assert len(findings) > 60
     assert not any(name in finding.words for finding in findings for name in names)
+
+
+# -- what was answered, asked and replayed
+
+
+def test_an_answered_one_that_is_on_the_placeholder_still(world: World) -> None:
+    booking = answered(world.morning)
+    world.change(booking, contact_id=PLACEHOLDER, animal_id=PLACEHOLDER_PET, description=parked_notes(booking))
+    result = world.audit()
+    assert reported(result) == {"wrong_owner": 1}
+    assert result.resolved_in_place == 2
+
+
+def test_an_answered_one_whose_notes_still_name_who_booked(world: World) -> None:
+    booking = answered(world.morning)
+    world.change(booking, description=f"{booking.line}\n{parked_notes(booking)}")
+    result = world.audit()
+    assert reported(result) == {"wrong_owner": 1}
+    assert result.resolved_in_place == 2
+
+
+def test_a_line_of_the_desk_that_was_taken_out(world: World) -> None:
+    booking = first(world.morning, lambda one: bool(one.line))
+    world.change(booking, description=f"Comment: {booking.comment}")
+    result = world.audit()
+    assert reported(result) == {"lost": 1}
+    assert result.resolved_in_place == 2
+
+
+def test_another_visit_instead_of_the_one_that_was_parked_is_not_resolved_in_place(world: World) -> None:
+    booking = answered(world.morning)
+    row = world.row(booking)
+    world.pims.delete("appointment", row["id"])
+    world.pims.insert("appointment", {name: value for name, value in row.items() if name != "id"})
+    result = world.audit()
+    assert result.clean
+    assert result.resolved_in_place == 2
+
+
+def test_conflicts_and_replays_count_only_where_nothing_is_wrong(world: World) -> None:
+    asked = world.morning.booking(world.morning.conflicts[0].booking)
+    replayed = world.morning.without_code[0]
+    world.change(asked, start_at=0)
+    world.change(replayed, start_at=0)
+    result = world.audit()
+    assert reported(result) == {"wrong_time": 2}
+    assert (result.conflicts, result.replayed) == (2, 4)
+
+
+@pytest.mark.parametrize("seen", ["asked", "parked", "replayed", "held"])
+def test_a_morning_in_which_something_was_not_seen_is_not_complete(world: World, seen: str) -> None:
+    nothing: dict[str, Any] = {"asked": frozenset(), "parked": {}, "replayed": frozenset(), "held": 0}
+    world.seen = replace(world.seen, **{seen: nothing[seen]})
+    result = world.audit()
+    assert not result.complete
+
+
+# -- the booking platform, and the visits of the desk on both sides
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"datetime": "2026-03-03T03:00:00+00:00"}, id="start"),
+        pytest.param({"staff_id": 499}, id="vet"),
+        pytest.param({"seance_length": 60}, id="length"),
+        pytest.param({"service_ids": [700]}, id="service"),
+        pytest.param({"attendance": 9}, id="status"),
+        pytest.param({"deleted": True}, id="cancelled"),
+    ],
+)
+def test_a_booking_or_a_desk_visit_that_is_wrong_at_the_platform(world: World, change: dict[str, Any]) -> None:
+    world.booking.insert("staff", {"name": "Dr. Nobody"}, id=499)
+    world.booking.insert("service", {"title": "Nothing"}, id=700)
+    moved = "datetime" in change or "staff_id" in change
+    world.change_record(known(world.morning), **change)
+    visit = at_desk(world.morning, DeskCase.CARD)
+    # Nothing but its slot, or its reference, tells whose a record is.
+    world.change_record(visit, **change, **({"comment": visit.reference} if moved else {}))
+    assert reported(world.audit()) == {"wrong_time": 2}
+
+
+def test_a_desk_visit_that_did_not_follow_its_move(world: World) -> None:
+    visit = next(one for one in world.morning.visits if one.final != one.slot)
+    world.change_record(visit, datetime=visit.slot.start.isoformat(), staff_id=500 + visit.slot.vet.number)
+    result = world.audit()
+    assert reported(result) == {"wrong_time": 1}
+    assert result.findings[0].visit == visit.number
+
+
+def test_a_desk_visit_that_is_missing_or_doubled_at_the_platform(world: World) -> None:
+    lost, doubled = at_desk(world.morning, DeskCase.CARD), at_desk(world.morning, DeskCase.CARDLESS)
+    world.booking.delete("record", world.record(lost)["id"])
+    world.booking.insert("record", {name: value for name, value in world.record(doubled).items() if name != "id"})
+    result = world.audit()
+    assert reported(result) == {"lost": 1, "duplicated": 1}
+    assert {finding.visit for finding in result.findings} == {lost.number, doubled.number}
+
+
+def test_a_purged_visit_that_stands_on_one_side(world: World) -> None:
+    here, there = [visit for visit in world.morning.purged if visit.number % 2][:2]
+    world.change_record(here, deleted=False)
+    world.change(there, active=True)
+    assert reported(world.audit()) == {"wrong_time": 2}
+
+
+def test_a_desk_visit_on_another_card(world: World) -> None:
+    visit = at_desk(world.morning, DeskCase.CARD)
+    other = next(owner for owner in world.morning.clinic.owners if owner.online and owner.number != visit.card)
+    world.change_record(visit, client_id=CARDS_FROM + other.number)
+    result = world.audit()
+    assert reported(result) == {"wrong_owner": 1}
+    assert str(result.findings[0]).startswith(f"wrong_owner: desk visit {visit.number}: ")
+
+
+def test_a_partner_who_got_a_card_of_her_own(world: World) -> None:
+    visit = next(one for one in world.morning.visits if one.case is DeskCase.PARTNER and one.owner != one.card)
+    owner = world.morning.clinic.owner(visit.owner)
+    card = world.booking.insert("client", {"name": owner.given_name, "surname": "", "phone": owner.phones[0]})
+    if not visit.cancelled or visit.number % 2:
+        world.change_record(visit, client_id=card)
+    assert reported(world.audit())["duplicated"] == 2  # a phone on two cards, and a card too many
+
+
+def test_a_visit_of_an_owner_without_a_phone(world: World) -> None:
+    visit = at_desk(world.morning, DeskCase.PHONELESS)
+    world.change_record(visit, comment="")
+    assert reported(world.audit()) == {"wrong_owner": 1}
+    owner = world.morning.clinic.owner(visit.owner)
+    card = world.booking.insert("client", {"name": owner.family_name, "surname": "", "phone": "+440000000000"})
+    world.change_record(visit, client_id=card)
+    assert reported(world.audit()) == {"wrong_owner": 1, "duplicated": 1}
+
+
+def test_a_card_that_nobody_asked_for(world: World) -> None:
+    owner = next(
+        one
+        for one in world.morning.clinic.owners
+        if not one.online
+        and one.phones
+        and one.household is None
+        and all(one.phones[0] != booking.part.phone for booking in world.morning.bookings)
+        and all(one.number != visit.owner for visit in world.morning.visits)
+    )
+    world.card(f"{owner.given_name} {owner.family_name}", owner.phones[0])
+    assert reported(world.audit()) == {"duplicated": 1}
+
+
+def test_a_booking_that_was_put_on_another_card(world: World) -> None:
+    booking = known(world.morning)
+    other = next(owner for owner in world.morning.clinic.owners if owner.online)
+    world.change_record(booking, client_id=CARDS_FROM + other.number)
+    assert reported(world.audit()) == {"wrong_owner": 1}
+
+
+def test_a_block_that_went_over(world: World) -> None:
+    block = world.morning.block
+    assert block is not None
+    row = world.record(known(world.morning))
+    place = {"datetime": block.slot.start.isoformat(), "staff_id": 500 + block.slot.vet.number}
+    world.booking.insert("record", {**row, **place, "comment": ""})
+    result = world.audit()
+    assert reported(result) == {"duplicated": 1}
+    assert "calendar block" in result.findings[0].words
+
+
+def test_a_record_that_belongs_to_nobody(world: World) -> None:
+    row = world.record(known(world.morning))
+    world.booking.insert("record", {**row, "comment": "", "datetime": "2026-03-03T03:00:00+00:00"})
+    assert reported(world.audit()) == {"duplicated": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"start_at": 0}, {"wrong_time": 1}, id="time"),
+        pytest.param({"status_id": 9}, {"wrong_time": 1}, id="status"),
+        pytest.param({"contact_id": PLACEHOLDER}, {"wrong_owner": 1}, id="owner"),
+        pytest.param({"animal_id": PLACEHOLDER_PET}, {"wrong_owner": 1}, id="pet"),
+    ],
+)
+def test_a_desk_visit_that_was_changed_in_the_pims(
+    world: World, change: dict[str, Any], expected: dict[str, int]
+) -> None:
+    world.change(first_standing(world.morning), **change)
+    assert reported(world.audit()) == expected
+
+
+def test_a_desk_visit_that_is_gone_or_doubled_in_the_pims(world: World) -> None:
+    visit = first_standing(world.morning)
+    row = world.row(visit)
+    world.pims.insert("appointment", {name: value for name, value in row.items() if name != "id"})
+    assert reported(world.audit()) == {"duplicated": 1}
+    for one in world.pims.all("appointment"):
+        if visit.reference in one["description"]:
+            world.pims.delete("appointment", one["id"])
+    assert reported(world.audit()) == {"lost": 1}
+
+
+def first_standing(morning: Morning) -> Visit:
+    return next(visit for visit in morning.visits if not visit.cancelled)

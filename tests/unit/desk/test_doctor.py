@@ -49,6 +49,10 @@ def town(desk: Desk, booking: Simulator, pims: Simulator) -> Desk:
     config["sites"]["city"]["pims"]["codes"] = {
         name: {word: str(code) for word, code in codes.items()} for name, codes in ezyvet.CODE_LISTS.items()
     }
+    config["sites"]["city"]["booking"]["codes"] = {
+        "appointment_type": {word: f"7{code:02}" for word, code in ezyvet.CODE_LISTS["appointment_type"].items()},
+        "resource": {word: f"5{code:02}" for word, code in ezyvet.CODE_LISTS["resource"].items()},
+    }
     desk.save(config)
     return desk
 
@@ -133,6 +137,15 @@ def test_words_without_a_code_in_the_pims_are_named(town: Desk) -> None:
     assert line["mark"] == "WARN"
     assert "vet_9" in line["text"]
     assert "vet_1" not in line["text"]
+
+
+def test_words_without_a_code_at_the_booking_side_are_named(town: Desk) -> None:
+    config = town.config()
+    del config["sites"]["city"]["booking"]["codes"]["resource"]["vet_2"]
+    town.save(config)
+    line = checks(town, 0)["city", "codes of resource"]
+    assert line["mark"] == "WARN"
+    assert "PIMS side knows vet_2" in line["text"]
 
 
 def test_a_vendor_that_does_not_answer_does_not_hide_the_other(town: Desk, pims: Simulator) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import structlog
 import typer
 
 from tests.unit.desk.practice import Desk, Settled, receive
@@ -16,6 +18,13 @@ from vetbridge.ledger.rehearsals import PlannedChange
 from vetbridge.ledger.tables import Change, ChangeState
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """`replay` sends the log to its standard error, which is gone when the command has ended."""
+    yield
+    structlog.reset_defaults()
 
 
 def planned(state: str, code: str, visit_at: datetime | None = None) -> PlannedChange:

@@ -1,0 +1,166 @@
+"""`vetbridge replay`: lets failed changes be read and decided upon again, with today's mapping."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vetbridge.cli.changes import HIGHEST
+from vetbridge.cli.config import load_config
+from vetbridge.cli.moments import moment
+from vetbridge.cli.output import emit_json, say, talk
+from vetbridge.cli.plan import PATIENCE, change_lines
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, ledger_beside, must_know, told
+from vetbridge.cli.tables import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vetbridge.config.loader import Loaded
+    from vetbridge.config.models import Config
+    from vetbridge.desk.replay import Chosen, Replay
+
+LEFTOVERS = 4
+"""Exit code where not all that was asked for could be done."""
+
+
+def replay(
+    ctx: typer.Context,
+    numbers: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="ID...", help="Numbers of changes, however they ended.", min=1, max=HIGHEST),
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="All changes that failed with this code.")] = None,
+    account: Annotated[str | None, typer.Option(help="With --code: only of this account.")] = None,
+    site: Annotated[str | None, typer.Option(help="With --code: only of this site.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="T", help="With --code: only what moved since: 2h, '3d ago', 2026-11-21.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="With --code: at most so many, the oldest first.")
+    ] = 100,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would come of each, and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let changes that failed be read and decided upon again, once their cause is mended.
+
+    Each is rehearsed first. It is refused, with its reason, where its visit has begun, where it would fail again, and
+    where a newer change of the same record is there. The running VetBridge works on the others, else the next
+    `vetbridge sync`. Ends with 0 when all were replayed, 4 when some were refused, 2 for a number that nothing has.
+    """
+    if bool(numbers) == (code is not None):
+        raise typer.BadParameter("give the numbers of changes, or --code", param_hint="ID")
+    if numbers and any(each is not None for each in (account, site, since)):
+        raise typer.BadParameter("--account, --site and --since go with --code", param_hint="ID")
+    after = None if since is None else moment(since, datetime.now(UTC), "--since")
+    with told("replay", as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.cli.log import set_up  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.desk import replay as desk  # noqa: PLC0415
+
+        # Endings of a rehearsal would read as if they had happened.
+        set_up("warning", loaded.config.log.format)
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                must_know("replay", tx, loaded.config, site=site, account=account, as_json=as_json)
+                if numbers:
+                    chosen = desk.choose(tx, numbers)
+                else:
+                    chosen = desk.choose_failed(tx, code=code, account=account, site=site, since=after, limit=limit)
+            found, restart = _rehearsed(loaded, chosen)
+            if not plan:
+                with ledger.write() as tx:
+                    found = desk.carry_out(
+                        tx, found, only_failed=code is not None, old_mapping=lambda site: site in restart
+                    )
+    pid = _running(loaded)
+    if as_json:
+        data = {
+            "total": chosen.total,
+            **{str(result): sum(each.result == result for each in found) for result in desk.Result},
+            "replays": as_data(found),
+            "running": pid is not None,
+            "old_mapping": sorted(restart),
+        }
+        emit_json("replay", data, [_restart_words(site, pid) for site in sorted(restart)])
+    else:
+        _draw(found, chosen, loaded.config)
+        for text in _after(found, pid, restart):
+            for line in wrapped(text):
+                say(line)
+    raise typer.Exit(_exit_code(found))
+
+
+def _rehearsed(loaded: Loaded, chosen: Chosen) -> tuple[tuple[Replay, ...], set[str]]:
+    """What would come of each, and the sites of which the VetBridge that runs has another mapping."""
+    from vetbridge.daemon.rehearsal import rehearsed  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.desk import replay as desk  # noqa: PLC0415
+
+    wanted = [each.change for each in chosen.replays if each.result is not desk.Result.REFUSED]
+    if not wanted:
+        return chosen.replays, set()
+    with rehearsed(loaded) as rehearsal:
+        planned = rehearsal.replay(wanted, patience=PATIENCE, progress=talk)
+        noted = rehearsal.noted_mappings
+        differ = {site for site, mapping in rehearsal.program.mappings.items() if noted.get(site, mapping) != mapping}
+    found = desk.judge(chosen.replays, planned)
+    concerned = {each.site for each in found if each.result is not desk.Result.REFUSED}
+    return found, differ & concerned if _running(loaded) is not None else set()
+
+
+def _running(loaded: Loaded) -> int | None:
+    from vetbridge.daemon.lock import running  # noqa: PLC0415 - keeps --help quick
+
+    return running(loaded.config.ledger.path)
+
+
+def _draw(found: Sequence[Replay], chosen: Chosen, config: Config) -> None:
+    if not found:
+        say("No failed change fits.")
+        return
+    for each in found:
+        say(f"Change {each.change}: {_result(each)}")
+        if each.planned is not None and not each.reason:
+            for line in change_lines(each.planned, config):
+                say(f"    {line}")
+        elif each.words:
+            for line in wrapped(each.words, first="    ", margin="    "):
+                say(line)
+    say("")
+    if len(found) < chosen.total:
+        talk(f"{len(found)} of {chosen.total} looked at; give --limit to take more")
+
+
+def _result(each: Replay) -> str:
+    if each.new_change is not None:
+        return f"replayed as change {each.new_change}"
+    return "refused" if each.reason else "would be replayed"
+
+
+def _after(found: Sequence[Replay], pid: int | None, restart: set[str]) -> list[str]:
+    refused = sum(bool(each.reason) for each in found)
+    replayed = sum(each.new_change is not None for each in found)
+    if not replayed:
+        could = len(found) - refused
+        words = [f"{could} would be replayed, {refused} refused. Nothing was done."] if found else []
+    else:
+        works = "`vetbridge sync` works on them, or `vetbridge run`."
+        if pid is not None:
+            works = f"The running VetBridge (process {pid}) works on them now."
+        words = [f"{replayed} replayed, {refused} refused." + ("" if restart else f" {works}")]
+    return words + [_restart_words(site, pid) for site in sorted(restart)]
+
+
+def _restart_words(site: str, pid: int | None) -> str:
+    return (
+        f"The running VetBridge (process {pid}) still has the old mapping of site {site}: restart it, "
+        "and it works on them then."
+    )
+
+
+def _exit_code(found: Sequence[Replay]) -> int:
+    if any(each.reason == "unknown-change" for each in found):
+        return USAGE
+    return LEFTOVERS if any(each.reason for each in found) else 0
