@@ -113,6 +113,22 @@ def under_way(tx: Transaction, account: str, stamp: str) -> bool:
     return found is not None
 
 
+def made(tx: Transaction, record_id: int, kind: Kind, account: str) -> str | None:
+    """The id of what the work on a record has made of a kind at an account; the newest, None where it made none."""
+    return tx.session.exec(
+        select(Action.remote_id)
+        .where(
+            Action.record_id == record_id,
+            Action.kind == kind,
+            Action.account == account,
+            Action.operation == "create",
+            Action.state == ActionState.ANSWERED,
+        )
+        .order_by(col(Action.id).desc())
+        .limit(1)
+    ).first()
+
+
 def answered_operation(tx: Transaction, change_id: int, kind: Kind, account: str) -> str | None:
     """The last write of a kind that a change has done at an account; None where it has done none."""
     return tx.session.exec(

@@ -10,7 +10,7 @@ from vetbridge.core import notes
 from vetbridge.core.answers import Answer, Choice, asks_whose
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.records import Appointment, Client, Kind
-from vetbridge.ledger import changes, reviews
+from vetbridge.ledger import actions, changes, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Change, ChangeState, Link, Review
 from vetbridge.sync.comparing import wanted_fields
@@ -159,8 +159,8 @@ class Answerer:
             blocker = self._placer.cannot_create(here)
             if blocker:
                 raise Ask(blocker, "the owner cannot be made from this booking", dict(given.question))
-            client = self._placer.create_client(job, here, linked=False)
-            pet = self._placer.create_pet(job, here, client)
+            client = self._made(job) or self._placer.create_client(job, here, linked=False)
+            pet = self._placer.standing_pet(here, client) or self._placer.create_pet(job, here, client)
             return client.id or "", pet.id or ""
         client = self._fresh(given)
         if given.answer.pet_id is not None:
@@ -170,10 +170,20 @@ class Answerer:
             raise Ask("pet-not-named", "which pet is meant is not said", dict(given.question))
         return client.id or "", found.id or ""
 
-    def _fresh(self, given: Given) -> Client:
+    def _made(self, job: Job) -> Client | None:
+        """The client that an earlier try at this booking has made, while it stands."""
+        with self._ledger.read() as tx:
+            made = actions.made(tx, job.record_id, Kind.CLIENT, self._pair.pims.account)
+        client = None if made is None else self._client(made)
+        return client if client is not None and client.active else None
+
+    def _client(self, client_id: str) -> Client | None:
         end = self._pair.pims
-        native = end.connector.get(Kind.CLIENT, given.answer.client_id or "")
-        client = None if native is None else end.mapper.read(Kind.CLIENT, native)
+        native = end.connector.get(Kind.CLIENT, client_id)
+        return None if native is None else end.mapper.read(Kind.CLIENT, native)
+
+    def _fresh(self, given: Given) -> Client:
+        client = self._client(given.answer.client_id or "")
         if client is None or not client.active:
             raise Ask("client-inactive", "the client that was chosen is gone or inactive", dict(given.question))
         return client

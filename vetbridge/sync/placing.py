@@ -82,7 +82,7 @@ class Placer:
         """The booked pet among a client's, made where it is not there; the only one where the booking names none."""
         if (here.booked_pet or Pet()).name.strip():
             blocker = self._unfit_pet(here)
-            standing = self._standing_pet(here, client)
+            standing = self.standing_pet(here, client)
             return standing or (None if blocker else self._new_pet(job, here, client))
         living = [pet for pet in self._pets(client) if pet.active and not pet.deceased]
         return living[0] if len(living) == 1 else None
@@ -179,9 +179,9 @@ class Placer:
                 "pet-reserved",
                 "another booking with the same new pet is being written",
             )
-        return self._standing_pet(here, client) or self.create_pet(job, here, client)
+        return self.standing_pet(here, client) or self.create_pet(job, here, client)
 
-    def _standing_pet(self, here: Appointment, client: Client) -> Pet | None:
+    def standing_pet(self, here: Appointment, client: Client) -> Pet | None:
         """The living pet of a client that has just the booked name."""
         name = normalise.pet_name((here.booked_pet or Pet()).name)
         fitting = (

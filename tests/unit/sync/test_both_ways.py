@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
+from vetbridge.connector.interface import Receipt, Write
 from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.errors import OutcomeUnknown
 from vetbridge.core.records import Kind
 from vetbridge.ledger import links, reviews, worklist
 from vetbridge.testing.memory import MemorySide, memory_capabilities
@@ -324,6 +326,26 @@ def test_an_answer_that_it_is_somebody_new_makes_owner_and_pet_and_relinks(rig: 
     # The card of the booking side is by phone, and so may be John's: it is not taken for Igor's.
     with rig.ledger.read() as tx:
         assert links.of_pims(tx, "pims", Kind.CLIENT, igor["id"]) is None
+
+
+@pytest.mark.parametrize("lost", range(4))
+def test_a_new_owner_is_made_once_whichever_answer_of_the_pims_is_lost(rig: Rig, lost: int) -> None:
+    ambiguous(rig)
+    answer(rig, rig.questions()[0].id, Choice.NEW)
+    apply, writes = rig.pims.apply, iter(range(100))
+
+    def losing(write: Write) -> Receipt:
+        receipt = apply(write)
+        if next(writes) == lost:
+            raise OutcomeUnknown("memory: no answer came")
+        return receipt
+
+    rig.pims.apply = losing  # type: ignore[method-assign]
+    rig.run()
+    assert sum(row["name"]["family"] == "Stravinsky" for row in rig.pims.rows(Kind.CLIENT)) == 1
+    assert sum(row["name"] == "Firebird" for row in rig.pims.rows(Kind.PET)) == 1
+    assert "[VetBridge" not in visit(rig)["notes"]
+    assert rig.questions() == ()
 
 
 def test_an_answer_with_a_client_alone_finds_or_makes_the_booked_pet(rig: Rig) -> None:
