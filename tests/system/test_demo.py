@@ -17,6 +17,11 @@ KEYS = (
     "linkable",
     "created",
     "in_review",
+    "desk_visits",
+    "conflicts",
+    "resolved_in_place",
+    "replayed",
+    "fuse_held",
     "lost",
     "duplicated",
     "wrong_owner",
@@ -34,7 +39,7 @@ def test_a_short_morning_is_clean_and_can_be_kept(tmp_path: Path) -> None:
         [*command, "demo", "--json", "--bookings", "20", "--seed", "3", "--keep", str(folder)],
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -44,6 +49,9 @@ def test_a_short_morning_is_clean_and_can_be_kept(tmp_path: Path) -> None:
     assert numbers["bookings"] == numbers["written"] == 20
     assert numbers["linked"] + numbers["created"] + numbers["in_review"] == 20
     assert numbers["in_review"] >= 2
+    assert numbers["desk_visits"] > 6
+    assert [numbers[name] for name in ("conflicts", "resolved_in_place", "replayed")] == [3, 3, 5]
+    assert numbers["fuse_held"] > 0
     assert [numbers[name] for name in ("lost", "duplicated", "wrong_owner", "wrong_time", "notices")] == [0] * 5
 
     status = subprocess.run(

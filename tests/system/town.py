@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -21,6 +22,30 @@ from vetbridge.testing.simkit import Row, Simulator
 HOOK_SECRET = "a-hook-secret-of-the-tests"
 LEDGER_KEY = "a-ledger-key-of-the-tests-0123456789"
 WAIT_LIMIT = 60.0
+BY_CLIENT, BY_CLINIC = 2, 3
+"""The PIMS's numbers of who cancelled."""
+
+WEBHOOKS_ONLY: dict[str, Any] = {
+    "accounts": {
+        "altegio": {"poll": 3600},
+        "ezyvet": {"hook_secret": {"file": "hook.secret.secret"}},
+    },
+    "timings": {"pims_refresh": 3600},
+}
+"""Changes of the config with which hints come by webhook; polls run at the start, and then hardly ever."""
+POLLS_ONLY: dict[str, Any] = {"accounts": {"altegio": {"poll": 1}}, "timings": {"pims_refresh": 1}}
+"""Changes of the config with which hints come by polls; no webhook address is set at any vendor."""
+
+
+class Seen(NamedTuple):
+    """A visit as one side's store holds it, in words that both sides share."""
+
+    start: int
+    """Unix seconds."""
+    vet: int
+    service: int
+    stands: bool
+    """Neither cancelled nor deleted."""
 
 
 class Town:
@@ -34,6 +59,11 @@ class Town:
         self.config_path = folder / "config.yaml"
         self.ledger_path = folder / "vetbridge.db"
         self._slots = 0
+
+    @property
+    def desk(self) -> Desk:
+        """Staff of the practice."""
+        return Desk(self)
 
     def write_config(self, **changes: Any) -> Path:
         """Writes the config; ``changes`` replace top-level keys, dictionaries are merged."""
@@ -81,7 +111,8 @@ class Town:
                         "client_id": self.pims.credentials["client_id"],
                         "client_secret": {"file": "ezyvet.client_secret.secret"},
                         "site_uid": self.pims.credentials["site_uid"],
-                        "cancellation_reason": 1,
+                        "cancellation_reasons": {"client": BY_CLIENT, "clinic": BY_CLINIC},
+                        "block_types": [str(ezyvet.BLOCK_TYPE)],
                         "new_pet": {"sex_id": "5"},
                     },
                 },
@@ -138,8 +169,9 @@ class Town:
         start: datetime | None = None,
         service: int = 1,
         vet: int = 1,
+        remind: int = 0,
     ) -> tuple[int, str]:
-        """Books through the widget; returns the record's id and its hash."""
+        """Books through the widget; returns the record's id and its hash. ``remind``: hours before, by SMS."""
         moment = start or self.slot()
         answer = self.altegio(
             "POST",
@@ -149,6 +181,7 @@ class Town:
                 "fullname": fullname,
                 "email": email,
                 "comment": comment,
+                "notify_by_sms": remind,
                 "appointments": [
                     {
                         "id": 1,
@@ -185,6 +218,24 @@ class Town:
         """The owner cancels the booking."""
         self.altegio("DELETE", f"/user/records/{record}/{record_hash}", None)
 
+    def set_attendance(self, record: int, attendance: int) -> None:
+        """Staff of the booking side set how a visit stands: 2 confirmed, 1 came, 0 waiting, -1 did not come."""
+        row = self.altegio("GET", f"/record/{{location}}/{record}", None)["data"]
+        names = ("staff_id", "client", "datetime", "seance_length", "comment", "custom_fields", "api_id")
+        body = {name: row[name] for name in names} | {"services": [{"id": each["id"]} for each in row["services"]]}
+        self.altegio(
+            "PUT", f"/record/{{location}}/{record}", {**body, "attendance": attendance, "save_if_busy": True}
+        )
+
+    def send_webhooks_to(self, door: str) -> None:
+        """Sets where both vendors post their webhooks."""
+        self.altegio(
+            "POST",
+            "/hooks_settings/{location}",
+            {"urls": [f"{door}/hooks/altegio/{HOOK_SECRET}"], "active": 1, "record": 1, "client": 1},
+        )
+        self.desk.control("/webhooks", {"urls": [f"{door}/hooks/ezyvet/{HOOK_SECRET}"]})
+
     def altegio(self, method: str, path: str, body: Any, *, user: bool = True) -> Any:
         """One call at the booking simulator; ``{location}`` in the path is filled in."""
         credentials = self.booking.credentials
@@ -202,6 +253,57 @@ class Town:
         """The visits in the PIMS."""
         rows = [dict(row) for row in self.pims.store.all("appointment")]
         return [row for row in rows if active is None or row["active"] is active]
+
+    def visit(self, number: int) -> Row:
+        """One visit in the PIMS."""
+        return self.pims.store.get("appointment", number) or {}
+
+    def record(self, number: int) -> Row:
+        """One record at the booking side."""
+        return self.booking.store.get("record", number) or {}
+
+    def booked(self) -> list[Seen]:
+        """Everything in the booking side's diary, in order."""
+        return sorted(
+            Seen(
+                start=row["_start"],
+                vet=row["staff_id"] - altegio.STAFF_FROM + 1,
+                service=row["service_ids"][0] - altegio.SERVICE_FROM + 1,
+                stands=not row["deleted"],
+            )
+            for row in self.booking.store.all("record")
+        )
+
+    def standing(self) -> list[Seen]:
+        """Everything in the PIMS's diary but calendar blocks, in order."""
+        vets = {number: member.number for member in STAFF for number in [ezyvet.CODE_LISTS["resource"][member.code]]}
+        services = {ezyvet.CODE_LISTS["appointment_type"][each.code]: each.number for each in SERVICES}
+        return sorted(
+            Seen(
+                start=row["start_at"],
+                vet=vets[row["resources"][0]["id"]],
+                service=services[row["type_id"]],
+                stands=row["active"],
+            )
+            for row in self.visits()
+            if row["type_id"] != ezyvet.BLOCK_TYPE
+        )
+
+    def notices(self) -> int:
+        """Messages to owners that writes of staff and of VetBridge would have caused."""
+        return int(self.booking.counts()["notices"]) + int(self.pims.counts()["notices"])
+
+    def quiet(self) -> bool:
+        """No webhook is under way, and VetBridge has nothing left to work on."""
+        waiting = [side.counts()["webhooks"]["waiting"] for side in (self.booking, self.pims)]
+        return not any(waiting) and self.ledger("SELECT count(*) FROM change WHERE settled_at IS NULL") == [(0,)]
+
+    def ledger(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a query of the ledger finds; nothing where there is no ledger yet."""
+        if not self.ledger_path.exists():
+            return []
+        with closing(sqlite3.connect(self.ledger_path)) as database:
+            return database.execute(query, values).fetchall()
 
     def contact_id(self, owner: Owner) -> int:
         """The id of an owner's contact in the PIMS."""
@@ -222,6 +324,90 @@ class Town:
             and any(not pet.deceased for pet in owner.pets)
         ]
         return fitting[number]
+
+
+class Desk:
+    """The front desk: staff who work in the PIMS over the vendor's API, and its control door for what that lacks."""
+
+    def __init__(self, place: Town) -> None:
+        self._place = place
+
+    def make(
+        self,
+        contact: int,
+        animal: int,
+        start: datetime,
+        *,
+        service: int = 1,
+        vet: int = 1,
+        notes: str = "",
+        **fields: Any,
+    ) -> int:
+        """Makes a visit; returns its id."""
+        body = {
+            "start_at": int(start.timestamp()),
+            "duration": SERVICES[service - 1].minutes * 60,
+            "type_id": ezyvet.CODE_LISTS["appointment_type"][SERVICES[service - 1].code],
+            "status_id": ezyvet.CODE_LISTS["status"]["booked"],
+            "contact_id": contact,
+            "animal_id": animal,
+            "description": notes,
+            "resources": [{"id": ezyvet.CODE_LISTS["resource"][STAFF[vet - 1].code]}],
+            **fields,
+        }
+        return int(self._api("POST", "/v2/appointment", body)["items"][0]["appointment"]["id"])
+
+    def make_for(self, owner: Owner, start: datetime, **changes: Any) -> int:
+        """Makes a visit for an owner and its first living pet."""
+        pet = next(pet for pet in owner.pets if not pet.deceased)
+        return self.make(ezyvet.FIRST_CONTACT + owner.number, ezyvet.FIRST_ANIMAL + pet.number, start, **changes)
+
+    def move(self, visit: int, start: datetime) -> None:
+        """Moves a visit."""
+        self._change(visit, start_at=int(start.timestamp()))
+
+    def set_status(self, visit: int, word: str) -> None:
+        """Sets a visit's status, by VetBridge's word for it."""
+        self._change(visit, status_id=ezyvet.CODE_LISTS["status"][word])
+
+    def note(self, visit: int, line: str) -> None:
+        """Writes a line below a visit's notes."""
+        self._change(visit, description=f"{self._place.visit(visit)['description']}\n{line}")
+
+    def cancel(self, visit: int, words: str = "the vet is ill") -> None:
+        """Cancels a visit on the clinic's part."""
+        self._change(visit, cancel=True, cancellation_reason=BY_CLINIC, cancellation_reason_text=words)
+
+    def put_on(self, visit: int, contact: int, animal: int) -> None:
+        """Gives a visit to a client and pet by hand, which no fault of the API hinders."""
+        self.edit("appointment", visit, contact_id=contact, animal_id=animal)
+
+    def register(self, contact: int, name: str) -> int:
+        """A new animal of a contact; returns its id."""
+        sex = ezyvet.CODE_LISTS["sex"]["unknown"]
+        body = {"contact_id": contact, "name": name, "species_id": ezyvet.CODE_LISTS["species"]["dog"], "sex_id": sex}
+        return int(self._api("POST", "/v1/animal", body)["items"][0]["animal"]["id"])
+
+    def edit(self, kind: str, number: int, **values: Any) -> None:
+        """Sets fields of a contact, an animal or a visit as they are given."""
+        self.control("/edit", {"kind": kind, "id": number, "set": values})
+
+    def purge(self, visit: int) -> None:
+        """A visit is gone without a trace."""
+        self.control("/purge", {"kind": "appointment", "id": visit})
+
+    def control(self, path: str, body: Any) -> Any:
+        """One call at the PIMS simulator's control door."""
+        return call("POST", f"{self._place.pims.control_url}{path}", body)
+
+    def _change(self, visit: int, **values: Any) -> None:
+        self._api("PATCH", f"/v2/appointment/{visit}", values, {"Content-Type": ezyvet.MERGE_PATCH})
+
+    def _api(self, method: str, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+        pims = self._place.pims
+        asked = {"grant_type": "client_credentials", "scope": "write-appointment,write-animal"}
+        token = call("POST", f"{pims.base_url}/v1/oauth/access_token", {**pims.credentials, **asked})["access_token"]
+        return call(method, f"{pims.base_url}{path}", body, {"Authorization": f"Bearer {token}", **(headers or {})})
 
 
 def call(method: str, url: str, body: Any, headers: dict[str, str] | None = None) -> Any:
@@ -245,6 +431,15 @@ def until(condition: Callable[[], Any], what: str, limit: float = WAIT_LIMIT) ->
             return found
         pause.wait(0.05)
     raise AssertionError(f"waited {limit:.0f} s in vain: {what}")
+
+
+def soon(shown: Callable[[], Any], wanted: Any, limit: float = WAIT_LIMIT) -> None:
+    """Waits until what is shown is what is wanted; fails with both when it does not come."""
+    pause = threading.Event()
+    deadline = datetime.now(UTC) + timedelta(seconds=limit)
+    while shown() != wanted and datetime.now(UTC) < deadline:
+        pause.wait(0.05)
+    assert shown() == wanted
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from vetbridge.connector.clock import Clock
@@ -26,7 +26,7 @@ from vetbridge.sync.following import (
     Follower,
     Steer,
 )
-from vetbridge.sync.job import Ending, Job, PutOff
+from vetbridge.sync.job import Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placement, Placer
@@ -54,8 +54,8 @@ class Appointments:
         self._answerer = Answerer(pair, ledger, self._keeper, self._placer, self._relinker)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
-    def work(self, job: Job, enter: Callable[[Job, str], None]) -> Ending:
-        """Works on one change. ``enter(job, lane)`` takes the lane of the client that the read has shown."""
+    def work(self, job: Job, enter: Enter) -> Ending:
+        """Works on one change, in the lane of the client that the read has shown."""
         here = self._read(job)
         self._point("read")
         if here is not None and here.client_id is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from vetbridge.sync.answering import LINKED, ON_WORK_LIST, Answerer, Given, give
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, stamp_of, standing_fields
 from vetbridge.sync.following import KEPT, Steer
-from vetbridge.sync.job import Ask, Ending, Job, PutOff
+from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placer, shown_candidates
@@ -61,8 +60,8 @@ class DeskVisits:
         placer = Placer(pair, ledger, clock, timings, self._to_pims, self._keeper)
         self._answerer = Answerer(pair, ledger, self._keeper, placer, self._relinker)
 
-    def work(self, job: Job, enter: Callable[[Job, str], None]) -> Ending:
-        """Works on one change. ``enter(job, lane)`` takes the lane of the client that the read has shown."""
+    def work(self, job: Job, enter: Enter) -> Ending:
+        """Works on one change, in the lane of the client that the read has shown."""
         end = self._pair.pims
         native = end.connector.get(Kind.APPOINTMENT, job.remote_id)
         with self._ledger.read() as tx:
@@ -89,7 +88,7 @@ class DeskVisits:
             return CARRIED  # by an earlier try, whose answer was lost
         self._await_own_write(there)
         given = given_answer(self._ledger, job)
-        ending = self._unlinked(job, there, given)
+        ending = self._unlinked(job, there, given, enter)
         self._mind_questions(job, ending, given)
         return ending
 
@@ -118,7 +117,7 @@ class DeskVisits:
                 "VetBridge is just writing this visit itself",
             )
 
-    def _unlinked(self, job: Job, there: Appointment, given: Given | None) -> Ending:
+    def _unlinked(self, job: Job, there: Appointment, given: Given | None, enter: Enter) -> Ending:
         """A visit that the booking side does not have yet."""
         steer = given.steer if given else Steer()
         if steer.keep:
@@ -137,7 +136,7 @@ class DeskVisits:
             self._relinker.confirmed(job, why="a read shows the visit on its owner")
         if not self._bookable(there):
             return self._nothing("no-counterpart", "the booking side has no code for this vet, room or service")
-        self._carry(job, there, steer)
+        self._carry(job, there, steer, enter)
         return LINKED if given is not None and given.answer.choice in (Choice.LINK, Choice.NEW) else CARRIED
 
     def _begun(self, job: Job, there: Appointment) -> Ending:
@@ -151,7 +150,7 @@ class DeskVisits:
 
     # -- to the booking side
 
-    def _carry(self, job: Job, there: Appointment, steer: Steer) -> None:
+    def _carry(self, job: Job, there: Appointment, steer: Steer, enter: Enter) -> None:
         client, pet = self._people(there)
         able = self._pair.booking.connector.capabilities.of(Kind.APPOINTMENT)
         card_id = None if client is None else self._cards.card_of(job, client)
@@ -161,7 +160,11 @@ class DeskVisits:
                 "the booking side takes no visit without a client, and this owner cannot be one there",
                 {"pims": there},
             )
-        pet_id = None if card_id is None or pet is None else self._cards.pet_on(job, card_id, pet)
+        pet_id = None
+        if card_id is not None and pet is not None:
+            # A couple shares one client there, which a side may write whole with its pets: one at a time.
+            enter(job, changes.client_lane(self._pair.booking.account, card_id))
+            pet_id = self._cards.pet_on(job, card_id, pet)
         stamp = self._stamp(job)
         fields: dict[str, Any] = {
             "client_id": card_id,

@@ -191,7 +191,7 @@ class Engine:
         if account != pair.pims.account:
             if kind is Kind.APPOINTMENT:
                 return workers.bookings.work(job, self._enter)
-            return workers.people.work(job, kind)
+            return workers.people.work(job, kind, self._enter)
         if kind is not Kind.APPOINTMENT:
             return workers.refresher.one(kind, job.remote_id)
         return self._desk_visit(job, pair)

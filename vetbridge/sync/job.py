@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,10 @@ class Job:
     """The content that was read, as ``vetbridge.sync.comparing.digest`` tells it."""
     version: str | None = None
     """The side's own version of what was read."""
+
+
+Enter = Callable[[Job, str], None]
+"""Takes one more lane for a job; raises ``PutOff`` where another job holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

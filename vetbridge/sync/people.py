@@ -19,7 +19,7 @@ from vetbridge.ledger.tables import Change, ChangeState, Link
 from vetbridge.sync.answering import given_answer, mark_applied
 from vetbridge.sync.comparing import client_fields, pet_fields
 from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
-from vetbridge.sync.job import Ask, Ending, Job
+from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.writing import Point, Step, Writer
@@ -44,8 +44,11 @@ class People:
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
 
-    def work(self, job: Job, kind: Kind) -> Ending:
-        """Works on one booking-side client or pet."""
+    def work(self, job: Job, kind: Kind, enter: Enter) -> Ending:
+        """Works on one booking-side client or pet.
+
+        It holds the lane of that client: a side may keep a client and its pets in one record, which is written whole.
+        """
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
         with self._ledger.read() as tx:
@@ -57,6 +60,8 @@ class People:
                 message=f"a {kind} of the booking side is carried over with its next visit",
             )
         here = self._read(self._pair.booking, kind, link.booking_id)
+        owner = here.client_id if isinstance(here, Pet) else link.booking_id
+        enter(job, changes.client_lane(self._pair.booking.account, owner or link.booking_id))
         there = self._read(self._pair.pims, kind, link.pims_id)
         if here is None or there is None:
             with self._ledger.write() as tx:
