@@ -39,9 +39,9 @@ def demo(
     Two simulators and the daemon run as processes of their own: bookings come in at Altegio, the front desk makes and
     changes visits in ezyVet, VetBridge keeps both in agreement, and a receptionist answers with VetBridge's own
     commands. Webhooks are doubled and overtake each other, the PIMS does not answer for 20 seconds, a service is not
-    mapped at first, both sides change one visit, and many visits are cancelled at once. The simulators run with limits
-    off. Ends with 0 when nothing was lost, doubled, put on the wrong owner or at the wrong time on either side, and
-    nobody got a message (bookings that wait for a person are expected), else with 4.
+    mapped at first, both sides change one visit, and many visits are cancelled at once. The simulators run with
+    limits off. Ends with 0 when nothing was lost, doubled, put on the wrong owner or at the wrong time on either
+    side, and nobody got a message (bookings that wait for a person are expected), else with 4.
     """
     from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.demo.live import view  # noqa: PLC0415
@@ -105,7 +105,7 @@ def _told_to_end() -> Iterator[None]:
 
 def _report(played: Played) -> str:
     from vetbridge.cli.tables import add, drawn, plain_table  # noqa: PLC0415 - keeps --help quick
-    from vetbridge.demo.audit import Place, Wrong  # noqa: PLC0415
+    from vetbridge.demo.findings import Place, Wrong  # noqa: PLC0415
 
     audit = played.audit
     table = plain_table("case", "bookings", "linked", "created", "in review", "wrong")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,7 @@ class Service:
             # A tick that was missed is made up for by the next one: the ledger knows what is due.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
+        self._stopping = False
         self._clock.add_listener(_troubled, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
 
     def start(self) -> None:
@@ -56,6 +57,7 @@ class Service:
 
     def stop(self) -> bool:
         """Ends: nothing new begins, attempts in flight finish. False where one had to be left behind."""
+        self._stopping = True
         self._clock.shutdown(wait=False)
         return self.dispatcher.stop(STOP_PATIENCE)
 
@@ -81,12 +83,20 @@ class Service:
         self._rounds.sweep(site)
         self.dispatcher.wake()
 
-    def _every(self, seconds: float, work: Any, what: str, *, begin: float = 0.0) -> None:
+    def _tick(self, work: Callable[[str], None], what: str) -> None:
+        """One round. One that falls over is named by its error's type alone: the text may hold personal values."""
+        try:
+            work(what)
+        except Exception as error:
+            if not self._stopping:  # what a stop cuts off is no trouble
+                log.error("round.bug", round=work.__name__, of=what, error=type(error).__name__)
+
+    def _every(self, seconds: float, work: Callable[[str], None], what: str, *, begin: float = 0.0) -> None:
         self._clock.add_job(
-            work,
+            self._tick,
             "interval",
             seconds=seconds,
-            args=[what],
+            args=[work, what],
             id=f"{work.__name__}:{what}",
             next_run_time=datetime.now(UTC) + timedelta(seconds=begin),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -12,13 +13,19 @@ from vetbridge.demo.failure import DemoFailed
 
 TIMEOUT = 10.0
 """Seconds for one request to this machine."""
+_IN_TROUBLE = 500
+"""From this status on an answer says nothing about what was done."""
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Never through a proxy: everything that is asked stands on this machine."""
 
 
+class NoAnswer(DemoFailed):
+    """Nothing came back, or only that the server is in trouble: whoever asked tries again later."""
+
+
 def ask(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-    """The answer's JSON, None where it is empty. Raises ``DemoFailed`` for anything but a success."""
+    """The answer's JSON, None where it is empty. Raises ``DemoFailed`` for a refusal, else ``NoAnswer``."""
     sent = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - an address of this machine, made by the demo itself
         url, data=sent, method=method, headers={"Content-Type": "application/json", **(headers or {})}
@@ -28,9 +35,10 @@ def ask(method: str, url: str, body: Any = None, headers: Mapping[str, str] | No
             content = answer.read()
         return json.loads(content) if content.strip() else None
     except urllib.error.HTTPError as error:
-        raise DemoFailed(f"{method} {_path(url)} was answered {error.code}") from None
-    except (OSError, ValueError) as error:
-        raise DemoFailed(f"{method} {_path(url)} got no answer ({type(error).__name__})") from None
+        failure = NoAnswer if error.code >= _IN_TROUBLE else DemoFailed
+        raise failure(f"{method} {_path(url)} was answered {error.code}") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NoAnswer(f"{method} {_path(url)} got no answer ({type(error).__name__})") from None
 
 
 def _path(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Who books in a played morning: people of the clinic and strangers, each with the truth about them."""
+"""Who books and who calls in a played morning: people of the clinic and strangers, each with the truth about them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import difflib
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from vetbridge.demo.draws import Draws
-from vetbridge.demo.story import Case, Part
+from vetbridge.demo.story import Case, DeskCase, Part
 from vetbridge.testing import names
 from vetbridge.testing.clinic import Clinic, Owner, PetSeed, email_for, phone_for
+
+T = TypeVar("T")
 
 LONG_COMMENT = 3000
 """Characters of the longest comment of a morning."""
@@ -20,6 +23,19 @@ _SHORTEST_MISSPELT = 5
 _UNLIKE = 0.5
 """Up to this similarity two names are surely different."""
 _SLIPS = {"a": "e", "e": "a", "i": "y", "y": "i", "o": "u", "u": "o", "s": "z", "c": "k", "k": "c"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody for whom the front desk makes a visit in the PIMS: numbers of the clinic's records.
+
+    ``card``: the owner whose card at the booking platform the visit belongs on; None where there is none yet.
+    """
+
+    case: DeskCase
+    owner: int
+    pet: int
+    card: int | None = None
 
 
 class Casting:
@@ -36,6 +52,23 @@ class Casting:
                 self._holders[contact].add(owner.number)
         self._alone = [owner for owner in draws.shuffled(clinic.owners) if self._is_alone(owner)]
         """Active owners whose every contact is theirs alone, in the order in which they are dealt."""
+        self._phoneless = [owner for owner in draws.shuffled(clinic.owners) if _is_phoneless(owner)]
+        self._couples = draws.shuffled(_couples(clinic))
+        """Couples on two records with one phone, in the order in which they are dealt."""
+
+    def call(self, case: DeskCase, count: int) -> list[Caller]:
+        """``count`` callers of a case, at least: partners come as couples.
+
+        Raises ``ValueError`` where the clinic has too few such people.
+        """
+        dealers: dict[DeskCase, Callable[[], Iterator[list[Caller]]]] = {
+            DeskCase.CARD: lambda: self._carded(DeskCase.CARD),
+            DeskCase.CARDLESS: self._cardless,
+            DeskCase.PHONELESS: self._phoneless_callers,
+            DeskCase.PARTNER: self._partners,
+            DeskCase.PURGED: lambda: self._carded(DeskCase.PURGED),
+        }
+        return [caller for group in self._dealt(case.value, dealers[case](), count) for caller in group]
 
     def cast(self, case: Case, count: int) -> list[list[Part]]:
         """``count`` bookings of a case, at least, in groups that belong together: a group is played in its order.
@@ -51,16 +84,19 @@ class Casting:
             Case.MISSPELT: self._misspelt,
             Case.AMBIGUOUS: self._ambiguous,
         }
-        dealer = dealers[case]()
-        groups: list[list[Part]] = []
+        groups = self._dealt(case.value, dealers[case](), count)
+        return [[replace(part, linkable=self._linkable(part)) for part in group] for group in groups]
+
+    def _dealt(self, case: str, dealer: Iterator[list[T]], count: int) -> list[list[T]]:
+        groups: list[list[T]] = []
         while sum(map(len, groups)) < count:
             group = next(dealer, None)
             if group is None:
                 raise ValueError(
                     f"a clinic of {len(self._clinic.owners)} clients is too small for this morning "
-                    f"({case.value}); take more clients, or fewer bookings"
+                    f"({case}); take more clients, or fewer bookings"
                 )
-            groups.append([replace(part, linkable=self._linkable(part)) for part in group])
+            groups.append(group)
         return groups
 
     # -- the cases
@@ -100,13 +136,10 @@ class Casting:
 
     def _households(self) -> Iterator[list[Part]]:
         """Couples on two records with one phone; of every third couple both book."""
-        couples: dict[int, list[Owner]] = defaultdict(list)
-        for owner in self._clinic.owners:
-            if owner.household is not None and owner.active and _living(owner):
-                couples[owner.household].append(owner)
-        whole = [couple for couple in couples.values() if len(couple) == 2]
-        for number, couple in enumerate(self._draws.shuffled(whole)):
-            partners = self._draws.shuffled(couple)
+        for number in itertools.count():
+            if not self._couples:
+                return
+            partners = self._draws.shuffled(self._couples.pop())
             yield [
                 self._played_by(one, self._living_pet(one), Case.HOUSEHOLD, "one of a couple with one phone")
                 for one in partners[: 2 if number % 3 == 2 else 1]
@@ -156,6 +189,30 @@ class Casting:
         pet_name = self._unlike(names.PET_NAMES, [pet.name for pet in owner.pets])
         part = self._stranger(given, family, pet_name, Case.AMBIGUOUS, "a stranger with a known owner's phone")
         return replace(part, phone=owner.phones[0])
+
+    # -- who calls the front desk
+
+    def _carded(self, case: DeskCase) -> Iterator[list[Caller]]:
+        for owner in self._owners(lambda one: one.online and _living(one)):
+            yield [Caller(case, owner.number, self._living_pet(owner).number, owner.number)]
+
+    def _cardless(self) -> Iterator[list[Caller]]:
+        for owner in self._owners(lambda one: not one.online and _living(one)):
+            yield [Caller(DeskCase.CARDLESS, owner.number, self._living_pet(owner).number)]
+
+    def _phoneless_callers(self) -> Iterator[list[Caller]]:
+        for owner in self._phoneless:
+            yield [Caller(DeskCase.PHONELESS, owner.number, self._living_pet(owner).number)]
+
+    def _partners(self) -> Iterator[list[Caller]]:
+        """Couples of whom one has a card at the platform, which is both's there: a phone stands on one card only."""
+        while (place := next((n for n, couple in enumerate(self._couples) if _one_card(couple)), None)) is not None:
+            couple = self._couples.pop(place)
+            holder = next(owner for owner in couple if owner.online)
+            yield [
+                Caller(DeskCase.PARTNER, owner.number, self._living_pet(owner).number, holder.number)
+                for owner in couple
+            ]
 
     # -- people
 
@@ -250,6 +307,23 @@ def _contacts(owner: Owner) -> list[str]:
 
 def _living(owner: Owner) -> list[PetSeed]:
     return [pet for pet in owner.pets if not pet.deceased]
+
+
+def _is_phoneless(owner: Owner) -> bool:
+    return owner.active and not owner.phones and owner.duplicate_of is None and bool(_living(owner))
+
+
+def _couples(clinic: Clinic) -> list[list[Owner]]:
+    """Couples of whom both are active and have a living pet."""
+    couples: dict[int, list[Owner]] = defaultdict(list)
+    for owner in clinic.owners:
+        if owner.household is not None and owner.active and _living(owner):
+            couples[owner.household].append(owner)
+    return [couple for couple in couples.values() if len(couple) == 2]
+
+
+def _one_card(couple: Sequence[Owner]) -> bool:
+    return sum(owner.online for owner in couple) == 1
 
 
 def _may_be_misspelt(owner: Owner) -> bool:

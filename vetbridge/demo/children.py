@@ -1,4 +1,4 @@
-"""Child processes of the demo: started, watched, and never left behind."""
+"""Child processes of the demo: started, watched, asked, and never left behind."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Child:
         self.name = name
         self._log = log
         self._lines: queue.Queue[str] = queue.Queue()
+        self._said: str | None = None
         # All that a child asks stands on this machine, so a proxy must not come between.
         environment = {**os.environ, "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         with log.open("ab") as errors:
@@ -62,6 +63,15 @@ class Child:
         if code is not None:
             raise DemoFailed(f"{self.name} ended by itself (exit code {code}).\n{self.last_words()}")
 
+    def done(self) -> tuple[int, str] | None:
+        """The exit code and all that the child said, once it has ended by itself; None before."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        if self._said is None:
+            self._said = "".join(iter(self._lines.get, ""))
+        return code, self._said
+
     def last_words(self) -> str:
         """The end of the child's log."""
         try:
@@ -70,9 +80,13 @@ class Child:
             lines = []
         return "\n".join([f"Its log, {self._log}, ends with:", *(f"  {line[:400]}" for line in lines[-LAST_LINES:])])
 
+    def ask_to_end(self) -> None:
+        """Asks the child to end, and does not wait for it."""
+        self._process.terminate()
+
     def stop(self, patience: float) -> bool:
         """Asks the child to end, and kills it after ``patience`` seconds. Whether it ended in good order."""
-        self._process.terminate()
+        self.ask_to_end()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:

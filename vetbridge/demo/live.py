@@ -19,12 +19,22 @@ from rich.text import Text
 from vetbridge.demo.story import Actor, Deed, Step
 
 OPENS, CLOSES = 8 * 60, 12 * 60
-"""The morning runs from eight to noon, in minutes of the day."""
+"""The morning goes from eight to noon, in minutes of the day."""
 LINE_EVERY = 5.0
 """Seconds between two plain lines about the numbers."""
 _EVENTS_SHOWN = 5
-_DEEDS = {Deed.BOOK: "books online", Deed.MOVE: "moves", Deed.CANCEL: "cancels"}
-_ACTORS = {Actor.OWNER: "an owner", Actor.DESK: "the front desk"}
+_DEEDS = {
+    Deed.BOOK: "books online",
+    Deed.MOVE: "moves",
+    Deed.CANCEL: "cancels",
+    Deed.STATUS: "marks as",
+    Deed.NOTE: "writes into the notes",
+}
+_ACTORS = {
+    Actor.OWNER: "an owner",
+    Actor.DESK: "the front desk",
+    Actor.PRACTICE: "the front desk, in the PIMS,",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,8 @@ class Picture:
     """How long it is played."""
     made: int = 0
     total: int = 0
+    desk: int = 0
+    """Visits that the front desk has made in the PIMS."""
     in_pims: int = 0
     waiting: int = 0
     in_review: int = 0
@@ -48,8 +60,8 @@ class Picture:
 
     @property
     def clock(self) -> str:
-        """The time in the played clinic."""
-        part = min(1.0, self.elapsed / self.seconds)
+        """The time in the played clinic; what is settled after the morning is settled after noon."""
+        part = self.elapsed / self.seconds
         return "{:02d}:{:02d}".format(*divmod(int(OPENS + part * (CLOSES - OPENS)), 60))
 
 
@@ -61,6 +73,9 @@ class View(AbstractContextManager["View"], Protocol):
 
     def event(self, clock: str, step: Step) -> None:
         """A step of the script was played."""
+
+    def happens(self, clock: str, words: str) -> None:
+        """Something happens that there is not much of."""
 
     def show(self, picture: Picture) -> None:
         """The numbers of now."""
@@ -80,6 +95,10 @@ class PlainView:
 
     def event(self, clock: str, step: Step) -> None:
         """Single steps are too many for plain lines."""
+
+    def happens(self, clock: str, words: str) -> None:
+        """One line."""
+        self.say(f"{clock}  {words}")
 
     def show(self, picture: Picture) -> None:
         """A line every few seconds, and when the PIMS falls silent or comes back."""
@@ -114,7 +133,11 @@ class LiveView:
 
     def event(self, clock: str, step: Step) -> None:
         """The newest steps stand in the picture."""
-        self._events = [*self._events, _words(clock, step)][-_EVENTS_SHOWN:]
+        self.happens(clock, _words(step))
+
+    def happens(self, clock: str, words: str) -> None:
+        """Stands among the newest steps."""
+        self._events = [*self._events, f"{clock}  {words}"][-_EVENTS_SHOWN:]
 
     def show(self, picture: Picture) -> None:
         """Draws the picture."""
@@ -133,6 +156,7 @@ class LiveView:
         numbers = Table.grid(padding=(0, 2))
         for name, value, style in (
             ("bookings made", f"{picture.made} of {picture.total}", "bold"),
+            ("made by telephone", str(picture.desk), "bold"),
             ("in the PIMS", str(picture.in_pims), "bold green"),
             ("for a person", str(picture.in_review), "bold yellow"),
             ("still waiting", str(picture.waiting), "bold cyan"),
@@ -170,10 +194,14 @@ def view(*, as_json: bool) -> View:
 def _numbers(picture: Picture) -> str:
     failed = f", {picture.failed} failed" if picture.failed else ""
     return (
-        f"{picture.made} of {picture.total} bookings made, {picture.in_pims} in the PIMS, "
-        f"{picture.in_review} for a person, {picture.waiting} waiting{failed}"
+        f"{picture.made} of {picture.total} bookings made, {picture.desk} by telephone, "
+        f"{picture.in_pims} in the PIMS, {picture.in_review} for a person, {picture.waiting} waiting{failed}"
     )
 
 
-def _words(clock: str, step: Step) -> str:
-    return f"{clock}  {_ACTORS[step.by]} {_DEEDS[step.deed]} (booking {step.booking})"
+def _words(step: Step) -> str:
+    if step.visit and step.deed is Deed.BOOK:
+        return f"the front desk makes a visit in the PIMS (desk visit {step.visit})"
+    subject = f"desk visit {step.visit}" if step.visit else f"booking {step.booking}"
+    status = f" {step.status.value.replace('_', ' ')}" if step.status else ""
+    return f"{_ACTORS[step.by]} {_DEEDS[step.deed]}{status} ({subject})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from vetbridge.demo.asking import ask
@@ -12,6 +14,8 @@ from vetbridge.testing.clinic import Clinic
 ACCEPT = "application/vnd.api.v2+json"
 _FLAGS = ("active", "record", "client")
 """Which events are posted (altegio.md, section 5)."""
+_PAGE = 200
+"""Records of one page, the most there may be (altegio.md, section 4)."""
 
 
 class Platform:
@@ -44,6 +48,24 @@ class Platform:
             self._cancel(booking, step.by)
         elif step.slot is not None:
             self._move(booking, step.by, step.slot)
+
+    def booking_of(self, record: str) -> int | None:
+        """The number of the booking with this record id, None where the script has none."""
+        return next((number for number, (id_, _) in self._records.items() if str(id_) == record), None)
+
+    def standing(self, slots: Collection[Slot]) -> int:
+        """How many of these slots hold a visit that is not cancelled."""
+        wanted = {(self.staff[slot.vet.code], slot.start) for slot in slots}
+        first, last = (str(pick(slot.start.date() for slot in slots)) for pick in (min, max))
+        found = 0
+        page = 1
+        while True:
+            query = f"start_date={first}&end_date={last}&count={_PAGE}&page={page}"
+            rows = self._data("GET", f"/records/{self._location}?{query}")
+            found += sum((row["staff_id"], datetime.fromisoformat(row["datetime"])) in wanted for row in rows)
+            if len(rows) < _PAGE:
+                return found
+            page += 1
 
     def _book(self, booking: Booking) -> None:
         part = booking.part

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from vetbridge.testing.clinic import Clinic
+from vetbridge.demo.story import Morning
+from vetbridge.testing.clinic import Service
 
 BOOKING_ACCOUNT = "altegio-demo"
 PIMS_ACCOUNT = "ezyvet-demo"
@@ -23,7 +24,8 @@ TIMINGS: Mapping[str, float] = {
     "retry_first": 1,
     "retry_longest": 4,
     "request_timeout": 2,
-    "pims_refresh": 5,
+    "pims_refresh": 3,
+    "sweep": 60,
 }
 """Shorter than in a clinic, so that nobody waits in front of a demo; the demo says so."""
 POLL = 2
@@ -70,8 +72,12 @@ def free_port() -> int:
         return port
 
 
-def write_config(stage: Stage, clinic: Clinic, sides: Sides) -> str:
-    """Writes the secrets and the config into the folder; returns the address for the platform's webhooks."""
+def write_config(stage: Stage, morning: Morning, sides: Sides) -> str:
+    """Writes the secrets and the config into the folder; returns the address for the platform's webhooks.
+
+    One service has no code on the PIMS's side, as if somebody had forgotten it; ``mend_config`` writes it in.
+    """
+    clinic = morning.clinic
     keep = _Secrets(stage.folder)
     hook_secret = secrets.token_urlsafe(24)
     port = free_port()
@@ -91,6 +97,7 @@ def write_config(stage: Stage, clinic: Clinic, sides: Sides) -> str:
             },
             PIMS_ACCOUNT: {
                 "connector": "ezyvet",
+                "poll": POLL,
                 "limit_scale": _LIMIT_SCALE,
                 "options": _pims_options(sides.pims, keep),
             },
@@ -107,13 +114,26 @@ def write_config(stage: Stage, clinic: Clinic, sides: Sides) -> str:
                         "resource": {word: str(number) for word, number in sides.staff.items()},
                     },
                 },
-                "pims": {"account": PIMS_ACCOUNT, **_pims_codes()},
+                "pims": {"account": PIMS_ACCOUNT, **_pims_codes(without=morning.unmapped)},
+                "fuse": morning.fuse,
             }
         },
     }
+    _write(stage, config)
+    return f"http://127.0.0.1:{port}/hooks/{BOOKING_ACCOUNT}/{hook_secret}"
+
+
+def mend_config(stage: Stage, service: Service) -> None:
+    """Writes the code of the service into the config that was forgotten there."""
+    config = yaml.safe_load(stage.config.read_text(encoding="utf-8"))
+    types = config["sites"][SITE]["pims"]["codes"]["appointment_type"]
+    types[service.code] = _pims_codes()["codes"]["appointment_type"][service.code]
+    _write(stage, config)
+
+
+def _write(stage: Stage, config: Mapping[str, Any]) -> None:
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     stage.config.write_text(f"# Made by `vetbridge demo`; it points at the two simulators.\n{text}", encoding="utf-8")
-    return f"http://127.0.0.1:{port}/hooks/{BOOKING_ACCOUNT}/{hook_secret}"
 
 
 def _booking_options(ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
@@ -136,17 +156,19 @@ def _pims_options(ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
         "site_uid": given["site_uid"],
         "cancellation_reason": 1,
         "new_pet": {"sex_id": _sex_unknown()},
+        "block_types": [_block_type()],
     }
 
 
-def _pims_codes() -> dict[str, Any]:
+def _pims_codes(*, without: Service | None = None) -> dict[str, Any]:
     """The ids that the simulated site's lists and its placeholder have."""
     from connectors.ezyvet import simulator  # noqa: PLC0415 - only needed once the demo runs
 
+    codes = {name: {word: str(code) for word, code in codes.items()} for name, codes in simulator.CODE_LISTS.items()}
+    if without is not None:
+        del codes["appointment_type"][without.code]
     return {
-        "codes": {
-            name: {word: str(code) for word, code in codes.items()} for name, codes in simulator.CODE_LISTS.items()
-        },
+        "codes": codes,
         "placeholder": {"client": str(simulator.PLACEHOLDER_CONTACT), "pet": str(simulator.PLACEHOLDER_ANIMAL)},
     }
 
@@ -155,6 +177,12 @@ def _sex_unknown() -> str:
     from connectors.ezyvet import simulator  # noqa: PLC0415 - only needed once the demo runs
 
     return str(simulator.CODE_LISTS["sex"]["unknown"])
+
+
+def _block_type() -> str:
+    from connectors.ezyvet import simulator  # noqa: PLC0415 - only needed once the demo runs
+
+    return str(simulator.BLOCK_TYPE)
 
 
 class _Secrets:

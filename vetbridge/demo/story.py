@@ -1,8 +1,9 @@
-"""What a played morning is made of: bookings with their truth, and the steps in which they are played."""
+"""What a played morning is made of: bookings and desk visits with their truth, and the steps that are played."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,19 +22,54 @@ class Case(StrEnum):
     AMBIGUOUS = "truly ambiguous"
 
 
+class DeskCase(StrEnum):
+    """Why a visit that the front desk makes in the PIMS is in the script."""
+
+    CARD = "known, with a card"
+    CARDLESS = "known, no card yet"
+    PHONELESS = "known, no phone"
+    PARTNER = "couple, one card"
+    PURGED = "made for the purge"
+
+
 class Deed(StrEnum):
-    """What somebody does at the booking platform."""
+    """What somebody does."""
 
     BOOK = "book"
     MOVE = "move"
     CANCEL = "cancel"
+    STATUS = "status"
+    """Confirms a visit, or says that it has begun, is over, or that nobody came."""
+    NOTE = "note"
+    """Writes a line of its own into a visit's notes."""
 
 
 class Actor(StrEnum):
-    """Who does it: the owner in the booking widget, or the front desk in the platform's calendar."""
+    """Who does it, and where."""
 
     OWNER = "owner"
+    """The owner, in the platform's booking widget."""
     DESK = "desk"
+    """The front desk, in the platform's calendar."""
+    PRACTICE = "practice"
+    """The front desk, in the PIMS."""
+
+
+class Status(StrEnum):
+    """Where a visit stands that is not cancelled."""
+
+    BOOKED = "booked"
+    CONFIRMED = "confirmed"
+    ARRIVED = "arrived"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
+
+
+class Right(StrEnum):
+    """Which side is right where both changed the same visit, as the receptionist says it."""
+
+    BOOKING = "booking"
+    PIMS = "pims"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +125,136 @@ class Booking:
     final: Slot
     """The slot at the end of the morning."""
     cancelled: bool = False
+    status: Status = Status.BOOKED
+    line: str = ""
+    """What the desk writes into the visit's notes in the PIMS; nobody but the desk may take it out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A visit that the front desk makes in the PIMS, for an owner on the phone, with what is true at the end."""
+
+    number: int
+    reference: str
+    """Stands in the visit's notes in the PIMS."""
+    case: DeskCase
+    owner: int
+    """Number of the clinic's record that it is made on."""
+    pet: int
+    card: int | None = None
+    """Number of the owner whose card at the platform it belongs on; None: a card is made, or there is none."""
+    service: Service
+    slot: Slot
+    final: Slot
+    slots: tuple[Slot, ...]
+    """All slots that it ever has; nobody else ever has one of them."""
+    cancelled: bool = False
+    status: Status = Status.BOOKED
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A calendar block in the PIMS: time that nobody can book, and no visit."""
+
+    reference: str
+    slot: Slot
+    minutes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happens ``at`` so many seconds after the morning's begin. ``slot`` is where a move goes."""
+    """Something that happens ``at`` so many seconds after the morning's begin, to a booking or to a desk visit."""
 
     at: float
     deed: Deed
     booking: int
+    """Number of the booking; 0 where the step is about a desk visit."""
     by: Actor
     slot: Slot | None = None
+    """Where a move goes."""
+    visit: int = 0
+    status: Status | None = None
+    """What a visit's status becomes."""
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What the receptionist knows about an ambiguous booking. ``owner``: number of the clinic's record; None: new."""
+
+    booking: int
+    owner: int | None
+    then: Step
+    """What happens to the visit once it is on its owner; its time does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides change one visit while VetBridge is paused, and the receptionist says which one is right."""
+
+    steps: tuple[Step, ...]
+    """Their times do not count."""
+    right: Right
+
+    @property
+    def booking(self) -> int:
+        """Number of the booking."""
+        return self.steps[0].booking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Morning:
-    """The whole script. ``bookings[n - 1]`` is the booking with number n; ``steps`` are in the order of time."""
+    """The whole script. ``bookings[n - 1]`` is the booking with number n, ``visits`` likewise."""
 
     seed: int
     clinic: Clinic
     bookings: tuple[Booking, ...]
     steps: tuple[Step, ...]
+    """In the order of time."""
     seconds: float
     """How long the morning is played."""
     outage_at: float
     """When the PIMS stops answering, in seconds after the begin."""
+    visits: tuple[Visit, ...] = ()
+    block: Block | None = None
+    answers: tuple[Answer, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    unmapped: Service
+    """The service that the config does not know at first."""
+    fuse: int
+    """How many visits VetBridge may cancel, move or overwrite in an hour: what the morning takes, and a few more."""
 
     def booking(self, number: int) -> Booking:
         """The booking with this number."""
         return self.bookings[number - 1]
+
+    def visit(self, number: int) -> Visit:
+        """The desk visit with this number."""
+        return self.visits[number - 1]
+
+    def of(self, step: Step) -> Booking | Visit:
+        """The booking or the desk visit that a step is about."""
+        return self.visit(step.visit) if step.visit else self.booking(step.booking)
+
+    @property
+    def without_code(self) -> tuple[Booking, ...]:
+        """The bookings of the service that the config does not know at first."""
+        return tuple(one for one in self.bookings if one.service == self.unmapped)
+
+    @property
+    def purged(self) -> tuple[Visit, ...]:
+        """The desk visits that are all cancelled at once at the end."""
+        return tuple(one for one in self.visits if one.case is DeskCase.PURGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the people of the morning saw while it was played; nothing at the end of it shows that it was once so."""
+
+    parked: Mapping[int, int] = field(default_factory=dict)
+    """Bookings that stood on the placeholder when they were answered: number, and id of the appointment."""
+    asked: frozenset[int] = frozenset()
+    """Bookings about which VetBridge asked which side is right, and was answered."""
+    replayed: frozenset[int] = frozenset()
+    """Bookings that had failed and stood nowhere in the PIMS when they were replayed."""
+    held: int = 0
+    """Cancellations that the fuse held back: the visits still stood at the platform."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 from pathlib import Path
 
 import pytest
 
-from vetbridge.demo.asking import ask
+from vetbridge import __version__
+from vetbridge.demo.asking import NoAnswer, ask
 from vetbridge.demo.children import Child, Children
 from vetbridge.demo.failure import DemoFailed
 
@@ -48,6 +50,24 @@ def test_a_child_that_does_not_start_is_told_with_its_last_words(tmp_path: Path)
         child = children.start("the simulator", ["simulate", "nobody"], tmp_path / "child.log")
         with pytest.raises(DemoFailed, match=r"(?s)the simulator did not start.*nobody"):
             child.ready(PATIENCE)
+
+
+def test_a_command_is_done_with_its_code_and_all_that_it_said(tmp_path: Path) -> None:
+    with Children() as children:
+        child = children.start("a command", ["--version"], tmp_path / "child.log")
+        ends = time.monotonic() + PATIENCE
+        while child.done() is None:
+            assert time.monotonic() < ends
+        assert child.done() == (0, f"vetbridge {__version__}\n")
+
+
+def test_whoever_is_in_trouble_is_told_from_whoever_refuses(tmp_path: Path) -> None:
+    with Children() as children:
+        child = children.start("the simulator", SIMULATE, tmp_path / "child.log")
+        ready = child.ready(PATIENCE)
+        ask("POST", f"{ready['control_url']}/outage", {"seconds": 60})
+        with pytest.raises(NoAnswer, match="was answered 503"):
+            ask("GET", f"{ready['base_url']}/v1/contact")
 
 
 def test_a_refusal_names_the_address_and_no_body(tmp_path: Path) -> None:

@@ -16,20 +16,28 @@ from typer.testing import CliRunner
 
 from vetbridge.cli.demo import demo
 from vetbridge.demo import run
-from vetbridge.demo.audit import Audit, Finding, Place, Wrong
+from vetbridge.demo.audit import Audit
 from vetbridge.demo.failure import DemoFailed
+from vetbridge.demo.findings import Finding, Place, Wrong
 from vetbridge.demo.live import LiveView, Picture, PlainView
 from vetbridge.demo.run import Played
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.story import Actor, Deed, Step
+from vetbridge.demo.story import Actor, Deed, Seen, Status, Step
 from vetbridge.testing.clinic import make_clinic
 
 app = typer.Typer()
 app.command()(demo)
 
 MORNING = plan_morning(make_clinic(2, 2000), 2, 20, today=date(2026, 3, 2))
-CLEAN = Audit(MORNING, (Place.LINKED,) * 20, frozenset(), ())
-WRONG = replace(CLEAN, findings=(Finding(Wrong.OWNER, 3, "appointment 9: it is another owner's"),))
+SEEN = Seen(parked={1: 41}, asked=frozenset({2}), replayed=frozenset({3, 4}), held=5)
+CLEAN = Audit(MORNING, (Place.LINKED,) * 20, frozenset(), (), SEEN, in_place=frozenset({1}))
+WRONG = replace(
+    CLEAN,
+    findings=(
+        Finding(Wrong.OWNER, 3, "appointment 9: it is another owner's"),
+        Finding(Wrong.LOST, 0, "the booking platform does not hold it", visit=7),
+    ),
+)
 
 
 @pytest.fixture
@@ -54,6 +62,8 @@ def test_json_is_one_line_and_nothing_else(ends: list[Any]) -> None:
     numbers = json.loads(result.stdout)
     assert result.stdout.count("\n") == 1
     assert (numbers["bookings"], numbers["linked"], numbers["seconds"]) == (20, 20, 12.3)
+    seen = [numbers[name] for name in ("conflicts", "resolved_in_place", "replayed", "fuse_held")]
+    assert seen == [1, 1, 2, 5]
 
 
 def test_a_clean_audit_is_told_in_words(ends: list[Any]) -> None:
@@ -62,6 +72,12 @@ def test_a_clean_audit_is_told_in_words(ends: list[Any]) -> None:
     assert result.exit_code == 0
     assert "The audit found nothing wrong:" in result.stdout
     assert "limits off" in result.stdout
+    assert "Conflicts answered, and both sides agree: 1." in result.stdout
+    assert "the very same visit linked: 1." in result.stdout
+    assert "Failures replayed, each over once: 2." in result.stdout
+    assert "held back until they were allowed: 5." in result.stdout
+    assert "couple, one card" in result.stdout
+    assert "NOT ALL HAPPENED" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
@@ -71,6 +87,16 @@ def test_a_finding_ends_with_4_and_is_named(ends: list[Any]) -> None:
     assert result.exit_code == 4
     assert json.loads(result.stdout)["wrong_owner"] == 1
     assert "wrong_owner: booking 3: appointment 9: it is another owner's" in result.stderr
+    assert "lost: desk visit 7: the booking platform does not hold it" in result.stderr
+
+
+@pytest.mark.parametrize("missing", [{"asked": frozenset()}, {"replayed": frozenset()}, {"held": 0}])
+def test_a_clean_morning_in_which_not_all_happened_ends_with_4(ends: list[Any], missing: dict[str, Any]) -> None:
+    ends.append(replace(CLEAN, seen=replace(SEEN, **missing)))
+    result = CliRunner().invoke(app, [])
+    assert result.exit_code == 4
+    assert "The audit found nothing wrong:" in result.stdout
+    assert "NOT ALL HAPPENED THAT THE MORNING IS TO SHOW" in result.stdout
 
 
 def test_a_demo_that_cannot_be_played_ends_with_1(ends: list[Any]) -> None:
@@ -106,11 +132,13 @@ def test_a_folder_that_holds_something_is_not_used(ends: list[Any], tmp_path: Pa
 def test_plain_lines_tell_the_numbers_and_the_outage() -> None:
     stream = io.StringIO()
     with PlainView(stream) as view:
-        view.show(Picture(elapsed=20, seconds=40, made=7, total=20, in_pims=5, waiting=2, in_review=1))
+        view.show(Picture(elapsed=20, seconds=40, made=7, total=20, desk=3, in_pims=5, waiting=2, in_review=1))
+        view.happens("10:01", "the receptionist says whose booking 4 is")
         view.show(Picture(elapsed=21, seconds=40, made=8, total=20, outage=19.0))
         view.show(Picture(elapsed=39, seconds=40, made=20, total=20))
     assert stream.getvalue().splitlines() == [
-        "10:00  7 of 20 bookings made, 5 in the PIMS, 1 for a person, 2 waiting",
+        "10:00  7 of 20 bookings made, 3 by telephone, 5 in the PIMS, 1 for a person, 2 waiting",
+        "10:01  the receptionist says whose booking 4 is",
         "10:06  the PIMS does not answer any more",
         "11:54  the PIMS answers again",
     ]
@@ -120,6 +148,9 @@ def test_the_live_picture_shows_what_happens() -> None:
     stream = io.StringIO()
     view = LiveView(Console(file=stream, width=80, force_terminal=True))
     view.event("09:30", Step(1.0, Deed.MOVE, 17, Actor.DESK))
+    view.event("09:31", Step(1.0, Deed.BOOK, 0, Actor.PRACTICE, visit=4))
+    view.event("09:32", Step(1.0, Deed.STATUS, 0, Actor.PRACTICE, visit=4, status=Status.NO_SHOW))
+    view.happens("09:33", "the fuse holds 5 cancellations back")
     with view:
         view.show(Picture(elapsed=15, seconds=40, made=9, total=20, failed=2, outage=11.0, accounts={"a": "paused"}))
     drawn = stream.getvalue()
@@ -129,5 +160,8 @@ def test_the_live_picture_shows_what_happens() -> None:
         "does not answer (back in 11 s)",
         "paused",
         "the front desk moves (booking 17)",
+        "the front desk makes a visit in the PIMS (desk visit 4)",
+        "the front desk, in the PIMS, marks as no show (desk visit 4)",
+        "the fuse holds 5 cancellations back",
     ):
         assert words in drawn

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from vetbridge.connector.configured import read_config
-from vetbridge.demo.stage import BOOKING_ACCOUNT, Sides, Stage, write_config
+from vetbridge.demo.script import plan_morning
+from vetbridge.demo.stage import BOOKING_ACCOUNT, PIMS_ACCOUNT, SITE, Sides, Stage, mend_config, write_config
 from vetbridge.testing.clinic import make_clinic
+
+MORNING = plan_morning(make_clinic(1, 2000), 1, 20, today=date(2026, 3, 2))
 
 SECRETS = {"partner_token": "partner-s3cret", "user_token": "user-s3cret", "client_secret": "client-s3cret"}
 
@@ -22,7 +26,7 @@ def stage(tmp_path: Path) -> Stage:
 
 @pytest.fixture
 def hooks(stage: Stage) -> str:
-    clinic = make_clinic(1, 5)
+    clinic = MORNING.clinic
     booking = {
         "base_url": "http://127.0.0.1:1/api/v1",
         "credentials": {"location_id": "101001", **{n: SECRETS[n] for n in ("partner_token", "user_token")}},
@@ -38,7 +42,7 @@ def hooks(stage: Stage) -> str:
     }
     staff = {member.code: 500 + member.number for member in clinic.staff}
     services = {service.code: 700 + service.number for service in clinic.services}
-    return write_config(stage, clinic, Sides(booking, pims, staff, services))
+    return write_config(stage, MORNING, Sides(booking, pims, staff, services))
 
 
 def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
@@ -48,6 +52,26 @@ def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
     assert account.hook_secret is not None
     door = loaded.config.door
     assert hooks == f"http://{door.host}:{door.port}/hooks/{BOOKING_ACCOUNT}/{account.hook_secret.reveal()}"
+
+
+def test_one_service_has_no_code_until_the_config_is_mended(stage: Stage, hooks: str) -> None:
+    before = read_config(stage.config).config
+    types = before.sites[SITE].pims.codes["appointment_type"]
+    assert types.keys() == {service.code for service in MORNING.clinic.services} - {MORNING.unmapped.code}
+    assert before.sites[SITE].booking.codes["appointment_type"].keys() > types.keys()
+    mend_config(stage, MORNING.unmapped)
+    loaded = read_config(stage.config)
+    assert [str(problem) for problem in (*loaded.warnings, *loaded.check_secrets())] == []
+    after = loaded.config.sites[SITE].pims.codes["appointment_type"]
+    assert after.keys() == {service.code for service in MORNING.clinic.services}
+    assert {word: after[word] for word in types} == dict(types)
+    assert loaded.config.accounts == before.accounts
+
+
+def test_the_fuse_fits_the_morning_and_blocks_are_named(stage: Stage, hooks: str) -> None:
+    config = read_config(stage.config).config
+    assert config.sites[SITE].fuse == MORNING.fuse
+    assert config.accounts[PIMS_ACCOUNT].options.block_types == ("39",)
 
 
 def test_no_secret_stands_in_the_config(stage: Stage, hooks: str) -> None:
@@ -76,6 +100,6 @@ def test_two_demos_have_keys_of_their_own(tmp_path: Path) -> None:
                 **dict.fromkeys(("location_id", "partner_id", "client_id", "site_uid"), "1"),
             },
         }
-        write_config(stage, make_clinic(1, 5), Sides(given, given, {"vet_1": 1}, {"checkup": 1}))
+        write_config(stage, MORNING, Sides(given, given, {"vet_1": 1}, {"checkup": 1}))
         keys.add((stage.folder / "secrets" / "ledger.key").read_text(encoding="utf-8"))
     assert len(keys) == 2

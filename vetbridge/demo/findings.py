@@ -1,0 +1,93 @@
+"""What the audit finds, and how it compares the texts of two systems."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vetbridge.demo.story import Booking, Visit
+from vetbridge.testing.simkit import Row, Store
+
+_COUNTRY_DIGITS = 10
+"""That many last digits of a phone number are compared, however it is written."""
+
+
+class Place(StrEnum):
+    """Where a booking stands at the end."""
+
+    LINKED = "linked"
+    """On an owner whom the clinic knew."""
+    CREATED = "created"
+    """On an owner who was made for it."""
+    IN_REVIEW = "in review"
+    """On the placeholder."""
+    LOST = "lost"
+
+
+class Wrong(StrEnum):
+    """What must not happen, on either side."""
+
+    LOST = "lost"
+    DUPLICATED = "duplicated"
+    OWNER = "wrong_owner"
+    TIME = "wrong_time"
+    NOTICE = "notices"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with a booking or a desk visit, by its number; both are 0 where it belongs to none.
+
+    ``words`` hold no personal data.
+    """
+
+    wrong: Wrong
+    booking: int
+    words: str
+    visit: int = 0
+
+    def __str__(self) -> str:
+        whose = f"booking {self.booking}: " if self.booking else f"desk visit {self.visit}: " if self.visit else ""
+        return f"{self.wrong.value}: {whose}{self.words}"
+
+
+class Findings:
+    """Collects what is wrong."""
+
+    def __init__(self) -> None:
+        self.all: list[Finding] = []
+
+    def found(self, wrong: Wrong, subject: Booking | Visit | None, words: str) -> None:
+        """One more."""
+        booking = subject.number if isinstance(subject, Booking) else 0
+        visit = subject.number if isinstance(subject, Visit) else 0
+        self.all.append(Finding(wrong, booking, words, visit))
+
+
+def by_id(store: Store, kind: str) -> dict[int, Row]:
+    """All rows of a kind."""
+    return {row["id"]: row for row in store.all(kind)}
+
+
+def made(rows: Mapping[int, Row]) -> Iterator[Row]:
+    """The rows that were not there when the morning began."""
+    return (row for row in rows.values() if "_seed" not in row and not row.get("_placeholder"))
+
+
+def digits(text: str) -> str:
+    """The digits of a text."""
+    return re.sub(r"[^0-9]", "", text)
+
+
+def phone(text: str) -> str:
+    """What is compared of a phone number."""
+    return digits(text)[-_COUNTRY_DIGITS:]
+
+
+def folded(text: str) -> str:
+    """Letters and digits alone, without accents and case."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in apart if letter.isalnum())

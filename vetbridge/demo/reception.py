@@ -1,0 +1,333 @@
+"""What the receptionist does in a played morning: answers, pauses, mends and replays, with VetBridge's own commands.
+
+Each scene is a generator that goes on whenever it is resumed, so that owners and desks go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from vetbridge.connector.clock import Clock
+from vetbridge.demo.asking import NoAnswer
+from vetbridge.demo.children import Children
+from vetbridge.demo.failure import DemoFailed
+from vetbridge.demo.platform import Platform
+from vetbridge.demo.practice import NotThere, Practice
+from vetbridge.demo.stage import BOOKING_ACCOUNT, SITE, Stage, mend_config
+from vetbridge.demo.story import Actor, Answer, Deed, Morning, Seen, Step
+
+T = TypeVar("T")
+Scene = Generator[None, None, T]
+"""Something that takes a while, a little at each resumption; returns what came of it."""
+
+PATIENCE = 150.0
+"""Seconds that anything may take that has to happen; then the scene is given up."""
+LONG_REST = 12.0
+"""Seconds without anything under way, some polls long."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the same thing."""
+BY = "reception"
+"""Who answers."""
+
+
+class Late(Exception):
+    """What a scene waited for did not happen. The text says what; it holds no personal data."""
+
+
+class House(Protocol):
+    """What a scene needs of the morning that goes on around it."""
+
+    def played(self, number: int) -> bool:
+        """Whether all that the script has for a booking was done."""
+
+    def failed(self) -> set[str]:
+        """Record ids of the bookings that failed because a code is missing."""
+
+    def asked(self) -> set[str]:
+        """Record ids of the bookings about which there is an open question."""
+
+    def held(self) -> int:
+        """How many changes the fuse holds back."""
+
+    def open(self) -> int:
+        """How many changes are open."""
+
+    def stop(self) -> Scene[None]:
+        """Stops VetBridge."""
+
+    def start(self) -> Scene[None]:
+        """Starts VetBridge again."""
+
+    def happens(self, words: str) -> None:
+        """Tells who looks on."""
+
+
+class Commands:
+    """VetBridge's commands, each a process of its own."""
+
+    def __init__(self, children: Children, stage: Stage) -> None:
+        self._children = children
+        self._stage = stage
+
+    def run(self, *arguments: str, fine: Collection[int] = (0,)) -> Scene[Any]:
+        """One command; returns the data of its JSON. Raises ``DemoFailed`` where it ends otherwise than ``fine``."""
+        name = f"vetbridge {' '.join(arguments)}"
+        log = self._stage.log("commands")
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {name}\n")
+        child = self._children.start(name, ["--config", str(self._stage.config), *arguments, "--json"], log)
+        while (done := child.done()) is None:
+            yield
+        self._children.stop(child, 1.0)
+        code, said = done
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{said}(exit code {code})\n")
+        try:
+            data = json.loads(said)["data"]
+        except (ValueError, TypeError, KeyError):
+            raise DemoFailed(
+                f"{name} did not answer with its data (exit code {code}).\n{child.last_words()}"
+            ) from None
+        if code not in fine:
+            raise DemoFailed(f"{name} ended with {code}.\n{child.last_words()}")
+        return data
+
+
+class _Rest:
+    """Tells when nothing has been under way for a while, so that nothing more is to be expected."""
+
+    def __init__(self, house: House, clock: Clock) -> None:
+        self._house = house
+        self._clock = clock
+        self._since: float | None = None
+
+    def is_long(self) -> bool:
+        """Whether nothing has been open at all looks for so long."""
+        if self._house.open():
+            self._since = None
+        elif self._since is None:
+            self._since = self._clock.steady()
+        return self._since is not None and self._clock.steady() - self._since > LONG_REST
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What was seen so far."""
+
+    parked: dict[int, int] = field(default_factory=dict)
+    asked: set[int] = field(default_factory=set)
+    replayed: set[int] = field(default_factory=set)
+    held: int = 0
+
+
+class Reception:
+    """The receptionist of one morning."""
+
+    def __init__(
+        self,
+        morning: Morning,
+        stage: Stage,
+        platform: Platform,
+        practice: Practice,
+        commands: Commands,
+        house: House,
+        clock: Clock,
+    ) -> None:
+        self._morning = morning
+        self._stage = stage
+        self._platform = platform
+        self._practice = practice
+        self._commands = commands
+        self._house = house
+        self._clock = clock
+        self._notes = _Notes()
+
+    @property
+    def seen(self) -> Seen:
+        """What was seen so far."""
+        notes = self._notes
+        return Seen(
+            parked=dict(notes.parked),
+            asked=frozenset(notes.asked),
+            replayed=frozenset(notes.replayed),
+            held=notes.held,
+        )
+
+    # -- scenes
+
+    def blocking(self) -> Scene[None]:
+        """The desk blocks a vet's time in the calendar of the PIMS."""
+        block = self._morning.block
+        if block is not None:
+            yield from self._done(lambda: self._practice.block(block), "the desk blocks a time")
+
+    def answering(self) -> Scene[None]:
+        """Answers some of the ambiguous bookings; then their owners and the desk change them."""
+        answers = self._morning.answers
+        yield from self._until(lambda: all(self._is_parked(each) for each in answers), "ambiguous visits are parked")
+        items = yield from self._items([each.booking for each in answers], "the ambiguous bookings are in review")
+        answered = ("--by", BY, "--no-wait")
+        if len(items) < len(answers):
+            raise Late("VetBridge asks about every ambiguous booking")
+        for each in answers:
+            self._notes.parked[each.booking] = yield from self._until(
+                partial(self._practice.parked, self._morning.booking(each.booking)), "a visit is on the placeholder"
+            )
+            item = str(items[each.booking]["id"])
+            if each.owner is None:
+                self._house.happens(f"the receptionist says that booking {each.booking} is by a new owner")
+                yield from self._commands.run("review", "new", item, *answered)
+            else:
+                self._house.happens(f"the receptionist says whose booking {each.booking} is")
+                client = self._practice.contact(each.owner)
+                pet = "booked"  # the one of that name, made as it is not there: the owner's others are dead
+                yield from self._commands.run("review", "link", item, "--client", client, "--pet", pet, *answered)
+        for each in answers:
+            yield from self._until(partial(self._is_linked, each), "an answered visit is on its owner")
+            yield from self._act(each.then)
+
+    def mending(self) -> Scene[None]:
+        """Both sides change the same visits while VetBridge is paused; a code that was missing is added."""
+        conflicts = self._morning.conflicts
+        forgotten = {one.number for one in self._morning.without_code}
+        yield from self._until(lambda: self._failed() >= forgotten, "bookings without a code have failed")
+        for each in conflicts:
+            booking = self._morning.booking(each.booking)
+            yield from self._until(partial(self._practice.holds, booking), "the visits stand in the PIMS")
+        absent = yield from self._absent(forgotten)
+        self._house.happens(f"VetBridge is paused; both sides change {len(conflicts)} visits that both have")
+        yield from self._commands.run("pause", SITE, "--by", BY)
+        for conflict in conflicts:
+            for step in conflict.steps:
+                yield from self._act(step)
+        self._house.happens("VetBridge is stopped, and the missing code is added to its config")
+        yield from self._house.stop()
+        mend_config(self._stage, self._morning.unmapped)
+        yield from self._house.start()
+        self._house.happens("VetBridge runs again, and is resumed")
+        yield from self._commands.run("resume", SITE)
+        yield from self._replay(absent)
+        items = yield from self._items([each.booking for each in conflicts], "VetBridge asks about the conflicts")
+        for conflict in (each for each in conflicts if each.booking in items):
+            self._house.happens(f"the receptionist says of booking {conflict.booking}: {conflict.right} is right")
+            item = str(items[conflict.booking]["id"])
+            yield from self._commands.run("review", "answer", item, conflict.right.value, "--by", BY)
+            self._notes.asked.add(conflict.booking)
+        if len(items) < len(conflicts):
+            raise Late("VetBridge asks about every conflict")
+
+    def purging(self) -> Scene[None]:
+        """The desk cancels many visits at once; VetBridge holds back what is too much, until it is allowed."""
+        purged = self._morning.purged
+        slots = [visit.slot for visit in purged]
+        self._house.happens(f"the desk cancels {len(purged)} visits at once")
+        for visit in purged:
+            yield from self._act(Step(0.0, Deed.CANCEL, 0, Actor.PRACTICE, visit=visit.number))
+        yield from self._until(lambda: self._is_held(self._platform.standing(slots)), "the fuse blows")
+        items = yield from self._list()
+        blown = [item for item in items if item["why"] == "fuse-blown"]
+        standing = self._platform.standing(slots)
+        if len(blown) != 1 or not standing:
+            raise Late("the fuse blows, with one question")
+        self._notes.held = standing
+        self._house.happens(f"the fuse holds {standing} cancellations back; the receptionist allows them")
+        yield from self._commands.run("review", "answer", str(blown[0]["id"]), "allow", "--by", BY)
+        yield from self._until(lambda: not self._house.held(), "what the fuse held is let go")
+
+    # -- parts of scenes
+
+    def _is_parked(self, answer: Answer) -> bool:
+        booking = self._morning.booking(answer.booking)
+        return self._house.played(answer.booking) and self._practice.parked(booking) is not None
+
+    def _failed(self) -> set[int]:
+        return self._numbers(self._house.failed())
+
+    def _is_linked(self, answer: Answer) -> bool:
+        booking = self._morning.booking(answer.booking)
+        return self._practice.holds(booking) and self._practice.parked(booking) is None
+
+    def _is_held(self, standing: int) -> bool:
+        """Nothing is under way any more but what the fuse holds, and just that stands at the platform still."""
+        return self._house.held() == standing == self._house.open()
+
+    def _absent(self, numbers: Iterable[int]) -> Scene[set[int]]:
+        """Those of the bookings that the PIMS does not hold."""
+        absent: set[int] = set()
+        for number in numbers:
+            holds = partial(self._practice.holds, self._morning.booking(number))
+            if not (yield from self._answered(holds)):
+                absent.add(number)
+        return absent
+
+    def _replay(self, absent: Collection[int]) -> Scene[None]:
+        """Looks first, then replays what failed for want of a code."""
+        self._house.happens("the receptionist replays the bookings that failed")
+        planned = yield from self._commands.run("replay", "--code", "mapping", "--plan", fine=(0, 4))
+        if not self._replays(planned, "planned") >= set(absent):
+            raise DemoFailed("`vetbridge replay --plan` does not name all bookings that failed")
+        replayed = yield from self._commands.run("replay", "--code", "mapping", fine=(0, 4))
+        self._notes.replayed |= self._replays(replayed, "replayed") & set(absent)
+
+    def _numbers(self, records: Iterable[str]) -> set[int]:
+        """The bookings with these record ids."""
+        found = (self._platform.booking_of(record) for record in records)
+        return {number for number in found if number is not None}
+
+    def _replays(self, data: Mapping[str, Any], result: str) -> set[int]:
+        """The bookings whose replay came to this."""
+        rows = (row for row in data["replays"] if row["result"] == result and row["account"] == BOOKING_ACCOUNT)
+        return self._numbers(row["remote_id"] for row in rows)
+
+    def _items(self, numbers: Iterable[int], what: str) -> Scene[dict[int, Mapping[str, Any]]]:
+        """The open questions about these bookings: one about each, or what there is once nothing is under way."""
+        wanted = set(numbers)
+        rest = _Rest(self._house, self._clock)
+        yield from self._until(lambda: wanted <= self._numbers(self._house.asked()) or rest.is_long(), what)
+        items = yield from self._list()
+        found = {self._platform.booking_of(str(item["remote_id"])): item for item in items}
+        return {number: item for number, item in found.items() if number in wanted}
+
+    def _list(self) -> Scene[list[Mapping[str, Any]]]:
+        data = yield from self._commands.run("review", "list")
+        return list(data)
+
+    def _act(self, step: Step) -> Scene[None]:
+        """Plays a step, again and again while the other end is silent."""
+        side = self._practice if step.by is Actor.PRACTICE else self._platform
+        yield from self._done(lambda: side.play(step, self._morning), "the PIMS takes what the desk enters")
+
+    def _done(self, deed: Callable[[], None], what: str) -> Scene[None]:
+        def once() -> bool:
+            deed()
+            return True
+
+        yield from self._until(once, what)
+
+    def _answered(self, asked: Callable[[], bool]) -> Scene[bool]:
+        """The answer, yes or no, once there is one."""
+        found = yield from self._until(lambda: (asked(),), "the PIMS answers")
+        return found[0]
+
+    def _until(self, asked: Callable[[], T | None], what: str) -> Scene[T]:
+        """Asks now and then until something comes of it. Raises ``Late``."""
+        ends = self._clock.steady() + PATIENCE
+        while True:
+            try:
+                found = asked()
+            except (NoAnswer, NotThere):
+                found = None
+            if found:
+                return found
+            if self._clock.steady() > ends:
+                raise Late(what)
+            yield from self._pass(LOOK_EVERY)
+
+    def _pass(self, seconds: float) -> Scene[None]:
+        ends = self._clock.steady() + seconds
+        while self._clock.steady() < ends:
+            yield
