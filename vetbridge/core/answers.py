@@ -51,6 +51,12 @@ PROPOSAL = "contact-changed"
 """Why of the question whether the PIMS takes over what was changed about a client at the booking side."""
 TWICE = "found-twice"
 """Why of the question about a write that stands twice after a lost answer."""
+OFF_ITS_OWNER = "off-its-owner"
+"""Why of the question whose a visit is that staff have taken off its owner in the PIMS."""
+BOOKED_BY_ANOTHER = "booked-by-another"
+"""Why of the question whose a visit is whose booking was given to another client at the booking side."""
+PET_OF_ANOTHER = "pet-of-another"
+"""Why of the question whose a visit is, asked again as the pet that was chosen is not the chosen client's."""
 SLOT_TAKEN = "slot-taken"
 """Why of the question about a time that another visit holds at the other side."""
 
@@ -70,8 +76,8 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     "moved-here-cancelled-there": _BOTH_SIDES,
     "changed-here-cancelled-there": _BOTH_SIDES,
     "counterpart-cancelled": (Choice.PIMS, Choice.KEEP),
-    "reopened-here": (Choice.PIMS, Choice.KEEP),
-    "reopened-there": (Choice.BOOKING, Choice.KEEP),
+    "reopened-here": _BOTH_SIDES,
+    "reopened-there": _BOTH_SIDES,
 }
 _WHOSE = (Choice.LINK, Choice.NEW)
 

@@ -167,7 +167,7 @@ def _plan_off_here(s: Situation) -> Plan:
         settled = _was_off(s.base_here) and (_was_off(s.base_there) or s.base_there is None)
         return Plan(outcome=Outcome.NOTHING if settled else Outcome.BASES, reason="both-cancelled")
     there = s.there or {}
-    if _was_off(s.base_here):
+    if _was_off(s.base_here) and s.decided is not FieldOwner.HERE:
         # The cancellation itself is settled or was decided upon; only there can have changed since.
         changed = _changed_fields(s.base_there, there)
         reopened = STATUS in changed and _was_off(s.base_there)

@@ -234,7 +234,8 @@ def _linked(tx: Transaction, site: Site | None, item: ReviewItem, answer: Answer
                 )
         return answer, known
     pet_id = next((each.pet_id for each in item.candidates if each.client_id == answer.client_id), None)
-    return replace(answer, pet_id=pet_id or _meant_pet(item, known)), known
+    dead = pet_id is not None and known is not None and all(pet.id != pet_id for pet in _living(known))
+    return replace(answer, pet_id=_meant_pet(item, known) if dead or pet_id is None else pet_id), known
 
 
 def _meant_pet(item: ReviewItem, known: Known | None) -> str | None:

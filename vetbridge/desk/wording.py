@@ -7,7 +7,16 @@ from datetime import date, datetime
 from types import MappingProxyType
 
 from vetbridge.core import matching, normalise, planning
-from vetbridge.core.answers import ADOPT, FUSE, PROPOSAL, SLOT_TAKEN, TWICE
+from vetbridge.core.answers import (
+    ADOPT,
+    BOOKED_BY_ANOTHER,
+    FUSE,
+    OFF_ITS_OWNER,
+    PET_OF_ANOTHER,
+    PROPOSAL,
+    SLOT_TAKEN,
+    TWICE,
+)
 from vetbridge.core.instants import Instant
 
 _STEPS = ((172800, 86400, "day"), (7200, 3600, "hour"), (120, 60, "minute"), (0, 1, "second"))
@@ -21,6 +30,9 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "name-too-long": "the owner or the pet is new, and the name is too long to be one",
         FUSE: "so many cancellations, moves or changes at once that VetBridge stopped to ask",
         ADOPT: "another booking system left this visit in the PIMS without its owner",
+        OFF_ITS_OWNER: "staff have put the visit back on the placeholder in the PIMS",
+        BOOKED_BY_ANOTHER: "the booking was given to another client at the booking side",
+        PET_OF_ANOTHER: "the pet that was chosen belongs to another client",
         PROPOSAL: "the client's name, phone or e-mail address was changed at the booking side",
         SLOT_TAKEN: "the other side says that the time is taken",
         TWICE: "a write whose answer was lost stands there twice",

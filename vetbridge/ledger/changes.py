@@ -61,9 +61,7 @@ def client_lane(account: str, client_id: str) -> str:
 
 def record_of(tx: Transaction, account: str, kind: Kind, remote_id: str) -> Record:
     """The record's row, made where there is none."""
-    row = tx.session.exec(
-        select(Record).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
-    ).first()
+    row = _known(tx, account, kind, remote_id)
     if row is None:
         row = Record(account=account, kind=kind, remote_id=remote_id, lane=own_lane(account, kind, remote_id))
         tx.session.add(row)
@@ -221,6 +219,20 @@ def seen(tx: Transaction, change_id: int, *, visit_at: datetime) -> None:
     record.gone_at = None
 
 
+def is_missed(tx: Transaction, account: str, kind: Kind, remote_id: str) -> bool:
+    """Whether a record was not found when it was last asked for."""
+    row = _known(tx, account, kind, remote_id)
+    return row is not None and row.missed_at is not None
+
+
+def found(tx: Transaction, account: str, kind: Kind, remote_id: str) -> None:
+    """A record that may have been missed was read: a miss before this one does not count."""
+    row = _known(tx, account, kind, remote_id)
+    if row is not None:
+        row.missed_at = None
+        row.gone_at = None
+
+
 def missed(tx: Transaction, record_id: int) -> datetime:
     """The record was not found; returns when it was first missed."""
     record = tx.session.get_one(Record, record_id)
@@ -241,6 +253,7 @@ def witnesses(tx: Transaction, record_id: int) -> tuple[str, ...]:
             Record.kind == record.kind,
             Record.id != record.id,
             col(Record.digest_hash).is_not(None),
+            col(Record.missed_at).is_(None),
             col(Record.gone_at).is_(None),
         )
         .order_by(col(Record.id).desc())
@@ -256,12 +269,16 @@ def gone(tx: Transaction, record_id: int) -> None:
 
 def settled_digest(tx: Transaction, account: str, kind: Kind, remote_id: str) -> str | None:
     """The keyed hash of the content that was settled last; None where there is none or the record is worked on."""
-    row = tx.session.exec(
-        select(Record).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
-    ).first()
+    row = _known(tx, account, kind, remote_id)
     if row is None or row.id is None or open_change(tx, row.id) is not None:
         return None
     return row.digest_hash
+
+
+def hinted_meanwhile(tx: Transaction, change_id: int) -> bool:
+    """Whether a hint came since the read that the work on a change began with."""
+    change = tx.session.get_one(Change, change_id)
+    return tx.session.get_one(Record, change.record_id).hints != change.hint
 
 
 def settle(
@@ -303,11 +320,17 @@ def settle(
 def expire(tx: Transaction) -> int:
     """Gives up what was hinted at before its visit began and is still not through; returns how many that are.
 
-    A write whose outcome is unknown is found out first, whatever the time.
+    A write whose outcome is unknown is found out first, whatever the time. What is being worked on is left to its
+    worker; what was hinted at since its read is read first, as the visit may stand at another time by now.
     """
     rows = tx.session.exec(
-        select(Change).where(
+        select(Change)
+        .join(Record, col(Record.id) == Change.record_id)
+        .outerjoin(Lane, col(Lane.key) == Record.lane)
+        .where(
             col(Change.state).in_(OPEN_STATES),
+            sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
+            sa.or_(col(Change.hint) == 0, col(Change.hint) == col(Record.hints)),
             Change.kind == Kind.APPOINTMENT,
             col(Change.visit_at) <= tx.now,
             col(Change.visit_at) > Change.received_at,
@@ -405,6 +428,12 @@ def count(tx: Transaction, states: Collection[ChangeState], *, records: Collecti
     return tx.session.exec(
         select(sa.func.count()).select_from(Change).where(col(Change.state).in_(list(states)), _of(records))
     ).one()
+
+
+def _known(tx: Transaction, account: str, kind: Kind, remote_id: str) -> Record | None:
+    return tx.session.exec(
+        select(Record).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
+    ).first()
 
 
 def _of(records: Collection[int] | None) -> sa.ColumnElement[bool]:

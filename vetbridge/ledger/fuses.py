@@ -87,11 +87,13 @@ def answer(tx: Transaction, item: Review, choice: Choice, by: str) -> int:
     waiting = held(tx, item.site)
     row = tx.session.get_one(Fuse, item.site)
     row.blown_at = None
-    row.counted_from = tx.now
-    row.allowance = len(waiting) if choice is Choice.ALLOW else 0
-    if choice is Choice.KEEP:
+    if choice is Choice.ALLOW:
+        row.counted_from = tx.now
+        row.allowance = len(waiting)
+    else:
+        # What went through within the hour goes on counting: nobody has said that more of it is meant.
         for change in waiting:
-            own = reviews.ask(tx, change, why=FUSE, visit_at=change.visit_at, question={"why": FUSE})
+            own = reviews.ask_beside(tx, change, why=FUSE, question={})
             reviews.answer(tx, own, Answer(choice=Choice.KEEP), by)
     changes.wake(tx, {FUSE})
     reviews.answer(tx, item, Answer(choice=choice), by)

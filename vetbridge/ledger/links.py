@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from vetbridge.core.records import Kind
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Link
+from vetbridge.ledger.tables import Link, Record
 
 
 def of_booking(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Link | None:
@@ -27,14 +27,20 @@ def of_booking(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Li
     ).first()
 
 
-def of_pims(tx: Transaction, account: str, kind: Kind, pims_id: str) -> Link | None:
-    """The link of a PIMS record, a primary one before a member; of several pairs on one PIMS the oldest."""
+def of_pims(
+    tx: Transaction, account: str, kind: Kind, pims_id: str, *, booking_account: str | None = None
+) -> Link | None:
+    """The link of a PIMS record, a primary one before a member; of several pairs on one PIMS the oldest.
+
+    ``booking_account``: only a link with this booking side.
+    """
     return tx.session.exec(
         select(Link)
         .where(
             Link.pims_account == account,
             Link.kind == kind,
             Link.pims_id == pims_id,
+            sa.true() if booking_account is None else col(Link.booking_account) == booking_account,
             col(Link.ended_at).is_(None),
         )
         .order_by(col(Link.role).desc(), col(Link.id))
@@ -91,10 +97,22 @@ WITNESSES = 3
 
 
 def witnesses(tx: Transaction, link: Link) -> tuple[str, ...]:
-    """Other visits of the same PIMS account, by which to tell a gone one from a blind side: the newest first."""
+    """Other visits of the same PIMS account, by which to tell a gone one from a blind side: the newest first.
+
+    Those that were missed themselves, and not seen since, tell nothing.
+    """
     rows = tx.session.exec(
         select(Link.pims_id)
+        .outerjoin(
+            Record,
+            sa.and_(
+                col(Record.account) == Link.pims_account,
+                col(Record.kind) == Link.kind,
+                col(Record.remote_id) == Link.pims_id,
+            ),
+        )
         .where(
+            col(Record.missed_at).is_(None),
             Link.pims_account == link.pims_account,
             Link.kind == link.kind,
             Link.id != link.id,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.answers import Answer, Choice, asks_whose
 from vetbridge.core.records import Kind
 from vetbridge.ledger import changes
 from vetbridge.ledger.content import plain, rich
@@ -41,6 +41,15 @@ def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None,
     row.question_sealed = tx.sealer.seal(plain(question))
     tx.session.flush()
     return row
+
+
+def ask_beside(tx: Transaction, change: Change, *, why: str, question: Any) -> Review:
+    """Asks something else about a record; whose a visit is stays to be answered, and is asked again after it."""
+    item = standing(tx, change.record_id)
+    before = (_content(tx, item) if item is not None else None) or {}
+    if before and asks_whose(before):
+        before["whose"] = before["why"]
+    return ask(tx, change, why=why, visit_at=change.visit_at, question={**before, **question, "why": why})
 
 
 def update(tx: Transaction, change: Change, *, booking: Any, visit_at: datetime | None) -> None:
@@ -80,7 +89,7 @@ def open_items(tx: Transaction) -> tuple[Review, ...]:
 
 def question(tx: Transaction, item: Review) -> Any:
     """What the item asks, with the booking and the candidates."""
-    return None if item.question_sealed is None else rich(tx.sealer.open(item.question_sealed))
+    return _content(tx, item)
 
 
 def item(tx: Transaction, item_id: int) -> Review | None:
@@ -123,18 +132,26 @@ def answered(tx: Transaction, record_id: int) -> tuple[Review, Answer] | None:
 
 
 def applied(tx: Transaction, item: Review) -> None:
-    """The answer was carried out."""
+    """The answer was carried out: the one that ``item`` was read with, and not a later one."""
     row = tx.session.get_one(Review, item.id)
-    if row.state != "answered":
-        return  # somebody has taken the answer back meanwhile
+    if _given(row) != _given(item):
+        return  # somebody has taken the answer back meanwhile, or given another
     row.applied_at = tx.now
     row.closed_at = tx.now
     row.closed_why = "answered"
 
 
-def reopen(tx: Transaction, item: Review) -> None:
-    """Asks the same question again: its answer was taken back."""
+def taken_back(tx: Transaction, item: Review) -> bool:
+    """Whether the answer that ``item`` was read with was taken back since, and nobody has given another."""
     row = tx.session.get_one(Review, item.id)
+    return item.state == "answered" and row.state == "open"
+
+
+def reopen(tx: Transaction, item: Review) -> None:
+    """Asks the same question again: its answer was taken back. Nothing where there is another answer meanwhile."""
+    row = tx.session.get_one(Review, item.id)
+    if _given(row) != _given(item):
+        return
     row.state = "open"
     row.answer = ""
     row.applied_at = None
@@ -145,6 +162,14 @@ def reopen(tx: Transaction, item: Review) -> None:
 def snooze(tx: Transaction, item: Review, until: datetime) -> None:
     """Not now: the question comes back at ``until``."""
     item.snoozed_until = until
+
+
+def _given(item: Review) -> tuple[object, ...]:
+    return (item.state, item.answer, item.answer_client_id, item.answer_pet_id, item.answered_at)
+
+
+def _content(tx: Transaction, item: Review) -> Any:
+    return None if item.question_sealed is None else rich(tx.sealer.open(item.question_sealed))
 
 
 def _waiting(tx: Transaction, record_id: int) -> Review | None:

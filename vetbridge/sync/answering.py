@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from vetbridge.core import notes
-from vetbridge.core.answers import Answer, Choice, asks_whose
+from vetbridge.core.answers import OFF_ITS_OWNER, PET_OF_ANOTHER, Answer, Choice, asks_whose
+from vetbridge.core.matching import Match
 from vetbridge.core.planning import FieldOwner
-from vetbridge.core.records import Appointment, Client, Kind
+from vetbridge.core.records import Appointment, Client, Kind, Record
 from vetbridge.ledger import actions, changes, reviews
-from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link, Review
-from vetbridge.sync.comparing import wanted_fields
-from vetbridge.sync.following import CARRIED, Steer
+from vetbridge.sync.comparing import CARRIED, wanted_fields
+from vetbridge.sync.following import Steer
 from vetbridge.sync.job import Ask, Ending, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
-from vetbridge.sync.placing import Placement, Placer
+from vetbridge.sync.placing import Placement, Placer, shown_candidates
 from vetbridge.sync.relinking import Relinker, without_block
 from vetbridge.sync.wording import comment_lines, unlinked_lines
 
@@ -42,6 +43,11 @@ ON_WORK_LIST = Ending(
     state=ChangeState.DONE,
     code="on-work-list",
     message="the PIMS did not take the new owner; the work list asks staff to set it, and the next read confirms it",
+)
+OFF_OWNER = Ending(
+    state=ChangeState.REVIEW,
+    code=OFF_ITS_OWNER,
+    message="staff have put the visit back on the placeholder; a person has to say whose it is",
 )
 PARKED = Ending(
     state=ChangeState.REVIEW, code="undone", message="the visit stands on the placeholder again, as a person has said"
@@ -76,6 +82,11 @@ def mark_applied(ledger: Ledger, job: Job, given: Given, *, still_whose: bool = 
     """The answer was carried out. ``still_whose``: whose the visit is stays to be answered."""
     with ledger.write() as tx:
         changes.held(tx, job.leases)
+        if given.answer.choice in (Choice.LINK, Choice.NEW) and reviews.taken_back(tx, given.item):
+            # It was taken back while it was carried out: what was done is undone.
+            item = tx.session.get_one(Review, given.item.id)
+            reviews.answer(tx, item, Answer(choice=Choice.UNDO), given.item.answered_by)
+            return
         reviews.applied(tx, given.item)
         whose = given.question.get("whose")
         if still_whose and whose and not asks_whose(given.question):
@@ -107,7 +118,7 @@ class Answerer:
         """Puts the very visit that stands on the placeholder on the owner whom the answer names."""
         client_id, pet_id = self.whom(job, here, given)
         if (there.client_id, there.pet_id) != (client_id, pet_id):
-            fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)
+            fields = wanted_fields(here, client_id, pet_id, unlinked=link.unlinked, origin=link.origin)
             keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
             payload = {"here": fields, "booking": here, "held": _HELD}
             moved = self._relinker.relink(job, there, client_id, pet_id, payload, keep)
@@ -129,7 +140,41 @@ class Answerer:
             keep(tx, payload, there)
         return there
 
-    def undo(self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given) -> Ending:
+    def require_same(self, there: Appointment, given: Given) -> None:
+        """Asks again where staff have put the visit on another client than the answer names.
+
+        The next answer is carried out, whoever it names: then it is the newest word.
+        """
+        if given.answer.client_id not in (None, there.client_id):
+            raise Ask(
+                str(given.question.get("why", OFF_ITS_OWNER)),
+                "staff have put the visit on another client in the PIMS meanwhile",
+                dict(given.question),
+            )
+
+    def park(self, job: Job, link: Link, here: Appointment, there: Appointment, found: Match) -> Appointment:
+        """Asks whose a visit is that staff have put back on the placeholder; its notes say again what was booked."""
+        question = {
+            "why": OFF_ITS_OWNER,
+            "words": found.words,
+            "booking": here,
+            "candidates": shown_candidates(found),
+        }
+        keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+
+        def asked(tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
+            keep(tx, payload, record)
+            change = tx.session.get_one(Change, job.change_id)
+            reviews.ask(tx, change, why=OFF_ITS_OWNER, visit_at=there.start.utc, question=question)
+
+        fields = wanted_fields(here, there.client_id, there.pet_id, unlinked=True, origin=link.origin)
+        text = notes.place(there.notes, notes.block(link.stamp, unlinked_lines(here)))
+        payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": True}
+        return self._placer.write_notes(job, there, text, payload, asked)
+
+    def undo(
+        self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given
+    ) -> tuple[Ending, Appointment]:
         """Puts a visit back on the placeholder, with the booked details in its notes, and asks again."""
         if link.unlinked:
             # It never left the placeholder: only the work list knew of the answer.
@@ -137,21 +182,20 @@ class Answerer:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
                 reviews.reopen(tx, given.item)
-            return PARKED
+            return PARKED, there
         stand_in = self._pair.placeholder
         client_id, pet_id = (None, None) if stand_in is None else (stand_in.client_id, stand_in.pet_id)
         fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)
         text = notes.place(there.notes, notes.block(link.stamp, unlinked_lines(here)))
         payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": True}
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
-        if self._relinker.relink(job, there, client_id, pet_id, payload, keep, text=text) is None:
-            with self._ledger.write() as tx:
-                reviews.applied(tx, given.item)
-            return ON_WORK_LIST
+        moved = self._relinker.relink(job, there, client_id, pet_id, payload, keep, text=text)
+        if moved is None:
+            return ON_WORK_LIST, there
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             reviews.reopen(tx, given.item)
-        return PARKED
+        return PARKED, moved
 
     def whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
         """Client and pet that the answer means, on fresh reads; made where they are new."""
@@ -164,6 +208,7 @@ class Answerer:
             return client.id or "", pet.id or ""
         client = self._fresh(given)
         if given.answer.pet_id is not None:
+            self._require_own_pet(client, given.answer.pet_id, given)
             return client.id or "", given.answer.pet_id
         found = self._placer.pet_by_name(job, here, client)
         if found is None:
@@ -182,8 +227,17 @@ class Answerer:
         native = end.connector.get(Kind.CLIENT, client_id)
         return None if native is None else end.mapper.read(Kind.CLIENT, native)
 
+    def _require_own_pet(self, client: Client, pet_id: str, given: Given) -> None:
+        end = self._pair.pims
+        native = end.connector.get(Kind.PET, pet_id)
+        pet = None if native is None else end.mapper.read(Kind.PET, native)
+        if pet is None or pet.client_id not in (None, client.id):
+            raise Ask(
+                PET_OF_ANOTHER, "the pet that was chosen is gone, or another client's by now", dict(given.question)
+            )
+
     def _fresh(self, given: Given) -> Client:
         client = self._client(given.answer.client_id or "")
-        if client is None or not client.active:
+        if client is None or not client.active or self._pair.stands_in(client.id):
             raise Ask("client-inactive", "the client that was chosen is gone or inactive", dict(given.question))
         return client

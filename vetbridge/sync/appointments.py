@@ -8,17 +8,27 @@ from datetime import timedelta
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
-from vetbridge.core.answers import FUSE, Choice
+from vetbridge.core.answers import BOOKED_BY_ANOTHER, Choice
 from vetbridge.core.matching import blocking_keys
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links, reviews
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.answering import LINKED_AT_DESK, ON_WORK_LIST, PARKED, Answerer, Given, given_answer, mark_applied
-from vetbridge.sync.comparing import digest, stamp_of, wanted_fields
+from vetbridge.sync import absence
+from vetbridge.sync.answering import (
+    LINKED_AT_DESK,
+    OFF_OWNER,
+    ON_WORK_LIST,
+    PARKED,
+    Answerer,
+    Given,
+    given_answer,
+    mark_applied,
+)
+from vetbridge.sync.cards import Cards
+from vetbridge.sync.comparing import BOOKED_BY, digest, stamp_of, wanted_fields
 from vetbridge.sync.following import (
-    ANEW_AT_BOOKING,
     ANEW_IN_PIMS,
     CANCELLED,
     KEPT,
@@ -26,6 +36,7 @@ from vetbridge.sync.following import (
     Follower,
     Steer,
 )
+from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
 from vetbridge.sync.job import Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
@@ -33,6 +44,7 @@ from vetbridge.sync.placing import Placement, Placer
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
 from vetbridge.sync.slots import require_free
+from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Point, Step, Writer
 
 
@@ -52,6 +64,8 @@ class Appointments:
         self._placer = Placer(pair, ledger, clock, timings, self._to_pims, self._keeper)
         self._relinker = Relinker(pair, ledger, self._to_pims)
         self._answerer = Answerer(pair, ledger, self._keeper, self._placer, self._relinker)
+        cards = Cards(pair, ledger, clock, timings, self._to_booking, self._keeper)
+        self._handover = Handover(pair, ledger, self._keeper, cards, self._to_booking)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
     def work(self, job: Job, enter: Enter) -> Ending:
@@ -62,11 +76,14 @@ class Appointments:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
+        if here is not None:
+            # Before the link is looked for: whoever made the booking settles it and makes the link in one go.
+            self._await_own_write(here)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         given = given_answer(self._ledger, job)
         if link is not None:
-            ending = self._follow(job, here, link, given)
+            ending = self._follow(job, here, link, given, enter)
             if ending is ANEW_IN_PIMS and here is not None:
                 ending = self._first(job, here, given)
             elif ending.state is ChangeState.SKIPPED:
@@ -76,7 +93,6 @@ class Appointments:
                 state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over"
             )
         else:
-            self._await_own_write(here)
             ending = self._first(job, here, given)
         self._mind_questions(job, ending, given)
         return ending
@@ -97,11 +113,13 @@ class Appointments:
         """An answer that was carried out is marked so; a question that the facts have answered is closed."""
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-            asked = reviews.open_item(tx, job.record_id) is not None
-        unlinked = link is not None and link.unlinked
-        if given is not None and ending is not PARKED:
-            mark_applied(self._ledger, job, given, still_whose=unlinked and ending is not ON_WORK_LIST)
-        elif asked and not unlinked and ending.state is not ChangeState.REVIEW:
+            asked = reviews.open_item(tx, job.record_id)
+        whose = link is not None and link.unlinked
+        if given is not None:
+            if ending is not PARKED:  # else its question is open again
+                whose = whose or given.question.get("whose") == BOOKED_BY_ANOTHER
+                mark_applied(self._ledger, job, given, still_whose=whose and ending is not ON_WORK_LIST)
+        elif asked and not whose and asked.why != BOOKED_BY_ANOTHER and ending.state is not ChangeState.REVIEW:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
                 reviews.close(tx, job.record_id, "the facts have answered it")
@@ -124,27 +142,19 @@ class Appointments:
 
     def _confirm_absence(self, job: Job) -> None:
         """Gone only after two misses a set time apart; where a visit hangs on it, while another record reads, too."""
-        apart = timedelta(seconds=self._timings.absence_confirm)
-        with self._ledger.write() as tx:
-            since = changes.missed(tx, job.record_id)
+        with self._ledger.read() as tx:
             witnesses = changes.witnesses(tx, job.record_id)
             linked = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id) is not None
-        now = self._clock.now()
-        if now < since + apart:
-            raise PutOff(
-                since + apart,
-                "not-found",
-                "the booking side does not show it; it is asked once more before it counts as gone",
-            )
-        connector = self._pair.booking.connector
-        if linked and all(connector.get(Kind.APPOINTMENT, witness) is None for witness in witnesses):
-            raise PutOff(
-                now + timedelta(seconds=self._timings.retry_longest),
-                "not-found-unsure",
-                "the booking side shows no other known booking either; that may be missing rights",
-            )
-        with self._ledger.write() as tx:
-            changes.gone(tx, job.record_id)
+        absence.confirm(
+            self._pair.booking,
+            job.remote_id,
+            witnesses if linked else None,
+            ledger=self._ledger,
+            clock=self._clock,
+            timings=self._timings,
+            code="not-found",
+            unsure="not-found-unsure",
+        )
 
     # -- a booking that is not in the PIMS yet ------------------------------------------------------------------
 
@@ -217,73 +227,75 @@ class Appointments:
 
     # -- a booking that stands in the PIMS ----------------------------------------------------------------------
 
-    def _follow(self, job: Job, here: Appointment | None, link: Link, given: Given | None) -> Ending:
-        there = self._there(job, link)
+    def _follow(self, job: Job, here: Appointment | None, link: Link, given: Given | None, enter: Enter) -> Ending:
+        there = self._there(job, link, lone=here is None or here.status is AppointmentStatus.CANCELLED)
         whose: Ending | None = None
-        if here is not None and there is not None:
+        if here is None or there is None or AppointmentStatus.CANCELLED in (here.status, there.status):
+            self._relinker.struck(job, why="the visit is cancelled or gone")
+        else:
             whose, there = self._whose(job, here, there, link, given)
-            if whose is PARKED:
-                return whose
+            if whose is None and not (given and given.steer.keep):
+                handed = self._handover.in_pims(job, link, here, there, enter)
+                if handed is not None:
+                    whose, here = HANDED_OVER, handed
+                elif self._handover.at_booking(job, link, here, there, self._resolver.candidates(here)):
+                    whose = REBOOKED
             with self._ledger.read() as tx:
                 link = tx.session.get_one(Link, link.id)
         steer = given.steer if given else Steer()
         ending = self._follower.follow(job, link, here, there, steer)
-        if ending is ANEW_AT_BOOKING and there is not None:
-            with self._ledger.write() as tx:
-                changes.receive(
-                    tx,
-                    site=job.site,
-                    account=self._pair.pims.account,
-                    kind=Kind.APPOINTMENT,
-                    remote_id=link.pims_id,
-                    source=reviews.ANSWER_SOURCE,
-                )
         return whose or ending
 
-    def _there(self, job: Job, link: Link) -> Appointment | None:
-        """The visit in the PIMS now; None once it counts as gone: missed twice, while another visit still reads."""
+    def _there(self, job: Job, link: Link, *, lone: bool) -> Appointment | None:
+        """The visit in the PIMS now; None once it counts as gone: missed twice, while another visit still reads.
+
+        ``lone``: no booking stands any more that would be cancelled for it, so no other visit is asked for.
+        """
         end = self._pair.pims
         native = end.connector.get(Kind.APPOINTMENT, link.pims_id)
         if native is not None:
+            absence.found(end, link.pims_id, self._ledger)
             return end.mapper.read(Kind.APPOINTMENT, native)
-        if job.waited_for not in (NOT_FOUND_IN_PIMS, FUSE):
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.absence_confirm),
-                NOT_FOUND_IN_PIMS,
-                "the PIMS does not show the visit; it is asked once more before it counts as gone",
-            )
-        with self._ledger.read() as tx:
-            witnesses = links.witnesses(tx, link)
-        if witnesses and all(end.connector.get(Kind.APPOINTMENT, witness) is None for witness in witnesses):
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.retry_longest),
-                NOT_FOUND_IN_PIMS,
-                "the PIMS shows no other known visit either; that may be missing rights",
-            )
+        with self._ledger.write() as tx:
+            record = changes.record_of(tx, end.account, Kind.APPOINTMENT, link.pims_id)
+            witnesses = dict.fromkeys((*links.witnesses(tx, link), *changes.witnesses(tx, record.id or 0)))
+        absence.confirm(
+            end,
+            link.pims_id,
+            None if lone else tuple(witnesses),
+            ledger=self._ledger,
+            clock=self._clock,
+            timings=self._timings,
+            code=NOT_FOUND_IN_PIMS,
+            unsure=NOT_FOUND_IN_PIMS,
+        )
         return None
 
     def _whose(
         self, job: Job, here: Appointment, there: Appointment, link: Link, given: Given | None
     ) -> tuple[Ending | None, Appointment]:
-        """Puts a visit on its owner where a person has said whose it is, here or in the PIMS.
+        """Puts a linked visit on its owner where a person has said whose it is, here or in the PIMS.
 
         Returns what was done (None: nobody has said it) and the visit as it stands then.
         """
-        if AppointmentStatus.CANCELLED in (here.status, there.status):
-            return None, there
-        choice = given.answer.choice if given else None
-        if given is not None and choice is Choice.UNDO:
-            return self._answerer.undo(job, link, here, there, given), there
-        if not link.unlinked:
-            return None, there
-        if not self._pair.stands_in(there.client_id):
+        given_to = given if given and given.answer.choice in (Choice.LINK, Choice.NEW) else None
+        if given is not None and given.answer.choice is Choice.UNDO:
+            return self._answerer.undo(job, link, here, there, given)
+        owned = not self._pair.stands_in(there.client_id)
+        if link.unlinked and owned:
             # Somebody who sees the visit in the PIMS has given it to its owner.
+            if given_to is None and not self._relinker.as_wanted(job, there):
+                return ON_WORK_LIST, there  # but not to the one whom a person has named: the line stands
             there = self._answerer.free(job, link, here, there)
-            self._relinker.confirmed(job, why="a read shows the visit on its owner")
+            if given_to is not None:
+                self._answerer.require_same(there, given_to)
             return LINKED_AT_DESK, there
-        if given is not None and choice in (Choice.LINK, Choice.NEW):
-            return self._answerer.relink(job, link, here, there, given)
-        self._relinker.not_done(job)
+        if given_to is not None:
+            return self._answerer.relink(job, link, here, there, given_to)
+        if not link.unlinked and not owned and link.origin != DESK and there.start.utc > self._clock.now():
+            self._relinker.as_wanted(job, there)
+            return OFF_OWNER, self._answerer.park(job, link, here, there, self._resolver.candidates(here))
+        self._relinker.as_wanted(job, there)
         return None, there
 
     def _written_before(self, job: Job, link: Link) -> Ending | None:
@@ -322,4 +334,4 @@ def _written(origin: str, *, unlinked: bool) -> Ending:
 
 
 def _present(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None and name != BOOKED_BY}

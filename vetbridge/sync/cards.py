@@ -13,7 +13,7 @@ from vetbridge.connector.interface import Operation
 from vetbridge.core import normalise
 from vetbridge.core.errors import MappingError, Refused
 from vetbridge.core.matching import Known, same_household, same_person
-from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import actions, links, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.job import Job, PutOff
@@ -55,6 +55,18 @@ class Cards:
             return self._share(client, found, phones)
         return self._create(job, client, phones)
 
+    def people(self, there: Appointment) -> tuple[Client | None, Pet | None]:
+        """Owner and pet of a visit, freshly read; an animal that the mapping cannot turn is left out."""
+        end = self._pair.pims
+        native = None if there.client_id is None else end.connector.get(Kind.CLIENT, there.client_id)
+        client = None if native is None else end.mapper.read(Kind.CLIENT, native)
+        native = None if there.pet_id is None else end.connector.get(Kind.PET, there.pet_id)
+        try:
+            pet = None if native is None else end.mapper.read(Kind.PET, native)
+        except MappingError:
+            pet = None
+        return client, pet
+
     def pet_on(self, job: Job, card_id: str, pet: Pet) -> str | None:
         """The id of a pet at the booking side, made there where its client has none of that name.
 
@@ -65,8 +77,8 @@ class Cards:
         if able.create is None or "client_id" not in able.search or not pet.name.strip():
             return None
         with self._ledger.read() as tx:
-            link = links.of_pims(tx, self._pair.pims.account, Kind.PET, pet.id or "")
-        if link is not None and link.booking_account == end.account:
+            link = links.of_pims(tx, self._pair.pims.account, Kind.PET, pet.id or "", booking_account=end.account)
+        if link is not None and self._is_on(card_id, link.booking_id):
             return link.booking_id
         name = normalise.pet_name(pet.name)
         try:
@@ -87,17 +99,34 @@ class Cards:
             return None
 
     def _linked(self, client: Client) -> str | None:
-        """The booking-side client that the PIMS client is linked with, while it still reads."""
+        """The booking-side client that the PIMS client is linked with, while it still reads.
+
+        A member shares it by the phone alone: where that is no longer the same, it is the other one's.
+        """
         end = self._pair.booking
         with self._ledger.read() as tx:
-            link = links.of_pims(tx, self._pair.pims.account, Kind.CLIENT, client.id or "")
-        if link is None or link.booking_account != end.account:
+            link = links.of_pims(
+                tx, self._pair.pims.account, Kind.CLIENT, client.id or "", booking_account=end.account
+            )
+        if link is None:
             return None
-        if end.connector.get(Kind.CLIENT, link.booking_id) is not None:
+        native = end.connector.get(Kind.CLIENT, link.booking_id)
+        if native is not None and (
+            link.role == "primary" or self._phones(client) & self._phones(end.mapper.read(Kind.CLIENT, native))
+        ):
             return link.booking_id
         with self._ledger.write() as tx:
             links.end(tx, link)
         return None
+
+    def _is_on(self, card_id: str, pet_id: str) -> bool:
+        """Whether a pet of the booking side is that client's: it may have gone to another owner since."""
+        end = self._pair.booking
+        native = end.connector.get(Kind.PET, pet_id)
+        return native is not None and end.mapper.read(Kind.PET, native).client_id == card_id
+
+    def _phones(self, client: Client) -> set[str]:
+        return {phone for text in client.phones for phone in normalise.phones(text, self._pair.country)}
 
     def _reserve(self, job: Job, phones: tuple[str, ...]) -> None:
         with self._ledger.write() as tx:

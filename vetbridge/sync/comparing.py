@@ -15,9 +15,15 @@ from vetbridge.ledger.tables import Link
 from vetbridge.sync.pair import End
 from vetbridge.sync.wording import DESK, block_lines
 
+CARRIED = frozenset({"start", "duration", "status", "appointment_type", "resource"})
+"""Fields of a visit that flow both ways."""
 PEOPLE = frozenset({"client_id", "pet_id"})
 """Fields of a visit that name people by ids of the PIMS. They are kept with the bases and never planned: whose visit
 it is says the PIMS, and a person's answer."""
+
+
+BOOKED_BY = "booked_by"
+"""Field of a booking's base: the client at the booking side whose it is. It is kept and never planned, as well."""
 
 
 def digest(sealer: Sealer, end: End, native: Native) -> str:
@@ -53,6 +59,7 @@ def wanted_fields(
         "notes": "\n".join(block_lines(here, unlinked=unlinked, desk=origin == DESK)),
         "client_id": client_id,
         "pet_id": pet_id,
+        BOOKED_BY: here.client_id,
     }
 
 
@@ -91,7 +98,9 @@ def pet_fields(pet: Pet, _country: str = "") -> dict[str, object]:
 
 def planned(fields: Mapping[str, object] | None) -> Mapping[str, object] | None:
     """Of a visit's fields those that the planner compares."""
-    return None if fields is None else {name: value for name, value in fields.items() if name not in PEOPLE}
+    if fields is None:
+        return None
+    return {name: value for name, value in fields.items() if name not in PEOPLE and name != BOOKED_BY}
 
 
 def base_in_terms(

@@ -12,11 +12,12 @@ from vetbridge.core import notes
 from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
 from vetbridge.core.gleaning import glean
-from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
-from vetbridge.ledger import actions, changes, links, reviews
+from vetbridge.core.records import Appointment, AppointmentStatus, Kind
+from vetbridge.ledger import actions, changes, links, reviews, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.answering import LINKED, ON_WORK_LIST, Answerer, Given, given_answer, mark_applied
+from vetbridge.sync import absence
+from vetbridge.sync.answering import LINKED, ON_WORK_LIST, PARKED, Answerer, Given, given_answer, mark_applied
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, stamp_of, standing_fields
 from vetbridge.sync.following import KEPT, Steer
@@ -67,14 +68,19 @@ class DeskVisits:
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if native is None:
-            return self._follow(job, link) if link else self._nothing("gone-before-written", "it is gone")
+            return self._follow(job, link) if link else self._gone(job)
+        absence.found(end, job.remote_id, self._ledger)
         job.digest = digest(self._ledger.sealer, end, native)
         there = end.mapper.read(Kind.APPOINTMENT, native)
         job.version = there.version
         with self._ledger.write() as tx:
             changes.seen(tx, job.change_id, visit_at=there.start.utc)
         self._point("read")
-        if link is not None:
+        given = given_answer(self._ledger, job)
+        undone = given is not None and given.answer.choice is Choice.UNDO
+        if link is not None and not undone:
+            if given is not None:
+                mark_applied(self._ledger, job, given)  # by an earlier try, which got no further
             with self._ledger.read() as tx:
                 echo = is_echo(tx, link, there)
             return ECHO if echo else self._follow(job, link)
@@ -82,15 +88,73 @@ class DeskVisits:
             enter(job, changes.client_lane(end.account, there.client_id))
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
+        # Before the link is looked for: whoever made the visit settles it and makes the link in one go.
+        self._await_own_write(there)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
+        if given is not None and undone:
+            return self._take_back(job, there, link, given)
         if link is not None:
+            if given is not None:
+                mark_applied(self._ledger, job, given)
             return CARRIED  # by an earlier try, whose answer was lost
-        self._await_own_write(there)
-        given = given_answer(self._ledger, job)
         ending = self._unlinked(job, there, given, enter)
         self._mind_questions(job, ending, given)
         return ending
+
+    def _gone(self, job: Job) -> Ending:
+        """A visit that no booking belongs to; where a person is asked about it, missed twice before it is gone."""
+        with self._ledger.read() as tx:
+            asked = reviews.standing(tx, job.record_id) or worklist.standing(tx, job.record_id, worklist.RELINK)
+            witnesses = changes.witnesses(tx, job.record_id)
+        absence.confirm(
+            self._pair.pims,
+            job.remote_id,
+            witnesses if asked else None,
+            ledger=self._ledger,
+            clock=self._clock,
+            timings=self._timings,
+            code=changes.NOT_FOUND_IN_PIMS,
+            unsure=changes.NOT_FOUND_IN_PIMS,
+        )
+        self._relinker.struck(job, why="the visit is gone")
+        ending = self._nothing("gone-before-written", "it is gone")
+        self._mind_questions(job, ending, given_answer(self._ledger, job))
+        return ending
+
+    def _take_back(self, job: Job, there: Appointment, link: Link | None, given: Given) -> Ending:
+        """Undoes the adoption of a visit: its booking is cancelled, and it stands without its owner again."""
+        if link is not None and there.status is not AppointmentStatus.CANCELLED:
+            end = self._pair.booking
+            native = end.connector.get(Kind.APPOINTMENT, link.booking_id)
+            booked = None if native is None else end.mapper.read(Kind.APPOINTMENT, native)
+            if booked is not None and booked.status is not AppointmentStatus.CANCELLED:
+                step = Step(
+                    kind=Kind.APPOINTMENT,
+                    operation=Operation.CANCEL,
+                    fields={"by": "clinic", "reason": "Taken back by the practice."},
+                    remote_id=link.booking_id,
+                    payload={"there": there, "held": ()},
+                )
+                self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])
+        if there.status is AppointmentStatus.CANCELLED or there.start.utc <= self._clock.now():
+            mark_applied(self._ledger, job, given)
+            return self._nothing("visit-has-begun", "it is cancelled or over, and stays on its owner")
+        stand_in = self._pair.placeholder
+        client_id, pet_id = (None, None) if stand_in is None else (stand_in.client_id, stand_in.pet_id)
+        if not self._pair.stands_in(there.client_id):
+            keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+            moved = self._relinker.relink(job, there, client_id, pet_id, {"adopted": True}, keep)
+            if moved is None:
+                mark_applied(self._ledger, job, given)
+                return ON_WORK_LIST
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            if link is not None:
+                links.end(tx, link)
+            worklist.close(tx, job.record_id, worklist.RELINK, confirmed=False, why="the answer was taken back")
+            reviews.reopen(tx, given.item)
+        return PARKED
 
     def _follow(self, job: Job, link: Link) -> Ending:
         """A visit that stands on both sides is worked on in one place: with its booking."""
@@ -125,19 +189,23 @@ class DeskVisits:
         if there.status is AppointmentStatus.CANCELLED:
             self._relinker.struck(job, why="the visit was cancelled")
             return self._nothing("cancelled-before-written", "it was cancelled before it was carried over")
-        if there.start.utc <= self._clock.now():
-            return self._begun(job, there)
+        begun = there.start.utc <= self._clock.now()
+        named = given is not None and given.answer.choice in (Choice.LINK, Choice.NEW)
         if self._pair.stands_in(there.client_id):
+            if begun and not named:
+                return self._begun(job, there)
             there_or_ending = self._adopt(job, there, given)
             if isinstance(there_or_ending, Ending):
                 return there_or_ending
             there = there_or_ending
-        else:
-            self._relinker.confirmed(job, why="a read shows the visit on its owner")
+        elif not self._relinker.as_wanted(job, there):
+            return ON_WORK_LIST  # it stands on somebody, but not on the one whom a person has named
+        if begun:
+            return LINKED if named else self._begun(job, there)
         if not self._bookable(there):
             return self._nothing("no-counterpart", "the booking side has no code for this vet, room or service")
         self._carry(job, there, steer, enter)
-        return LINKED if given is not None and given.answer.choice in (Choice.LINK, Choice.NEW) else CARRIED
+        return LINKED if named else CARRIED
 
     def _begun(self, job: Job, there: Appointment) -> Ending:
         if job.received_at < there.start.utc:
@@ -151,7 +219,7 @@ class DeskVisits:
     # -- to the booking side
 
     def _carry(self, job: Job, there: Appointment, steer: Steer, enter: Enter) -> None:
-        client, pet = self._people(there)
+        client, pet = self._cards.people(there)
         able = self._pair.booking.connector.capabilities.of(Kind.APPOINTMENT)
         card_id = None if client is None else self._cards.card_of(job, client)
         if card_id is None and able.unlinked is not Unlinked.YES:
@@ -204,18 +272,6 @@ class DeskVisits:
         except MappingError:
             return False
         return there.resource is not None
-
-    def _people(self, there: Appointment) -> tuple[Client | None, Pet | None]:
-        """Owner and pet of a visit, freshly read; an animal that the mapping cannot turn is left out."""
-        end = self._pair.pims
-        native = None if there.client_id is None else end.connector.get(Kind.CLIENT, there.client_id)
-        client = None if native is None else end.mapper.read(Kind.CLIENT, native)
-        native = None if there.pet_id is None else end.connector.get(Kind.PET, there.pet_id)
-        try:
-            pet = None if native is None else end.mapper.read(Kind.PET, native)
-        except MappingError:
-            pet = None
-        return client, pet
 
     def _stamp(self, job: Job) -> str:
         with self._ledger.read() as tx:

@@ -15,7 +15,6 @@ from pathlib import Path
 import structlog
 
 from vetbridge.connector.clock import Clock
-from vetbridge.core.answers import asks_whose
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -258,14 +257,9 @@ class Engine:
     def _ask(self, job: Job, ask: Ask) -> None:
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
-            change = tx.session.get_one(Change, job.change_id)
-            item = reviews.standing(tx, job.record_id)
-            # Whose a parked visit is stays to be answered: its candidates are kept beside what is asked now.
-            before = (reviews.question(tx, item) if item is not None else None) or {}
-            if before and asks_whose(before):
-                before["whose"] = before["why"]
-            question = {**before, **ask.question, "why": ask.why}
-            reviews.ask(tx, change, why=ask.why, visit_at=change.visit_at, question=question)
+            if not changes.hinted_meanwhile(tx, job.change_id):  # else it is read again, maybe with a new answer
+                change = tx.session.get_one(Change, job.change_id)
+                reviews.ask_beside(tx, change, why=ask.why, question=ask.question)
         self._end(job, Ending(state=ChangeState.REVIEW, code=ask.why, message=ask.message))
 
     def _failed(self, job: Job, error: VetBridgeError, tries: int) -> None:

@@ -13,18 +13,16 @@ from vetbridge.core.answers import SLOT_TAKEN
 from vetbridge.core.errors import SlotTaken
 from vetbridge.core.planning import MOVES, STATUS, FieldOwner, Outcome, Plan, Situation, plan
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
-from vetbridge.ledger import links, reviews
+from vetbridge.ledger import changes, links, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.comparing import PEOPLE, base_in_terms, planned, standing_fields
+from vetbridge.sync.comparing import CARRIED, PEOPLE, base_in_terms, planned, standing_fields
 from vetbridge.sync.job import Ask, Ending, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.slots import require_free
 from vetbridge.sync.writing import Step, Writer
 
-CARRIED = frozenset({"start", "duration", "status", "appointment_type", "resource"})
-"""Fields of a visit that flow both ways."""
 TO_PIMS = CARRIED | {"notes"}
 """What a change at the booking side may change in the PIMS. The owner and the pet of a visit that stands are not
 among them: they change by a person's answer only."""
@@ -62,6 +60,16 @@ class Steer:
         return self.decided is not None
 
 
+_MIRRORED_WHY = {
+    "cancelled-here-moved-there": "moved-here-cancelled-there",
+    "cancelled-here-changed-there": "changed-here-cancelled-there",
+    "cancelled-here-begun-there": "changed-here-cancelled-there",
+    "moved-here-cancelled-there": "cancelled-here-moved-there",
+    "changed-here-cancelled-there": "cancelled-here-changed-there",
+    "reopened-here": "reopened-there",
+    "reopened-there": "reopened-here",
+}
+"""What the plan of the way back asks, seen from the booking side, as people are asked."""
 _MIRRORED = {FieldOwner.HERE: FieldOwner.THERE, FieldOwner.THERE: FieldOwner.HERE, FieldOwner.ASK: FieldOwner.ASK}
 
 
@@ -91,7 +99,7 @@ class Follower:
             return self._keep(job, link, here, there)
         forth = self._forth(link, here, there, steer)
         if forth.outcome is Outcome.QUESTION:
-            raise self._question(forth, here, there)
+            raise self._question(forth, here, there, why=forth.reason)
         if forth.outcome is Outcome.CREATE:
             self._end(link)
             return ANEW_IN_PIMS
@@ -100,9 +108,10 @@ class Follower:
         done += [ending] if ending else []
         back = self._back(link, here, there, steer)
         if back.outcome is Outcome.QUESTION:
-            raise self._question(forth if forth.conflicts else back, here, there)
+            why = forth.reason if forth.conflicts else _MIRRORED_WHY.get(back.reason, back.reason)
+            raise self._question(back, here, there, why=why)
         if back.outcome is Outcome.CREATE:
-            self._end(link)
+            self._end(link, wake_visit=True)
             return ANEW_AT_BOOKING
         ending = self._carry_back(job, link, back, forth, here, there, steer)
         done += [ending] if ending else []
@@ -158,9 +167,9 @@ class Follower:
         )
 
     @staticmethod
-    def _question(decision: Plan, here: Appointment | None, there: Appointment | None) -> Ask:
+    def _question(decision: Plan, here: Appointment | None, there: Appointment | None, *, why: str) -> Ask:
         question = {"booking": here, "pims": there, "fields": sorted(decision.conflicts)}
-        return Ask(decision.reason, "it was changed in both places", question)
+        return Ask(why, "it was changed in both places", question)
 
     # -- to the PIMS
 
@@ -190,7 +199,7 @@ class Follower:
                 fields=fields,
                 remote_id=link.pims_id,
                 payload=payload,
-                fused=not steer.asked_for and bool(fields.keys() - _QUIET),
+                fused=not (steer.asked_for or steer.beside) and bool(fields.keys() - _QUIET),
                 beside=steer.beside,
             )
             return self._visit(self._to_pims.write(job, step, keep)), UPDATED
@@ -237,7 +246,7 @@ class Follower:
                 fields=decision.fields,
                 remote_id=link.booking_id,
                 payload=payload,
-                fused=not steer.asked_for and bool(decision.fields.keys() - _QUIET),
+                fused=not (steer.asked_for or steer.beside) and bool(decision.fields.keys() - _QUIET),
                 beside=steer.beside,
             )
             try:
@@ -293,9 +302,19 @@ class Follower:
         standing = standing_fields(there)
         return any((pims_base or {}).get(name) != standing[name] for name in PEOPLE)
 
-    def _end(self, link: Link) -> None:
+    def _end(self, link: Link, *, wake_visit: bool = False) -> None:
+        """Ends the link; ``wake_visit``: in the same step the visit of the PIMS is to be carried over anew."""
         with self._ledger.write() as tx:
             links.end(tx, link)
+            if wake_visit:
+                changes.receive(
+                    tx,
+                    site=link.site,
+                    account=link.pims_account,
+                    kind=Kind.APPOINTMENT,
+                    remote_id=link.pims_id,
+                    source=reviews.ANSWER_SOURCE,
+                )
 
     # -- inside
 
@@ -325,8 +344,8 @@ def _off(record: Appointment | None) -> bool:
 
 def _moved(there: Appointment, fields: Mapping[str, object]) -> Appointment:
     """The visit as it would stand after a move."""
-    changes: dict[str, Any] = {name: value for name, value in fields.items() if name in MOVES}
-    return replace(there, **changes)
+    moved: dict[str, Any] = {name: value for name, value in fields.items() if name in MOVES}
+    return replace(there, **moved)
 
 
 def _with_block(standing: str, stamp: str, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from vetbridge.core.planning import settle
@@ -10,11 +11,11 @@ from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind,
 from vetbridge.ledger import links, mirror, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Link
-from vetbridge.sync.comparing import client_fields, pet_fields, standing_fields, wanted_fields
+from vetbridge.sync.comparing import CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
 from vetbridge.sync.job import Job
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.wording import DESK
-from vetbridge.sync.writing import Keep
+from vetbridge.sync.writing import FOUND, Keep
 
 
 class Keeper:
@@ -141,7 +142,7 @@ class Keeper:
             reviews.update(tx, change, booking=payload["booking"], visit_at=record.start.utc)
         if "unlinked" in payload:
             link.unlinked = bool(payload["unlinked"])
-        self.bases(tx, link, payload["here"], record, frozenset(payload["held"]))
+        self.bases(tx, link, payload["here"], _as_written(record, payload), frozenset(payload["held"]))
 
     def _booking(self, tx: Transaction, job: Job, payload: Mapping[str, Any], record: Record) -> None:
         """A visit that was written at the booking side: its link and its bases."""
@@ -158,7 +159,11 @@ class Keeper:
         _, pims_base = links.bases(tx, link)
         people = standing_fields(there) if there is not None else pims_base or {}
         wanted = wanted_fields(
-            record, people.get("client_id"), people.get("pet_id"), unlinked=link.unlinked, origin=link.origin
+            _as_written(record, payload),
+            people.get("client_id"),
+            people.get("pet_id"),
+            unlinked=link.unlinked,
+            origin=link.origin,
         )
         self.bases(tx, link, wanted, there, frozenset(payload["held"]))
 
@@ -208,3 +213,11 @@ class Keeper:
             unlinked=unlinked,
             evidence=evidence,
         )
+
+
+def _as_written(record: Appointment, payload: Mapping[str, Any]) -> Appointment:
+    """A visit as VetBridge wrote it, where it was found after a lost answer: what people did since is a change."""
+    if not payload.get(FOUND):
+        return record
+    fields = payload["fields"]
+    return replace(record, **{name: fields[name] for name in CARRIED if name in fields})

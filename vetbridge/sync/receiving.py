@@ -56,9 +56,10 @@ class Receiver:
     def listed(self, side: End, found: Found, source: str) -> bool:
         """Takes one visit that a listing shows; whether it opened a change."""
         settled = self._is_settled if side.account == self._pair.booking.account else self._is_settled_visit
-        with self._ledger.write() as tx:
+        with self._ledger.read() as tx:  # most are: the writer is left to those who write
             if settled(tx, side, found, False):
                 return False
+        with self._ledger.write() as tx:
             self.receive(tx, side.account, Kind.APPOINTMENT, found.id, source)
             return True
 

@@ -46,7 +46,7 @@ class Relinker:
         if record is None or (record.client_id, record.pet_id) != (client_id, pet_id):
             self._ask_staff(job, there, client_id, pet_id)
             return None
-        self.confirmed(job, why="read back after VetBridge's own write")
+        self.as_wanted(job, record)
         return record
 
     def _write(
@@ -93,22 +93,26 @@ class Relinker:
                 visit_at=there.start.utc,
             )
 
-    def not_done(self, job: Job) -> None:
-        """The visit does not stand where the work list wants it, whatever a person said."""
-        with self._ledger.write() as tx:
-            worklist.not_done(tx, job.record_id, worklist.RELINK)
+    def as_wanted(self, job: Job, there: Appointment) -> bool:
+        """Whether the visit stands on the client whom the work list wants it on, if it wants one.
 
-    def confirmed(self, job: Job, *, why: str) -> None:
-        """The visit stands where the work list wanted it."""
-        self._close(job, confirmed=True, why=why)
+        The line is confirmed then; else it stands, whatever a person said.
+        """
+        with self._ledger.write() as tx:
+            line = worklist.standing(tx, job.record_id, worklist.RELINK)
+            if line is None:
+                return True
+            if worklist.detail(tx, line).get("client_id") == there.client_id:
+                why = "a read shows the visit on the client that was asked for"
+                worklist.close(tx, job.record_id, worklist.RELINK, confirmed=True, why=why)
+                return True
+            worklist.not_done(tx, job.record_id, worklist.RELINK)
+            return False
 
     def struck(self, job: Job, *, why: str) -> None:
         """What the work list asks for is no longer wanted."""
-        self._close(job, confirmed=False, why=why)
-
-    def _close(self, job: Job, *, confirmed: bool, why: str) -> None:
         with self._ledger.write() as tx:
-            worklist.close(tx, job.record_id, worklist.RELINK, confirmed=confirmed, why=why)
+            worklist.close(tx, job.record_id, worklist.RELINK, confirmed=False, why=why)
 
 
 def without_block(text: str, comment: list[str]) -> str:

@@ -22,6 +22,8 @@ from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.job import Ask, Job, PutOff
 from vetbridge.sync.pair import End, Timings
 
+FOUND = "found"
+"""Key of a payload whose record was found after a lost answer: people may have changed it since it was written."""
 FUSED_WORDS: Mapping[Operation, str] = {
     Operation.CANCEL: "a cancellation",
     Operation.UPDATE: "a move",
@@ -220,7 +222,8 @@ class Writer:
                 {"kind": intention.kind, "ids": sorted(str(id_) for id_ in found)},
             )
         if found:
-            self._settle(job, intention.action_id, intention.payload, next(iter(found.values())), keep)
+            payload = {**intention.payload, FOUND: True}
+            self._settle(job, intention.action_id, payload, next(iter(found.values())), keep)
         else:
             self._note(job, intention, ActionState.NOT_DONE, "looked-and-not-found")
 

@@ -268,6 +268,35 @@ def test_a_time_that_is_taken_in_the_pims_is_a_question_that_shows_the_other_vis
     assert len(rig.visits()) == 2
 
 
+def lost_create(rig: Rig, edit: dict[str, Any]) -> str:
+    """A booking whose visit was made, the answer lost, and the desk quicker than the look for it."""
+    rig.refresher.pass_()
+    rig.pims.lose_answers(done=True)
+    id_ = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.receiver.poll()
+    rig.work()
+    assert rig.endings()[-1] == ("waiting", "outcome-unknown")
+    rig.pims.edit(Kind.APPOINTMENT, visit(rig)["id"], edit)
+    return id_
+
+
+def test_what_the_desk_did_before_a_lost_answer_was_found_is_a_change_of_its_own(rig: Rig) -> None:
+    id_ = lost_create(rig, {"state": "confirmed", "who": "v2"})
+    rig.settle()
+    rig.run()
+    assert (booking(rig, id_)["state"], booking(rig, id_)["who"]) == ("confirmed", "v2")
+    quiet(rig)
+
+
+def test_moved_by_both_before_a_lost_answer_was_found_is_a_question(rig: Rig) -> None:
+    id_ = lost_create(rig, {})
+    rig.pims.edit(Kind.APPOINTMENT, visit(rig)["id"], {"start": later(rig, visit(rig), 40)})
+    rig.booking.edit(Kind.APPOINTMENT, id_, {"start": later(rig, booking(rig, id_), 30)})
+    rig.settle()
+    rig.run()
+    assert [item.why for item in rig.questions()] == ["conflict"]
+
+
 # -- answers --------------------------------------------------------------------------------------------------------
 
 

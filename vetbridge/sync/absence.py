@@ -1,0 +1,58 @@
+"""Whether a visit that a side does not show is gone: two misses a set time apart, while another visit still reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from vetbridge.connector.clock import Clock
+from vetbridge.core.records import Kind
+from vetbridge.ledger import changes
+from vetbridge.ledger.database import Ledger
+from vetbridge.sync.job import PutOff
+from vetbridge.sync.pair import End, Timings
+
+
+def confirm(
+    end: End,
+    remote_id: str,
+    witnesses: Sequence[str] | None,
+    *,
+    ledger: Ledger,
+    clock: Clock,
+    timings: Timings,
+    code: str,
+    unsure: str,
+) -> None:
+    """Returns once a visit of ``end`` that was just not found counts as gone; raises ``PutOff`` until then.
+
+    ``witnesses``: other visits of the same account, one of which must still read (none at all: nobody can tell); None
+    where nothing hangs on it. ``code`` and ``unsure``: why it waits after one miss, and where no witness reads.
+    """
+    apart = timedelta(seconds=timings.absence_confirm)
+    with ledger.write() as tx:
+        record = changes.record_of(tx, end.account, Kind.APPOINTMENT, remote_id)
+        assert record.id is not None  # noqa: S101 - flushed
+        since = changes.missed(tx, record.id)
+    now = clock.now()
+    if now < since + apart:
+        raise PutOff(
+            since + apart, code, f"{end.account} does not show it; it is asked once more before it counts as gone"
+        )
+    if witnesses is not None and all(end.connector.get(Kind.APPOINTMENT, one) is None for one in witnesses):
+        raise PutOff(
+            now + timedelta(seconds=timings.retry_longest),
+            unsure,
+            f"{end.account} shows no other known visit either; that may be missing rights",
+        )
+    with ledger.write() as tx:
+        changes.gone(tx, record.id)
+
+
+def found(end: End, remote_id: str, ledger: Ledger) -> None:
+    """A visit reads: a miss before this one does not count."""
+    with ledger.read() as tx:
+        missed = changes.is_missed(tx, end.account, Kind.APPOINTMENT, remote_id)
+    if missed:
+        with ledger.write() as tx:
+            changes.found(tx, end.account, Kind.APPOINTMENT, remote_id)

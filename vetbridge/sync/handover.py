@@ -1,0 +1,113 @@
+"""Whose a visit is that changed owners after it stood on both sides: carried over, or asked about."""
+
+from __future__ import annotations
+
+from vetbridge.connector.interface import Operation
+from vetbridge.core.answers import BOOKED_BY_ANOTHER
+from vetbridge.core.matching import Match
+from vetbridge.core.records import Appointment, Kind
+from vetbridge.ledger import changes, links, reviews
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import Change, ChangeState, Link
+from vetbridge.sync.cards import Cards
+from vetbridge.sync.comparing import BOOKED_BY, CARRIED, PEOPLE, base_in_terms
+from vetbridge.sync.job import Ask, Ending, Enter, Job
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.placing import shown_candidates
+from vetbridge.sync.wording import DESK
+from vetbridge.sync.writing import Step, Writer
+
+HANDED_OVER = Ending(
+    state=ChangeState.DONE, code="handed-over", message="given to its new owner at the booking side, as in the PIMS"
+)
+REBOOKED = Ending(
+    state=ChangeState.REVIEW,
+    code=BOOKED_BY_ANOTHER,
+    message="the booking was given to another client; a person has to say whose the visit is",
+)
+
+
+class Handover:
+    """Follows the change of owner of the linked visits of one pair."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, keeper: Keeper, cards: Cards, to_booking: Writer) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._keeper = keeper
+        self._cards = cards
+        self._to_booking = to_booking
+
+    def in_pims(
+        self, job: Job, link: Link, here: Appointment, there: Appointment, enter: Enter
+    ) -> Appointment | None:
+        """Gives the booking of a visit that was made at the desk to the owner whom the PIMS names now.
+
+        Returns the booking as it stands then, None where nothing is to be done: a visit that was booked online stays
+        the booker's. Raises ``Ask`` where that owner cannot be a client of the booking side.
+        """
+        with self._ledger.read() as tx:
+            _, pims_base = links.bases(tx, link)
+        base = pims_base or {}
+        same = base.get("client_id") == there.client_id and base.get("pet_id") == there.pet_id
+        if link.origin != DESK or pims_base is None or same or self._pair.stands_in(there.client_id):
+            return None
+        client, pet = self._cards.people(there)
+        if client is None:
+            return None
+        card_id = self._cards.card_of(job, client)
+        if card_id is None:
+            if here.client_id is None:
+                return None
+            raise Ask("no-client-there", "the visit's new owner cannot be a client there", {"pims": there})
+        pet_id = None
+        if pet is not None:
+            enter(job, changes.client_lane(self._pair.booking.account, card_id))
+            pet_id = self._cards.pet_on(job, card_id, pet)
+        if (here.client_id, here.pet_id) == (card_id, pet_id):
+            return None
+        able = self._pair.booking.connector.capabilities.of(Kind.APPOINTMENT).update
+        fields: dict[str, object] = {"client_id": card_id, "pet_id": pet_id}
+        if here.client_id is None:
+            fields["notes"] = ""  # only VetBridge's block, which said who comes
+        step = Step(
+            kind=Kind.APPOINTMENT,
+            operation=Operation.UPDATE,
+            fields={name: value for name, value in fields.items() if name in able},
+            remote_id=link.booking_id,
+            payload={"there": there, "held": sorted(CARRIED)},
+        )
+        record = self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])
+        assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
+        return record
+
+    def at_booking(self, job: Job, link: Link, here: Appointment, there: Appointment, found: Match) -> bool:
+        """Asks whose a visit is whose booking was given to another client; whether it did.
+
+        ``found``: who may be meant by the booking as it is now. Nobody is asked where that is the visit's own client.
+        """
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            row = tx.session.get_one(Link, link.id)
+            booking_base, pims_base = links.bases(tx, row)
+            item = reviews.open_item(tx, job.record_id)
+            moved = any((pims_base or {}).get(name) != getattr(there, name) for name in PEOPLE)
+            if moved and item is not None and item.why == BOOKED_BY_ANOTHER:
+                reviews.close(tx, job.record_id, "staff have put the visit on another client in the PIMS")
+            before = (booking_base or {}).get(BOOKED_BY)
+            if before is None or here.client_id in (None, before):
+                return False
+            wanted = base_in_terms(row, here, there, booking_base or {})
+            self._keeper.bases(tx, row, wanted, there, CARRIED | {"notes"})
+            if found.client_id == there.client_id:
+                return False
+            question = {"booking": here, "words": found.words, "candidates": shown_candidates(found)}
+            change = tx.session.get_one(Change, job.change_id)
+            reviews.ask(
+                tx,
+                change,
+                why=BOOKED_BY_ANOTHER,
+                visit_at=there.start.utc,
+                question={"why": BOOKED_BY_ANOTHER, **question},
+            )
+            return True
