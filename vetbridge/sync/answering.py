@@ -170,7 +170,12 @@ class Answerer:
         fields = wanted_fields(here, there.client_id, there.pet_id, unlinked=True, origin=link.origin)
         text = notes.place(there.notes, notes.block(link.stamp, unlinked_lines(here)))
         payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": True}
-        return self._placer.write_notes(job, there, text, payload, asked)
+        if text != there.notes:
+            return self._placer.write_notes(job, there, text, payload, asked)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            asked(tx, payload, there)
+        return there
 
     def undo(
         self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given

@@ -292,11 +292,17 @@ class Appointments:
             return LINKED_AT_DESK, there
         if given_to is not None:
             return self._answerer.relink(job, link, here, there, given_to)
-        if not link.unlinked and not owned and link.origin != DESK and there.start.utc > self._clock.now():
-            self._relinker.as_wanted(job, there)
+        as_wanted = self._relinker.as_wanted(job, there)
+        if not owned and as_wanted and there.start.utc > self._clock.now() and self._nobody_asks(job, link):
             return OFF_OWNER, self._answerer.park(job, link, here, there, self._resolver.candidates(here))
-        self._relinker.as_wanted(job, there)
         return None, there
+
+    def _nobody_asks(self, job: Job, link: Link) -> bool:
+        """Whether a visit stands on the placeholder and no question says so: staff have taken it off its owner."""
+        if not link.unlinked:
+            return link.origin != DESK  # what the desk made, the desk may put anywhere
+        with self._ledger.read() as tx:
+            return reviews.standing(tx, job.record_id) is None
 
     def _written_before(self, job: Job, link: Link) -> Ending | None:
         """How a change ends whose write was done by an earlier try: one that was killed, or whose answer was lost."""
