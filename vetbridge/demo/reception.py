@@ -47,8 +47,8 @@ class House(Protocol):
     def failed(self) -> set[str]:
         """Record ids of the bookings that failed because a code is missing."""
 
-    def asked(self) -> set[str]:
-        """Record ids of the bookings about which there is an open question."""
+    def asked(self, offering: str) -> set[str]:
+        """Record ids of the bookings about which there is an open question that offers this answer."""
 
     def held(self) -> int:
         """How many changes the fuse holds back."""
@@ -169,7 +169,9 @@ class Reception:
         """Answers some of the ambiguous bookings; then their owners and the desk change them."""
         answers = self._morning.answers
         yield from self._until(lambda: all(self._is_parked(each) for each in answers), "ambiguous visits are parked")
-        items = yield from self._items([each.booking for each in answers], "the ambiguous bookings are in review")
+        items = yield from self._items(
+            [each.booking for each in answers], "the ambiguous bookings are in review", offering="link"
+        )
         answered = ("--by", BY, "--no-wait")
         if len(items) < len(answers):
             raise Late("VetBridge asks about every ambiguous booking")
@@ -211,7 +213,8 @@ class Reception:
         self._house.happens("VetBridge runs again, and is resumed")
         yield from self._commands.run("resume", SITE)
         yield from self._replay(absent)
-        items = yield from self._items([each.booking for each in conflicts], "VetBridge asks about the conflicts")
+        numbers = [each.booking for each in conflicts]
+        items = yield from self._items(numbers, "VetBridge asks about the conflicts", offering="booking")
         for conflict in (each for each in conflicts if each.booking in items):
             self._house.happens(f"the receptionist says of booking {conflict.booking}: {conflict.right} is right")
             item = str(items[conflict.booking]["id"])
@@ -283,13 +286,18 @@ class Reception:
         rows = (row for row in data["replays"] if row["result"] == result and row["account"] == BOOKING_ACCOUNT)
         return self._numbers(row["remote_id"] for row in rows)
 
-    def _items(self, numbers: Iterable[int], what: str) -> Scene[dict[int, Mapping[str, Any]]]:
-        """The open questions about these bookings: one about each, or what there is once nothing is under way."""
+    def _items(self, numbers: Iterable[int], what: str, *, offering: str) -> Scene[dict[int, Mapping[str, Any]]]:
+        """The open questions about these bookings that offer this answer.
+
+        One about each, or what there is once nothing is under way. A booking may be asked about for another reason
+        before: whose it is.
+        """
         wanted = set(numbers)
         rest = _Rest(self._house, self._clock)
-        yield from self._until(lambda: wanted <= self._numbers(self._house.asked()) or rest.is_long(), what)
+        yield from self._until(lambda: wanted <= self._numbers(self._house.asked(offering)) or rest.is_long(), what)
         items = yield from self._list()
-        found = {self._platform.booking_of(str(item["remote_id"])): item for item in items}
+        fitting = (item for item in items if offering in item["choices"])
+        found = {self._platform.booking_of(str(item["remote_id"])): item for item in fitting}
         return {number: item for number, item in found.items() if number in wanted}
 
     def _list(self) -> Scene[list[Mapping[str, Any]]]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from vetbridge.config.models import Config
 from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.connector.configured import read_config
+from vetbridge.core.answers import choices
 from vetbridge.core.errors import MappingError
 from vetbridge.daemon.lock import running
 from vetbridge.demo import stage as staging
@@ -284,11 +285,15 @@ class _Show:
             )
         return {change.remote_id for change in found if change.code == MappingError.code}
 
-    def asked(self) -> set[str]:
-        """Record ids of the bookings about which there is an open question."""
+    def asked(self, offering: str) -> set[str]:
+        """Record ids of the bookings about which there is an open question that offers this answer."""
         with self._ledger.read() as tx:
             found = reports.open_questions(tx)
-        return {question.remote_id for question in found if question.account == staging.BOOKING_ACCOUNT}
+        return {
+            question.remote_id
+            for question in found
+            if question.account == staging.BOOKING_ACCOUNT and offering in choices(question.why)
+        }
 
     def held(self) -> int:
         """How many changes the fuse holds back."""
