@@ -95,6 +95,13 @@ def mark_applied(ledger: Ledger, job: Job, given: Given, *, still_whose: bool = 
             reviews.ask(tx, change, why=whose, visit_at=given.item.visit_at, question=question)
 
 
+def close_answered(ledger: Ledger, job: Job) -> None:
+    """Closes the open question about a job's record: the facts have answered it."""
+    with ledger.write() as tx:
+        changes.held(tx, job.leases)
+        reviews.close(tx, job.record_id, "the facts have answered it")
+
+
 class Answerer:
     """Carries out the answers about the bookings of one pair."""
 
@@ -188,8 +195,7 @@ class Answerer:
                 changes.held(tx, job.leases)
                 reviews.reopen(tx, given.item)
             return PARKED, there
-        stand_in = self._pair.placeholder
-        client_id, pet_id = (None, None) if stand_in is None else (stand_in.client_id, stand_in.pet_id)
+        client_id, pet_id = self._pair.stand_in
         fields = wanted_fields(here, client_id, pet_id, unlinked=True, origin=link.origin)
         text = notes.place(there.notes, notes.block(link.stamp, unlinked_lines(here)))
         payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": True}

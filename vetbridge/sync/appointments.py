@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
@@ -23,11 +22,12 @@ from vetbridge.sync.answering import (
     PARKED,
     Answerer,
     Given,
+    close_answered,
     given_answer,
     mark_applied,
 )
 from vetbridge.sync.cards import Cards
-from vetbridge.sync.comparing import BOOKED_BY, digest, stamp_of, wanted_fields
+from vetbridge.sync.comparing import BOOKED_BY, digest, wanted_fields
 from vetbridge.sync.following import (
     ANEW_IN_PIMS,
     CANCELLED,
@@ -37,7 +37,7 @@ from vetbridge.sync.following import (
     Steer,
 )
 from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
-from vetbridge.sync.job import Ending, Enter, Job, PutOff
+from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placement, Placer
@@ -61,10 +61,10 @@ class Appointments:
         self._keeper = Keeper(pair)
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
-        self._placer = Placer(pair, ledger, clock, timings, self._to_pims, self._keeper)
+        self._placer = Placer(pair, ledger, self._to_pims, self._keeper)
         self._relinker = Relinker(pair, ledger, self._to_pims)
         self._answerer = Answerer(pair, ledger, self._keeper, self._placer, self._relinker)
-        cards = Cards(pair, ledger, clock, timings, self._to_booking, self._keeper)
+        cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._handover = Handover(pair, ledger, self._keeper, cards, self._to_booking)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
@@ -77,8 +77,7 @@ class Appointments:
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
         if here is not None:
-            # Before the link is looked for: whoever made the booking settles it and makes the link in one go.
-            self._await_own_write(here)
+            self._to_booking.await_own(here)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         given = given_answer(self._ledger, job)
@@ -97,18 +96,6 @@ class Appointments:
         self._mind_questions(job, ending, given)
         return ending
 
-    def _await_own_write(self, here: Appointment) -> None:
-        """A booking that VetBridge itself has just made is not carried back: its link comes in a moment."""
-        stamp = stamp_of(here)
-        with self._ledger.read() as tx:
-            made = bool(stamp) and actions.under_way(tx, self._pair.booking.account, stamp)
-        if made:
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.busy),
-                "own-write",
-                "VetBridge is just writing this visit itself",
-            )
-
     def _mind_questions(self, job: Job, ending: Ending, given: Given | None) -> None:
         """An answer that was carried out is marked so; a question that the facts have answered is closed."""
         with self._ledger.read() as tx:
@@ -120,9 +107,7 @@ class Appointments:
                 whose = whose or given.question.get("whose") == BOOKED_BY_ANOTHER
                 mark_applied(self._ledger, job, given, still_whose=whose and ending is not ON_WORK_LIST)
         elif asked and not whose and asked.why != BOOKED_BY_ANOTHER and ending.state is not ChangeState.REVIEW:
-            with self._ledger.write() as tx:
-                changes.held(tx, job.leases)
-                reviews.close(tx, job.record_id, "the facts have answered it")
+            close_answered(self._ledger, job)
 
     # -- read ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +157,9 @@ class Appointments:
             return self._begun(job, here)
         if not steer.beside:
             require_free(self._pair.pims, here, but=None, here=here)
-        self._reserve_contact(job, here)
+        # Two bookings of one new owner must not both create her: the second waits for the first.
+        keys = blocking_keys(here.booker or Client(), [], self._pair.country)
+        self._to_pims.reserve(job, "contact", keys, "booking with the same phone or e-mail")
         placement = self._answerer.placement(job, here, given) if given else None
         placement = placement or self._placer.place(job, here, self._resolver.resolve(here))
         self._write_visit(job, here, placement, beside=steer.beside)
@@ -191,19 +178,6 @@ class Appointments:
             code="visit-has-begun",
             message="it was in the past when VetBridge first saw it",
         )
-
-    def _reserve_contact(self, job: Job, here: Appointment) -> None:
-        """Two bookings of one new owner must not both create her: the second waits for the first."""
-        booker = here.booker or Client()
-        keys = blocking_keys(booker, [], self._pair.country)
-        with self._ledger.write() as tx:
-            free = actions.reserve(tx, self._pair.pims.account, "contact", keys, job.record_id)
-        if not free:
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.busy),
-                "contact-reserved",
-                "another booking with the same phone or e-mail is being written",
-            )
 
     def _write_visit(self, job: Job, here: Appointment, placement: Placement, *, beside: bool) -> None:
         stamp = self._stamp(job)
@@ -238,7 +212,7 @@ class Appointments:
                 handed = self._handover.in_pims(job, link, here, there, enter)
                 if handed is not None:
                     whose, here = HANDED_OVER, handed
-                elif self._handover.at_booking(job, link, here, there, self._resolver.candidates(here)):
+                elif self._handover.at_booking(job, link, here, there, self._resolver):
                     whose = REBOOKED
             with self._ledger.read() as tx:
                 link = tx.session.get_one(Link, link.id)

@@ -6,19 +6,16 @@ clients is linked with it as ``primary``, the other as ``member`` (architecture,
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import normalise
 from vetbridge.core.errors import MappingError, Refused
 from vetbridge.core.matching import Known, same_household, same_person
 from vetbridge.core.records import Appointment, Client, Kind, Pet
-from vetbridge.ledger import actions, links, mirror
+from vetbridge.ledger import links, mirror
 from vetbridge.ledger.database import Ledger
-from vetbridge.sync.job import Job, PutOff
+from vetbridge.sync.job import Job
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.pair import Pair
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Step, Writer
 
@@ -26,13 +23,9 @@ from vetbridge.sync.writing import Step, Writer
 class Cards:
     """Finds and makes the booking-side clients of one pair."""
 
-    def __init__(
-        self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, writer: Writer, keeper: Keeper
-    ) -> None:
+    def __init__(self, pair: Pair, ledger: Ledger, writer: Writer, keeper: Keeper) -> None:
         self._pair = pair
         self._ledger = ledger
-        self._clock = clock
-        self._timings = timings
         self._writer = writer
         self._keeper = keeper
 
@@ -49,7 +42,7 @@ class Cards:
         phones = tuple(dict.fromkeys(p for text in client.phones for p in normalise.phones(text, self._pair.country)))
         if not phones:
             return None
-        self._reserve(job, phones)
+        self._writer.reserve(job, "contact", phones, "visit with the same phone")
         found = self._with_phone(phones)
         if found is not None:
             return self._share(client, found, phones)
@@ -127,16 +120,6 @@ class Cards:
 
     def _phones(self, client: Client) -> set[str]:
         return {phone for text in client.phones for phone in normalise.phones(text, self._pair.country)}
-
-    def _reserve(self, job: Job, phones: tuple[str, ...]) -> None:
-        with self._ledger.write() as tx:
-            free = actions.reserve(tx, self._pair.booking.account, "contact", phones, job.record_id)
-        if not free:
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.busy),
-                "contact-reserved",
-                "another visit with the same phone is being written",
-            )
 
     def _with_phone(self, phones: tuple[str, ...]) -> Client | None:
         end = self._pair.booking

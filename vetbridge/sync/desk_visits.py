@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from vetbridge.connector.clock import Clock
@@ -13,15 +12,24 @@ from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
 from vetbridge.core.gleaning import glean
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
-from vetbridge.ledger import actions, changes, links, reviews, worklist
+from vetbridge.ledger import changes, links, reviews, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync import absence
-from vetbridge.sync.answering import LINKED, ON_WORK_LIST, PARKED, Answerer, Given, given_answer, mark_applied
+from vetbridge.sync.answering import (
+    LINKED,
+    ON_WORK_LIST,
+    PARKED,
+    Answerer,
+    Given,
+    close_answered,
+    given_answer,
+    mark_applied,
+)
 from vetbridge.sync.cards import Cards
-from vetbridge.sync.comparing import digest, stamp_of, standing_fields
+from vetbridge.sync.comparing import digest, standing_fields
 from vetbridge.sync.following import KEPT, Steer
-from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
+from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placer, shown_candidates
@@ -56,9 +64,9 @@ class DeskVisits:
         self._resolver = Resolver(pair, ledger, clock, timings)
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
-        self._cards = Cards(pair, ledger, clock, timings, self._to_booking, self._keeper)
+        self._cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._relinker = Relinker(pair, ledger, self._to_pims)
-        placer = Placer(pair, ledger, clock, timings, self._to_pims, self._keeper)
+        placer = Placer(pair, ledger, self._to_pims, self._keeper)
         self._answerer = Answerer(pair, ledger, self._keeper, placer, self._relinker)
 
     def work(self, job: Job, enter: Enter) -> Ending:
@@ -88,8 +96,7 @@ class DeskVisits:
             enter(job, changes.client_lane(end.account, there.client_id))
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
-        # Before the link is looked for: whoever made the visit settles it and makes the link in one go.
-        self._await_own_write(there)
+        self._to_pims.await_own(there)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if given is not None and undone:
@@ -140,8 +147,7 @@ class DeskVisits:
         if there.status is AppointmentStatus.CANCELLED or there.start.utc <= self._clock.now():
             mark_applied(self._ledger, job, given)
             return self._nothing("visit-has-begun", "it is cancelled or over, and stays on its owner")
-        stand_in = self._pair.placeholder
-        client_id, pet_id = (None, None) if stand_in is None else (stand_in.client_id, stand_in.pet_id)
+        client_id, pet_id = self._pair.stand_in
         if not self._pair.stands_in(there.client_id):
             keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
             moved = self._relinker.relink(job, there, client_id, pet_id, {"adopted": True}, keep)
@@ -168,18 +174,6 @@ class DeskVisits:
                 source="pims",
             )
         return FOLLOWED
-
-    def _await_own_write(self, there: Appointment) -> None:
-        """A visit that VetBridge itself has just made is not carried back: its link comes in a moment."""
-        stamp = stamp_of(there)
-        with self._ledger.read() as tx:
-            made = bool(stamp) and actions.under_way(tx, self._pair.pims.account, stamp)
-        if made:
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.busy),
-                "own-write",
-                "VetBridge is just writing this visit itself",
-            )
 
     def _unlinked(self, job: Job, there: Appointment, given: Given | None, enter: Enter) -> Ending:
         """A visit that the booking side does not have yet."""
@@ -304,10 +298,10 @@ class DeskVisits:
         if given is not None:
             mark_applied(self._ledger, job, given)
             return
-        with self._ledger.write() as tx:
-            if reviews.open_item(tx, job.record_id) is not None and ending.state is not ChangeState.REVIEW:
-                changes.held(tx, job.leases)
-                reviews.close(tx, job.record_id, "the facts have answered it")
+        with self._ledger.read() as tx:
+            asked = reviews.open_item(tx, job.record_id) is not None
+        if asked and ending.state is not ChangeState.REVIEW:
+            close_answered(self._ledger, job)
 
     @staticmethod
     def _nothing(code: str, message: str) -> Ending:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from vetbridge.connector.interface import Operation
 from vetbridge.core.answers import BOOKED_BY_ANOTHER
-from vetbridge.core.matching import Match
 from vetbridge.core.records import Appointment, Kind
 from vetbridge.ledger import changes, links, reviews
 from vetbridge.ledger.database import Ledger
@@ -15,6 +14,7 @@ from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import shown_candidates
+from vetbridge.sync.resolving import Resolver
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Step, Writer
 
@@ -81,11 +81,14 @@ class Handover:
         assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
         return record
 
-    def at_booking(self, job: Job, link: Link, here: Appointment, there: Appointment, found: Match) -> bool:
+    def at_booking(self, job: Job, link: Link, here: Appointment, there: Appointment, resolver: Resolver) -> bool:
         """Asks whose a visit is whose booking was given to another client; whether it did.
 
-        ``found``: who may be meant by the booking as it is now. Nobody is asked where that is the visit's own client.
+        Nobody is asked where the visit's own client is who may be meant by the booking as it is now.
         """
+        if not self._is_news(job, link, here, there):
+            return False
+        found = resolver.candidates(here)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             row = tx.session.get_one(Link, link.id)
@@ -111,3 +114,13 @@ class Handover:
                 question={"why": BOOKED_BY_ANOTHER, **question},
             )
             return True
+
+    def _is_news(self, job: Job, link: Link, here: Appointment, there: Appointment) -> bool:
+        """Whether either side gave the visit to somebody else; mostly not, and nothing is looked up."""
+        with self._ledger.read() as tx:
+            booking_base, pims_base = links.bases(tx, tx.session.get_one(Link, link.id))
+            item = reviews.open_item(tx, job.record_id)
+        moved = any((pims_base or {}).get(name) != getattr(there, name) for name in PEOPLE)
+        before = (booking_base or {}).get(BOOKED_BY)
+        rebooked = before is not None and here.client_id not in (None, before)
+        return rebooked or (moved and item is not None and item.why == BOOKED_BY_ANOTHER)

@@ -46,6 +46,11 @@ class Pair:
     fuse: int = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
 
+    @property
+    def stand_in(self) -> tuple[str | None, str | None]:
+        """Client and pet of a PIMS visit that has no owner: the placeholder's, or none."""
+        return (None, None) if self.placeholder is None else (self.placeholder.client_id, self.placeholder.pet_id)
+
     def stands_in(self, client_id: str | None) -> bool:
         """Whether a PIMS visit with this client has no owner: it stands on the placeholder, or without a client."""
         return client_id is None or (self.placeholder is not None and client_id == self.placeholder.client_id)

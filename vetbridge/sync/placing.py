@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
 from vetbridge.core.matching import Candidate, Evidence, Match, Verdict
 from vetbridge.core.records import Appointment, Client, Kind, Pet
-from vetbridge.ledger import actions
 from vetbridge.ledger.database import Ledger
-from vetbridge.sync.job import Ask, Job, PutOff
+from vetbridge.sync.job import Ask, Job
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.pair import Pair
 from vetbridge.sync.resolving import Resolution
 from vetbridge.sync.writing import Keep, Step, Writer
 
@@ -43,13 +40,9 @@ class Placement:
 class Placer:
     """Places the visits of one pair."""
 
-    def __init__(
-        self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, writer: Writer, keeper: Keeper
-    ) -> None:
+    def __init__(self, pair: Pair, ledger: Ledger, writer: Writer, keeper: Keeper) -> None:
         self._pair = pair
         self._ledger = ledger
-        self._clock = clock
-        self._timings = timings
         self._writer = writer
         self._keeper = keeper
 
@@ -169,16 +162,8 @@ class Placer:
 
     def _new_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
         """The pet that a known owner lacks. Two bookings that bring it at once, from two cards, make it once."""
-        end = self._pair.pims
         name = normalise.pet_name((here.booked_pet or Pet()).name)
-        with self._ledger.write() as tx:
-            free = actions.reserve(tx, end.account, "pet", [f"{client.id}|{name}"], job.record_id)
-        if not free:
-            raise PutOff(
-                self._clock.now() + timedelta(seconds=self._timings.busy),
-                "pet-reserved",
-                "another booking with the same new pet is being written",
-            )
+        self._writer.reserve(job, "pet", [f"{client.id}|{name}"], "booking with the same new pet")
         return self.standing_pet(here, client) or self.create_pet(job, here, client)
 
     def standing_pet(self, here: Appointment, client: Client) -> Pet | None:

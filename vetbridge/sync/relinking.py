@@ -98,6 +98,8 @@ class Relinker:
 
         The line is confirmed then; else it stands, whatever a person said.
         """
+        if not self._is_asked_for(job):
+            return True
         with self._ledger.write() as tx:
             line = worklist.standing(tx, job.record_id, worklist.RELINK)
             if line is None:
@@ -111,8 +113,15 @@ class Relinker:
 
     def struck(self, job: Job, *, why: str) -> None:
         """What the work list asks for is no longer wanted."""
+        if not self._is_asked_for(job):
+            return
         with self._ledger.write() as tx:
             worklist.close(tx, job.record_id, worklist.RELINK, confirmed=False, why=why)
+
+    def _is_asked_for(self, job: Job) -> bool:
+        """Whether the work list has a line about the record; hardly any has, and the ledger has one writer."""
+        with self._ledger.read() as tx:
+            return worklist.standing(tx, job.record_id, worklist.RELINK) is not None
 
 
 def without_block(text: str, comment: list[str]) -> str:

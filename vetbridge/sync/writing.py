@@ -5,20 +5,21 @@ Vendors have no idempotency keys, so the effect is made exactly-once here (archi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Operation, Receipt, Write
 from vetbridge.core.answers import FUSE
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, VetBridgeError
-from vetbridge.core.records import Kind, Record
+from vetbridge.core.records import Appointment, Kind, Record
 from vetbridge.ledger import actions, changes, fuses
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
+from vetbridge.sync.comparing import stamp_of
 from vetbridge.sync.job import Ask, Job, PutOff
 from vetbridge.sync.pair import End, Timings
 
@@ -153,6 +154,30 @@ class Writer:
             changes.held(tx, job.leases)
             actions.close(tx, action_id, ActionState.ANSWERED, remote_id=record.id)
             keep(tx, payload, record)
+
+    def reserve(self, job: Job, kind: str, keys: Collection[str], other: str) -> None:
+        """Reserves contact keys or pets at this end for a job's record; raises ``PutOff`` where another one has them.
+
+        ``other``: who that is, in words.
+        """
+        with self._ledger.write() as tx:
+            free = actions.reserve(tx, self._end.account, kind, keys, job.record_id)
+        if not free:
+            raise PutOff(self._in_a_moment(), f"{kind}-reserved", f"another {other} is being written")
+
+    def await_own(self, record: Appointment) -> None:
+        """A visit that VetBridge itself is just making at this end is not carried back: its link comes in a moment.
+
+        To be asked before the link is looked for: whoever makes the visit settles it and makes the link in one go.
+        """
+        stamp = stamp_of(record)
+        with self._ledger.read() as tx:
+            made = bool(stamp) and actions.under_way(tx, self._end.account, stamp)
+        if made:
+            raise PutOff(self._in_a_moment(), "own-write", "VetBridge is just writing this visit itself")
+
+    def _in_a_moment(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self._timings.busy)
 
     def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep]) -> None:
         """Finds out about every write to this end whose answer was lost; nothing else is written before.
