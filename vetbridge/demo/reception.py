@@ -255,8 +255,11 @@ class Reception:
         return self._practice.holds(booking) and self._practice.parked(booking) is None
 
     def _is_held(self, standing: int) -> bool:
-        """Nothing is under way any more but what the fuse holds, and just that stands at the platform still."""
-        return self._house.held() == standing == self._house.open()
+        """Nothing is under way any more but what the fuse holds, and that is all that stands at the platform still.
+
+        It may hold more: the desk's last cancellation of a booking may have been noticed only now.
+        """
+        return 0 < standing <= self._house.held() == self._house.open()
 
     def _absent(self, numbers: Iterable[int]) -> Scene[set[int]]:
         """Those of the bookings that the PIMS does not hold."""
