@@ -171,6 +171,8 @@ class Timings(Part):
     """How long one request may take."""
     settle: Seconds = 0.0
     """Added to ``request_timeout`` and the connector's late landing before a lost write is looked for."""
+    lease: SomeSeconds = 300.0
+    """How long one worker may hold a client's records before another one takes its work over."""
     pims_refresh: SomeSeconds = 60.0
     """How often a PIMS account's clients and pets are read for changes."""
     sweep: SomeSeconds = 3600.0
@@ -182,6 +184,8 @@ class Timings(Part):
     def _ordered(self) -> Timings:
         if self.retry_longest < self.retry_first:
             raise _problem("retry_longest is shorter than retry_first; make it as long at least")
+        if self.lease <= self.request_timeout:
+            raise _problem("lease is not longer than request_timeout: work would be taken over in the middle of a write")
         if self.mirror_stale < self.pims_refresh:
             raise _problem("mirror_stale is shorter than pims_refresh: no client could ever be created")
         return self

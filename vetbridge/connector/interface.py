@@ -29,10 +29,15 @@ class ExactlyOnce(StrEnum):
     """The best a side can do against writing a thing twice (architecture, section 8), best first."""
 
     IDEMPOTENCY_KEY = "idempotency-key"
+    """A write that is sent again with the same ``Write.key`` takes effect once, and answers as the first did."""
     CONDITIONAL = "conditional"
+    """A write that names the ``Write.version`` it was decided on is refused with ``Stale`` where that has moved."""
     REFERENCE = "reference"
+    """What was written carries the stamp in a unique field that ``look`` searches."""
     LOOK = "look"
+    """What was written can be found by listing, or by reading the record again."""
     NONE = "none"
+    """Nobody can tell what became of a write whose answer was lost: it is sent at most once, and doubt is asked."""
 
 
 class Unlinked(StrEnum):
@@ -74,6 +79,8 @@ class KindCapabilities:
     update: frozenset[str] = frozenset()
     """Canonical fields that can be changed."""
     cancel: bool = False
+    changed: ExactlyOnce = ExactlyOnce.LOOK
+    """The best that can be done about an update or a cancellation whose answer was lost."""
     incremental: bool = False
     """``changes`` can be limited to what changed since a cursor."""
     deletions_visible: bool = False
@@ -162,6 +169,10 @@ class Write:
     stamp: str = ""
     beside: bool = False
     """A person wants it although the time is taken: where the side lets the caller decide, it goes beside."""
+    key: str = ""
+    """The same for every try at one write, and for no other write: the idempotency key, where the side takes one."""
+    version: str | None = None
+    """The version of the record that the write was decided on; None where nobody read one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +211,7 @@ class Connector(Protocol):
     """One account at one vendor.
 
     Every method may raise ``AuthFailed``, ``Unavailable``, ``RateLimited``, ``BadAnswer``; ``apply`` also
-    ``Refused``, ``SlotTaken`` and ``OutcomeUnknown``. A kind or operation that is not declared raises
+    ``Refused``, ``SlotTaken``, ``OutcomeUnknown`` and, where it writes conditionally, ``Stale``. A kind or operation that is not declared raises
     ``Refused`` with code ``not-supported`` and sends nothing.
     """
 

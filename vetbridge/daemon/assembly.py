@@ -164,6 +164,7 @@ def build_program(
         retry_longest=waits.retry_longest,
         settle=waits.settle,
         mirror_stale=waits.mirror_stale,
+        lease=waits.lease,
     )
     receivers: dict[str, Receiver] = {}
     refreshers: dict[str, Refresher] = {}
