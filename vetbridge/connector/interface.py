@@ -141,6 +141,8 @@ class Hint:
 
     kind: Kind
     id: str
+    urgent: bool = False
+    """It says that the record is cancelled or gone: it is read before all else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,14 @@ PROPOSAL = "contact-changed"
 """Why of the question whether the PIMS takes over what was changed about a client at the booking side."""
 TWICE = "found-twice"
 """Why of the question about a write that stands twice after a lost answer."""
+UNKNOWN_OUTCOME = "outcome-unknown"
+"""Why of the question whether a write arrived whose answer was lost, and which cannot be looked for."""
+REUSED = "id-reused"
+"""Why of the question whether a visit is still the one it was: everything about it is another one's."""
+COPIED = "copied"
+"""Why of the question about a visit that carries the mark of another one, which stands at the same time."""
+CLIENT_IS_ANOTHER = "client-is-another"
+"""Why of the question whose a visit is whose booker was linked with a client that is somebody else by now."""
 OFF_ITS_OWNER = "off-its-owner"
 """Why of the question whose a visit is that staff have taken off its owner in the PIMS."""
 BOOKED_BY_ANOTHER = "booked-by-another"
@@ -65,7 +73,10 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     FUSE: (Choice.ALLOW, Choice.KEEP),
     ADOPT: (Choice.LINK, Choice.NEW, Choice.KEEP),
     PROPOSAL: _BOTH_SIDES,
-    TWICE: (Choice.AGAIN,),
+    TWICE: (Choice.AGAIN, Choice.KEEP),
+    COPIED: (Choice.AGAIN, Choice.KEEP),
+    UNKNOWN_OUTCOME: (Choice.AGAIN, Choice.KEEP),
+    REUSED: (Choice.AGAIN, Choice.PIMS, Choice.KEEP),
     SLOT_TAKEN: (Choice.AGAIN, Choice.KEEP),
     "no-client-there": (Choice.AGAIN, Choice.KEEP),
     "conflict": _BOTH_SIDES,

@@ -29,6 +29,9 @@ class Intention:
     """``native``: what is sent, as plain data; ``fields``: the same in canonical fields; ``here``: the booking's
     comparable fields it was made from; and what the adopting of a found record needs."""
     state: str
+    key: str
+    """The same for every try at this write, and for no other write."""
+    intended_at: datetime
     lost_at: datetime | None
     """When its answer was given up; None where nobody noted that, because the process or the worker was gone."""
 
@@ -93,6 +96,35 @@ def close(
     attempt.ended_at = tx.now
 
 
+def key(tx: Transaction, action_id: int) -> str:
+    """The idempotency key of an action. Its moment is in it: a ledger that was restored gives the same ids again."""
+    return _key(tx, tx.session.get_one(Action, action_id))
+
+
+def again(tx: Transaction, action_id: int) -> None:
+    """An action is sent once more, just as it was: one more attempt."""
+    tx.session.get_one(Action, action_id).state = ActionState.INTENDED
+    number = _last_attempt(tx, action_id).number + 1
+    tx.session.add(Attempt(action_id=action_id, number=number, state=ActionState.INTENDED, started_at=tx.now))
+    tx.session.flush()
+
+
+def doubt(tx: Transaction, action_id: int) -> int | None:
+    """An action that was taken for not done may have been done after all: it has to be looked for.
+
+    Returns the record whose work has to do so; None where it is settled that the action was done.
+    """
+    action = tx.session.get_one(Action, action_id)
+    if action.state == ActionState.ANSWERED:
+        return None
+    action.state = ActionState.UNKNOWN
+    action.answered_at = None
+    attempt = _last_attempt(tx, action_id)
+    attempt.state = ActionState.UNKNOWN
+    attempt.ended_at = tx.now
+    return action.record_id
+
+
 def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
     """Writes for a record that may or may not have happened, oldest first."""
     rows = tx.session.exec(
@@ -144,6 +176,29 @@ def answered_operation(tx: Transaction, change_id: int, kind: Kind, account: str
     ).first()
 
 
+NOT_FOUND = "looked-and-not-found"
+"""Code of an attempt that counts as not done because nothing was found."""
+BOTH_STAND = "both-stand"
+"""Code of an attempt whose record stands beside another one, as a person wants it."""
+
+
+def refuted(tx: Transaction, account: str, stamp: str) -> int | None:
+    """A create with this stamp that was looked for in vain; None where there is none."""
+    return tx.session.exec(
+        select(Action.id)
+        .join(Attempt, col(Attempt.action_id) == Action.id)
+        .where(
+            Action.account == account,
+            Action.stamp == stamp,
+            Action.operation == "create",
+            Action.state == ActionState.NOT_DONE,
+            Attempt.code == NOT_FOUND,
+        )
+        .order_by(col(Action.id).desc())
+        .limit(1)
+    ).first()
+
+
 def reserve(tx: Transaction, account: str, kind: str, keys: Collection[str], record_id: int) -> bool:
     """Reserves contact keys or slots for a record: all of them, or none where another record holds one."""
     hashes = sorted({tx.sealer.hash(f"{kind}:{key}") for key in keys})
@@ -169,6 +224,10 @@ def unreserve(tx: Transaction, record_id: int) -> None:
         tx.session.delete(row)
 
 
+def _key(tx: Transaction, row: Action) -> str:
+    return tx.sealer.hash(f"write:{row.account}:{row.id}:{row.created_at.isoformat()}")
+
+
 def _last_attempt(tx: Transaction, action_id: int) -> Attempt:
     return tx.session.exec(
         select(Attempt).where(Attempt.action_id == action_id).order_by(col(Attempt.number).desc()).limit(1)
@@ -189,5 +248,7 @@ def _intention(tx: Transaction, row: Action) -> Intention:
         stamp=row.stamp,
         payload={**rich(payload), "native": payload.get("native")},
         state=row.state,
+        key=_key(tx, row),
+        intended_at=row.created_at,
         lost_at=attempt.ended_at,
     )

@@ -69,8 +69,13 @@ def record_of(tx: Transaction, account: str, kind: Kind, remote_id: str) -> Reco
     return row
 
 
-def receive(tx: Transaction, *, site: str, account: str, kind: Kind, remote_id: str, source: str) -> Change:
-    """A hint: raises the record's counter and opens an episode, or wakes the one that is open."""
+def receive(
+    tx: Transaction, *, site: str, account: str, kind: Kind, remote_id: str, source: str, urgent: bool = False
+) -> Change:
+    """A hint: raises the record's counter and opens an episode, or wakes the one that is open.
+
+    ``urgent``: it seems to be cancelled or gone, and goes before the others.
+    """
     record = record_of(tx, account, kind, remote_id)
     record.hints += 1
     assert record.id is not None  # noqa: S101 - flushed
@@ -94,8 +99,18 @@ def receive(tx: Transaction, *, site: str, account: str, kind: Kind, remote_id: 
         if change.code not in BACKING_OFF:
             change.next_at = tx.now
         change.updated_at = tx.now
+    change.urgent = change.urgent or urgent
     tx.session.flush()
     return change
+
+
+def receive_again(tx: Transaction, record_id: int, source: str) -> None:
+    """A hint at a record that has had changes before, for the site of the last one."""
+    record = tx.session.get_one(Record, record_id)
+    site = tx.session.exec(
+        select(Change.site).where(Change.record_id == record_id).order_by(col(Change.id).desc()).limit(1)
+    ).one()
+    receive(tx, site=site, account=record.account, kind=Kind(record.kind), remote_id=record.remote_id, source=source)
 
 
 def rename_sites(tx: Transaction, sites: Mapping[str, str]) -> None:
@@ -143,7 +158,7 @@ def claim(
             _of(records),
             sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
         )
-        .order_by(col(Change.next_at), col(Change.id))
+        .order_by(col(Change.urgent).desc(), col(Change.next_at), col(Change.id))
         .limit(1)
     ).first()
     return None if lane is None else lease_lane(tx, lane, worker=worker, lease=lease)
@@ -178,10 +193,14 @@ def release_all(tx: Transaction) -> None:
 
 def held(tx: Transaction, leases: Sequence[Lease]) -> None:
     """Raises ``Stale`` unless every lease is still ours: said in each transaction that settles something."""
-    for lease in leases:
-        row = tx.session.get(Lane, lease.lane)
-        if row is None or row.epoch != lease.epoch:
-            raise Stale(f"lane {lease.lane} was taken over; the work starts again")
+    if not are_held(tx, leases):
+        raise Stale("a lane was taken over; the work starts again")
+
+
+def are_held(tx: Transaction, leases: Sequence[Lease]) -> bool:
+    """Whether every lease is still ours."""
+    rows = [(tx.session.get(Lane, lease.lane), lease.epoch) for lease in leases]
+    return all(row is not None and row.epoch == epoch for row, epoch in rows)
 
 
 def renew(tx: Transaction, leases: Sequence[Lease], lease: timedelta) -> None:
@@ -192,12 +211,16 @@ def renew(tx: Transaction, leases: Sequence[Lease], lease: timedelta) -> None:
 
 
 def next_due(tx: Transaction, lane: str, *, records: Collection[int] | None = None) -> Change | None:
-    """The first change of a lane that is due. ``tries`` and ``code`` tell how often the same held it up."""
+    """The first change of a lane that is due: what is urgent, then people before the visits that hang on them.
+
+    ``tries`` and ``code`` tell how often the same held it up.
+    """
+    visits_last = sa.case((col(Change.kind) == Kind.APPOINTMENT, 1), else_=0)
     return tx.session.exec(
         select(Change)
         .join(Record, col(Record.id) == Change.record_id)
         .where(Record.lane == lane, col(Change.state).in_(OPEN_STATES), col(Change.next_at) <= tx.now, _of(records))
-        .order_by(col(Change.id))
+        .order_by(col(Change.urgent).desc(), visits_last, col(Change.id))
         .limit(1)
     ).first()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
@@ -92,36 +94,98 @@ def visits(tx: Transaction, site: str) -> tuple[Link, ...]:
     )
 
 
+def visits_at(tx: Transaction, pims_account: str, start: datetime) -> tuple[Link, ...]:
+    """The links of the visits of a PIMS account that start at a moment."""
+    return tuple(
+        tx.session.exec(
+            select(Link).where(
+                Link.pims_account == pims_account,
+                Link.visit_at == start,
+                Link.kind == Kind.APPOINTMENT,
+                col(Link.ended_at).is_(None),
+            )
+        ).all()
+    )
+
+
+def of_stamp(tx: Transaction, account: str, stamp: str) -> Link | None:
+    """The link of the visit that was written with this stamp at an account."""
+    return tx.session.exec(
+        select(Link).where(
+            Link.stamp == stamp,
+            sa.or_(col(Link.pims_account) == account, col(Link.booking_account) == account),
+            Link.kind == Kind.APPOINTMENT,
+            col(Link.ended_at).is_(None),
+        )
+    ).first()
+
+
+def point(tx: Transaction, link: Link, *, pims_id: str | None = None, booking_id: str | None = None) -> None:
+    """One of the two records has another id from now on."""
+    row = tx.session.get_one(Link, link.id)
+    row.pims_id = pims_id or row.pims_id
+    row.booking_id = booking_id or row.booking_id
+    row.updated_at = tx.now
+
+
+def booking_record(tx: Transaction, link: Link) -> int:
+    """The record of a link's booking."""
+    return (
+        tx.session.exec(
+            select(Record.id).where(
+                Record.account == link.booking_account,
+                Record.kind == link.kind,
+                Record.remote_id == link.booking_id,
+            )
+        ).one()
+        or 0
+    )
+
+
 WITNESSES = 3
 """Visits that are asked for before a miss counts as blindness."""
+NEARBY = 12
+"""So many visits before a visit, and after it, are looked at to find its witnesses."""
 
 
-def witnesses(tx: Transaction, link: Link) -> tuple[str, ...]:
-    """Other visits of the same PIMS account, by which to tell a gone one from a blind side: the newest first.
+def witnesses(tx: Transaction, link: Link, *, booking: bool) -> tuple[str, ...]:
+    """Other visits of one of a link's accounts, by which to tell a gone visit from a side that is blind for it.
 
+    A side may be blind for one person's visits, or for those of some days, where rights or windows shorten what it
+    shows. So the witnesses are the nearest in time, and those of the same person or room alone where there are any.
     Those that were missed themselves, and not seen since, tell nothing.
     """
-    rows = tx.session.exec(
-        select(Link.pims_id)
+    account, id_ = (Link.booking_account, Link.booking_id) if booking else (Link.pims_account, Link.pims_id)
+    others = (
+        select(Link)
         .outerjoin(
             Record,
-            sa.and_(
-                col(Record.account) == Link.pims_account,
-                col(Record.kind) == Link.kind,
-                col(Record.remote_id) == Link.pims_id,
-            ),
+            sa.and_(col(Record.account) == account, col(Record.kind) == Link.kind, col(Record.remote_id) == id_),
         )
         .where(
             col(Record.missed_at).is_(None),
-            Link.pims_account == link.pims_account,
+            account == (link.booking_account if booking else link.pims_account),
             Link.kind == link.kind,
             Link.id != link.id,
             col(Link.ended_at).is_(None),
         )
-        .order_by(col(Link.id).desc())
-        .limit(WITNESSES)
+        .limit(NEARBY)
     )
-    return tuple(rows)
+    when = col(Link.visit_at)
+    if link.visit_at is None:
+        near = list(tx.session.exec(others.order_by(col(Link.id).desc())))
+    else:
+        near = list(tx.session.exec(others.where(when >= link.visit_at).order_by(when)))
+        near += tx.session.exec(others.where(when < link.visit_at).order_by(when.desc()))
+        near.sort(key=lambda one: abs((one.visit_at or tx.now) - (link.visit_at or tx.now)))
+    mine = _resource(tx, link)
+    alike = [one for one in near if _resource(tx, one) == mine] if mine is not None else []
+    return tuple(one.booking_id if booking else one.pims_id for one in (alike or near)[:WITNESSES])
+
+
+def _resource(tx: Transaction, link: Link) -> object:
+    _, base = bases(tx, link)
+    return (base or {}).get("resource")
 
 
 def put_member(
@@ -208,6 +272,8 @@ def set_bases(
     link.booking_mapping = booking_mapping
     link.pims_mapping = pims_mapping
     link.pims_version = pims_version
+    start = pims.get("start") or booking.get("start")
+    link.visit_at = start.utc if isinstance(start, Instant) else None
     link.updated_at = tx.now
 
 

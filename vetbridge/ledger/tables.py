@@ -65,6 +65,10 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A number that the ledger gives to a row: 64 bits on every database. SQLite gives numbers to an INTEGER only."""
+
+
 def _moment(*, nullable: bool = False, index: bool = False) -> Any:
     return Field(default=None, sa_type=Moment, nullable=nullable, index=index)
 
@@ -123,8 +127,18 @@ class Record(SQLModel, table=True):
     """One record at one account, known by its id there."""
 
     __tablename__ = "record"
-    __table_args__ = (sa.UniqueConstraint("account", "kind", "remote_id"),)
-    id: int | None = Field(default=None, primary_key=True)
+    __table_args__ = (
+        sa.UniqueConstraint("account", "kind", "remote_id"),
+        sa.Index(
+            "record_witness",
+            "account",
+            "kind",
+            "id",
+            sqlite_where=sa.text("digest_hash IS NOT NULL AND missed_at IS NULL AND gone_at IS NULL"),
+            postgresql_where=sa.text("digest_hash IS NOT NULL AND missed_at IS NULL AND gone_at IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
     account: str
     kind: str
     remote_id: str
@@ -144,9 +158,13 @@ class Change(SQLModel, table=True):
     """One episode of one record: opened by the first hint after the last settle."""
 
     __tablename__ = "change"
-    __table_args__ = (sa.Index("change_due", "state", "next_at"),)
-    id: int | None = Field(default=None, primary_key=True)
-    record_id: int = Field(foreign_key="record.id", index=True)
+    __table_args__ = (
+        sa.Index("change_due", "state", "next_at"),
+        sa.Index("change_counted", "site", "state"),
+        sa.Index("change_updated", "updated_at"),
+    )
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", index=True)
     site: str
     account: str
     kind: str
@@ -160,13 +178,15 @@ class Change(SQLModel, table=True):
     hint: int = 0
     """The record's hint counter at the last read."""
     tries: int = 0
+    urgent: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    """It goes before the others: something is cancelled or gone."""
     received_at: datetime = _moment()
     next_at: datetime | None = _moment(nullable=True)
     updated_at: datetime = _moment()
     settled_at: datetime | None = _moment(nullable=True)
     visit_at: datetime | None = _moment(nullable=True)
-    replay_of: int | None = None
-    run_id: int | None = None
+    replay_of: int | None = Field(default=None, sa_type=Id)
+    run_id: int | None = Field(default=None, sa_type=Id)
 
 
 class Lane(SQLModel, table=True):
@@ -194,9 +214,11 @@ class Link(SQLModel, table=True):
             sqlite_where=sa.text("ended_at IS NULL AND role = 'primary'"),
             postgresql_where=sa.text("ended_at IS NULL AND role = 'primary'"),
         ),
-        sa.Index("link_pims", "pims_account", "kind", "pims_id"),
+        sa.Index("link_booking", "booking_id", "booking_account", "kind"),
+        sa.Index("link_pims", "pims_id", "pims_account", "kind"),
+        sa.Index("link_visit", "pims_account", "visit_at"),
     )
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
     site: str
     kind: str
     booking_account: str
@@ -213,6 +235,8 @@ class Link(SQLModel, table=True):
     unlinked: bool = False
     """The visit stands on the placeholder."""
     pims_version: str | None = None
+    visit_at: datetime | None = _moment(nullable=True)
+    """When its visit begins; None for a client or a pet."""
     booking_mapping: str = ""
     pims_mapping: str = ""
     booking_base_sealed: bytes | None = _sealed()
@@ -251,9 +275,19 @@ class Action(SQLModel, table=True):
     """One write to one side, written down before it is sent."""
 
     __tablename__ = "action"
-    id: int | None = Field(default=None, primary_key=True)
-    change_id: int = Field(foreign_key="change.id", index=True)
-    record_id: int = Field(foreign_key="record.id", index=True)
+    __table_args__ = (
+        sa.Index("action_written", "site", "answered_at"),
+        sa.Index(
+            "action_fused",
+            "site",
+            "created_at",
+            sqlite_where=sa.text("fused = 1"),
+            postgresql_where=sa.text("fused"),
+        ),
+    )
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    change_id: int = Field(sa_type=Id, foreign_key="change.id", index=True)
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", index=True)
     site: str
     account: str
     kind: str
@@ -274,8 +308,8 @@ class Attempt(SQLModel, table=True):
     """One try at an action."""
 
     __tablename__ = "attempt"
-    id: int | None = Field(default=None, primary_key=True)
-    action_id: int = Field(foreign_key="action.id", index=True)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    action_id: int = Field(sa_type=Id, foreign_key="action.id", index=True)
     number: int
     state: str
     code: str = ""
@@ -292,7 +326,7 @@ class Reservation(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     """``contact``, ``pet`` or ``slot``."""
     key_hash: str = Field(primary_key=True)
-    record_id: int = Field(foreign_key="record.id", index=True)
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", index=True)
     created_at: datetime = _moment()
 
 
@@ -300,10 +334,10 @@ class Review(SQLModel, table=True):
     """A question for a person."""
 
     __tablename__ = "review"
-    id: int | None = Field(default=None, primary_key=True)
-    record_id: int | None = Field(default=None, foreign_key="record.id", index=True)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    record_id: int | None = Field(default=None, sa_type=Id, foreign_key="record.id", index=True)
     """None for a question about a whole pair: the fuse's."""
-    change_id: int = Field(foreign_key="change.id")
+    change_id: int = Field(sa_type=Id, foreign_key="change.id")
     site: str
     state: str = Field(index=True)
     """``open``, ``answered`` (``applied_at`` says whether it was carried out), ``closed`` (the facts answered it)."""
@@ -329,8 +363,8 @@ class Worklist(SQLModel, table=True):
     """A line of the work list: a write that a person carries out in the PIMS, confirmed by read-back."""
 
     __tablename__ = "worklist"
-    id: int | None = Field(default=None, primary_key=True)
-    record_id: int = Field(foreign_key="record.id", index=True)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", index=True)
     """The record whose work needs it."""
     site: str
     account: str
@@ -380,7 +414,7 @@ class Run(SQLModel, table=True):
     """One life of the daemon, or one pass of `sync`."""
 
     __tablename__ = "run"
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
     command: str
     pid: int
     started_at: datetime = _moment()

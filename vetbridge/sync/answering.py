@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from vetbridge.core import notes
-from vetbridge.core.answers import OFF_ITS_OWNER, PET_OF_ANOTHER, Answer, Choice, asks_whose
+from vetbridge.core.answers import (
+    OFF_ITS_OWNER,
+    PET_OF_ANOTHER,
+    REUSED,
+    TWICE,
+    UNKNOWN_OUTCOME,
+    Answer,
+    Choice,
+    asks_whose,
+)
 from vetbridge.core.matching import Match
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.records import Appointment, Client, Kind, Record
@@ -22,6 +31,7 @@ from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import Placement, Placer, shown_candidates
 from vetbridge.sync.relinking import Relinker, without_block
 from vetbridge.sync.wording import comment_lines, unlinked_lines
+from vetbridge.sync.writing import Said
 
 _HELD = sorted(CARRIED)
 """Fields that giving a visit to somebody does not settle: what changed in them is carried over after it."""
@@ -65,7 +75,17 @@ class Given:
     @property
     def steer(self) -> Steer:
         """What it says about a visit that both sides changed."""
+        why = self.question.get("why")
+        if why == TWICE or (self.answer.choice is Choice.AGAIN and why in (UNKNOWN_OUTCOME, REUSED)):
+            return Steer()  # it is about a write, and neither about a time that is taken nor about the two sides
         return STEERS.get(self.answer.choice, Steer())
+
+    @property
+    def said(self) -> Said | None:
+        """What it says about a write whose answer was lost."""
+        if self.question.get("why") not in (UNKNOWN_OUTCOME, TWICE) or self.item.answered_at is None:
+            return None
+        return Said(self.answer.choice, self.item.answered_at)
 
 
 def given_answer(ledger: Ledger, job: Job) -> Given | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
-from vetbridge.core.answers import BOOKED_BY_ANOTHER, Choice
+from vetbridge.core.answers import BOOKED_BY_ANOTHER, REUSED, Choice
 from vetbridge.core.matching import blocking_keys
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links, reviews
@@ -37,13 +37,14 @@ from vetbridge.sync.following import (
     Steer,
 )
 from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
+from vetbridge.sync.identity import Identity, renumbered, require_same_visit
 from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placement, Placer
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
-from vetbridge.sync.slots import require_free
+from vetbridge.sync.slots import require_free, slot_keys
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Point, Step, Writer
 
@@ -66,6 +67,7 @@ class Appointments:
         self._answerer = Answerer(pair, ledger, self._keeper, self._placer, self._relinker)
         cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._handover = Handover(pair, ledger, self._keeper, cards, self._to_booking)
+        self._identity = Identity(pair, ledger)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
     def work(self, job: Job, enter: Enter) -> Ending:
@@ -74,19 +76,26 @@ class Appointments:
         self._point("read")
         if here is not None and here.client_id is not None:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
-        self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
-        self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
+        given = given_answer(self._ledger, job)
+        said = given.said if given else None
+        self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
+        self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
         if here is not None:
             self._to_booking.await_own(here)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-        given = given_answer(self._ledger, job)
         if link is not None:
             ending = self._follow(job, here, link, given, enter)
             if ending is ANEW_IN_PIMS and here is not None:
                 ending = self._first(job, here, given)
             elif ending.state is ChangeState.SKIPPED:
                 ending = self._written_before(job, link) or ending
+        elif (
+            here is not None
+            and given is None
+            and (own := self._identity.known_elsewhere(job, self._pair.booking, here))
+        ):
+            ending = own
         elif here is None:
             ending = Ending(
                 state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over"
@@ -128,12 +137,14 @@ class Appointments:
     def _confirm_absence(self, job: Job) -> None:
         """Gone only after two misses a set time apart; where a visit hangs on it, while another record reads, too."""
         with self._ledger.read() as tx:
-            witnesses = changes.witnesses(tx, job.record_id)
-            linked = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id) is not None
+            link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+            witnesses = None  # nothing hangs on it
+            if link is not None:
+                witnesses = links.witnesses(tx, link, booking=True) or changes.witnesses(tx, job.record_id)
         absence.confirm(
             self._pair.booking,
             job.remote_id,
-            witnesses if linked else None,
+            witnesses,
             ledger=self._ledger,
             clock=self._clock,
             timings=self._timings,
@@ -156,6 +167,7 @@ class Appointments:
         if here.start.utc <= self._clock.now():
             return self._begun(job, here)
         if not steer.beside:
+            self._to_pims.reserve(job, "slot", slot_keys(here), "visit at the same time")
             require_free(self._pair.pims, here, but=None, here=here)
         # Two bookings of one new owner must not both create her: the second waits for the first.
         keys = blocking_keys(here.booker or Client(), [], self._pair.country)
@@ -203,6 +215,17 @@ class Appointments:
 
     def _follow(self, job: Job, here: Appointment | None, link: Link, given: Given | None, enter: Enter) -> Ending:
         there = self._there(job, link, lone=here is None or here.status is AppointmentStatus.CANCELLED)
+        if there is not None:
+            with self._ledger.read() as tx:
+                link = tx.session.get_one(Link, link.id)  # the visit may have got another id
+                _, pims_base = links.bases(tx, link)
+            if given is None or given.question.get("why") != REUSED:
+                require_same_visit(link, pims_base, there)
+            elif given.answer.choice is Choice.AGAIN:
+                with self._ledger.write() as tx:
+                    changes.held(tx, job.leases)
+                    links.end(tx, link)
+                return ANEW_IN_PIMS
         whose: Ending | None = None
         if here is None or there is None or AppointmentStatus.CANCELLED in (here.status, there.status):
             self._relinker.struck(job, why="the visit is cancelled or gone")
@@ -230,13 +253,16 @@ class Appointments:
         if native is not None:
             absence.found(end, link.pims_id, self._ledger)
             return end.mapper.read(Kind.APPOINTMENT, native)
+        moved = renumbered(self._ledger, end, link)
+        if moved is not None:
+            return moved
         with self._ledger.write() as tx:
             record = changes.record_of(tx, end.account, Kind.APPOINTMENT, link.pims_id)
-            witnesses = dict.fromkeys((*links.witnesses(tx, link), *changes.witnesses(tx, record.id or 0)))
+            witnesses = links.witnesses(tx, link, booking=False) or changes.witnesses(tx, record.id or 0)
         absence.confirm(
             end,
             link.pims_id,
-            None if lone else tuple(witnesses),
+            None if lone else witnesses,
             ledger=self._ledger,
             clock=self._clock,
             timings=self._timings,

@@ -29,6 +29,7 @@ from vetbridge.sync.answering import (
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, standing_fields
 from vetbridge.sync.following import KEPT, Steer
+from vetbridge.sync.identity import Identity
 from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
@@ -65,6 +66,7 @@ class DeskVisits:
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
         self._cards = Cards(pair, ledger, self._to_booking, self._keeper)
+        self._identity = Identity(pair, ledger)
         self._relinker = Relinker(pair, ledger, self._to_pims)
         placer = Placer(pair, ledger, self._to_pims, self._keeper)
         self._answerer = Answerer(pair, ledger, self._keeper, placer, self._relinker)
@@ -76,7 +78,7 @@ class DeskVisits:
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if native is None:
-            return self._follow(job, link) if link else self._gone(job)
+            return self._follow(link, urgent=True) if link else self._gone(job)
         absence.found(end, job.remote_id, self._ledger)
         job.digest = digest(self._ledger.sealer, end, native)
         there = end.mapper.read(Kind.APPOINTMENT, native)
@@ -91,11 +93,12 @@ class DeskVisits:
                 mark_applied(self._ledger, job, given)  # by an earlier try, which got no further
             with self._ledger.read() as tx:
                 echo = is_echo(tx, link, there)
-            return ECHO if echo else self._follow(job, link)
+            return ECHO if echo else self._follow(link, urgent=there.status is AppointmentStatus.CANCELLED)
         if there.client_id is not None:
             enter(job, changes.client_lane(end.account, there.client_id))
-        self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
-        self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
+        said = given.said if given else None
+        self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
+        self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         self._to_pims.await_own(there)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
@@ -105,6 +108,9 @@ class DeskVisits:
             if given is not None:
                 mark_applied(self._ledger, job, given)
             return CARRIED  # by an earlier try, whose answer was lost
+        own = self._identity.known_elsewhere(job, end, there) if given is None else None
+        if own is not None:
+            return own
         ending = self._unlinked(job, there, given, enter)
         self._mind_questions(job, ending, given)
         return ending
@@ -141,6 +147,7 @@ class DeskVisits:
                     operation=Operation.CANCEL,
                     fields={"by": "clinic", "reason": "Taken back by the practice."},
                     remote_id=link.booking_id,
+                    version=booked.version,
                     payload={"there": there, "held": ()},
                 )
                 self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])
@@ -162,7 +169,7 @@ class DeskVisits:
             reviews.reopen(tx, given.item)
         return PARKED
 
-    def _follow(self, job: Job, link: Link) -> Ending:
+    def _follow(self, link: Link, *, urgent: bool) -> Ending:
         """A visit that stands on both sides is worked on in one place: with its booking."""
         with self._ledger.write() as tx:
             changes.receive(
@@ -172,6 +179,7 @@ class DeskVisits:
                 kind=Kind.APPOINTMENT,
                 remote_id=link.booking_id,
                 source="pims",
+                urgent=urgent,
             )
         return FOLLOWED
 

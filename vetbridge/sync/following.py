@@ -20,7 +20,7 @@ from vetbridge.sync.comparing import CARRIED, PEOPLE, base_in_terms, planned, st
 from vetbridge.sync.job import Ask, Ending, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
-from vetbridge.sync.slots import require_free
+from vetbridge.sync.slots import require_free, slot_keys
 from vetbridge.sync.writing import Step, Writer
 
 TO_PIMS = CARRIED | {"notes"}
@@ -130,8 +130,7 @@ class Follower:
     def _forth(self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer) -> Plan:
         end = self._pair.pims
         able = end.connector.capabilities.of(Kind.APPOINTMENT)
-        with self._ledger.read() as tx:
-            booking_base, pims_base = links.bases(tx, link)
+        booking_base, pims_base = self._bases(link)
         return plan(
             Situation(
                 base_here=planned(booking_base),
@@ -149,8 +148,7 @@ class Follower:
 
     def _back(self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer) -> Plan:
         able = self._pair.booking.connector.capabilities.of(Kind.APPOINTMENT)
-        with self._ledger.read() as tx:
-            booking_base, pims_base = links.bases(tx, link)
+        booking_base, pims_base = self._bases(link)
         return plan(
             Situation(
                 base_here=planned(pims_base),
@@ -190,7 +188,9 @@ class Follower:
         if decision.outcome is Outcome.UPDATE:
             fields = dict(decision.fields)
             if here is not None and fields.keys() & MOVES and not steer.beside:
-                require_free(self._pair.pims, _moved(there, fields), but=there.id, here=here)
+                moved = _moved(there, fields)
+                self._to_pims.reserve(job, "slot", slot_keys(moved), "visit at the same time")
+                require_free(self._pair.pims, moved, but=there.id, here=here)
             if "notes" in fields:
                 fields["notes"] = _with_block(there.notes, link.stamp, str(fields["notes"]))
             step = Step(
@@ -198,6 +198,7 @@ class Follower:
                 operation=Operation.UPDATE,
                 fields=fields,
                 remote_id=link.pims_id,
+                version=there.version,
                 payload=payload,
                 fused=not (steer.asked_for or steer.beside) and bool(fields.keys() - _QUIET),
                 beside=steer.beside,
@@ -216,6 +217,7 @@ class Follower:
                 operation=Operation.CANCEL,
                 fields={"by": (here.cancelled_by if here else "") or "client", "reason": reason},
                 remote_id=link.pims_id,
+                version=there.version,
                 payload=payload,
                 fused=not steer.asked_for,
             )
@@ -245,6 +247,7 @@ class Follower:
                 operation=Operation.UPDATE,
                 fields=decision.fields,
                 remote_id=link.booking_id,
+                version=here.version,
                 payload=payload,
                 fused=not (steer.asked_for or steer.beside) and bool(decision.fields.keys() - _QUIET),
                 beside=steer.beside,
@@ -269,6 +272,7 @@ class Follower:
                     "reason": (there.cancel_reason if there else "") or "Cancelled by the practice.",
                 },
                 remote_id=link.booking_id,
+                version=here.version,
                 payload=payload,
                 fused=not steer.asked_for,
             )
@@ -297,8 +301,7 @@ class Follower:
         """Whether the PIMS has given the visit to somebody else since the bases were kept."""
         if there is None:
             return False
-        with self._ledger.read() as tx:
-            _, pims_base = links.bases(tx, link)
+        _, pims_base = self._bases(link)
         standing = standing_fields(there)
         return any((pims_base or {}).get(name) != standing[name] for name in PEOPLE)
 
@@ -318,11 +321,15 @@ class Follower:
 
     # -- inside
 
+    def _bases(self, link: Link) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+        """Both bases as they are now: the way back is planned by what the way forth has left."""
+        with self._ledger.read() as tx:
+            return links.bases(tx, tx.session.get_one(Link, link.id))
+
     def _payload(
         self, link: Link, here: Appointment | None, there: Appointment | None, held: frozenset[str]
     ) -> dict[str, Any]:
-        with self._ledger.read() as tx:
-            booking_base, _ = links.bases(tx, link)
+        booking_base, _ = self._bases(link)
         return {
             "here": base_in_terms(link, here, there, booking_base or {}),
             "booking": here,

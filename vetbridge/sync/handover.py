@@ -75,6 +75,7 @@ class Handover:
             operation=Operation.UPDATE,
             fields={name: value for name, value in fields.items() if name in able},
             remote_id=link.booking_id,
+            version=here.version,
             payload={"there": there, "held": sorted(CARRIED)},
         )
         record = self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])

@@ -59,8 +59,15 @@ class Keeper:
     def matched_client(
         self, tx: Transaction, booking_client_id: str, client: Client, booker: Client, evidence: Any
     ) -> None:
-        """A client that was found; a link that stands already is left to stand."""
-        if links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, booking_client_id) is None:
+        """A client that was found; a link that stands already is left to stand, but for one to a client who is gone
+        or inactive: merged into this one, mostly."""
+        standing = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, booking_client_id)
+        if standing is not None and standing.pims_id != client.id:
+            known = mirror.client(tx, self._pair.pims.account, standing.pims_id)
+            if known is None or not known.client.active:
+                links.end(tx, standing)
+                standing = None
+        if standing is None:
             link = self._link(tx, Kind.CLIENT, booking_client_id, client.id or "", "matched", evidence=evidence)
             self.people_bases(tx, link, booker, client)
 
@@ -138,6 +145,8 @@ class Keeper:
                 reviews.ask(tx, change, why=str(question["why"]), visit_at=record.start.utc, question=question)
         elif record.status is AppointmentStatus.CANCELLED:
             reviews.close(tx, job.record_id, "the booking was cancelled")
+        elif link.pims_id != record.id:
+            links.point(tx, link, pims_id=record.id)  # of two that were written one was removed
         else:
             reviews.update(tx, change, booking=payload["booking"], visit_at=record.start.utc)
         if "unlinked" in payload:
@@ -148,7 +157,12 @@ class Keeper:
         """A visit that was written at the booking side: its link and its bases."""
         assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
         there: Appointment | None = payload["there"]
-        link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, record.id or "")
+        account = self._pair.booking.account
+        link = links.of_booking(tx, account, Kind.APPOINTMENT, record.id or "")
+        if link is None and payload.get("stamp"):
+            link = links.of_stamp(tx, account, str(payload["stamp"]))
+            if link is not None:
+                links.point(tx, link, booking_id=record.id)  # of two that were written one was removed
         if link is None:
             assert there is not None  # noqa: S101 - a visit of the PIMS is what is carried over
             link = self._link(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Operation
-from vetbridge.core.answers import PROPOSAL
+from vetbridge.core.answers import CLIENT_IS_ANOTHER, PROPOSAL
 from vetbridge.core.planning import FieldOwner, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import changes, links, mirror, worklist
@@ -19,6 +19,7 @@ from vetbridge.ledger.tables import Change, ChangeState, Link
 from vetbridge.sync.answering import given_answer, mark_applied
 from vetbridge.sync.comparing import client_fields, pet_fields
 from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
+from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import End, Pair, Timings
@@ -32,6 +33,13 @@ _CLIENT_FIELDS: Mapping[str, frozenset[str]] = {
     "email": frozenset({"emails"}),
 }
 """Comparable field of a client to the canonical ones that it is made of."""
+
+
+_ANOTHER = Ending(
+    state=ChangeState.SKIPPED,
+    code=CLIENT_IS_ANOTHER,
+    message="the PIMS has given the client's id to somebody else; the link has ended",
+)
 
 
 class People:
@@ -49,8 +57,10 @@ class People:
 
         It holds the lane of that client: a side may keep a client and its pets in one record, which is written whole.
         """
-        self._to_pims.settle_unknown(job, self._keeper.in_pims(job))
-        self._to_booking.settle_unknown(job, self._keeper.at_booking(job))
+        given = given_answer(self._ledger, job)
+        said = given.said if given else None
+        self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
+        self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, kind, job.remote_id)
         if link is None:
@@ -59,9 +69,12 @@ class People:
                 code="follows-its-visit",
                 message=f"a {kind} of the booking side is carried over with its next visit",
             )
-        here = self._read(self._pair.booking, kind, link.booking_id)
-        owner = here.client_id if isinstance(here, Pet) else link.booking_id
-        enter(job, changes.client_lane(self._pair.booking.account, owner or link.booking_id))
+        owner = link.booking_id
+        if kind is Kind.PET:
+            pet = self._read(self._pair.booking, kind, link.booking_id)
+            owner = (isinstance(pet, Pet) and pet.client_id) or owner
+        enter(job, changes.client_lane(self._pair.booking.account, owner))
+        here = self._read(self._pair.booking, kind, link.booking_id)  # under the lane: nobody writes it meanwhile
         there = self._read(self._pair.pims, kind, link.pims_id)
         if here is None or there is None:
             with self._ledger.write() as tx:
@@ -69,7 +82,10 @@ class People:
             return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
         with self._ledger.write() as tx:
             mirror.put(tx, self._pair.pims.account, [there])
-        given = given_answer(self._ledger, job)
+            _, base = links.bases(tx, link)
+            if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
+                links.end(tx, link)  # the next booking asks whose it is
+                return _ANOTHER
         ending = self._agree(job, kind, link, here, there, given.steer if given else Steer())
         if given is not None:
             mark_applied(self._ledger, job, given)
@@ -114,6 +130,7 @@ class People:
                 operation=Operation.UPDATE,
                 fields=_canonical(there, back.fields.keys()),
                 remote_id=link.booking_id,
+                version=here.version,
                 payload={_PAYLOAD[kind]: there, "origin": link.origin, "held": sorted(back.held)},
             )
             self._to_booking.write(job, step, self._keeper.at_booking(job)[kind])
@@ -135,6 +152,7 @@ class People:
                 operation=Operation.UPDATE,
                 fields=_canonical(here, written),
                 remote_id=link.pims_id,
+                version=there.version,
                 payload={},
             )
             self._to_pims.write(job, step, self._keeper.client)
@@ -200,7 +218,13 @@ def hint_if_linked(tx: Transaction, pair: Pair, person: Person) -> bool:
     if base is not None and dict(settle(None, comparable(person, pair.country), frozenset())) == base:
         return False
     changes.receive(
-        tx, site=link.site, account=link.booking_account, kind=kind, remote_id=link.booking_id, source="pims"
+        tx,
+        site=link.site,
+        account=link.booking_account,
+        kind=kind,
+        remote_id=link.booking_id,
+        source="pims",
+        urgent=not person.active or (isinstance(person, Pet) and person.deceased),
     )
     return True
 

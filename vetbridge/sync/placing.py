@@ -89,6 +89,7 @@ class Placer:
             operation=Operation.UPDATE,
             fields={"notes": text},
             remote_id=there.id,
+            version=there.version,
             payload=payload,
         )
         record = self._writer.write(job, step, keep)

@@ -9,7 +9,7 @@ import structlog
 
 from vetbridge.connector.interface import Found, Hint
 from vetbridge.core.errors import MappingError
-from vetbridge.core.records import Kind
+from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.ledger import accounts, changes, links
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.sync.comparing import shows_settled
@@ -49,7 +49,7 @@ class Receiver:
         taken = 0
         with self._ledger.write() as tx:
             for hint in hints:
-                self.receive(tx, account, hint.kind, hint.id, source)
+                self.receive(tx, account, hint.kind, hint.id, source, urgent=hint.urgent)
                 taken += 1
         return taken
 
@@ -60,12 +60,23 @@ class Receiver:
             if settled(tx, side, found, False):
                 return False
         with self._ledger.write() as tx:
-            self.receive(tx, side.account, Kind.APPOINTMENT, found.id, source)
+            urgent = _is_off(side, Kind.APPOINTMENT, found)
+            self.receive(tx, side.account, Kind.APPOINTMENT, found.id, source, urgent=urgent)
             return True
 
-    def receive(self, tx: Transaction, account: str, kind: Kind, remote_id: str, source: str) -> None:
-        """Takes one hint."""
-        changes.receive(tx, site=self._pair.site, account=account, kind=kind, remote_id=remote_id, source=source)
+    def receive(
+        self, tx: Transaction, account: str, kind: Kind, remote_id: str, source: str, *, urgent: bool = False
+    ) -> None:
+        """Takes one hint. ``urgent``: the record seems to be cancelled or gone."""
+        changes.receive(
+            tx,
+            site=self._pair.site,
+            account=account,
+            kind=kind,
+            remote_id=remote_id,
+            source=source,
+            urgent=urgent,
+        )
 
     def _poll(self, end: End, kind: Kind, is_settled: Callable[[Transaction, End, Found, bool], bool]) -> int:
         with self._ledger.read() as tx:
@@ -75,7 +86,7 @@ class Receiver:
             with self._ledger.write() as tx:
                 for found in page.records:
                     if not is_settled(tx, end, found, since is None):
-                        self.receive(tx, end.account, kind, found.id, "poll")
+                        self.receive(tx, end.account, kind, found.id, "poll", urgent=_is_off(end, kind, found))
                         opened += 1
                 accounts.move_cursor(tx, end.account, kind, page.cursor)
         return opened
@@ -115,3 +126,15 @@ class Receiver:
             return False
         base, _ = links.bases(tx, link)
         return base == comparable(card, self._pair.country)
+
+
+def _is_off(end: End, kind: Kind, found: Found) -> bool:
+    """Whether a listing shows a record as gone or cancelled: that is read before all else, and decided then."""
+    if found.native is None:
+        return found.deleted
+    try:
+        return (
+            kind is Kind.APPOINTMENT and end.mapper.peek(kind, found.native, "status") == AppointmentStatus.CANCELLED
+        )
+    except MappingError:
+        return False

@@ -66,6 +66,7 @@ class Relinker:
             operation=Operation.UPDATE,
             fields={"client_id": client_id, "pet_id": pet_id, **({} if text is None else {"notes": text})},
             remote_id=there.id,
+            version=there.version,
             payload=payload,
             # A side of which nobody has seen that it can is not believed: it is read again.
             fresh=unverified,

@@ -11,10 +11,12 @@ from datetime import timedelta
 
 from vetbridge.connector.clock import Clock
 from vetbridge.core import normalise
+from vetbridge.core.answers import CLIENT_IS_ANOTHER
 from vetbridge.core.matching import Known, Match, Verdict, blocking_keys, match
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import accounts, links, mirror
 from vetbridge.ledger.database import Ledger
+from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import PutOff
 from vetbridge.sync.pair import Pair, Timings
 
@@ -49,7 +51,7 @@ class Resolver:
         """Decides who is meant. Raises ``PutOff`` while the mirror cannot tell who is new."""
         booker = appointment.booker or Client()
         pet = appointment.booked_pet
-        linked = self._linked_client(appointment)
+        linked, was_another = self._linked_client(appointment)
         candidates = _merged(self._candidates(booker, pet), [linked] if linked else [])
 
         def matched() -> Match:
@@ -69,6 +71,9 @@ class Resolver:
             self._require_whole_mirror()
             candidates = _merged(candidates, self._live_search(booker))
             found = matched()
+        if was_another:
+            # The id that was trusted leads to somebody else: whoever fits now is for a person to say.
+            found = replace(found, verdict=Verdict.REVIEW, reason=CLIENT_IS_ANOTHER)
         return self._resolution(found, candidates)
 
     def candidates(self, appointment: Appointment) -> Match:
@@ -83,13 +88,20 @@ class Resolver:
         pet = next((pet for pet in known.pets if pet.id == found.pet_id), None) if found.pet_id else None
         return Resolution(match=found, client=known.client, pet=pet)
 
-    def _linked_client(self, appointment: Appointment) -> Known | None:
-        """The PIMS client that the booking's own client is linked to, freshly read."""
+    def _linked_client(self, appointment: Appointment) -> tuple[Known | None, bool]:
+        """The PIMS client that the booking's own client is linked to, freshly read; and whether that one turned out
+        to be somebody else by now: then the link has ended, and nobody is returned."""
         if appointment.client_id is None:
-            return None
+            return None, False
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, appointment.client_id)
-        return None if link is None else self._fresh(link.pims_id)
+            base = (links.bases(tx, link)[1] or {}) if link is not None else {}
+        known = None if link is None else self._fresh(link.pims_id)
+        if link is None or known is None or not is_another_client(base, known.client, self._pair.country):
+            return known, False
+        with self._ledger.write() as tx:
+            links.end(tx, link)
+        return None, True
 
     def _candidates(self, booker: Client, pet: Pet | None) -> list[Known]:
         keys = blocking_keys(booker, [pet] if pet else [], self._pair.country)

@@ -16,6 +16,24 @@ LONGEST_VISIT = timedelta(hours=12)
 """A visit that began so long before is over."""
 
 
+GRAIN = timedelta(minutes=5)
+"""Times are reserved in pieces of this length."""
+
+
+def slot_keys(wanted: Appointment) -> list[str]:
+    """What is reserved in the ledger before a visit is written: the person or room, piece by piece of its time.
+
+    None for a visit without one. Two visits that overlap share a key; two that only touch may, and then one waits
+    for a moment.
+    """
+    if wanted.resource is None:
+        return []
+    first = int(wanted.start.utc.timestamp() // GRAIN.total_seconds())
+    over = wanted.start.utc + min(timedelta(seconds=wanted.duration), LONGEST_VISIT)
+    last = int(over.timestamp() // GRAIN.total_seconds())
+    return [f"{wanted.resource}@{piece}" for piece in range(first, max(last, first) + 1)]
+
+
 def window(start: datetime, end: datetime) -> dict[str, str]:
     """The search for visits that start in a span of time."""
     return {"start_from": start.isoformat(), "start_before": end.isoformat()}

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import Native, Operation, Receipt, Write
-from vetbridge.core.answers import FUSE
-from vetbridge.core.errors import BadAnswer, OutcomeUnknown, VetBridgeError
+from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receipt, Write
+from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Stale, VetBridgeError
 from vetbridge.core.records import Appointment, Kind, Record
-from vetbridge.ledger import actions, changes, fuses
+from vetbridge.ledger import actions, changes, fuses, links
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
@@ -58,6 +58,16 @@ class Step:
     """A person wants it although the time is taken."""
     fresh: bool = False
     """What the write answers is not believed: the record is read again."""
+    version: str | None = None
+    """The version of the record that the write was decided on, for a side that writes conditionally."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person answered to the question what became of a write, and when."""
+
+    choice: Choice
+    at: datetime
 
 
 class Writer:
@@ -79,9 +89,11 @@ class Writer:
             if step.operation is not Operation.CANCEL
             else dict(step.fields)
         )
-        payload = {**step.payload, "fields": dict(step.fields), "native": native}
-        action_id = self._intend(job, step, payload)
+        payload = {**step.payload, "fields": dict(step.fields), "native": native, "beside": step.beside}
+        began = self._clock.steady()
+        action_id, key = self._intend(job, step, payload)
         self._point("intended")
+        self._require_time(job, action_id, began)
         write = Write(
             operation=step.operation,
             kind=step.kind,
@@ -89,21 +101,29 @@ class Writer:
             native=native,
             stamp=step.stamp,
             beside=step.beside,
+            key=key,
+            version=step.version,
         )
-        record = self._send(action_id, write, fresh=step.fresh)
+        record = self._send(job, action_id, write, fresh=step.fresh)
         self._point("sent")
         self._settle(job, action_id, payload, record, keep)
         self._point("answered")
         return record
 
-    def _intend(self, job: Job, step: Step, payload: dict[str, Any]) -> int:
-        """Writes the intention down. Raises ``PutOff`` where the fuse holds the write back."""
+    def _intend(self, job: Job, step: Step, payload: dict[str, Any]) -> tuple[int, str]:
+        """Writes the intention down; returns the action's id and key.
+
+        Raises ``PutOff`` where the fuse holds the write back, and ``Stale`` where a write of the same record turned
+        out to be in doubt meanwhile: that is found out first.
+        """
         with self._ledger.write() as tx:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
+            if any(one.account == self._end.account for one in actions.unsettled(tx, job.record_id)):
+                raise Stale("an earlier write of the same record is in doubt again; it is looked for first")
             change = tx.session.get_one(Change, job.change_id)
             through = not step.fused or fuses.let_through(tx, change.site, self._fuse)
             if through:
-                return actions.intend(
+                action_id = actions.intend(
                     tx,
                     change,
                     account=self._end.account,
@@ -115,6 +135,7 @@ class Writer:
                     payload=payload,
                     fused=step.fused,
                 )
+                return action_id, actions.key(tx, action_id)
             fuses.blow(tx, change, self._fuse)
         raise PutOff(
             self._clock.now() + FUSE_WAIT,
@@ -122,15 +143,24 @@ class Writer:
             f"the fuse holds back {FUSED_WORDS[step.operation]} at {self._end.account} until a person has looked",
         )
 
-    def _send(self, action_id: int, write: Write, *, fresh: bool) -> Record:
+    def _require_time(self, job: Job, action_id: int, began: float) -> None:
+        """Raises ``Stale`` where the lane may be another worker's before a write that begins now has ended."""
+        if self._clock.steady() - began + self._end.timeout < self._timings.lease:
+            return
+        with self._ledger.write() as tx:
+            if changes.are_held(tx, job.leases):
+                actions.close(tx, action_id, ActionState.NOT_DONE, code="too-late-to-send")
+        raise Stale("the work stood still for too long to send its write; it is read and planned again")
+
+    def _send(self, job: Job, action_id: int, write: Write, *, fresh: bool) -> Record:
         try:
             receipt = self._end.connector.apply(write)
             return self._read_back(write.kind, Receipt(id=receipt.id) if fresh else receipt)
         except (OutcomeUnknown, BadAnswer) as error:
-            self._close(action_id, ActionState.UNKNOWN, error)
+            self._close(job, action_id, ActionState.UNKNOWN, error)
             raise OutcomeUnknown(error.message) from None
         except VetBridgeError as error:
-            self._close(action_id, ActionState.NOT_DONE, error)
+            self._close(job, action_id, ActionState.NOT_DONE, error)
             raise
 
     def _read_back(self, kind: Kind, receipt: Receipt) -> Record:
@@ -145,15 +175,29 @@ class Writer:
         except VetBridgeError as error:
             raise OutcomeUnknown(f"written, but not read back: {error.message}") from None
 
-    def _close(self, action_id: int, state: ActionState, error: VetBridgeError) -> None:
+    def _close(self, job: Job, action_id: int, state: ActionState, error: VetBridgeError) -> None:
         with self._ledger.write() as tx:
-            actions.close(tx, action_id, state, code=error.code, message=error.message)
+            if changes.are_held(tx, job.leases):
+                actions.close(tx, action_id, state, code=error.code, message=error.message)
+            elif state is ActionState.UNKNOWN:
+                self._doubt(tx, action_id)
 
     def _settle(self, job: Job, action_id: int, payload: Mapping[str, Any], record: Record, keep: Keep) -> None:
         with self._ledger.write() as tx:
-            changes.held(tx, job.leases)
-            actions.close(tx, action_id, ActionState.ANSWERED, remote_id=record.id)
-            keep(tx, payload, record)
+            if changes.are_held(tx, job.leases):
+                actions.close(tx, action_id, ActionState.ANSWERED, remote_id=record.id)
+                keep(tx, payload, record)
+                return
+            self._doubt(tx, action_id)
+        raise Stale("the write ended after the lane was taken over; whoever has it looks what became of it")
+
+    @staticmethod
+    def _doubt(tx: Transaction, action_id: int) -> None:
+        """A write that took effect, or may have, after its lane was taken over: whoever has the lane now may have
+        looked for it in vain, and written again. So it is looked for once more, and two are asked about."""
+        record = actions.doubt(tx, action_id)
+        if record is not None:
+            changes.receive_again(tx, record, "late-write")
 
     def reserve(self, job: Job, kind: str, keys: Collection[str], other: str) -> None:
         """Reserves contact keys or pets at this end for a job's record; raises ``PutOff`` where another one has them.
@@ -179,19 +223,66 @@ class Writer:
     def _in_a_moment(self) -> datetime:
         return self._clock.now() + timedelta(seconds=self._timings.busy)
 
-    def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep]) -> None:
+    def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep], said: Said | None = None) -> None:
         """Finds out about every write to this end whose answer was lost; nothing else is written before.
 
-        Raises ``PutOff`` until a late write must have landed, and ``Ask`` where two records were found.
+        ``said``: what a person has answered to the question what became of such a write. Raises ``PutOff`` until a
+        late write must have landed, and ``Ask`` where two records were found, or where nobody can look.
         """
         with self._ledger.read() as tx:
             waiting = [one for one in actions.unsettled(tx, job.record_id) if one.account == self._end.account]
         for intention in waiting:
-            self._await_landing(job, intention)
-            if intention.operation == Operation.CREATE:
-                self._look(job, intention, keepers[intention.kind])
+            can = self._end.connector.capabilities.of(intention.kind)
+            creates = intention.operation == Operation.CREATE
+            level = (can.create or ExactlyOnce.NONE) if creates else can.changed
+            keep = keepers[intention.kind]
+            if level is ExactlyOnce.IDEMPOTENCY_KEY:
+                self._send_again(job, intention, keep)
+            elif level is ExactlyOnce.NONE:
+                self._ask_what_became(job, intention, said)
             else:
-                self._read_again(job, intention, keepers[intention.kind])
+                self._await_landing(job, intention)
+                if creates:
+                    self._look(job, intention, keep, said)
+                else:
+                    self._read_again(job, intention, keep)
+
+    def _send_again(self, job: Job, intention: Intention, keep: Keep) -> None:
+        """The very same write once more: the side knows its key, and does it once."""
+        began = self._clock.steady()
+        with self._ledger.write() as tx:
+            changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
+            actions.again(tx, intention.action_id)
+        self._point("intended")
+        self._require_time(job, intention.action_id, began)
+        write = Write(
+            operation=Operation(intention.operation),
+            kind=intention.kind,
+            id=intention.remote_id,
+            native=intention.payload["native"],
+            stamp=intention.stamp,
+            beside=bool(intention.payload.get("beside")),
+            key=intention.key,
+        )
+        # The answer may be that of the first time: the record is read as it stands now.
+        record = self._send(job, intention.action_id, write, fresh=True)
+        self._point("sent")
+        self._settle(job, intention.action_id, {**intention.payload, FOUND: True}, record, keep)
+        self._point("answered")
+
+    def _ask_what_became(self, job: Job, intention: Intention, said: Said | None) -> None:
+        """At most once: nobody can look, so a person has to say whether the write arrived."""
+        if said is not None and said.at > intention.intended_at:  # else it is about an earlier one
+            if said.choice is Choice.AGAIN:
+                self._note(job, intention, ActionState.NOT_DONE, "not-there-as-a-person-says")
+            return  # kept, it stays in doubt: the next change of this record asks again
+        if intention.lost_at is None:
+            self._note(job, intention, ActionState.UNKNOWN, "no-answer")
+        raise Ask(
+            UNKNOWN_OUTCOME,
+            f"{self._end.account}: the answer to a write was lost, and nobody can look for it; see if it is there",
+            {"kind": intention.kind, "operation": intention.operation, "ids": [intention.remote_id or ""]},
+        )
 
     def _await_landing(self, job: Job, intention: Intention) -> None:
         """Raises ``PutOff`` until the write must have landed, if it was sent.
@@ -225,7 +316,7 @@ class Writer:
                 return
         self._note(job, intention, ActionState.NOT_DONE, "read-again")
 
-    def _look(self, job: Job, intention: Intention, keep: Keep) -> None:
+    def _look(self, job: Job, intention: Intention, keep: Keep, said: Said | None) -> None:
         end = self._end
         write = Write(
             operation=Operation.CREATE,
@@ -234,23 +325,44 @@ class Writer:
             native=intention.payload["native"],
             stamp=intention.stamp,
         )
-        found = {
-            record.id: record
-            for native in end.connector.look(write)
-            if (record := end.mapper.read(intention.kind, native)).id is not None
-        }
+        records = [end.mapper.read(intention.kind, native) for native in end.connector.look(write)]
+        found = {str(record.id): record for record in records if record.id is not None}
         self._point("looked")
-        if len(found) > 1:
+        standing = self._linked(intention, found)
+        if standing is not None:
+            found[str(standing.id)] = standing
+        meant = said is not None and said.choice is Choice.KEEP and said.at > intention.intended_at
+        if len(found) > 1 and meant:
+            with self._ledger.read() as tx:
+                known = links.of_stamp(tx, end.account, intention.stamp) if intention.stamp else None
+            if known is not None:
+                self._note(job, intention, ActionState.NOT_DONE, actions.BOTH_STAND)
+                return
+        elif len(found) > 1:
             raise Ask(
-                "found-twice",
+                TWICE,
                 f"a write whose answer was lost stands {len(found)} times at {end.account}; remove the one too many",
-                {"kind": intention.kind, "ids": sorted(str(id_) for id_ in found)},
+                {"kind": intention.kind, "ids": sorted(found)},
             )
         if found:
             payload = {**intention.payload, FOUND: True}
             self._settle(job, intention.action_id, payload, next(iter(found.values())), keep)
         else:
-            self._note(job, intention, ActionState.NOT_DONE, "looked-and-not-found")
+            self._note(job, intention, ActionState.NOT_DONE, actions.NOT_FOUND)
+
+    def _linked(self, intention: Intention, found: Collection[str]) -> Record | None:
+        """The visit that was linked for this stamp already, where it stands beside what was found: it may bear the
+        stamp no more."""
+        if not intention.stamp or not found:
+            return None
+        end = self._end
+        with self._ledger.read() as tx:
+            link = links.of_stamp(tx, end.account, intention.stamp)
+        if link is None:
+            return None
+        id_ = link.pims_id if link.pims_account == end.account else link.booking_id
+        native = None if id_ in found else end.connector.get(intention.kind, id_)
+        return None if native is None else end.mapper.read(intention.kind, native)
 
     def _note(self, job: Job, intention: Intention, state: ActionState, code: str) -> None:
         with self._ledger.write() as tx:

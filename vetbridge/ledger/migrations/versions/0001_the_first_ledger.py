@@ -8,6 +8,9 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A number that the ledger gives."""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -49,7 +52,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "link",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
         sa.Column("site", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("booking_account", sa.String(), nullable=False),
@@ -115,7 +118,7 @@ def upgrade() -> None:
 
     op.create_table(
         "record",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("remote_id", sa.String(), nullable=False),
@@ -133,7 +136,7 @@ def upgrade() -> None:
 
     op.create_table(
         "run",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
         sa.Column("command", sa.String(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
@@ -142,8 +145,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "change",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("record_id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("record_id", NUMBER, nullable=False),
         sa.Column("site", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -159,8 +162,8 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("visit_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("replay_of", sa.Integer(), nullable=True),
-        sa.Column("run_id", sa.Integer(), nullable=True),
+        sa.Column("replay_of", NUMBER, nullable=True),
+        sa.Column("run_id", NUMBER, nullable=True),
         sa.ForeignKeyConstraint(
             ["record_id"],
             ["record.id"],
@@ -176,7 +179,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("key_hash", sa.String(), nullable=False),
-        sa.Column("record_id", sa.Integer(), nullable=False),
+        sa.Column("record_id", NUMBER, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["record_id"],
@@ -189,9 +192,9 @@ def upgrade() -> None:
 
     op.create_table(
         "action",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("change_id", sa.Integer(), nullable=False),
-        sa.Column("record_id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("change_id", NUMBER, nullable=False),
+        sa.Column("record_id", NUMBER, nullable=False),
         sa.Column("site", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -220,9 +223,9 @@ def upgrade() -> None:
 
     op.create_table(
         "review",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("record_id", sa.Integer(), nullable=False),
-        sa.Column("change_id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("record_id", NUMBER, nullable=False),
+        sa.Column("change_id", NUMBER, nullable=False),
         sa.Column("site", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
@@ -247,8 +250,8 @@ def upgrade() -> None:
 
     op.create_table(
         "attempt",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("action_id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("action_id", NUMBER, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),

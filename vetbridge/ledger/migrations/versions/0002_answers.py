@@ -8,10 +8,13 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A number that the ledger gives."""
+
 
 def upgrade() -> None:
     with op.batch_alter_table("review", schema=None) as batch_op:
-        batch_op.alter_column("record_id", existing_type=sa.Integer(), nullable=True)
+        batch_op.alter_column("record_id", existing_type=NUMBER, nullable=True)
         batch_op.add_column(sa.Column("snoozed_until", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("answer", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("answer_client_id", sa.String(), nullable=True))
@@ -23,8 +26,8 @@ def upgrade() -> None:
     op.add_column("action", sa.Column("fused", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_table(
         "worklist",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("record_id", sa.Integer(), nullable=False),
+        sa.Column("id", NUMBER, nullable=False),
+        sa.Column("record_id", NUMBER, nullable=False),
         sa.Column("site", sa.String(), nullable=False),
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
