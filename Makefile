@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all check bench mutants torture clean
 
 demo: $(READY)
 	$(BIN)/vetbridge demo
@@ -27,6 +27,17 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.status
+
+# Breaks the code on purpose, a patch at a time, and looks whether a test notices.
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants.run
+
+# The laws over long histories, and 200 kills of real processes on either ledger: takes its time.
+torture: $(READY)
+	HYPOTHESIS_PROFILE=torture $(BIN)/pytest tests/properties/test_laws.py
+	$(BIN)/python -m tests.crash.torture --kills 200 --ledger sqlite
+	$(BIN)/python -m tests.crash.torture --kills 200 --ledger postgresql
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "VetBridge needs Python 3.11 or newer; name one with: make PYTHON=... demo"; exit 1; }

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from tests.ledgers import ledger_place
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import Capabilities, Unlinked
 from vetbridge.core.policy import owners
@@ -43,11 +44,22 @@ def _with_placeholder(capabilities: Capabilities) -> Capabilities:
 class Rig:
     """One pair of memory sides and all that works on it."""
 
-    def __init__(self, folder: Path, *, timings: Timings | None = None, timeout: float = 10.0) -> None:
-        self.path = folder / "vetbridge.db"
-        self.clock = FakeClock()
-        self.booking = MemorySide()
-        self.pims = MemorySide(_with_placeholder(memory_capabilities()))
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        timings: Timings | None = None,
+        timeout: float = 10.0,
+        clock: FakeClock | None = None,
+        booking: MemorySide | None = None,
+        pims: MemorySide | None = None,
+        fuse: int = 30,
+    ) -> None:
+        self.place = ledger_place(folder, migrated=True)
+        self.clock = clock or FakeClock()
+        self.booking = booking or MemorySide()
+        self.pims = pims or MemorySide(_with_placeholder(memory_capabilities()))
+        self.fuse = fuse
         self._booked = -1
         self.timings = timings or Timings(absence_confirm=300.0, retry_first=5.0, retry_longest=60.0)
         self.timeout = timeout
@@ -60,7 +72,7 @@ class Rig:
 
     def start(self, *, point: Callable[[str], None] = nowhere) -> None:
         """Starts VetBridge anew on the same ledger, as after a crash."""
-        self.ledger = open_ledger(self.path, KEY, self.clock)
+        self.ledger = open_ledger(self.place, KEY, self.clock)
         with self.ledger.write() as tx:
             changes.release_all(tx)
             for name in ("booking", "pims"):
@@ -75,6 +87,7 @@ class Rig:
             may_create_clients=True,
             may_create_pets=True,
             owners=owners(Kind.APPOINTMENT, Side.BOOKING),
+            fuse=self.fuse,
         )
         self.engine = Engine([self.pair], self.ledger, self.clock, self.timings, point=point)
         self.receiver = Receiver(self.pair, self.ledger)

@@ -1,6 +1,6 @@
 """Altegio, a booking platform (API v1)."""
 
-from connectors.altegio.connector import AltegioOptions, build
+from connectors.altegio.connector import CAPABILITIES, AltegioOptions, build
 from vetbridge.connector.plugin import Plugin
 
 plugin = Plugin(
@@ -10,6 +10,7 @@ plugin = Plugin(
     build=build,
     mapping="altegio",
     simulator="connectors.altegio.simulator",
+    declares=lambda: CAPABILITIES,
 )
 
 __all__ = ["plugin"]

@@ -25,6 +25,9 @@ BUDGETS: Final = (
 )
 """Altegio's limits (section 1). The minute stands last: it is the one that a 429 pauses."""
 
+MOST_PAGES: Final = 20_000
+"""Pages after which a list counts as endless: four million rows of the largest page."""
+
 _BUDGET_NAMES: Final = tuple(budget.name for budget in BUDGETS)
 
 TIME_TAKEN: Final = frozenset({433, 436, 437})
@@ -39,6 +42,10 @@ class Declined(Refused):
         self.status = status
 
 
+class _NotThere(BadAnswer):
+    """The vendor answered something that cannot be read. If it stays so, send the change's number to support."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Data of one answer, the total a list counts, and the vendor's clock."""
@@ -50,9 +57,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page of a list. ``complete``: with it, as many different rows have come as the list counts."""
+    """One page of a list. ``complete``: with it, as many different rows have come as the list counts.
+
+    ``nameless``: how many rows came so far that are no objects or have no id.
+    """
 
     rows: list[Native]
+    nameless: int
     total: int | None
     last: bool
     complete: bool
@@ -79,7 +90,7 @@ class Api:
         except HttpRefused as error:
             self._refused_read(path, error)
         if _failed(answer.body):
-            raise BadAnswer(f"{self._account}: GET {path}: answered {answer.status} and success false")
+            raise BadAnswer(f"{self._account}: GET {path}: answered {answer.status} with an error inside")
         return _reply(answer)
 
     def one(self, what: str, id_: str) -> Native | None:
@@ -88,14 +99,9 @@ class Api:
             return None
         path = f"/{what}/{self._location}/{id_}"
         try:
-            answer = self._http.read(path, budgets=_BUDGET_NAMES)
-        except HttpRefused as error:
-            if error.status == 404:
-                return None
-            self._refused_read(path, error)
-        if _failed(answer.body):
-            raise BadAnswer(f"{self._account}: GET {path}: answered {answer.status} and success false")
-        row = wire.as_mapping(_reply(answer).data)
+            row = wire.as_mapping(self.read(path).data)
+        except _NotThere:
+            return None
         if wire.as_id(row.get("id")) != wire.as_id(id_):
             raise BadAnswer(f"{self._account}: GET {path}: answered something else than this {what}")
         return row
@@ -103,25 +109,28 @@ class Api:
     def pages(self, path: str, params: Mapping[str, str], *, patience: float = 0.0) -> Iterator[Rows]:
         """The pages of a list, until as many rows came as it counts, or none, or none that is new.
 
-        ``patience``: seconds that each page may wait for its budget.
+        ``patience``: seconds that each page may wait for its budget. Raises ``BadAnswer`` for what is no list, and
+        for one that has no end.
         """
         seen: set[str] = set()
-        came = number = 0
-        while True:
-            number += 1
+        came = nameless = 0
+        for number in range(1, MOST_PAGES + 1):
             asked = {**params, "page": str(number), "count": str(self._page_size)}
             reply = self.read(path, asked, patience=patience)
             if not isinstance(reply.data, list):
                 raise BadAnswer(f"{self._account}: GET {path}: answered something that is no list")
-            rows = wire.as_rows(reply.data)
-            new = {wire.as_text(row.get("id")) for row in rows} - seen
+            rows = [row for row in wire.as_rows(reply.data) if wire.as_id(row.get("id"))]
+            new = {str(wire.as_id(row["id"])) for row in rows} - seen
             seen |= new
-            came += len(rows)
-            last = not new or (reply.total is not None and came >= reply.total)
-            complete = not rows if reply.total is None else len(seen) >= reply.total
-            yield Rows(rows, reply.total, last, complete, reply.served_at)
+            came += len(reply.data)
+            nameless += len(reply.data) - len(rows)
+            # More rows than it counts: the count is wrong, or the list moved, so an empty page must tell its end.
+            last = not new or came == reply.total
+            complete = not reply.data if reply.total is None else len(seen) >= reply.total
+            yield Rows(rows, nameless, reply.total, last, complete and not nameless, reply.served_at)
             if last:
                 return
+        raise BadAnswer(f"{self._account}: GET {path}: the list has no end")
 
     def write(self, method: str, path: str, body: Native | None) -> Reply:
         """One write. Raises ``SlotTaken`` where a booking code says so, ``Declined`` for every other refusal."""
@@ -141,7 +150,8 @@ class Api:
             raise AuthFailed(
                 f"{what}: VetBridge's user lacks a right, or the location's licence must be renewed", code="no-rights"
             ) from None
-        raise BadAnswer(f"{what}, which is not expected here; check the location's number") from None
+        odd = _NotThere if error.status == 404 else BadAnswer
+        raise odd(f"{what}, which is not expected here; check the location's number") from None
 
     def _refused_write(self, method: str, path: str, status: int, body: object) -> NoReturn:
         booking_code = wire.error_code(body)
@@ -162,8 +172,12 @@ class Api:
 
 
 def _failed(body: object) -> bool:
-    """A 2xx that says it failed is an error (section 1)."""
-    return isinstance(body, dict) and body.get("success") is False
+    """A 2xx that says it failed is an error; older endpoints say so by ``errors`` alone (section 1)."""
+    if not isinstance(body, dict):
+        return False
+    if "success" in body and not wire.as_flag(body["success"]):
+        return True
+    return "data" not in body and not wire.is_empty(body.get("errors"))
 
 
 def _reply(answer: Answer) -> Reply:

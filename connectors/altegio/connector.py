@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Annotated, Any, Final, Literal
@@ -16,7 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, field_validator
 
 from connectors.altegio import pets_field, wire
-from connectors.altegio.api import ACCEPT, BUDGETS, Api, Declined, Reply
+from connectors.altegio.api import ACCEPT, BUDGETS, Api, Declined, Reply, Rows
 from connectors.altegio.check import check
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import PATIENCE, HttpClient
@@ -54,8 +56,9 @@ from vetbridge.core.records import Kind
 EVER: Final = "2000-01-01T00:00:00"
 """The bound of a first reading: what a list without any date filter covers is not documented (section 4)."""
 
-LOOK_BACK: Final = timedelta(days=2)
-"""Age of the creations among which a record is looked for, whatever day it has been moved to since."""
+LOOK_BACK: Final = timedelta(days=14)
+"""Age of the creations among which a record is looked for, whatever day it has been moved to since: VetBridge may
+have stood still over a holiday."""
 
 FUTURE: Final = timedelta(days=1)
 """A ``last_change_date`` further ahead than this is a mistake and no cursor."""
@@ -89,6 +92,9 @@ class AltegioOptions(Options):
     """Zone in which Altegio reads a poll's bound, which is not documented. ``either`` sends the earlier of the two
     local times, which loses nothing whichever is true."""
 
+    late_landing: float = Field(default=0.0, ge=0, le=86400)
+    """Seconds after a lost answer in which a write may still appear in lists. Not documented, so none is declared."""
+
     @field_validator("location_id", mode="before")
     @classmethod
     def _number_is_text(cls, value: object) -> object:
@@ -108,13 +114,18 @@ def build(options: AltegioOptions, environment: Environment) -> AltegioConnector
     return AltegioConnector(options, environment)
 
 
+_LEVEL: Final = ExactlyOnce.LOOK
+"""The best that can be done about every write: no idempotency key and no conditional write is documented, and
+``api_id`` is neither unique nor a filter of any list (section 10), so what was written is found by listing."""
+
 CAPABILITIES: Final = Capabilities(
     side="booking",
     kinds={
         Kind.CLIENT: KindCapabilities(
             read=True,
             search=frozenset({"phone", "email", "name"}),
-            create=ExactlyOnce.LOOK,
+            create=_LEVEL,
+            changed=_LEVEL,
             update=frozenset({"given_name", "family_name", "phones", "emails"}),
             incremental=True,
             loss={
@@ -126,7 +137,8 @@ CAPABILITIES: Final = Capabilities(
         Kind.PET: KindCapabilities(
             read=True,
             search=frozenset({"client_id"}),
-            create=ExactlyOnce.LOOK,
+            create=_LEVEL,
+            changed=_LEVEL,
             update=frozenset({"name", "species"}),
             incremental=True,
             loss={
@@ -140,7 +152,8 @@ CAPABILITIES: Final = Capabilities(
         Kind.APPOINTMENT: KindCapabilities(
             read=True,
             search=frozenset({"start_from", "start_before"}),
-            create=ExactlyOnce.LOOK,
+            create=_LEVEL,
+            changed=_LEVEL,
             update=frozenset(
                 {
                     "client_id",
@@ -191,6 +204,7 @@ class AltegioConnector:
         self._zone = environment.zone
         self._clock = environment.clock
         self._location = options.location_id
+        self._capabilities = replace(CAPABILITIES, late_landing=options.late_landing)
         http = HttpClient(
             options.base_url,
             account=environment.account,
@@ -220,7 +234,7 @@ class AltegioConnector:
     @property
     def capabilities(self) -> Capabilities:
         """What this account can do."""
-        return CAPABILITIES
+        return self._capabilities
 
     def close(self) -> None:
         """Gives back connections."""
@@ -251,28 +265,50 @@ class AltegioConnector:
         """The record now; a deleted appointment comes with state ``deleted``. None where there is none."""
         if kind is Kind.APPOINTMENT:
             row = self._api.one("record", id)
-            return None if row is None or wire.is_block(row) else wire.record(row, self._options.pet_fields)
+            with self._reading("record"):
+                return None if row is None or wire.is_block(row) else self._record(row)
         if kind is Kind.CLIENT:
             card = self._api.one("client", id)
-            return None if card is None else wire.client(card)
+            with self._reading("client"):
+                return None if card is None else wire.client(card)
         if kind is Kind.PET:
             parts = wire.split_pet_id(id)
-            card = self._api.one("client", parts[0]) if parts else None
-            pets = wire.pets(card, self._options.client_pets_field) if card else []
-            return next((pet for pet in pets if pet["id"] == id), None)
+            return next((pet for pet in self._pets_of(parts[0]) if pet["id"] == id), None) if parts else None
         raise self._unsupported(kind, "read")
+
+    def _record(self, row: Native) -> Native:
+        """A record, flat. Raises ``wire.Unreadable``, also for one of another location: no list here has those."""
+        company = row.get("company_id")
+        if not wire.is_empty(company) and wire.as_id(company) != self._location:
+            raise wire.Unreadable("company_id")
+        return wire.record(row, self._options.pet_fields)
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """Makes a field that cannot be read a ``BadAnswer`` that names it."""
+        try:
+            yield
+        except wire.Unreadable as odd:
+            raise BadAnswer(
+                f"{self._account}: the {what} as Altegio tells it cannot be read: field {odd} is missing or of a "
+                "shape that nobody knows",
+                code="unreadable",
+            ) from None
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
         """Clients by ``phone`` (with country code), ``email`` or ``name``; pets by ``client_id``; appointments by
         ``start_from`` and ``start_before``.
 
         Clients: asks the deprecated client list, which answers whole cards in one call where the newer search
-        answers ids alone (section 3.6). Its filters match parts, so every row is compared exactly here.
+        answers ids alone (section 3.6). Its filters match parts, so every row is compared exactly here. ``BadAnswer``
+        where somebody may be hidden: ``rows-missing`` where fewer rows come than Altegio counts, ``contact-hidden``
+        where nobody is found but a row came whose contact the user's rights do not show.
 
         Appointments: those that begin at ``start_from`` or later and before ``start_before``, both ISO 8601 with an
         offset; a time that is none is ``Refused`` with code ``bad-query``. Deleted ones are found too, their state
-        says so. ``BadAnswer`` with code ``rows-missing`` where fewer rows come than Altegio counts, and
-        ``filter-ignored`` where most are of other days: whoever takes a visit for gone relies on all being there.
+        says so. One that cannot be read is left out; ``get`` says why. ``BadAnswer`` with code ``rows-missing`` where
+        fewer rows come than Altegio counts, and ``filter-ignored`` where most are of other days: whoever takes a
+        visit for gone relies on all being there.
         """
         unknown = set(query) - self.capabilities.of(kind).search
         if unknown or not query:
@@ -287,9 +323,10 @@ class AltegioConnector:
     def look(self, write: Write) -> Iterator[Native]:
         """What a create with an unknown outcome may have made.
 
-        An appointment by its stamp in ``api_id``, among all of its day and all that were created in the last two
-        days, deleted ones too: someone may already have moved it or deleted it. A client by phone and name, a pet
-        by client, name and species.
+        An appointment by its stamp in ``api_id``, among all of its day and all that were created in the last
+        fortnight, deleted ones too: someone may already have moved it or deleted it. A client by phone and name, a
+        pet by client, name and species. ``BadAnswer`` where nothing is found and a list did not come whole: what was
+        not shown must not be written again.
         """
         if write.operation is not Operation.CREATE or self.capabilities.of(write.kind).create is None:
             raise self._unsupported(write.kind, f"look for {write.operation}")
@@ -307,19 +344,40 @@ class AltegioConnector:
         )
 
     def _found_records(self, rows: Sequence[Native]) -> list[Found]:
-        natives = [wire.record(row, self._options.pet_fields) for row in rows if not wire.is_block(row)]
-        return [
-            Found(id=native["id"], native=native, deleted=native["state"] == wire.DELETED)
-            for native in natives
-            if native["id"]
-        ]
+        """Of one that cannot be read the id alone: whoever reads it is told why, and its neighbours go through."""
+        found = []
+        for row in rows:
+            if wire.is_block(row):
+                continue
+            try:
+                native = self._record(row)
+            except wire.Unreadable:
+                found.append(Found(id=str(wire.as_id(row["id"]))))
+            else:
+                found.append(Found(id=native["id"], native=native, deleted=native["state"] == wire.DELETED))
+        return found
 
     def _found_clients(self, rows: Sequence[Native]) -> list[Found]:
-        return [Found(id=native["id"], native=native) for native in map(wire.client, rows) if native["id"]]
+        found = []
+        for row in rows:
+            try:
+                native = wire.client(row)
+            except wire.Unreadable:
+                found.append(Found(id=str(wire.as_id(row["id"]))))
+            else:
+                found.append(Found(id=native["id"], native=native))
+        return found
 
     def _found_pets(self, rows: Sequence[Native]) -> list[Found]:
-        field = self._options.client_pets_field
-        return [Found(id=pet["id"], native=pet) for row in rows for pet in wire.pets(row, field)]
+        """The pets of the cards that can be read; of the others nobody knows an id."""
+        found = []
+        for row in rows:
+            try:
+                pets = wire.pets(row, self._options.client_pets_field)
+            except wire.Unreadable:
+                continue
+            found += [Found(id=pet["id"], native=pet) for pet in pets]
+        return found
 
     def _changes(
         self,
@@ -354,6 +412,12 @@ class AltegioConnector:
             yield Page(
                 records=tuple(unpack(page.rows)), cursor=cursor, last=page.last, total=total if counted else None
             )
+            if page.last and page.nameless:
+                # What came with a name is stored by now, and the cursor stays until all can be read.
+                raise BadAnswer(
+                    f"{self._account}: GET {path}: {page.nameless} rows have no id that can be read",
+                    code="unreadable",
+                )
 
     def _bound(self, since: datetime | None) -> str:
         """The ``changed_after`` of a cursor: ``YYYY-MM-DDTHH:MM:SS`` without a zone, as Altegio takes it."""
@@ -395,17 +459,33 @@ class AltegioConnector:
         else:
             # A card may hold the words of a name in either order: ask for the longest of them.
             asked = {"fullname": max(query["name"].replace(",", " ").split(), key=len)}
+        path = f"/clients/{self._location}"
         found: set[str] = set()
-        for page in self._api.pages(f"/clients/{self._location}", asked):
-            for native in map(wire.client, page.rows):
+        hidden = False
+        for page in self._api.pages(path, asked):
+            for row in page.rows:
+                with self._reading("client"):
+                    native = wire.client(row)
                 held = {
                     "phone": wanted["phone"] if wanted["phone"] in native["phones"] else "",
                     "email": wanted["email"] if wanted["email"] in map(str.casefold, native["emails"]) else "",
                     "name": _folded(f"{native['given_name']} {native['family_name']}"),
                 }
-                if native["id"] and native["id"] not in found and all(held[key] == wanted[key] for key in query):
+                hidden |= "phone" in asked and not native["phones"]
+                if native["id"] not in found and all(held[key] == wanted[key] for key in query):
                     found.add(native["id"])
                     yield native
+            if page.last and not page.complete:
+                raise self._rows_missing(path)
+        if hidden and not found:
+            raise BadAnswer(
+                f"{self._account}: GET {path}: whoever has this phone cannot be told, as phones are hidden; give "
+                "VetBridge's user the right to see them",
+                code="contact-hidden",
+            )
+
+    def _rows_missing(self, path: str) -> BadAnswer:
+        return BadAnswer(f"{self._account}: GET {path}: fewer rows came than it counts", code="rows-missing")
 
     def _moment(self, query: Mapping[str, str], key: str, unless: datetime) -> datetime:
         try:
@@ -434,37 +514,52 @@ class AltegioConnector:
                 )
             for row in page.rows:
                 id_, start = wire.as_id(row.get("id")), wire.start(row, self._zone)
-                if not id_ or id_ in found or start is None or wire.is_block(row):
+                if not id_ or id_ in found or start is None or not first <= start < end or wire.is_block(row):
                     continue
-                if first <= start < end:
-                    found.add(id_)
-                    yield wire.record(row, self._options.pet_fields)
+                found.add(id_)
+                with suppress(wire.Unreadable):
+                    yield self._record(row)
             if page.last and not page.complete:
-                raise BadAnswer(f"{self._account}: GET {path}: fewer rows came than it counts", code="rows-missing")
+                raise self._rows_missing(path)
 
     def _pets_of(self, client_id: str) -> Iterator[Native]:
         card = self._api.one("client", client_id)
-        if card is not None:
-            yield from wire.pets(card, self._options.client_pets_field)
+        with self._reading("client"):
+            pets = wire.pets(card, self._options.client_pets_field) if card else []
+        yield from pets
 
     def _stamped(self, write: Write) -> Iterator[Native]:
-        day = wire.as_text(write.native.get("date"))[:10]
+        """Every record that carries the stamp. Which of them is one too many is for a person to say."""
         if not write.stamp:
             return
         found: set[str] = set()
-        for row in chain(self._day(day) if day else (), self._lately()):
-            id_ = wire.as_id(row.get("id"))
-            if id_ and id_ not in found and wire.as_text(row.get("api_id")) == write.stamp:
-                found.add(id_)
-                yield wire.record(row, self._options.pet_fields)
+        whole = True
+        for page in chain(self._day(write.native), self._lately()):
+            for row in page.rows:
+                id_ = str(wire.as_id(row["id"]))
+                if id_ not in found and wire.stamp(row) == write.stamp:
+                    found.add(id_)
+                    with self._reading("record"):
+                        native = self._record(row)
+                    yield native
+            whole = whole and (page.complete or not page.last)
+        if not found and not whole:
+            raise self._rows_missing(f"/records/{self._location}")
 
-    def _day(self, day: str) -> Iterator[Native]:
-        """Every record of one day, deleted ones too. Not narrowed by person: sources differ on that filter's name."""
-        params = {"start_date": day, "end_date": day, "with_deleted": "1"}
-        for page in self._api.pages(f"/records/{self._location}", params):
-            yield from (row for row in page.rows if wire.wall_time(row).startswith(day))
+    def _day(self, native: Mapping[str, Any]) -> Iterator[Rows]:
+        """Every record of a visit's day and of its neighbours', deleted ones too: visits run over midnight.
 
-    def _lately(self) -> Iterator[Native]:
+        Not narrowed by person: sources differ on that filter's name.
+        """
+        try:
+            day = datetime.fromisoformat(wire.wall_time(native)).date()
+            first, last = ((day + timedelta(days=days)).isoformat() for days in (-1, 1))
+        except (ValueError, OverflowError):
+            return
+        params = {"start_date": first, "end_date": last, "with_deleted": "1"}
+        yield from self._api.pages(f"/records/{self._location}", params)
+
+    def _lately(self) -> Iterator[Rows]:
         """Every record of the last creations, deleted ones too."""
         today = self._clock.now().astimezone(ZoneInfo(self._zone)).date()
         params = {
@@ -472,8 +567,7 @@ class AltegioConnector:
             "c_end_date": (today + timedelta(days=1)).isoformat(),
             "with_deleted": "1",
         }
-        for page in self._api.pages(f"/records/{self._location}", params):
-            yield from page.rows
+        yield from self._api.pages(f"/records/{self._location}", params)
 
     # -- writing
 
@@ -487,14 +581,31 @@ class AltegioConnector:
         return door(write, write.id or "")
 
     def _create_client(self, write: Write, _: str) -> Receipt:
+        """Makes a card. A phone is unique in a location (section 3.6): where it is refused and one card has this very
+        phone and name, an earlier try at this write or the owner was quicker, and that card is it."""
         body = self._complete(lambda: wire.client_body(write.native))
-        reply = self._api.write("POST", f"/clients/{self._location}", body)
+        try:
+            reply = self._api.write("POST", f"/clients/{self._location}", body)
+        except Declined as declined:
+            if declined.status not in (200, 400, 409, 422):
+                raise
+            standing = self._standing(write)
+            if len(standing) != 1:
+                raise
+            return Receipt(id=standing[0]["id"], native=standing[0])
         return self._receipt(Kind.CLIENT, self._made(reply, "client"))
+
+    def _standing(self, write: Write) -> list[Native]:
+        """What ``look`` finds now; nothing where that cannot be told: the refusal itself is what is known."""
+        try:
+            return list(self.look(write))
+        except (AuthFailed, Unavailable, RateLimited, BadAnswer):
+            return []
 
     def _update_client(self, write: Write, id_: str) -> Receipt:
         card = self._existing("client", id_)
         body = self._complete(lambda: wire.client_body(write.native, card))
-        self._api.write("PUT", f"/client/{self._location}/{id_}", body)
+        self._put("client", id_, body)
         return self._receipt(Kind.CLIENT, id_)
 
     def _create_pet(self, write: Write, _: str) -> Receipt:
@@ -504,7 +615,7 @@ class AltegioConnector:
         if not name:
             raise Refused(f"{self._account}: a pet without a name cannot be written", code="incomplete")
         card = self._existing("client", client_id)
-        pets = wire.listed_pets(card, self._options.client_pets_field)
+        pets = self._listed_pets(card)
         for pet in pets:
             if pets_field.same_name(pet.name, name) and pet.species == species:
                 return self._receipt(Kind.PET, wire.pet_id(client_id, pet.key))
@@ -514,7 +625,7 @@ class AltegioConnector:
     def _update_pet(self, write: Write, id_: str) -> Receipt:
         parts = wire.split_pet_id(id_)
         card = self._existing("client", parts[0] if parts else "")
-        pets = wire.listed_pets(card, self._options.client_pets_field)
+        pets = self._listed_pets(card)
         key = parts[1] if parts else ""
         if key not in {pet.key for pet in pets}:
             raise Refused(f"{self._account}: the client's pets field has no pet of this key", code="gone")
@@ -527,6 +638,10 @@ class AltegioConnector:
         )
         return self._write_pets(card, parts[0] if parts else "", key, changed)
 
+    def _listed_pets(self, card: Native) -> tuple[pets_field.ListedPet, ...]:
+        with self._reading("client"):
+            return wire.listed_pets(card, self._options.client_pets_field)
+
     def _write_pets(self, card: Native, client_id: str, key: str, pets: Sequence[pets_field.ListedPet]) -> Receipt:
         """Rewrites the pets field. What does not fit is not written, and nothing else is cut for it."""
         field = self._options.client_pets_field
@@ -537,9 +652,9 @@ class AltegioConnector:
                 f"for {len(left_out)} of {len(pets)} pets; nothing was written",
                 code="no-room",
             )
-        custom = {**wire.as_mapping(card.get("custom_fields")), field: text}
+        custom = {**wire.custom_values(card), field: text}
         body = self._complete(lambda: wire.client_body({}, {**card, "custom_fields": custom}))
-        self._api.write("PUT", f"/client/{self._location}/{client_id}", body)
+        self._put("client", client_id, body)
         return self._receipt(Kind.PET, wire.pet_id(client_id, key), missing_is_refused=True)
 
     def _create_record(self, write: Write, _: str) -> Receipt:
@@ -555,12 +670,12 @@ class AltegioConnector:
                 beside=write.beside,
             )
         )
-        path = f"/records/{self._location}"
-        if write.beside:
-            reply = self._api.write("POST", path, body)
-        else:
-            reply = self._write_slot("POST", path, body, native, but=None)
-        return self._receipt(Kind.APPOINTMENT, self._made(reply, "record"))
+
+        def send() -> str:
+            return self._made(self._api.write("POST", f"/records/{self._location}", body), "record")
+
+        id_ = send() if write.beside else self._in_free_slot(send, native, stamp=write.stamp)
+        return self._receipt(Kind.APPOINTMENT, id_)
 
     def _update_record(self, write: Write, id_: str) -> Receipt:
         row = self._existing("record", id_)
@@ -571,10 +686,12 @@ class AltegioConnector:
             raise Refused(
                 f"{self._account}: a visit is cancelled by a cancel, not by an update", code="not-supported"
             )
+        with self._reading("record"):
+            now = self._record(row)
         if "client_id" in native:
             client = self._record_client(native["client_id"])
         else:
-            client = self._complete(lambda: wire.record_client(wire.as_mapping(row.get("client"))))
+            client = self._complete(lambda: wire.record_client(wire.booker_of(row)))
         body = self._complete(
             lambda: wire.changed_record(
                 row,
@@ -585,19 +702,36 @@ class AltegioConnector:
                 beside=write.beside,
             )
         )
-        path = f"/record/{self._location}/{id_}"
+
+        def send() -> str:
+            self._put("record", id_, body)
+            return id_
+
         if wire.moves(row, native) and not write.beside:
-            self._write_slot("PUT", path, body, {**wire.record(row, {}), **native}, but=id_)
+            self._in_free_slot(send, {**now, **native}, but=id_)
         else:
-            self._api.write("PUT", path, body)
+            send()
         return self._receipt(Kind.APPOINTMENT, id_)
 
     def _cancel_record(self, _: Write, id_: str) -> Receipt:
         """Deletes the record, softly: its row stays readable. One that is deleted already stays as it is."""
-        row = self._existing("record", id_)
-        if not wire.as_flag(row.get("deleted")):
-            self._api.write("DELETE", f"/record/{self._location}/{id_}", None)
+        if not self._is_deleted(id_):
+            try:
+                self._api.write("DELETE", f"/record/{self._location}/{id_}", None)
+            except Declined:
+                if not self._is_deleted(id_):  # somebody was quicker
+                    raise
         return self._receipt(Kind.APPOINTMENT, id_)
+
+    def _is_deleted(self, id_: str) -> bool:
+        return wire.as_flag(self._existing("record", id_).get("deleted"))
+
+    def _put(self, what: str, id_: str, body: Native) -> None:
+        """A full update. ``OutcomeUnknown`` where the answer speaks of something else than what was written."""
+        data = self._api.write("PUT", f"/{what}/{self._location}/{id_}", body).data
+        rows = wire.as_rows(data)
+        if not wire.is_empty(data) and [wire.as_id(row.get("id")) for row in rows] != [wire.as_id(id_)]:
+            raise OutcomeUnknown(f"{self._account}: the {what} may have been updated, but the answer is no {what}")
 
     def _record_client(self, client_id: object) -> Native:
         """The client of a record to write: from its card, since a record demands its name and phone as well."""
@@ -606,36 +740,51 @@ class AltegioConnector:
         card = self._existing("client", wire.as_text(client_id))
         return self._complete(lambda: wire.record_client(card))
 
-    def _write_slot(
-        self, method: str, path: str, body: Native, native: Mapping[str, Any], *, but: str | None
-    ) -> Reply:
-        """A write that needs a free slot. How Altegio says "busy" to staff is not documented (section 10), so after
-        a refusal the day is read, and another visit in the same time of the same person means ``SlotTaken``."""
+    def _in_free_slot(
+        self, send: Callable[[], str], native: Mapping[str, Any], *, but: str = "", stamp: str = ""
+    ) -> str:
+        """A write that needs a free slot; gives the id of what stands in it.
+
+        How Altegio says "busy" to staff is not documented (section 10), so after a refusal the diary is read, and
+        another visit in the same time of the same person means ``SlotTaken``. Where that one carries the ``stamp`` of
+        this very write, an earlier try at it has landed: there it stands.
+        """
         try:
-            return self._api.write(method, path, body)
-        except Declined as declined:
-            if declined.status in (400, 409, 422):
-                self._raise_if_taken(native, but)
+            return send()
+        except (SlotTaken, Declined) as refusal:
+            if isinstance(refusal, Declined) and refusal.status not in (200, 400, 409, 422):
+                raise
+            taken = self._taking(native, but)
+            own = [row for row in taken if stamp and wire.stamp(row) == stamp]
+            if len(own) == 1:
+                return str(wire.as_id(own[0]["id"]))
+            if taken and isinstance(refusal, Declined):
+                id_ = wire.as_id(taken[0]["id"])
+                raise SlotTaken(f"{self._account}: the time is taken by record {id_}") from None
             raise
 
-    def _raise_if_taken(self, native: Mapping[str, Any], but: str | None) -> None:
-        wanted = wire.span(native)
+    def _taking(self, native: Mapping[str, Any], but: str) -> list[Native]:
+        """The records that stand in a visit's time; none where they cannot be read."""
+        wanted = wire.span(native, self._zone)
         if wanted is None:
-            return
+            return []
+        staff, taken = wire.as_id(native.get("staff_id")), []
         try:
-            for row in self._day(wire.wall_time(native)[:10]):
-                other = wire.span(row)
-                if (
-                    other
-                    and wanted[0] < other[1]
-                    and other[0] < wanted[1]
-                    and wire.as_id(row.get("staff_id")) == wire.as_id(native.get("staff_id"))
-                    and wire.as_id(row.get("id")) != but
-                    and not wire.as_flag(row.get("deleted"))
-                ):
-                    raise SlotTaken(f"{self._account}: the time is taken by record {wire.as_id(row.get('id'))}")
+            for page in self._day(native):
+                for row in page.rows:
+                    other = wire.span(row, self._zone)
+                    if (
+                        other
+                        and wanted[0] < other[1]
+                        and other[0] < wanted[1]
+                        and wire.as_id(row.get("staff_id")) == staff
+                        and wire.as_id(row["id"]) != but
+                        and not wire.as_flag(row.get("deleted"))
+                    ):
+                        taken.append(row)
         except (AuthFailed, Unavailable, RateLimited, BadAnswer):
-            return  # the refusal itself is what is known
+            return []  # the refusal itself is what is known
+        return taken
 
     def _existing(self, what: str, id_: str) -> Native:
         row = self._api.one(what, id_)
@@ -676,7 +825,8 @@ class AltegioConnector:
             return make()
         except wire.Incomplete as missing:
             raise Refused(
-                f"{self._account}: Altegio demands the field {missing}, which is missing or hidden; nothing was sent",
+                f"{self._account}: Altegio demands the field {missing}, which is missing, hidden or cannot be sent "
+                "back as it was read; nothing was sent",
                 code="incomplete",
             ) from None
 

@@ -21,6 +21,8 @@ statement about Altegio:
 - The owner's reschedule (PUT ``/book_record``) takes ``datetime`` and ``comment``.
 - ``/user/permissions`` answers the rights in one flat object.
 - The 429 carries ``Retry-After`` (option ``retry_after``).
+- A user token that ends (fault ``token_expiry``) is replaced by another one, as when the user's password changes:
+  ``POST /auth`` and ``credentials`` tell the new one.
 
 What stands in the store, for those who audit it: kind ``client`` (the card; ``phone`` is E.164) and kind ``record``
 (``client_id``, ``staff_id``, ``service_ids``, ``datetime`` with offset, ``seance_length`` in seconds, ``deleted``,
@@ -30,9 +32,11 @@ What stands in the store, for those who audit it: kind ``client`` (the card; ``p
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, ClassVar, Literal, Unpack
 from zoneinfo import ZoneInfo
@@ -146,6 +150,7 @@ class AltegioSimulator(Simulator):
     webhook_tries = 3
     webhook_retry_wait = 1.5
     purgeable = frozenset({"client", "record"})
+    makes = frozenset({"page_shift", "lagging_search", "cut_fields", "missing_fields", "token_expiry"})
 
     def __init__(
         self,
@@ -160,6 +165,8 @@ class AltegioSimulator(Simulator):
         winter_offset: bool = False,
         retry_after: bool = True,
         require_accept: bool = False,
+        duplicate_status: Literal[422, 500] = 422,
+        errors_inside: bool = False,
         **options: Unpack[SimulatorOptions],
     ) -> None:
         """Beside the kit's options:
@@ -168,6 +175,8 @@ class AltegioSimulator(Simulator):
         section 3.14 that the user lacks. ``blocked_phones``: phones that the widget answers 434. ``empty_fields``:
         how custom fields without a value are served (section 3.9). ``winter_offset``: ``datetime`` of summer visits
         carries the winter offset (section 8.1). ``require_accept``: 400 without a vendor media type in Accept.
+        ``duplicate_status``: how a phone is refused that another card has. ``errors_inside``: what is refused is
+        answered 200 with ``success`` false, as section 1 allows.
         """
         self.missing_fields = frozenset(missing_fields)
         self.denied_rights = frozenset(denied_rights)
@@ -179,6 +188,8 @@ class AltegioSimulator(Simulator):
         self.winter_offset = winter_offset
         self.retry_after = retry_after
         self.require_accept = require_accept
+        self.duplicate_status = duplicate_status
+        self.errors_inside = errors_inside
         super().__init__(**options)
 
     # -- a new store
@@ -257,6 +268,21 @@ class AltegioSimulator(Simulator):
         """429; the sheet says that ``Retry-After`` may be present."""
         headers = {"Retry-After": str(max(1, math.ceil(wait)))} if self.retry_after else {}
         return Response(429, _failure("Too many requests"), headers)
+
+    def finish(self, request: Request, response: Response) -> Response:
+        """Option ``errors_inside``: refusals of a request as such, not those of credentials, limits and faults."""
+        inside = self.errors_inside and response.status in (400, 404, 422)
+        return replace(response, status=200) if inside else response
+
+    def end_token(self, request: Request) -> None:
+        """The user's password changes: another user token is good from now on (section 1)."""
+        if not _tokens(request.headers.get("authorization", ""))[1]:
+            return
+        number = self.store.get_meta("tokens", 0) + 1
+        self.store.set_meta("tokens", number)
+        token = hashlib.sha256(f"{self.credentials['user_token']}:{number}".encode()).hexdigest()[:32]
+        self.credentials = {**self.credentials, "user_token": token}
+        self.store.set_meta("credentials", self.credentials)
 
     def admit(self, request: Request, route: Route) -> None:
         """Tokens first, then the location, then the rights."""
@@ -423,11 +449,30 @@ class AltegioSimulator(Simulator):
             if wanted:
                 tests.append(_equals(name, wanted))
         rows = [row for row in self.store.all("record") if all(test(row) for test in tests)]
-        page, slice_ = _page(request, rows, default=50, most=200)
-        return _success([self._record(row) for row in slice_], meta={"page": page, "total_count": len(rows)})
+        return self._listing(request, "record", rows, self._record, default=50, most=200)
+
+    def _listing(
+        self,
+        request: Request,
+        kind: str,
+        rows: list[Row],
+        shown: Callable[[Row], dict[str, Any]],
+        *,
+        default: int,
+        most: int,
+    ) -> Response:
+        """One page of a list."""
+        rows = self.listed(kind, rows)
+        page = max(1, _whole(request.first("page", "1"), "page"))
+        count = min(most, max(1, _whole(request.first("count", str(default)), "count")))
+        # A row that has come in front pushes the others on, and is counted; one that has gone pulls them up.
+        shift = self.page_shift(page)
+        begin = (page - 1) * count + shift
+        data = [self.thinned(shown(row)) for row in rows[begin : begin + count]]
+        return _success(data, meta={"page": page, "total_count": len(rows) - shift})
 
     def _record_get(self, request: Request) -> Response:
-        return _success(self._record(self._row("record", request.number("record"))))
+        return _success(self.thinned(self._record(self._row("record", request.number("record")))))
 
     def _record_create(self, request: Request) -> Response:
         given = request.document()
@@ -438,7 +483,7 @@ class AltegioSimulator(Simulator):
         self._announce("record", "create", number, served, own=True)
         self._count_notices(number, row, {}, given)
         # Some documents show the create answer with a naive create_date (section 1).
-        return _success([{**served, "create_date": self._naive(row["_created"])}], status=201)
+        return _success([self.thinned({**served, "create_date": self._naive(row["_created"])})], status=201)
 
     def _record_update(self, request: Request) -> Response:
         """Section 3.7: a full update; a missing main field is refused with 422."""
@@ -457,7 +502,7 @@ class AltegioSimulator(Simulator):
         self._count_notices(number, row, before, given)
         shorter = {name: value for name, value in served.items() if name not in ("last_change_date", "documents")}
         shorter["staff"] = {"id": served["staff"]["id"], "name": served["staff"]["name"], "spec": "Veterinarian"}
-        return _success({**shorter, "create_date": self._naive(row["_created"])}, status=201)
+        return _success(self.thinned({**shorter, "create_date": self._naive(row["_created"])}), status=201)
 
     def _record_delete(self, request: Request) -> Response:
         """204, soft."""
@@ -524,6 +569,7 @@ class AltegioSimulator(Simulator):
         for name in ("comment", "api_id", "custom_color"):
             if name in given:
                 row[name] = _text(given[name], name)
+        row["comment"] = self.kept(row["comment"])
         for name in ("sms_remain_hours", "email_remain_hours"):
             if name in given:
                 row[name] = _whole(given[name] or 0, name)
@@ -695,18 +741,17 @@ class AltegioSimulator(Simulator):
         if ids:
             tests.append(lambda row: str(row["id"]) in ids)
         rows = [row for row in self.store.all("client") if all(test(row) for test in tests)]
-        page, slice_ = _page(request, rows, default=20, most=300)
-        return _success([self._card(row) for row in slice_], meta={"page": page, "total_count": len(rows)})
+        return self._listing(request, "client", rows, self._card, default=20, most=300)
 
     def _client_get(self, request: Request) -> Response:
-        return _success(self._card(self._row("client", request.number("client"))))
+        return _success(self.thinned(self._card(self._row("client", request.number("client")))))
 
     def _client_create(self, request: Request) -> Response:
         given = request.document()
         card = _new_card("", "", "", "", 0)
         self._take_card(card, given)
         number = self._add_card(card, own=True)
-        return _success(self._card(self._row("client", number)), status=201)
+        return _success(self.thinned(self._card(self._row("client", number))), status=201)
 
     def _client_update(self, request: Request) -> Response:
         number = request.number("client")
@@ -716,7 +761,7 @@ class AltegioSimulator(Simulator):
         self.store.put("client", number, card)
         served = self._card(card)
         self._announce("client", "update", number, served, own=True)
-        return _success(served)
+        return _success(self.thinned(served))
 
     def _client_delete(self, request: Request) -> Response:
         """204; a deleted client cannot be listed any more (section 4)."""
@@ -773,7 +818,7 @@ class AltegioSimulator(Simulator):
         if not _phone_fits(phone):
             raise _invalid(phone="The phone must have 9 to 15 digits")
         if any(other["id"] != card.get("id") for other in self.store.find("client", phone=phone)):
-            raise _invalid(phone="A client with this phone is in the base already")
+            raise _invalid(self.duplicate_status, phone="A client with this phone is in the base already")
         for field, names in (
             ("surname", ("surname",)),
             ("patronymic", ("middle_name", "patronymic")),
@@ -858,7 +903,7 @@ class AltegioSimulator(Simulator):
         made = []
         for echo, visit in wanted:
             row = {**self._new_record(online=True), **reminders, **visit}
-            row.update(client_id=client_id, comment=comment, api_id=api_id)
+            row.update(client_id=client_id, comment=self.kept(comment), api_id=api_id)
             number = self.store.insert("record", row)
             self._announce("record", "create", number, self._record(self._row("record", number)), own=False)
             self.notice("own", message="booked", record_id=number)
@@ -1028,7 +1073,7 @@ class AltegioSimulator(Simulator):
                 text = _text(value, code)
                 if len(text) > LONGEST_FIELD:
                     raise _invalid(custom_fields=f"The text of {code} is longer than {LONGEST_FIELD} characters")
-                values[code] = text
+                values[code] = self.kept(text)
         return values
 
     def _served_fields(self, values: Mapping[str, Any]) -> Any:
@@ -1137,12 +1182,6 @@ def _whole(given: Any, name: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,12}", text):
         raise _invalid(**{name: "The value must be a whole number"})
     return int(text)
-
-
-def _page(request: Request, rows: list[Row], *, default: int, most: int) -> tuple[int, list[Row]]:
-    page = max(1, _whole(request.first("page", "1"), "page"))
-    count = min(most, max(1, _whole(request.first("count", str(default)), "count")))
-    return page, rows[(page - 1) * count : page * count]
 
 
 def _day(text: str) -> date | None:

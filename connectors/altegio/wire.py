@@ -7,13 +7,17 @@ in five spellings (altegio.md, sections 1 and 8). What a mapping table cannot sa
 - a time is the wall time of ``date``: the offset of ``datetime`` is known to be wrong at times (section 8.1);
 - a name that stands whole in one field is split;
 - the pet of a visit stands in custom fields of the record, a client's pets in a text field of the client.
+
+Lenient does not mean guessing. Where a field that says whose a record is, or whether it stands, is missing or of a
+shape that nobody knows, the record is ``Unreadable``: an owner that cannot be read must not pass for no owner.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -32,10 +36,35 @@ and booked, nor between arrived and completed (section 3.7)."""
 FIELD_LIMIT: Final = pets_field.LIMIT
 """Characters of a text custom field (section 3.9)."""
 
+LONGEST_VISIT: Final = timedelta(days=2)
+"""A longer length is a mistake and holds no slot; a day in which clocks go back has 25 hours."""
+
+UNREADABLE: Final = "unreadable"
+"""Stands for a state or a length of a shape that nobody knows. No mapping has it, so the visit fails by that
+field."""
+
+NEEDED: Final = (
+    ("client",),
+    ("services",),
+    ("staff_id",),
+    ("date", "datetime"),
+    ("seance_length", "length"),
+    ("attendance", "visit_attendance"),
+    ("deleted",),
+    ("comment",),
+    ("custom_fields",),
+)
+"""What every record has, in one field or another (section 3.7). Where it is missing the answer was cut, and reading
+that as "none" or "no" would take a visit from its owner, or let a deleted one stand."""
+
 _WALL = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 _INITIAL = re.compile(r"\w\.?")
 _MASK = re.compile(r"[*•…]")
+_PHONE_MASK = re.compile(r"[*•…#]|[xXхХ]{2}")
+_FLOAT = re.compile(r"[+]?[0-9]+[.]0+", re.ASCII)
+_LARGEST_FLOAT = 2**53
+"""Above it a number with a fraction part has lost digits: an id or a phone of such a number is another one's."""
 
 _CARD_RESENT = (
     "surname",
@@ -67,6 +96,10 @@ _RECORD_RESENT = (
 (section 10)."""
 
 
+class Unreadable(ValueError):
+    """A record or card cannot be read without guessing; the text names the field."""
+
+
 # -- lenient reading
 
 
@@ -83,12 +116,14 @@ def as_rows(value: object) -> list[dict[str, Any]]:
 
 
 def as_text(value: object) -> str:
-    """Text of a string or a number; "" for anything else. Of a list (a select field) the first."""
-    if isinstance(value, list) and value:
-        value = value[0]
+    """Text of a string or a number; "" for anything else. 12.0 is "12": a phone must not gain a digit."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, float):
+        if not value.is_integer():
+            return str(value) if math.isfinite(value) else ""
+        value = int(value) if abs(value) < _LARGEST_FLOAT else None
+    if isinstance(value, int) and not isinstance(value, bool):
         try:
             return str(value)
         except ValueError:  # a whole number of thousands of digits
@@ -97,9 +132,21 @@ def as_text(value: object) -> str:
 
 
 def as_id(value: object) -> str | None:
-    """An id as text; None for 0, "", null and whatever is no whole number."""
-    text = as_text(value).strip()
-    return text if _ID.fullmatch(text) and text.strip("0") else None
+    """An id as text, the same for 12, "12", "012" and 12.0; None for 0, "", null and whatever is no whole number."""
+    text = _whole(as_text(value).strip())
+    return text.lstrip("0") if _ID.fullmatch(text) and text.strip("0") else None
+
+
+def is_empty(value: object) -> bool:
+    """Whether a value says nothing: null, "", 0, and the empty lists and objects of PHP (section 8.2)."""
+    if isinstance(value, dict):
+        return all(each in (None, "", 0, "0", [], {}) for each in value.values())
+    return value in (None, "", 0, "0", [])
+
+
+def choice(value: object) -> str:
+    """Text of a custom field's value; a select field holds a list, of which the first counts (section 3.9)."""
+    return as_text(value[0] if isinstance(value, list) and value else value)
 
 
 def as_flag(value: object) -> bool:
@@ -113,14 +160,33 @@ def one_line(value: object, limit: int = FIELD_LIMIT) -> str:
     return " ".join(shown.split())[:limit].strip()
 
 
+def text_in(row: Mapping[str, Any], field: str) -> str:
+    """The text of a field, "" where it is missing or empty. Raises ``Unreadable`` for what is no text at all."""
+    value = row.get(field)
+    text = as_text(value)
+    if not text and not is_empty(value):
+        raise Unreadable(field)
+    return text
+
+
+def custom_values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Custom field values by code; ``[]`` means none (section 3.9). Raises ``Unreadable`` where they are missing."""
+    value = row.get("custom_fields", UNREADABLE)
+    if isinstance(value, dict):
+        return value
+    if not is_empty(value):
+        raise Unreadable("custom_fields")
+    return {}
+
+
 def phone(value: object) -> str:
     """A phone as Altegio means it: ``+`` and digits with the country code. "" where it is missing or masked.
 
     Altegio writes phones with and without ``+``, and as numbers (section 3.6). A number that starts with one 0 has
     no country code and stays as it stands, and so does text with letters: whoever normalises phones decides.
     """
-    text = one_line(value, 64)
-    if _MASK.search(text):
+    text = _whole(one_line(value, 64))
+    if _PHONE_MASK.search(text):
         return ""
     if any(char.isalpha() for char in text):
         return text
@@ -212,7 +278,11 @@ def error_code(body: object) -> int | None:
 
 
 def client(row: Mapping[str, Any]) -> Native:
-    """A client card, flat for the mapping."""
+    """A client card, flat for the mapping. Raises ``Unreadable``, also for one without ``name``, which all have."""
+    if "name" not in row:
+        raise Unreadable("name")
+    for field in ("name", "surname", "phone", "email"):
+        text_in(row, field)
     given, family = _names(row)
     return {
         "id": as_id(row.get("id")),
@@ -225,7 +295,10 @@ def client(row: Mapping[str, Any]) -> Native:
 
 
 def pets(row: Mapping[str, Any], field: str) -> list[Native]:
-    """The pets of a client card, flat for the mapping. ``field`` is the code of the text field they stand in."""
+    """The pets of a client card, flat for the mapping. ``field`` is the code of the text field they stand in.
+
+    Raises ``Unreadable`` where the card does not tell its custom fields: its pets must not pass for gone.
+    """
     client_id = as_id(row.get("id"))
     return [
         {
@@ -242,8 +315,12 @@ def pets(row: Mapping[str, Any], field: str) -> list[Native]:
 
 
 def listed_pets(row: Mapping[str, Any], field: str) -> tuple[pets_field.ListedPet, ...]:
-    """The entries of a card's pets field."""
-    return pets_field.decode(as_text(as_mapping(row.get("custom_fields")).get(field)))
+    """The entries of a card's pets field. Raises ``Unreadable``."""
+    value = custom_values(row).get(field)
+    text = choice(value)
+    if not text and not is_empty(value):
+        raise Unreadable(f"custom_fields.{field}")
+    return pets_field.decode(text)
 
 
 def pet_id(client_id: str | None, key: str) -> str:
@@ -263,15 +340,23 @@ def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
     ``pet_fields`` names the custom fields of a record by what they hold: name, species, breed, key. Of several
     services the first is ``service_id``; all stand in ``service_ids``. ``seance_length`` includes the technical
     break after the visit, as Altegio counts it (section 3.7). The visitor ``comer`` is not read: its shape is
-    unknown (section 10).
+    unknown (section 10). Raises ``Unreadable``, never for a time, a length or a state: those the mapping names.
     """
-    custom = as_mapping(row.get("custom_fields"))
-    pet = {what: one_line(custom.get(code)) for what, code in pet_fields.items()}
-    booker = as_mapping(row.get("client"))
+    for field, *others in NEEDED:
+        if not any(name in row for name in (field, *others)):
+            raise Unreadable(field)
+    custom = custom_values(row)
+    pet = {what: one_line(choice(custom.get(code))) for what, code in pet_fields.items()}
+    booker = booker_of(row)
     client_id = as_id(booker.get("id"))
-    services = [id_ for service in as_rows(row.get("services")) if (id_ := as_id(service.get("id")))]
+    services = [id_ for service in services_of(row) if (id_ := as_id(service.get("id")))]
+    id_ = as_id(row.get("id"))
+    if id_ is None:
+        raise Unreadable("id")
+    if as_id(row["staff_id"]) is None and not is_empty(row["staff_id"]):
+        raise Unreadable("staff_id")
     native: Native = {
-        "id": as_id(row.get("id")),
+        "id": id_,
         "company_id": as_id(row.get("company_id")),
         "client_id": client_id,
         "date": wall_time(row),
@@ -280,13 +365,16 @@ def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
         "service_id": services[0] if services else None,
         "service_ids": services,
         "staff_id": as_id(row.get("staff_id")),
-        "comment": as_text(row.get("comment")),
+        "comment": text_in(row, "comment"),
         "api_id": as_text(row.get("api_id")),
         "stamp": stamp(row),
         "last_change_date": as_text(row.get("last_change_date")),
     }
     if booker:
-        card = client(booker)
+        try:
+            card = client(booker)
+        except Unreadable as odd:
+            raise Unreadable(f"client.{odd}") from None
         native["booker"] = {name: card[name] for name in ("given_name", "family_name", "phones", "emails")}
     if any(pet.values()):
         native["pet"] = pet
@@ -296,6 +384,28 @@ def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
     return native
 
 
+def booker_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The client block of a record, {} for nobody (section 8.4). Raises ``Unreadable`` for one without an id."""
+    value = row.get("client", UNREADABLE)
+    if is_empty(value):
+        return {}
+    if not isinstance(value, dict) or as_id(value.get("id")) is None:
+        raise Unreadable("client")
+    return value
+
+
+def services_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The services of a record, each with an id. Raises ``Unreadable`` where one has none."""
+    value = row.get("services", UNREADABLE)
+    if is_empty(value):
+        return []
+    services = as_rows(value)
+    told = len(value) if isinstance(value, list) else 1
+    if len(services) < told or any(as_id(service.get("id")) is None for service in services):
+        raise Unreadable("services")
+    return services
+
+
 def stamp(row: Mapping[str, Any]) -> str:
     """VetBridge's mark in ``api_id``; "" where none of it stands there, as any integrator may use that field."""
     mark = as_text(row.get("api_id")).strip()
@@ -303,13 +413,19 @@ def stamp(row: Mapping[str, Any]) -> str:
 
 
 def state(row: Mapping[str, Any]) -> str:
-    """``deleted``, or the attendance code as text.
+    """``deleted``, or the attendance code as text; ``unreadable`` for what is neither.
 
     ``confirmed`` is not looked at: 0 is "not confirmed" in one source and "cancelled" in another (section 3.7).
     """
-    if as_flag(row.get("deleted")):
+    deleted = row.get("deleted")
+    if as_flag(deleted):
         return DELETED
-    return as_text(row.get("attendance")) or as_text(row.get("visit_attendance")) or "0"
+    if not is_empty(deleted) and as_text(deleted).strip().casefold() != "false":
+        return UNREADABLE
+    for field in ("attendance", "visit_attendance"):
+        if (code := one_line(row.get(field), 20)) or not is_empty(row.get(field)):
+            return code or UNREADABLE
+    return "0"
 
 
 def is_block(row: Mapping[str, Any]) -> bool:
@@ -317,19 +433,15 @@ def is_block(row: Mapping[str, Any]) -> bool:
 
     Breaks and anonymous bookings both come without a client (section 8.4), so nothing else may speak for a visit.
     """
-    return not (
-        as_mapping(row.get("client"))
-        or as_rows(row.get("services"))
-        or as_mapping(row.get("custom_fields"))
-        or as_text(row.get("api_id")).strip("0 ")
-    )
+    speaking = ("client", "services", "custom_fields")
+    return all(field in row and is_empty(row[field]) for field in speaking) and is_empty(row.get("api_id"))
 
 
 # -- flat to what a write sends
 
 
 class Incomplete(ValueError):
-    """A write lacks something that Altegio demands; the text names the field."""
+    """A write lacks something that Altegio demands, or cannot send back what was read; the text names the field."""
 
 
 def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None) -> Native:
@@ -341,16 +453,16 @@ def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None
     stars, a family name that is cut to its initial (section 3.14).
     """
     card = card or {}
-    body: Native = {field: card[field] for field in _CARD_RESENT if card.get(field) is not None}
+    body = _resent(card, _CARD_RESENT)
     body["name"] = as_text(card.get("name"))
     if card and "gender_id" not in body and card.get("sex_id") is not None:
         body["gender_id"] = card["sex_id"]
     if (born := as_text(card.get("birth_date"))) and born != "1970-01-01":
         body["birth_date"] = born
-    if tags := [int(tag) for row in as_rows(card.get("categories")) if (tag := as_id(row.get("id")))]:
+    if tags := _ids(card, "categories"):
         body["categories"] = tags
-    if custom := as_mapping(card.get("custom_fields")):
-        body["custom_fields"] = dict(custom)
+    if card and (custom := _custom_resent(card)):
+        body["custom_fields"] = custom
     if "given_name" in native or "family_name" in native:
         given, family = _names(card)
         given = as_text(native.get("given_name", given)).strip()
@@ -441,19 +553,19 @@ def changed_record(
     Reminders stay as its booking has them, but do not go over to another client, who did not ask for them.
     """
     merged = {**record(row, pet_fields), **native}
-    body: Native = {field: row[field] for field in _RECORD_RESENT if row.get(field) is not None}
+    body = _resent(row, _RECORD_RESENT)
     body |= {
         "staff_id": _number(merged, "staff_id"),
         "services": _services(row, native),
         "client": client,
-        "datetime": _start(merged, zone),
+        "datetime": _start(merged, zone) if "date" in native else _unmoved(row, zone),
         "seance_length": _length(merged),
         "save_if_busy": beside or not moves(row, native),
         "send_sms": False,
     }
     if client.get("id", 0) != int(as_id(as_mapping(row.get("client")).get("id")) or 0):
         body |= {"sms_remain_hours": 0, "email_remain_hours": 0}
-    if labels := [int(label) for each in as_rows(row.get("record_labels")) if (label := as_id(each.get("id")))]:
+    if labels := _ids(row, "record_labels"):
         body["record_labels"] = labels
     if event := as_id(row.get("activity_id")):
         body["activity_id"] = int(event)
@@ -461,7 +573,7 @@ def changed_record(
         body["comment"] = as_text(native["comment"])
     if "state" in native:
         body["attendance"] = _attendance(native)
-    read = as_mapping(row.get("custom_fields"))
+    read = _custom_resent(row)
     if custom := {**read, **_pet_values(native, pet_fields, read)}:
         body["custom_fields"] = custom
     return body
@@ -473,16 +585,12 @@ def moves(row: Mapping[str, Any], native: Mapping[str, Any]) -> bool:
     return any(field in native and native[field] != value for field, value in now.items())
 
 
-def span(row: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
-    """Start and end of a record on the site's clock; None where they cannot be read."""
-    seconds = _seconds(row)
-    try:
-        start = datetime.fromisoformat(wall_time(row))
-    except ValueError:
+def span(row: Mapping[str, Any], zone: str) -> tuple[datetime, datetime] | None:
+    """Start and end of a record, in UTC; None where they cannot be read."""
+    seconds, begin = _seconds(row), start(row, zone)
+    if begin is None or not isinstance(seconds, int) or not 0 < seconds <= LONGEST_VISIT.total_seconds():
         return None
-    if not isinstance(seconds, int) or not 0 < seconds <= 86400:
-        return None
-    return start, datetime.fromtimestamp(start.replace(tzinfo=UTC).timestamp() + seconds, UTC).replace(tzinfo=None)
+    return begin, begin + timedelta(seconds=seconds)
 
 
 def _names(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -492,12 +600,63 @@ def _names(row: Mapping[str, Any]) -> tuple[str, str]:
     return split_name(name, surname)
 
 
+def _whole(text: str) -> str:
+    """A number without the ``.0`` that it gained on its way; other text as it stands."""
+    return text.partition(".")[0] if _FLOAT.fullmatch(text) else text
+
+
 def _seconds(row: Mapping[str, Any]) -> Any:
-    """The length in seconds; as it stands where it is no whole number, so that the mapping can say so."""
+    """The length in seconds; ``unreadable`` where it is no whole number, so that the mapping can say so."""
     value = row.get("seance_length")
     value = row.get("length") if value is None else value
-    text = as_text(value).strip().removesuffix(".0")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else value
+    text = _whole(as_text(value).strip())
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    return None if value is None or value == "" else UNREADABLE
+
+
+def _sendable(value: object) -> bool:
+    """Whether a value that was read can go back: a text, a finite number, a flag, or a short list of those."""
+    if isinstance(value, list):
+        return len(value) <= 1000 and all(not isinstance(each, list) and _sendable(each) for each in value)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _resent(row: Mapping[str, Any], fields: tuple[str, ...]) -> Native:
+    """Fields that a full update sends back as they were read. Raises ``Incomplete`` for one that cannot be sent."""
+    body: Native = {}
+    for field in fields:
+        value = row.get(field)
+        if value is None or value in ([], {}):
+            continue
+        if isinstance(value, list) or not _sendable(value):
+            raise Incomplete(field)
+        body[field] = value
+    return body
+
+
+def _custom_resent(row: Mapping[str, Any]) -> Native:
+    """The custom field values of a full update. Raises ``Incomplete`` for what cannot be sent back."""
+    body: Native = {}
+    values = row.get("custom_fields")
+    if not isinstance(values, dict) and not is_empty(values):
+        raise Incomplete("custom_fields")
+    for code, value in as_mapping(values).items():
+        if value is not None and not _sendable(value):
+            raise Incomplete("custom_fields")
+        body[code] = value
+    return body
+
+
+def _ids(row: Mapping[str, Any], field: str) -> list[int]:
+    """The ids of a list of objects, for sending it back. Raises ``Incomplete`` where one cannot be read."""
+    value: Any = row.get(field)
+    if is_empty(value):
+        return []
+    ids = [as_id(each.get("id")) for each in value if isinstance(each, dict)] if isinstance(value, list) else [None]
+    if None in ids or len(ids) < len(value):
+        raise Incomplete(field)
+    return [int(id_) for id_ in ids if id_ is not None]
 
 
 def _number(native: Mapping[str, Any], field: str) -> int:
@@ -512,6 +671,26 @@ def _start(native: Mapping[str, Any], zone: str) -> str:
         return iso(as_text(native.get("date")), zone)
     except ValueError:
         raise Incomplete("date") from None
+
+
+def _unmoved(row: Mapping[str, Any], zone: str) -> str:
+    """The start of a record that keeps its time, as a full update sends it back.
+
+    Its wall time with the site's offset on that day, and not the offset that was read, which may be wrong
+    (section 8.1): a summer visit sent back with a winter offset would move by an hour. Only of an hour that occurs
+    twice the read offset says which of the two is meant, and stays where it is the offset of either.
+    """
+    wall = wall_time(row)
+    plain = _start({"date": wall}, zone)
+    try:
+        told = datetime.fromisoformat(as_text(row.get("datetime")))
+        naive = datetime.fromisoformat(wall)
+    except ValueError:
+        return plain
+    second = naive.replace(tzinfo=ZoneInfo(zone), fold=1)
+    occurs_twice = second.astimezone(UTC) > naive.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    said = told.replace(tzinfo=None) == naive and told.utcoffset() == second.utcoffset()
+    return second.isoformat() if occurs_twice and said else plain
 
 
 def _length(native: Mapping[str, Any]) -> int:
@@ -531,9 +710,8 @@ def _attendance(native: Mapping[str, Any]) -> int:
 def _services(row: Mapping[str, Any], native: Mapping[str, Any]) -> list[Native]:
     """The record's services with their prices; a changed service takes the place of the first."""
     kept = [
-        {"id": int(id_)}
-        | {name: service[name] for name in ("first_cost", "discount", "cost", "amount") if name in service}
-        for service in as_rows(row.get("services"))
+        {"id": int(id_)} | _resent(service, ("first_cost", "discount", "cost", "amount"))
+        for service in services_of(row)
         if (id_ := as_id(service.get("id")))
     ]
     if "service_id" not in native:

@@ -105,16 +105,19 @@ class EzyVet:
         return self._changed(kind, resource, bound, filters)
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
-        """The record now, or None. A contact that is no customer is answered as inactive, a block not at all."""
+        """The record now, or None. A contact that is no customer is answered as inactive, a block not at all.
+
+        Raises ``BadAnswer`` where a field is left out: what is not there must not count as empty.
+        """
         resource = self._resource(kind)
         if wire.record_id(id) != id:
             return None
         rows = self._door.rows(resource, {"id": Where.equals(id)})
         if not rows or not self._counts(kind, rows[0], customers_only=False):
             return None
-        if kind is Kind.CLIENT:
-            return next(self._joined(rows[:1]))
-        return self._flat(kind, rows[0])
+        native = next(self._joined(rows[:1])) if kind is Kind.CLIENT else self._flat(kind, rows[0])
+        self._readable(kind, native)
+        return native
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
         """Records by the declared keys, several ANDed.
@@ -218,16 +221,25 @@ class EzyVet:
         resource = self._resource(write.kind)
         what = f"{self._account}: {write.operation} {write.kind}"
         try:
-            rows = wire.listing(answer.body, resource, what).rows
+            page = wire.listing(answer.body, resource, what)
+            row = page.rows[0] if len(page.rows) == 1 and not page.nameless else {}
         except BadAnswer:
-            rows = ()
-        if not rows and write.operation is Operation.CREATE:
-            raise OutcomeUnknown(f"{what}: taken, and answered without the new record's id")
-        row = rows[0] if rows else {}
-        answered = str(wire.record_id(row.get("id")))
+            row = {}
+        if write.operation is Operation.CREATE and (not row or not self._is_it(write, row)):
+            raise OutcomeUnknown(f"{what}: taken, and answered without the new record")
+        answered = str(row.get("id"))
         # A contact's answer holds only the ids of its details, and a short answer is no record: None says "read it".
         whole = write.kind is not Kind.CLIENT and "modified_at" in row and write.id in (None, answered)
-        return Receipt(id=write.id or answered, native=self._flat(write.kind, row) if whole else None)
+        native = self._flat(write.kind, row) if whole else None
+        return Receipt(id=write.id or answered, native=None if native and wire.unreadable(native) else native)
+
+    def _is_it(self, write: Write, row: Native) -> bool:
+        """Whether the answer to a create can be the record that was written: what both name is the same."""
+        return all(
+            wire.whole(row[name]) == wire.whole(write.native[name])
+            for name in ("contact_id", "animal_id", "start_at")
+            if name in row and name in write.native and write.native[name] is not None
+        )
 
     # -- listings
 
@@ -236,7 +248,7 @@ class EzyVet:
         cursor = self._cursor(bound)
         left_out = 0
         for page in self._door.walk(resource, filters, patience=PATIENCE):
-            cursor.saw(page)
+            cursor.saw(page, resource)
             kept = [row for row in page.rows if self._counts(kind, row)]
             left_out += len(page.rows) - len(kept)
             yield Page(
@@ -253,19 +265,19 @@ class EzyVet:
         cursor = self._cursor(0)
         details: dict[str, list[Native]] = {}
         for page in self._door.walk("contactdetail", {}, patience=PATIENCE):
-            cursor.saw(page)
+            cursor.saw(page, "contactdetail")
+            self._owned(page.rows)
             for row in page.rows:
                 kept = {name: row[name] for name in _DETAIL_FIELDS if name in row}
-                details.setdefault(wire.record_id(row.get("contact_id")) or "", []).append(kept)
+                details.setdefault(wire.record_id(row["contact_id"]) or "", []).append(kept)
         left_out = 0
         for page in self._door.walk("contact", {}, patience=PATIENCE):
-            cursor.saw(page)
+            cursor.saw(page, "contact")
             customers = [row for row in page.rows if wire.is_customer(row)]
             left_out += len(page.rows) - len(customers)
             yield Page(
                 records=tuple(
-                    _found(wire.contact(row, details.get(str(wire.record_id(row["id"])), ()), self._details))
-                    for row in customers
+                    _found(wire.contact(row, details.get(row["id"], ()), self._details)) for row in customers
                 ),
                 cursor=cursor.text(last=page.last),
                 last=page.last,
@@ -278,14 +290,15 @@ class EzyVet:
         contacts: dict[str, Native] = {}
         owners: dict[str, None] = {}
         for page in self._door.walk("contact", filters, patience=PATIENCE):
-            cursor.saw(page)
-            contacts.update({str(wire.record_id(row["id"])): row for row in page.rows})
+            cursor.saw(page, "contact")
+            contacts.update({row["id"]: row for row in page.rows})
         for page in self._door.walk("contactdetail", filters, patience=PATIENCE):
-            cursor.saw(page)
-            owners.update({of: None for row in page.rows if (of := wire.record_id(row.get("contact_id")))})
+            cursor.saw(page, "contactdetail")
+            self._owned(page.rows)
+            owners.update({of: None for row in page.rows if (of := wire.record_id(row["contact_id"]))})
         others = [of for of in owners if of not in contacts]
         for row in self._door.by_ids("contact", "id", others, patience=PATIENCE):
-            contacts[str(wire.record_id(row["id"]))] = row
+            contacts[row["id"]] = row
         customers = [row for row in contacts.values() if wire.is_customer(row)]
         parts = [customers[i : i + IDS_AT_ONCE] for i in range(0, len(customers), IDS_AT_ONCE)] or [[]]
         for index, part in enumerate(parts, 1):
@@ -301,11 +314,27 @@ class EzyVet:
         """Contact rows with their details, which are read now."""
         rows = list(contacts)
         details: dict[str | None, list[Native]] = {}
-        ids = [str(wire.record_id(row["id"])) for row in rows]
-        for detail in self._door.by_ids("contactdetail", "contact_id", ids, patience=patience):
-            details.setdefault(wire.record_id(detail.get("contact_id")), []).append(detail)
+        ids = [row["id"] for row in rows]
+        found = list(self._door.by_ids("contactdetail", "contact_id", ids, patience=patience))
+        self._owned(found)
+        for detail in found:
+            details.setdefault(wire.record_id(detail["contact_id"]), []).append(detail)
         for row in rows:
-            yield wire.contact(row, details.get(wire.record_id(row["id"]), ()), self._details)
+            yield wire.contact(row, details.get(row["id"], ()), self._details)
+
+    def _owned(self, details: Iterable[Native]) -> None:
+        """Raises ``BadAnswer`` where a contact detail does not say whose it is: whoever it is would lack a phone."""
+        for detail in details:
+            of = detail.get("contact_id", wire.UNREADABLE)
+            if wire.record_id(of) is None and of not in _NOBODY:
+                raise BadAnswer(f"{self._account}: GET contactdetail: a row does not say whose it is")
+
+    def _readable(self, kind: Kind, native: Native) -> None:
+        """Raises ``BadAnswer`` naming the fields that a record lacks, or says unreadably."""
+        fields = wire.unreadable(native)
+        if fields:
+            resource = wire.RESOURCE_OF_KIND[kind]
+            raise BadAnswer(f"{self._account}: GET {resource}: a row came without {', '.join(fields)}")
 
     def _search_clients(self, query: Mapping[str, str]) -> Iterator[Native]:
         wanted: list[set[str]] = []
@@ -313,6 +342,7 @@ class EzyVet:
             forms = wire.cleaned(query["phone"], self._country)
             # value_cleaned exists in v2 only (ezyvet.md, section 7; a single source).
             rows = self._door.rows("contactdetail", {"value_cleaned": Where.one_of(forms)}, v2=True) if forms else []
+            self._owned(rows)
             wanted.append(_owners(rows))
         if "email" in query:
             email = query["email"].strip()
@@ -320,10 +350,13 @@ class EzyVet:
             forms = tuple(dict.fromkeys((email, email.lower())))
             where = Where.equals(email) if len(forms) == 1 else Where.one_of(forms)
             rows = self._door.rows("contactdetail", {"value": where}) if email else []
+            self._owned(rows)
             wanted.append(_owners(rows))
         ids = sorted(set.intersection(*wanted), key=int)
         rows = [row for row in self._door.by_ids("contact", "id", ids) if wire.is_customer(row)]
         for native in self._joined(rows):
+            # Who is not shown whole may be anybody, and a stranger must not be taken for nobody.
+            self._readable(Kind.CLIENT, native)
             if "phone" in query and not self._has_phone(native, query["phone"]):
                 continue
             if "email" in query and not _has_email(native, query["email"]):
@@ -341,6 +374,7 @@ class EzyVet:
             filters = {name: Where.equals(text) for name, text in names.items() if text}
             candidates = self._joined(self._door.rows("contact", filters)) if filters else iter(())
         for found in candidates:
+            self._readable(Kind.CLIENT, found)
             if (
                 all(_folded(found, name) == _folded(native, name) for name in ("first_name", "last_name"))
                 and all(self._has_phone(found, each) for each in phones)
@@ -352,6 +386,7 @@ class EzyVet:
 
     def _look_pet(self, native: Native) -> Iterator[Native]:
         for found in self._by_reference(Kind.PET, {"contact_id": native.get("contact_id")}):
+            self._readable(Kind.PET, found)
             species = wire.record_id(native.get("species_id"))
             if (
                 _folded(found, "name") == _folded(native, "name")
@@ -366,6 +401,7 @@ class EzyVet:
         at_start = {"start_at": Where.equals(str(native.get("start_at")))}
         if not write.stamp:
             for found in self._by_reference(write.kind, {"contact_id": native.get("contact_id")}, at_start):
+                self._readable(write.kind, found)
                 if all(found[name] == wire.record_id(native.get(name)) for name in ("animal_id", "type_id")):
                     yield found
             return
@@ -373,6 +409,8 @@ class EzyVet:
         seen: set[str] = set()
         for filters in (at_start, lately):
             for found in self._by_reference(write.kind, {}, filters):
+                if found["description"] is wire.UNREADABLE:
+                    self._readable(write.kind, found)
                 stamped = isinstance(found["description"], str) and write.stamp in found["description"]
                 if stamped and found["id"] not in seen:
                     seen.add(found["id"])
@@ -467,8 +505,11 @@ class EzyVet:
             raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
 
 
-_DETAIL_FIELDS = ("id", "active", "modified_at", "contact_detail_type_id", "value", "preferred")
+_DETAIL_FIELDS = ("id", "contact_id", "active", "modified_at", "contact_detail_type_id", "value", "preferred")
 """What is kept of each contact detail in a first load."""
+
+_NOBODY: tuple[object, ...] = (None, "", 0, "0")
+"""How a row says that it points to no record (ezyvet.md, section 3)."""
 
 _CHANGEABLE_OF_PET = frozenset({"name", "species_id", "sex_id", "date_of_birth"})
 
@@ -484,12 +525,16 @@ class _Cursor:
         self._greatest = bound
         self._whole = True
 
-    def saw(self, page: Stretch) -> None:
-        """Takes note of a page."""
+    def saw(self, page: Stretch, resource: str) -> None:
+        """Takes note of a page. One with a row that lacks fields is read again."""
         if self._first and page.told_at is not None and page.told_at <= self._latest:
             self._begun = page.told_at
         self._first = False
-        self._whole = self._whole and (page.complete or not page.last)
+        self._whole = (
+            self._whole
+            and (page.complete or not page.last)
+            and not any(wire.lacking(resource, row) for row in page.rows)
+        )
         stamps = [wire.whole(row.get("modified_at")) or 0 for row in page.rows]
         self._greatest = max([self._greatest, *(stamp for stamp in stamps if stamp <= self._latest)])
 

@@ -14,7 +14,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec, Native
 from vetbridge.connector.plugin import Environment
-from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, Unavailable, VetBridgeError
+from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, Refused, Unavailable, VetBridgeError
 
 IDS_PER_CALL = 100
 """Ids in one ``in`` filter; clients that send more had to split for the length of the URL (ezyvet.md, section 5)."""
@@ -52,7 +52,10 @@ DATABASE = "database"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Rows of one page that were not seen before in one walk. ``complete``: with it, as many came as are counted."""
+    """Rows of one page that were not seen before in one walk.
+
+    ``complete``: with it, as many came as are counted, all of them had an id, and none went away meanwhile.
+    """
 
     rows: tuple[Native, ...]
     total: int
@@ -136,27 +139,38 @@ class Door:
         """A listing page by page, each row once.
 
         Page size and count are the server's, not what was asked for. Rows shift between pages while data changes,
-        so a walk that saw fewer rows than the listing counts is begun again, a few times. ``patience``: seconds that
-        each page may wait for its budget.
+        so a walk that saw fewer rows than the listing counts, or a count that shrank, is begun again, a few times.
+        ``patience``: seconds that each page may wait for its budget.
+
+        An item without an id is left out, and when all others have been given, it is a ``BadAnswer``.
         """
         seen: set[str] = set()
         for round_ in range(1, WALKS + 1):
             number = 0
             ended = False
+            nameless = 0
+            most = 0
             this_round: set[str] = set()
             while not ended:
                 number += 1
                 page = self._page(resource, filters, number, v2=v2, patience=patience)
-                ids = {str(row["id"]) for row in page.rows}
-                fresh = tuple(row for row in page.rows if str(row["id"]) not in seen)
-                # Without a count of pages a listing ends where nothing new comes.
-                ended = ids <= this_round if page.page_total is None else number >= page.page_total or not ids
+                fresh = tuple({row["id"]: row for row in page.rows if row["id"] not in seen}.values())
+                ids = {row["id"] for row in page.rows}
+                nameless += page.nameless
+                counted = page.page_total is not None and number >= page.page_total
+                # Without a count of pages a listing ends where nothing new comes; one that counts never ends later.
+                ended = counted or ids <= this_round
                 seen |= ids
                 this_round |= ids
                 total = len(seen) if page.total is None else page.total
-                complete = len(seen) >= total
+                shrank, most = total < most, max(total, most)
+                complete = len(seen) >= most and not shrank and not nameless and (counted or page.page_total is None)
                 last = ended and (complete or round_ == WALKS)
                 yield Stretch(rows=fresh, total=total, told_at=page.told_at, last=last, complete=complete)
+                if last and nameless:
+                    raise BadAnswer(
+                        f"{self._account}: GET {resource}: {nameless} of the items are no {resource} with an id"
+                    )
                 if last:
                     return
 
@@ -171,7 +185,7 @@ class Door:
         if page.rows and page.page not in (None, number):
             raise BadAnswer(f"{what}: page {number} was asked for and page {page.page} answered")
         for name, where in filters.items():
-            if not all(where.holds(row.get(name)) for row in page.rows):
+            if not all(where.holds(row[name]) for row in page.rows if name in row):
                 raise BadAnswer(f"{what}: the filter on {name} did not filter", code="filter-ignored")
         return page
 
@@ -197,7 +211,10 @@ class Door:
             raise self._translated(refusal, f"{method} {path}", f"write-{resource}") from None
         words = wire.error_words(answer.body)
         if words is not None:
-            raise Refused(f"{self._account}: {method} {path}: refused{words}", code="vendor-error")
+            what = f"{self._account}: {method} {path}"
+            if answer.body.get("items"):
+                raise OutcomeUnknown(f"{what}: answered a record, and an error{words}")
+            raise Refused(f"{what}: refused{words}", code="vendor-error")
         return answer
 
     def _translated(self, refusal: HttpRefused, what: str, scope: str) -> VetBridgeError:

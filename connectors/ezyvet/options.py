@@ -125,7 +125,12 @@ class EzyVetOptions(Options):
 
 
 def capabilities(options: EzyVetOptions) -> Capabilities:
-    """What ezyVet can do with these options; docs/connectors/ezyvet.md, section Abilities."""
+    """What ezyVet can do with these options; docs/connectors/ezyvet.md, section Abilities.
+
+    Nothing is written better than by looking: ezyVet has neither an idempotency key, nor a version or an ETag that a
+    write could name, nor a reference of the caller's that it keeps unique (ezyvet.md, section 9). A change or a
+    cancellation whose answer was lost is judged by reading the record again, which shows the fields that were sent.
+    """
     return Capabilities(
         side="pims",
         kinds={
@@ -133,6 +138,7 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
                 read=True,
                 search=frozenset({"phone", "email"}),
                 create=ExactlyOnce.LOOK,
+                changed=ExactlyOnce.LOOK,
                 update=frozenset({"given_name", "family_name"}),
                 incremental=True,
                 deletions_visible=True,
@@ -141,6 +147,7 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
                 read=True,
                 search=frozenset({"client_id"}),
                 create=ExactlyOnce.LOOK,
+                changed=ExactlyOnce.LOOK,
                 update=frozenset({"name", "species", "sex", "birth_date"}),
                 incremental=True,
                 deletions_visible=True,
@@ -150,6 +157,7 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
                 read=True,
                 search=frozenset({"client_id", "pet_id", "start_from", "start_before"}),
                 create=ExactlyOnce.LOOK,
+                changed=ExactlyOnce.LOOK,
                 update=frozenset(
                     {
                         "start",

@@ -39,8 +39,9 @@ import json
 import math
 import operator
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
@@ -50,6 +51,7 @@ from urllib.parse import parse_qs, urlsplit
 from vetbridge.testing import names
 from vetbridge.testing.clinic import SERVICES, STAFF, Clinic, Owner, PetSeed
 from vetbridge.testing.simkit import (
+    VENDOR_MADE,
     Effect,
     Limit,
     Refusal,
@@ -67,6 +69,9 @@ V1_ANIMAL_SUNSET = datetime(2026, 10, 13, tzinfo=UTC)
 
 TOKEN_SECONDS = 12 * 3600
 """Life of a token (ezyvet.md, section 2)."""
+
+FRESH_USES = 5
+"""A token that served fewer requests is not ended before its time: it would have been of no use to anybody."""
 
 DEFAULT_PAGE = 10
 MERGE_PATCH = "application/merge-patch+json"
@@ -242,6 +247,7 @@ class EzyVetSimulator(Simulator):
 
     vendor = "ezyvet"
     purgeable = frozenset({"contact", "animal", "appointment"})
+    makes = VENDOR_MADE
     limits_real = (
         Limit("database", 180, 60.0, per=lambda request: ""),
         Limit("endpoint", 60, 60.0, per=_endpoint),
@@ -265,8 +271,9 @@ class EzyVetSimulator(Simulator):
         self._ownerless = ownerless
         self._description_limit = description_limit
         self._hooked = frozenset(hooked)
-        self._page_cap = page_cap
+        self.page_cap = page_cap
         self._tokens: dict[str, tuple[int, frozenset[str]]] = {}
+        self._uses: Counter[str] = Counter()
         super().__init__(**options)
 
     def routes(self) -> None:
@@ -431,18 +438,25 @@ class EzyVetSimulator(Simulator):
             "x-ratelimit-remaining": str(tightest.remaining),
             "x-ratelimit-reset": str(math.ceil(tightest.reset)),
         }
-        return Response(response.status, response.body, {**response.headers, **told})
+        return replace(response, headers={**response.headers, **told})
 
     def admit(self, request: Request, route: Route) -> None:
         """401 without a living token, 403 where the token lacks the route's scope."""
         if not route.access:
             return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        expires, scopes = self._tokens.get(token.strip(), (0, frozenset()))
-        if scheme.lower() != "bearer" or expires <= self._now():
+        token = _bearer(request)
+        expires, scopes = self._tokens.get(token, (0, frozenset()))
+        self._uses[token] += token in self._tokens
+        if expires <= self._now():
             raise Refusal(401, "The access token is missing, unknown or expired.")
         if route.access not in scopes:
             raise Refusal(403, f"The access token lacks the scope {route.access}.")
+
+    def end_token(self, request: Request) -> None:
+        """The token of the request is no longer taken, as if its twelve hours were over; a new one is spared."""
+        token = _bearer(request)
+        if self._uses[token] >= FRESH_USES:
+            self._tokens.pop(token, None)
 
     def _token(self, request: Request) -> Response:
         body = request.document() if _media_type(request) == "application/json" else _form(request)
@@ -467,10 +481,14 @@ class EzyVetSimulator(Simulator):
     def _list(self, resource: _Resource, version: int, request: Request) -> Response:
         self._refuse_after_sunset(resource, version)
         page = _page_number(request, "page", 1)
-        size = min(_page_number(request, "limit", DEFAULT_PAGE), self._page_cap)
-        rows = self._filtered(resource, version, request)
-        shown = rows[(page - 1) * size : page * size]
-        return self._answered(resource, version, shown, page=page, size=size, total=len(rows))
+        size = min(_page_number(request, "limit", DEFAULT_PAGE), self.page_cap)
+        rows = self.listed(resource.name, self._filtered(resource, version, request))
+        # A row that has come in front pushes the others on, and is counted; one that has gone pulls them up.
+        shift = self.page_shift(page)
+        begin = (page - 1) * size + shift
+        return self._answered(
+            resource, version, rows[begin : begin + size], page=page, size=size, total=len(rows) - shift
+        )
 
     def _one(self, resource: _Resource, version: int, request: Request) -> Response:
         self._refuse_after_sunset(resource, version)
@@ -518,7 +536,7 @@ class EzyVetSimulator(Simulator):
         size: int = DEFAULT_PAGE,
         total: int = 1,
     ) -> Response:
-        items = [{resource.name: _shown(resource, version, row)} for row in rows]
+        items = [{resource.name: self.thinned(_shown(resource, version, row))} for row in rows]
         return Response(200, self._envelope(version, items, page=page, size=size, total=total))
 
     def _envelope(
@@ -616,6 +634,8 @@ class EzyVetSimulator(Simulator):
             raise _invalid(["duration"], "a visit lasts longer than nothing, in seconds")
         if "description" in values and self._description_limit is not None:
             values["description"] = values["description"][: self._description_limit]
+        if "description" in values:
+            values["description"] = self.kept(values["description"])
         return values
 
     def _checked_resources(self, resources: list[Any]) -> list[dict[str, int]]:
@@ -862,6 +882,12 @@ def _complaint(text: str, fields: Iterable[str] = ()) -> dict[str, Any]:
 
 def _invalid(fields: list[str], text: str) -> Refusal:
     return Refusal(422, body=_complaint(f"{', '.join(fields)}: {text}.", fields))
+
+
+def _bearer(request: Request) -> str:
+    """The access token that a request shows; empty where it shows none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _media_type(request: Request) -> str:

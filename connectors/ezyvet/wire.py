@@ -29,6 +29,31 @@ INACTIVE = "inactive"
 RESOURCE_OF_KIND = {Kind.CLIENT: "contact", Kind.PET: "animal", Kind.APPOINTMENT: "appointment"}
 """ezyVet's wrapper key for each kind."""
 
+UNREADABLE: Mapping[str, bool] = {"unreadable": True}
+"""Stands in a flat record for a value that the row lacks or that cannot be what it should be: no codec takes it, so
+the mapping names the field. A field that is not there is not an empty one: a visit whose owner is left out of an
+answer still has its owner."""
+
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "contact": ("active", "first_name", "last_name", "is_customer"),
+    "contactdetail": ("active", "contact_id", "contact_detail_type_id", "value"),
+    "animal": ("active", "contact_id", "name", "species_id", "sex_id", "date_of_birth", "is_dead"),
+    "appointment": (
+        "active",
+        "contact_id",
+        "animal_id",
+        "start_at",
+        "duration",
+        "type_id",
+        "status_id",
+        "description",
+    ),
+}
+"""Fields without which a row cannot be read (ezyvet.md, section 7, names them for every row); they may be empty."""
+
+LONGEST_VISIT = 366 * 86400
+"""Seconds; what lasts longer is a mistake."""
+
 LONGEST_TOKEN = 16 * 1024
 """Characters; a longer access token is not one."""
 
@@ -45,7 +70,11 @@ _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 def record_id(value: object) -> str | None:
     """An id as text; None for "no value" (empty text, 0, null) and for what is no id of ezyVet's."""
-    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int) or (isinstance(value, int) and value >= 10**18):
+        return None
+    text = str(value).strip()
     return text if _ID.fullmatch(text) else None
 
 
@@ -64,6 +93,40 @@ def flag(value: object, *, default: bool) -> bool:
     """Yes or no, sent as true, 1, "1", "true" or their opposites; ``default`` where nothing readable stands."""
     known = {"1": True, "true": True, "0": False, "false": False}
     return known.get(str(value).strip().casefold(), default) if isinstance(value, bool | int | str) else default
+
+
+def lacking(resource: str, row: Mapping[str, Any]) -> list[str]:
+    """The needed fields that a row does not have."""
+    return [name for name in NEEDED.get(resource, ()) if name not in row]
+
+
+def unreadable(native: Native) -> list[str]:
+    """The fields of a flat record that the row lacked, or whose value cannot be read."""
+    return [name for name, value in native.items() if value is UNREADABLE]
+
+
+def _reference(row: Mapping[str, Any], name: str) -> object:
+    """The id of the record that a row points to; None where it points to none."""
+    value = row.get(name, UNREADABLE)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0):
+        return None
+    if isinstance(value, str) and value.strip() in {"", "0"}:
+        return None
+    return record_id(value) or UNREADABLE
+
+
+def _code(row: Mapping[str, Any], name: str) -> object:
+    """The id of a look-up value; None where the row has none, also where it is no id."""
+    return record_id(row[name]) if name in row else UNREADABLE
+
+
+def _yes(row: Mapping[str, Any], name: str, *, empty: bool) -> object:
+    """A flag that matters; ``empty`` where the row says nothing."""
+    value = row.get(name, UNREADABLE)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return empty
+    known = {default: flag(value, default=default) for default in (True, False)}
+    return known[True] if known[True] is known[False] else UNREADABLE
 
 
 def _text(value: object) -> object:
@@ -116,7 +179,12 @@ class Where:
         return json.dumps(dict(self.operands), separators=(",", ":"))
 
     def holds(self, value: object) -> bool:
-        """Whether a row's value passes. Used to notice a filter that did not filter."""
+        """Whether a row's value passes. Used to notice a filter that did not filter.
+
+        What can be neither text nor number says nothing about the filter: the row itself is not right.
+        """
+        if isinstance(value, list | dict):
+            return True
         return all(self._passes(op, bound, value) for op, bound in self.operands.items())
 
     @staticmethod
@@ -133,7 +201,7 @@ class Where:
 
 def _same(value: object, wanted: object) -> bool:
     """Equality of scalars as text, whatever their types, in any case."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         value = int(value)
     return isinstance(value, str | int) and str(value).strip().casefold() == str(wanted).strip().casefold()
 
@@ -145,9 +213,11 @@ def _same(value: object, wanted: object) -> bool:
 class Listing:
     """One page of a listing. ``told_at`` is the server's own time, in unix seconds; ``page`` the number it says
     the page has; ``page_total`` and ``total`` how many pages and rows it counts. None is what it does not tell.
+    ``nameless`` counts items that are no such row, or have no id.
     """
 
     rows: tuple[Native, ...]
+    nameless: int
     page: int | None
     page_total: int | None
     total: int | None
@@ -158,7 +228,7 @@ def listing(body: Any, resource: str, what: str) -> Listing:
     """Reads the classic envelope ``{"meta", "items": [{resource: {...}}], "messages"}``.
 
     Raises ``BadAnswer`` naming ``what`` where the body is something else, or where it says "error" in spite of
-    its status (ezyvet.md, section 9).
+    its status (ezyvet.md, section 9). The id of each row is made text.
     """
     fault = error_words(body)
     if fault is not None:
@@ -168,12 +238,12 @@ def listing(body: Any, resource: str, what: str) -> Listing:
     rows = []
     for item in body["items"]:
         row = item.get(resource) if isinstance(item, dict) else None
-        if not isinstance(row, dict) or record_id(row.get("id")) is None:
-            raise BadAnswer(f"{what}: an item of the answer is no {resource} with an id")
-        rows.append(row)
+        if isinstance(row, dict) and (number := record_id(row.get("id"))):
+            rows.append({**row, "id": number})
     meta: Any = body.get("meta") if isinstance(body.get("meta"), dict) else {}
     return Listing(
         rows=tuple(rows),
+        nameless=len(body["items"]) - len(rows),
         page=whole(meta.get("items_page")),
         page_total=whole(meta.get("items_page_total")),
         total=whole(meta.get("items_total")),
@@ -212,7 +282,10 @@ def told_wait(headers: Mapping[str, str], body: Any, now: float) -> float | None
         told = whole(headers.get(name))
         if told is not None and told >= 0:
             return float(told) if told < 10**8 else max(0.0, told - now)
-    found = _SECONDS.search(json.dumps(body)[:4000]) if body is not None else None
+    try:
+        found = _SECONDS.search(json.dumps(body)[:4000])
+    except (ValueError, RecursionError):
+        return None
     return float(found[1]) if found else None
 
 
@@ -288,6 +361,8 @@ def contact(row: Mapping[str, Any], details: Iterable[Mapping[str, Any]], kinds:
     covers the details too, as a changed detail need not touch its contact. A contact that is no customer counts
     as inactive. A business without a person's name goes by its business name.
     """
+    details = list(details)
+    incomplete = any(lacking("contactdetail", detail) for detail in details)
     own = sorted(details, key=lambda detail: (not flag(detail.get("preferred"), default=False), _order(detail)))
     phones: list[object] = []
     emails: list[object] = []
@@ -300,17 +375,18 @@ def contact(row: Mapping[str, Any], details: Iterable[Mapping[str, Any]], kinds:
             emails.append(value)
         elif of_type in kinds.phones:
             phones.append(value)
-    first, last = _text(row.get("first_name")), _text(row.get("last_name"))
+    first, last = (_text(row.get(name, UNREADABLE)) for name in ("first_name", "last_name"))
     if not first and not last:
         last = _text(row.get("business_name"))
+    active, customer = _yes(row, "active", empty=True), _yes(row, "is_customer", empty=True)
     stamps = [whole(each.get("modified_at")) or 0 for each in own]
     return {
         "id": record_id(row.get("id")),
         "first_name": first,
         "last_name": last,
-        "phones": phones,
-        "emails": emails,
-        "active": flag(row.get("active"), default=True) and is_customer(row),
+        "phones": UNREADABLE if incomplete else phones,
+        "emails": UNREADABLE if incomplete else emails,
+        "active": UNREADABLE if UNREADABLE in (active, customer) else bool(active and customer),
         "is_customer": is_customer(row),
         "modified_at": _number(row.get("modified_at")),
         "version": f"{whole(row.get('modified_at')) or 0}.{max(stamps, default=0)}.{len(own)}",
@@ -326,14 +402,14 @@ def animal(row: Mapping[str, Any]) -> Native:
     """An animal, v1 or v2."""
     return {
         "id": record_id(row.get("id")),
-        "contact_id": record_id(row.get("contact_id")),
-        "name": _text(row.get("name")),
-        "species_id": record_id(row.get("species_id")),
+        "contact_id": _reference(row, "contact_id"),
+        "name": _text(row.get("name", UNREADABLE)),
+        "species_id": _code(row, "species_id"),
         "breed_id": record_id(row.get("breed_id")),
-        "sex_id": record_id(row.get("sex_id")),
-        "date_of_birth": _number(row.get("date_of_birth")),
-        "is_dead": flag(row.get("is_dead"), default=False),
-        "active": flag(row.get("active"), default=True),
+        "sex_id": _code(row, "sex_id"),
+        "date_of_birth": _number(row.get("date_of_birth", UNREADABLE)),
+        "is_dead": _yes(row, "is_dead", empty=False),
+        "active": _yes(row, "active", empty=True),
         "modified_at": _number(row.get("modified_at")),
     }
 
@@ -344,26 +420,33 @@ def appointment(row: Mapping[str, Any]) -> Native:
     ``state`` is ``inactive`` for a cancelled one, else its status id. ``resource_id`` is the first of
     ``resources`` (the primary one), else ``sales_resource``. ``duration`` is in seconds.
     """
-    active = flag(row.get("active"), default=True)
+    active = _yes(row, "active", empty=True)
+    status = _reference(row, "status_id")
     resources = row.get("resources")
     listed = resources if isinstance(resources, list) else []
     named = [each.get("id") if isinstance(each, dict) else each for each in listed]
     return {
         "id": record_id(row.get("id")),
-        "contact_id": record_id(row.get("contact_id")),
-        "animal_id": record_id(row.get("animal_id")),
-        "start_at": _number(row.get("start_at")),
-        "duration": _number(row.get("duration")),
-        "type_id": record_id(row.get("type_id")),
-        "status_id": record_id(row.get("status_id")),
-        "state": record_id(row.get("status_id")) if active else INACTIVE,
+        "contact_id": _reference(row, "contact_id"),
+        "animal_id": _reference(row, "animal_id"),
+        "start_at": _number(row.get("start_at", UNREADABLE)),
+        "duration": _duration(row.get("duration", UNREADABLE)),
+        "type_id": _reference(row, "type_id"),
+        "status_id": status,
+        "state": UNREADABLE if active is UNREADABLE else status if active else INACTIVE,
         "resource_id": next(filter(None, map(record_id, [*named, row.get("sales_resource")])), None),
-        "description": _text(row.get("description")),
+        "description": _text(row.get("description", UNREADABLE)),
         "cancellation_reason": _number(row.get("cancellation_reason")),
         "cancellation_reason_text": _text(row.get("cancellation_reason_text")),
         "active": active,
         "modified_at": _number(row.get("modified_at")),
     }
+
+
+def _duration(value: object) -> object:
+    """Seconds, as a number; unreadable where no visit lasts so long."""
+    number = _number(value)
+    return UNREADABLE if isinstance(number, int) and not 0 <= number <= LONGEST_VISIT else number
 
 
 def _order(row: Mapping[str, Any]) -> int:

@@ -21,6 +21,8 @@ CODES = {
     "resource": {"vet_1": "501", "vet_2": "502", "vet_3": "503", "vet_4": "504"},
 }
 
+ROWS = {Kind.CLIENT: "client", Kind.APPOINTMENT: "record"}
+
 
 def options(credentials: Mapping[str, str]) -> dict[str, Any]:
     return {
@@ -37,7 +39,9 @@ class TestAltegio(ConnectorSuite):
     }
 
     def make(self) -> Subject:
-        return SimulatedSubject(plugin, options=options, secrets=("partner_token", "user_token"), codes=CODES)
+        return SimulatedSubject(
+            plugin, options=options, secrets=("partner_token", "user_token"), codes=CODES, rows=ROWS
+        )
 
 
 class TestAltegioTheOtherWay(TestAltegio):
@@ -49,6 +53,7 @@ class TestAltegioTheOtherWay(TestAltegio):
             options=options,
             secrets=("partner_token", "user_token"),
             codes=CODES,
+            rows=ROWS,
             simulator={
                 "zone": "America/Los_Angeles",
                 "winter_offset": True,

@@ -8,7 +8,10 @@ from typing import Any
 from connectors.ezyvet import plugin
 from connectors.ezyvet.simulator import CODE_LISTS
 from vetbridge.connector.secret import Secret
+from vetbridge.core.records import Kind
 from vetbridge.testing.suite import ConnectorSuite, SimulatedSubject, Subject
+
+ROWS = {Kind.CLIENT: "contact", Kind.PET: "animal", Kind.APPOINTMENT: "appointment"}
 
 
 def options(credentials: Mapping[str, str]) -> dict[str, Any]:
@@ -29,6 +32,7 @@ class TestEzyVet(ConnectorSuite):
             secrets=("client_secret",),
             codes=CODE_LISTS,
             placeholder=("900", "901"),
+            rows=ROWS,
         )
 
 
@@ -42,6 +46,7 @@ class TestEzyVetTheOtherWay(TestEzyVet):
             secrets=("client_secret",),
             codes=CODE_LISTS,
             placeholder=("900", "901"),
+            rows=ROWS,
             simulator={
                 "zone": "Australia/Sydney",
                 "token_kills_old": True,

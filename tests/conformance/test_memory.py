@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from vetbridge.connector.interface import Capabilities, Relink, Unlinked
-from vetbridge.core.errors import RateLimited, Unavailable
+from typing import ClassVar
+
+from vetbridge.connector.interface import Capabilities, Connector, ExactlyOnce, Relink, Unlinked
+from vetbridge.core.errors import BadAnswer, RateLimited, Unavailable
 from vetbridge.core.records import Kind
-from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper
+from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper, redeclared
 from vetbridge.testing.suite import ConnectorSuite, Fault, Subject
 
 ENDLESS = 10_000
@@ -14,8 +17,11 @@ ENDLESS = 10_000
 class MemorySubject(Subject):
     """A memory side with forty clients and a page of ten."""
 
-    def __init__(self, capabilities: Capabilities | None = None) -> None:
-        self.side = MemorySide(capabilities, page_size=10)
+    faults = frozenset(Fault) - {Fault.SHIFT}
+
+    def __init__(self, capabilities: Capabilities | None = None, *, whole_seconds: bool = False) -> None:
+        self.clock = FakeClock()
+        self.side = MemorySide(capabilities, page_size=10, clock=self.clock, whole_seconds=whole_seconds)
         self.connector = self.side
         self.mapper = memory_mapper(self.zone)
         for number in range(40):
@@ -31,6 +37,8 @@ class MemorySubject(Subject):
             self.side.fail(Unavailable("memory: away"))
             self.side.lose_answers(done=False, times=ENDLESS)
         elif fault is not None:
+            if fault in {Fault.CUT, Fault.PAGE}:
+                self.side.fail(BadAnswer("memory: no answer of this side"))
             self.side.lose_answers(done=True, times=ENDLESS)
 
     def requests(self) -> int:
@@ -40,7 +48,14 @@ class MemorySubject(Subject):
         return len(self.side.written)
 
     def pass_time(self, seconds: float) -> None:
-        """Nothing to do: versions are numbers that only grow."""
+        self.clock.advance(seconds)
+
+    def restarted(self) -> Connector:
+        return self.side
+
+    def remove(self, kind: Kind, id: str) -> bool:  # noqa: A002 - the interface's word
+        self.side.remove(kind, id)
+        return True
 
 
 class TestMemory(ConnectorSuite):
@@ -64,3 +79,50 @@ class TestMemoryThatCutsAndDemandsOwners(ConnectorSuite):
 class TestMemoryThatRefuses(ConnectorSuite):
     def make(self) -> Subject:
         return MemorySubject(memory_capabilities(unlinked=Unlinked.NO, relink=Relink.NO))
+
+
+class TestMemoryWithKeys(ConnectorSuite):
+    """Each write has a key, and takes effect once."""
+
+    def make(self) -> Subject:
+        level = ExactlyOnce.IDEMPOTENCY_KEY
+        return MemorySubject(memory_capabilities(create=level, changed=level))
+
+
+class TestMemoryOnConditions(ConnectorSuite):
+    """Changes name the version that they were decided on; versions and cursors are times in whole seconds."""
+
+    def make(self) -> Subject:
+        capabilities = memory_capabilities(create=ExactlyOnce.REFERENCE, changed=ExactlyOnce.CONDITIONAL)
+        subject = MemorySubject(capabilities, whole_seconds=True)
+        subject.pass_time(60)
+        return subject
+
+
+class TestMemoryThatCannotTell(ConnectorSuite):
+    """Nobody can look for what was made; and its lists lag."""
+
+    def make(self) -> Subject:
+        subject = MemorySubject(
+            memory_capabilities(create=ExactlyOnce.NONE, changed=ExactlyOnce.NONE, late_landing=30)
+        )
+        subject.pass_time(60)
+        subject.side.lag(20)
+        return subject
+
+
+class TestMemoryThatLagsAndShouts(ConnectorSuite):
+    """Its lists lag, it keeps names in capitals, and cuts them."""
+
+    not_kept: ClassVar = {Kind.CLIENT: frozenset({"given_name", "family_name"}), Kind.PET: frozenset({"name"})}
+
+    def make(self) -> Subject:
+        can = memory_capabilities(create=ExactlyOnce.LOOK, late_landing=30)
+        for kind, names in self.not_kept.items():
+            limits = dict.fromkeys(names, 40)
+            can = redeclared(can, kind, text_limits=limits, loss=dict.fromkeys(names, "in capitals"))
+        subject = MemorySubject(can)
+        subject.side.recase = True
+        subject.pass_time(60)
+        subject.side.lag(30)
+        return subject

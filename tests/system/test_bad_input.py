@@ -27,6 +27,7 @@ from vetbridge.cli.main import app
 from vetbridge.core import notes
 from vetbridge.daemon.assembly import assembled
 from vetbridge.daemon.once import Outcome, pass_over
+from vetbridge.ledger.database import exists
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.simkit import Row, Simulator
 
@@ -131,7 +132,7 @@ def test_a_wrong_key_in_the_config(place: Town) -> None:
         assert "timings.retry_frist" in told
         assert "retry_first" in told.replace("timings.retry_frist", "")
         assert "Traceback" not in told
-    assert not place.ledger_path.exists()
+    assert not exists(place.ledger_place)
 
 
 # -- the webhook door

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.system.town import HOOK_SECRET, Town, call, town, until
+from vetbridge.daemon.lock import running
 
 COMMAND = [sys.executable, "-m", "vetbridge.cli.main"]
 
@@ -86,6 +87,7 @@ def test_it_starts_works_stops_and_starts_again(place: Town) -> None:
         record, _hash = place.book_owner(owner)
         until(lambda: len(place.visits()) == 1, "the booking to be written")
         assert first.stop() == 0
+    assert running(place.ledger_place) is None
     assert not (place.folder / "vetbridge.db.pid").exists()
 
     later = place.slot()

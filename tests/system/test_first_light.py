@@ -154,7 +154,7 @@ def test_a_start_that_fails_is_no_run_that_was_cut_off(place: Town) -> None:
     place.write_config(sites={"town": {"pims": {"mapping": "ezyvet"}}})
     sync(place)
 
-    ledger = open_ledger(place.ledger_path, LEDGER_KEY, SystemClock())
+    ledger = open_ledger(place.ledger_place, LEDGER_KEY, SystemClock())
     with ledger.read() as tx:
         runs = tx.session.exec(select(Run)).all()
     ledger.close()

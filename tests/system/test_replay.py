@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import structlog
 import yaml
 from typer.testing import CliRunner, Result
 
+from tests.ledgers import dump
 from tests.system.test_daemon import daemon
 from tests.system.town import HOOK_SECRET, Town, call, town, until
 from vetbridge.cli.config import load_config
@@ -23,6 +22,7 @@ from vetbridge.core.errors import RateLimited
 from vetbridge.daemon.assembly import assembled
 from vetbridge.daemon.rehearsal import rehearsed
 from vetbridge.daemon.rounds import Rounds
+from vetbridge.ledger.database import exists
 from vetbridge.testing.clinic import SERVICES, Owner
 
 DENTAL = SERVICES[2]
@@ -52,19 +52,8 @@ def unmap(place: Town, side: str, code: str) -> None:
     place.config_path.write_text(yaml.safe_dump(config))
 
 
-def dump(place: Town) -> list[str]:
-    """All that the ledger holds."""
-    with closing(sqlite3.connect(place.ledger_path)) as ledger:
-        return list(ledger.iterdump())
-
-
 def writes(place: Town) -> tuple[int, int]:
     return place.booking.counts()["writes"], place.pims.counts()["writes"]
-
-
-def rows(place: Town, query: str, *values: object) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(place.ledger_path)) as ledger:
-        return ledger.execute(query, values).fetchall()
 
 
 def begin(place: Town, record: int) -> None:
@@ -88,7 +77,7 @@ def test_an_unmapped_service_is_mended_and_each_comes_over_once(place: Town, sid
     records = five_fail(place, side)
     begin(place, records[4])
     place.write_config()
-    before, sent = dump(place), writes(place)
+    before, sent = dump(place.ledger_place), writes(place)
 
     planned = data(place, "replay", "--code", "mapping", "--plan", exit_code=4)
     assert (planned["total"], planned["planned"], planned["replayed"], planned["refused"]) == (5, 4, 0, 1)
@@ -97,7 +86,7 @@ def test_an_unmapped_service_is_mended_and_each_comes_over_once(place: Town, sid
         assert each["planned"]["writes"][-1]["operation"] == "create"
     refused = planned["replays"][4]
     assert (refused["remote_id"], refused["reason"]) == (str(records[4]), "visit-has-begun")
-    assert (dump(place), writes(place)) == (before, sent), "a preview changes nothing"
+    assert (dump(place.ledger_place), writes(place)) == (before, sent), "a preview changes nothing"
 
     done = data(place, "replay", "--code", "mapping", exit_code=4)
     assert (done["replayed"], done["refused"]) == (4, 1)
@@ -110,9 +99,9 @@ def test_an_unmapped_service_is_mended_and_each_comes_over_once(place: Town, sid
     stamps = [visit["description"].split("\n")[0] for visit in place.visits()]
     assert len(set(stamps)) == 4
     old = [each["change"] for each in done["replays"][:4]]
-    states = {rows(place, "SELECT state, code FROM change WHERE id = ?", number)[0] for number in old}
+    states = {place.ledger("SELECT state, code FROM change WHERE id = ?", number)[0] for number in old}
     assert states == {("skipped", "superseded")}
-    replayed = rows(place, "SELECT replay_of, state FROM change WHERE source = 'replay' ORDER BY id")
+    replayed = place.ledger("SELECT replay_of, state FROM change WHERE source = 'replay' ORDER BY id")
     assert replayed == [(number, "done") for number in old]
 
 
@@ -121,7 +110,7 @@ def test_what_would_fail_again_is_refused_and_says_why(place: Town) -> None:
     result = vetbridge(place, "replay", "--code", "mapping")
     assert result.exit_code == 4
     assert "would fail again (mapping)" in " ".join(result.stdout.split())
-    assert rows(place, "SELECT count(*) FROM change WHERE source = 'replay'") == [(0,)]
+    assert place.ledger("SELECT count(*) FROM change WHERE source = 'replay'") == [(0,)]
 
 
 def test_a_running_vetbridge_takes_replays_over_and_one_with_the_old_mapping_after_a_restart(place: Town) -> None:
@@ -137,10 +126,10 @@ def test_a_running_vetbridge_takes_replays_over_and_one_with_the_old_mapping_aft
         assert f"(process {old.process.pid}) still has the old mapping of site town: restart it" in " ".join(
             result.stdout.split()
         )
-        assert rows(place, "SELECT state, code FROM change WHERE source = 'replay'") == [("waiting", "old-mapping")]
+        assert place.ledger("SELECT state, code FROM change WHERE source = 'replay'") == [("waiting", "old-mapping")]
         place.book_owner(place.plain_owner(2))
         until(lambda: len(place.visits()) == 1, "another booking, which is not held up")
-        assert rows(place, "SELECT state, code FROM change WHERE source = 'replay'") == [("waiting", "old-mapping")]
+        assert place.ledger("SELECT state, code FROM change WHERE source = 'replay'") == [("waiting", "old-mapping")]
         assert old.stop() == 0
     with daemon(place) as new:
         new.ready()
@@ -148,7 +137,10 @@ def test_a_running_vetbridge_takes_replays_over_and_one_with_the_old_mapping_aft
         # The restart alone may have brought the second one over: its listing reads otherwise now.
         vetbridge(place, "replay", "--code", "mapping")
         until(lambda: len(place.visits()) >= 3, "the second booking to come over")
-        until(lambda: rows(place, "SELECT count(*) FROM change WHERE settled_at IS NULL") == [(0,)], "quiet")
+        until(
+            lambda: place.ledger("SELECT count(*) FROM change WHERE settled_at IS NULL") == [(0,)],
+            "quiet",
+        )
         assert new.stop() == 0
     assert len(place.visits()) == 3
     assert failed(place) == 0
@@ -156,7 +148,7 @@ def test_a_running_vetbridge_takes_replays_over_and_one_with_the_old_mapping_aft
 
 def failed(place: Town) -> int:
     found = (
-        rows(place, "SELECT count(*) FROM change WHERE state = 'failed'") if place.ledger_path.exists() else [(0,)]
+        place.ledger("SELECT count(*) FROM change WHERE state = 'failed'") if exists(place.ledger_place) else [(0,)]
     )
     return int(found[0][0])
 
@@ -170,7 +162,7 @@ def test_a_plan_says_what_a_sync_would_write_and_writes_nothing(place: Town) -> 
 
     result = vetbridge(place, "plan", "--json")
     assert result.exit_code == 0, result.output
-    assert not place.ledger_path.exists(), "a plan makes no ledger"
+    assert not exists(place.ledger_place), "a plan makes no ledger"
     assert writes(place) == sent
     for word in ("Brandnova", "Novakova", "Xerxes", "Quirin", owner.family_name, owner.phones[0], "447912345678"):
         assert word not in result.output
@@ -245,25 +237,28 @@ def test_a_plan_runs_beside_a_vetbridge_that_works_and_leaves_its_ledger_alone(p
     place.book_owner(place.plain_owner())
     loaded = load_config(place.config_path)
     with assembled(loaded, command="run"):
-        before = dump(place)
+        before = dump(place.ledger_place)
         assert len(data(place, "plan", "--site", "town")["changes"]) == 1
         with rehearsed(loaded) as rehearsal:
-            copy = rehearsal.program.ledger.path
+            copy = rehearsal.program.ledger.place
+            assert isinstance(copy, Path)
             assert copy.stat().st_mode & 0o777 == 0o600
             limited = RateLimited("slower, please", wait=600.0, budget="database")
             limited.account = "ezyvet"
             rehearsal.program.engine.account_failed(limited)
         assert not copy.exists()
-        assert dump(place) == before, "what a vendor tells about its limits stays in the copy, too"
+        assert dump(place.ledger_place) == before, "what a vendor tells about its limits stays in the copy, too"
     assert place.visits() == []
     assert vetbridge(place, "plan", "--site", "twon").exit_code == 2
 
 
+@pytest.mark.sqlite_file("a file may hold something else")
 def test_a_ledger_that_cannot_be_copied_is_named(place: Town) -> None:
-    place.ledger_path.write_bytes(b"no ledger at all, but long enough to be looked at as one" * 40)
+    assert isinstance(place.ledger_place, Path)
+    place.ledger_place.write_bytes(b"no ledger at all, but long enough to be looked at as one" * 40)
     result = vetbridge(place, "plan", "--json")
     assert result.exit_code == 6
-    assert str(place.ledger_path) in json.loads(result.stdout)["problems"][0]["text"]
+    assert str(place.ledger_place) in json.loads(result.stdout)["problems"][0]["text"]
     assert "rehearsal-" not in result.output
 
 
@@ -302,7 +297,7 @@ def test_a_paused_site_is_left_alone_until_it_is_resumed(place: Town) -> None:
     place.write_config(accounts={"altegio": {"poll": 3600}})
     with daemon(place) as running:
         door = running.ready()
-        until(place.ledger_path.exists, "the ledger")
+        until(lambda: exists(place.ledger_place), "the ledger")
         assert data(place, "pause", "town", "--by", "Ann")["paused"]
         record, _ = place.book_owner(place.plain_owner())
         event = {
@@ -313,7 +308,7 @@ def test_a_paused_site_is_left_alone_until_it_is_resumed(place: Town) -> None:
             "data": {},
         }
         call("POST", f"{door}/hooks/altegio/{HOOK_SECRET}", event)
-        assert rows(place, "SELECT state, tries FROM change") == [("received", 0)]
+        assert place.ledger("SELECT state, tries FROM change") == [("received", 0)]
         site = data(place, "status")["sites"][0]
         assert (site["pause"]["by"], site["pause"]["until"]) == ("Ann", None)
         assert "paused by Ann" in vetbridge(place, "status").stdout

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,8 @@ import yaml
 
 from connectors.altegio import simulator as altegio
 from connectors.ezyvet import simulator as ezyvet
+from tests.ledgers import ledger_part, ledger_place, rows
+from vetbridge.ledger.database import Place
 from vetbridge.testing.clinic import SERVICES, STAFF, Clinic, Owner, make_clinic
 from vetbridge.testing.simkit import Row, Simulator
 
@@ -57,8 +58,12 @@ class Town:
         self.pims = pims
         self.clinic = clinic
         self.config_path = folder / "config.yaml"
-        self.ledger_path = folder / "vetbridge.db"
         self._slots = 0
+
+    @property
+    def ledger_place(self) -> Place:
+        """Where its ledger is."""
+        return ledger_place(self.folder)
 
     @property
     def desk(self) -> Desk:
@@ -79,7 +84,7 @@ class Town:
             path.chmod(0o600)
         config: dict[str, Any] = {
             "version": 1,
-            "ledger": {"path": "vetbridge.db", "key": {"file": "ledger.key.secret"}},
+            "ledger": ledger_part(self.folder, key={"file": "ledger.key.secret"}),
             "door": {"port": 0},
             "timings": {
                 "absence_confirm": 0,
@@ -300,10 +305,7 @@ class Town:
 
     def ledger(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What a query of the ledger finds; nothing where there is no ledger yet."""
-        if not self.ledger_path.exists():
-            return []
-        with closing(sqlite3.connect(self.ledger_path)) as database:
-            return database.execute(query, values).fetchall()
+        return rows(self.ledger_place, query, *values)
 
     def contact_id(self, owner: Owner) -> int:
         """The id of an owner's contact in the PIMS."""

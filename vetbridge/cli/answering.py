@@ -85,7 +85,7 @@ def runs(loaded: Loaded) -> bool:
     """Whether a VetBridge works on the ledger now."""
     from vetbridge.daemon.lock import running  # noqa: PLC0415 - keeps --help quick
 
-    return running(loaded.config.ledger.path) is not None
+    return running(loaded.config.ledger.place) is not None
 
 
 def carried_out(

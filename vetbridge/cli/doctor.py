@@ -61,7 +61,7 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
     clock = SystemClock()
     config = loaded.config
     yield from desk.check_config(loaded)
-    yield from desk.check_ledger(config.ledger.path, config.ledger.key, clock)
+    yield from desk.check_ledger(config.ledger, clock)
     yield from desk.check_clock(clock, config.sites)
     try:
         connectors = build_connectors(loaded, clock)

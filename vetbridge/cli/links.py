@@ -116,6 +116,8 @@ def _draw_link(shown: ShownLink, now: datetime) -> None:
         say(f"  stamp: {one_line(link.stamp)}")
     if link.ended_at is not None:
         say(f"  ended: {ago(link.ended_at, now)}")
+    if link.dropped:
+        say("  what it was decided by is dropped after the days in ledger.keep_bodies_days")
     if shown.evidence:
         table = plain_table("Field", "Booking", "Record", "Says")
         for each in shown.evidence:

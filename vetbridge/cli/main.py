@@ -13,6 +13,7 @@ from vetbridge import __version__
 from vetbridge.cli import (
     changes,
     config,
+    connectors,
     demo,
     doctor,
     links,
@@ -75,6 +76,7 @@ def _settings(
 app.command(epilog="Example: vetbridge demo --bookings 60")(demo.demo)
 app.command(epilog="Example: vetbridge simulate altegio --port 8101 --clients 2000 --seed 7")(simulate.simulate)
 app.add_typer(config.app)
+app.add_typer(connectors.app)
 app.command(epilog="Example: vetbridge --config clinic.yaml doctor")(doctor.doctor)
 app.command(epilog="Example: vetbridge --config clinic.yaml run")(run.run)
 app.command(epilog="Example: vetbridge --config clinic.yaml sync --json")(run.sync)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vetbridge.config.models import Config
-    from vetbridge.desk.pausing import PauseStatus, Target
+    from vetbridge.desk.paused import PauseStatus
+    from vetbridge.desk.pausing import Target
     from vetbridge.ledger.database import Transaction
 
 Name = Annotated[

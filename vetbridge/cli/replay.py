@@ -113,7 +113,7 @@ def _rehearsed(loaded: Loaded, chosen: Chosen) -> tuple[tuple[Replay, ...], set[
 def _running(loaded: Loaded) -> int | None:
     from vetbridge.daemon.lock import running  # noqa: PLC0415 - keeps --help quick
 
-    return running(loaded.config.ledger.path)
+    return running(loaded.config.ledger.place)
 
 
 def _draw(found: Sequence[Replay], chosen: Chosen, config: Config) -> None:

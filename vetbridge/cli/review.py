@@ -114,6 +114,10 @@ def show(ctx: typer.Context, item: Item, as_json: AsJson = False) -> None:
     say("")
     if found.became:
         say(f"Not open any more: {found.became}.")
+    if found.item.dropped:
+        say(
+            f"What was asked is dropped after {loaded.config.ledger.keep_bodies_days} days (ledger.keep_bodies_days)."
+        )
     for number, words in enumerate(found.candidate_consequences, start=1):
         _draw_consequence(f"review link {item} {number}", words)
     for choice, words in found.consequences.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,8 +15,14 @@ from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from vetbridge.desk.pausing import PauseStatus
+    from vetbridge.config.loader import Loaded
+    from vetbridge.desk.paused import PauseStatus
     from vetbridge.desk.status import AccountStatus, SiteStatus, Status
+    from vetbridge.ledger.glance import Glance
+
+
+LONGEST_PLACE = 400
+"""Characters of the ledger's place that are shown."""
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -26,14 +33,31 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     with told("status", as_json=as_json):
         loaded = load_config(config_path(ctx))
         from vetbridge.daemon.lock import running  # noqa: PLC0415 - keeps --help quick
-        from vetbridge.desk.status import status as desk_status  # noqa: PLC0415
+        from vetbridge.desk import status as desk  # noqa: PLC0415
 
-        with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            found = desk_status(tx, loaded.config, running(loaded.config.ledger.path))
+        seen = _glance(loaded)
+        pid = running(loaded.config.ledger.place)
+        if seen is not None:
+            found = desk.picture(seen, loaded.config, pid)
+        else:
+            with ledger_beside(loaded) as ledger, ledger.read() as tx:
+                found = desk.status(tx, loaded.config, pid)
     if as_json:
         emit_json("status", as_data(found))
     else:
         _draw(found)
+
+
+def _glance(loaded: Loaded) -> Glance | None:
+    """The quick way, which an SQLite file of this version's schema allows; None where the ordinary one is needed."""
+    from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
+    from vetbridge.ledger.glance import in_file  # noqa: PLC0415
+
+    settings = loaded.config.ledger
+    place = settings.place
+    if not isinstance(place, Path):
+        return None
+    return in_file(place, settings.key.reveal(), SystemClock().now())
 
 
 def _draw(found: Status) -> None:
@@ -46,6 +70,9 @@ def _draw(found: Status) -> None:
     for site in found.sites:
         say("")
         _draw_site(site, found)
+    say("")
+    for line in wrapped(f"Ledger: {one_line(found.ledger, LONGEST_PLACE)}", margin="  "):
+        say(line)
 
 
 def _daemon(found: Status) -> str:

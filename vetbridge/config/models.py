@@ -28,6 +28,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from vetbridge.config.address import Address
 from vetbridge.config.problems import nearest, shown
 from vetbridge.config.secrets import Secret
 from vetbridge.core.records import RECORD_TYPES
@@ -128,8 +129,23 @@ class Ledger(Part):
 
     path: FolderPath = Path("vetbridge.db")
     """The database file, from the config's folder. A local disk, never a network share."""
+    database: Secret | None = None
+    """In place of ``path``: address of a PostgreSQL database, postgresql://USER:PASSWORD@HOST/DATABASE."""
     key: Secret
     """Encrypts personal values in the ledger. Whoever loses it loses the ledger."""
+    keep_bodies_days: Annotated[int, Field(strict=True, ge=0, le=36_500)] = 90
+    """Personal values of what is settled are dropped after so many days; the rows stay. 0 keeps them."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Ledger:
+        if self.database is not None and "path" in self.model_fields_set:
+            raise _problem("has both path and database; the ledger is in one place: remove one of them")
+        return self
+
+    @property
+    def place(self) -> Path | Address:
+        """Where the ledger is. Raises ``ConfigError`` where the secret is missing or holds no address."""
+        return self.path if self.database is None else Address(self.database.reveal())
 
 
 class Door(Part):
@@ -185,7 +201,9 @@ class Timings(Part):
         if self.retry_longest < self.retry_first:
             raise _problem("retry_longest is shorter than retry_first; make it as long at least")
         if self.lease <= self.request_timeout:
-            raise _problem("lease is not longer than request_timeout: work would be taken over in the middle of a write")
+            raise _problem(
+                "lease is not longer than request_timeout: work would be taken over in the middle of a write"
+            )
         if self.mirror_stale < self.pims_refresh:
             raise _problem("mirror_stale is shorter than pims_refresh: no client could ever be created")
         return self

@@ -191,6 +191,10 @@ class HttpClient:
                         raise too_long(f"{what}: the answer is longer than {MAX_BODY} bytes")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _Unreachable(f"{what}: no connection ({type(error).__name__})") from None
+        except RuntimeError:
+            if not self._client.is_closed:
+                raise
+            raise _Unreachable(f"{what}: the connection was given back, VetBridge is stopping") from None
         except httpx.HTTPError as error:
             lost = OutcomeUnknown if request.write else _Unreachable
             raise lost(f"{what}: no answer ({type(error).__name__})") from None
@@ -243,9 +247,14 @@ def _parsed(content: bytes) -> Any:
     if not content.strip():
         return None
     try:
-        return json.loads(content, parse_constant=_no_number)
+        return json.loads(content, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError):
         return _UNREADABLE
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
 
 
 def _no_number(name: str) -> float:

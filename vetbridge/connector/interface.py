@@ -213,8 +213,8 @@ class Connector(Protocol):
     """One account at one vendor.
 
     Every method may raise ``AuthFailed``, ``Unavailable``, ``RateLimited``, ``BadAnswer``; ``apply`` also
-    ``Refused``, ``SlotTaken``, ``OutcomeUnknown`` and, where it writes conditionally, ``Stale``. A kind or operation that is not declared raises
-    ``Refused`` with code ``not-supported`` and sends nothing.
+    ``Refused``, ``SlotTaken``, ``OutcomeUnknown`` and, where it writes conditionally, ``Stale``. A kind or operation that
+    is not declared raises ``Refused`` with code ``not-supported`` and sends nothing.
     """
 
     @property

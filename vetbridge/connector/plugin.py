@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from vetbridge.connector.clock import Clock, SystemClock
-from vetbridge.connector.interface import Connector
+from vetbridge.connector.interface import Capabilities, Connector
 from vetbridge.core.errors import ConfigError
 
 GROUP = "vetbridge.connectors"
@@ -73,6 +73,8 @@ class Plugin:
     """Name of the shipped table in ``mappings/``."""
     simulator: str | None = None
     """Module of the simulator, imported only when one is started."""
+    declares: Callable[[], Capabilities] | None = None
+    """What it can do for an account whose options allow everything; None: only a built connector can tell."""
 
 
 def plugins() -> dict[str, Plugin]:

@@ -98,10 +98,11 @@ def assembled(
 ) -> Iterator[Program]:
     """The whole program, as the only one that works on its ledger. Raises ``LedgerLocked`` where another one does."""
     clock = clock or SystemClock()
-    config = loaded.config
+    settings = loaded.config.ledger
+    place = settings.place
     with (
-        single_instance(config.ledger.path),
-        closing(open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)) as ledger,
+        single_instance(place),
+        closing(open_ledger(place, settings.key.reveal(), clock)) as ledger,
         closing(build_program(loaded, clock, ledger, point=point)) as program,
     ):
         with ledger.write() as tx:

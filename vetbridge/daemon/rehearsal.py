@@ -5,8 +5,6 @@ It runs beside a VetBridge that is at work. Reads are real, and cost what reads 
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -23,11 +21,9 @@ from vetbridge.daemon.assembly import Program, Wrap, build_mapper, build_program
 from vetbridge.daemon.once import drain
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.ledger import pauses, rehearsals, replays
-from vetbridge.ledger.database import open_ledger
+from vetbridge.ledger.copying import copy_ledger
+from vetbridge.ledger.database import exists, open_ledger
 from vetbridge.ledger.rehearsals import Mark, PlannedChange
-
-BUSY_SECONDS = 30.0
-"""How long the copying waits for a ledger that another process writes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +73,15 @@ def rehearsed(loaded: Loaded, *, clock: Clock | None = None) -> Iterator[Rehears
     """
     clock = clock or SystemClock()
     settings = loaded.config.ledger
+    place = settings.place
     with tempfile.TemporaryDirectory(prefix="vetbridge-rehearsal-") as folder:
         path = Path(folder) / "ledger.db"
-        if settings.path.exists():
-            _copy(settings.path, path)
+        if exists(place):
+            copy_ledger(place, path)
         try:
             ledger = open_ledger(path, settings.key.reveal(), clock)
         except LedgerError as error:
-            error.message = error.message.replace(str(path), str(settings.path))
+            error.message = error.message.replace(str(path), str(place))
             raise
         with closing(ledger), closing(build_program(loaded, clock, ledger, wrap=_dry(loaded))) as program:
             with ledger.write() as tx:
@@ -92,21 +89,6 @@ def rehearsed(loaded: Loaded, *, clock: Clock | None = None) -> Iterator[Rehears
                 prepare(tx, program)
                 mark = rehearsals.mark(tx)
             yield Rehearsal(program, noted, mark)
-
-
-def _copy(ledger: Path, copy: Path) -> None:
-    """A consistent copy of a ledger that others may be writing to, readable by its owner only."""
-    os.close(os.open(copy, os.O_CREAT | os.O_RDWR, 0o600))
-    try:
-        with (
-            closing(
-                sqlite3.connect(f"{ledger.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-            ) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
-    except (OSError, sqlite3.Error) as error:
-        raise LedgerError(f"the ledger {ledger} cannot be copied for a rehearsal: {error}") from None
 
 
 def _dry(loaded: Loaded) -> Wrap:

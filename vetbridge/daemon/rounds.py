@@ -1,4 +1,4 @@
-"""The rounds that a clock calls: polls of the booking side, refreshes of the PIMS mirror."""
+"""The rounds that a clock calls: polls of the booking side, refreshes of the PIMS mirror, and upkeep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from vetbridge.core.errors import Scope, VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
-from vetbridge.ledger import accounts, changes, pauses
+from vetbridge.ledger import accounts, changes, pauses, retention
 from vetbridge.ledger.database import Transaction
 
 log = structlog.get_logger("vetbridge.daemon")
@@ -56,6 +56,21 @@ class Rounds:
         if expired:
             log.error("changes.expired", count=expired)
         return expired
+
+    def prune(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Drops the personal values that are kept no longer; returns how many rows that were."""
+        dropped = retention.drop_bodies(
+            self._program.ledger, self._program.loaded.config.ledger.keep_bodies_days, stopping=stopping
+        )
+        if dropped.total:
+            log.info(
+                "bodies.dropped",
+                actions=dropped.actions,
+                questions=dropped.questions,
+                lines=dropped.lines,
+                links=dropped.links,
+            )
+        return dropped.total
 
     def rests(self, account: str) -> bool:
         """Whether a person has paused an account, or every site that uses it: then it has no rounds."""

@@ -22,6 +22,10 @@ log = structlog.get_logger("vetbridge.daemon")
 
 EXPIRY_EVERY = 30.0
 """Seconds between two looks for writes whose visit has begun."""
+PRUNE_EVERY = 86400.0
+"""Seconds between two looks for personal values that are kept no longer."""
+PRUNE_BEGIN = 600.0
+"""Seconds after the start of the first such look: what waits for VetBridge goes first."""
 STOP_PATIENCE = 60.0
 """Seconds that an attempt in flight may take to finish after the word to stop."""
 
@@ -52,6 +56,7 @@ class Service:
         for pair in self._program.pairs:
             self._every(config.timings.sweep, self._sweep, pair.site, begin=config.timings.sweep)
         self._clock.add_job(self._rounds.expire, "interval", seconds=EXPIRY_EVERY, id="expire")
+        self._every(PRUNE_EVERY, self._prune, "ledger", begin=PRUNE_BEGIN)
         self.dispatcher.start()
         self._clock.start()
 
@@ -82,6 +87,9 @@ class Service:
     def _sweep(self, site: str) -> None:
         self._rounds.sweep(site)
         self.dispatcher.wake()
+
+    def _prune(self, _ledger: str) -> None:
+        self._rounds.prune(stopping=lambda: self._stopping)
 
     def _tick(self, work: Callable[[str], None], what: str) -> None:
         """One round. One that falls over is named by its error's type alone: the text may hold personal values."""

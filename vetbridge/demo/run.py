@@ -303,7 +303,7 @@ class _Show:
     def open(self) -> int:
         """How many changes are open."""
         with self._ledger.read() as tx:
-            report = status(tx, self._config, running(self._config.ledger.path))
+            report = status(tx, self._config, running(self._config.ledger.place))
         return _waiting(report)
 
     def happens(self, words: str) -> None:
@@ -356,7 +356,7 @@ class _Show:
         self._check_daemon()
         self._looked = self._clock.steady()
         with self._ledger.read() as tx:
-            report = status(tx, self._config, running(self._config.ledger.path))
+            report = status(tx, self._config, running(self._config.ledger.place))
             _, ended = reports.list_changes(
                 tx,
                 states=[ChangeState.DONE, ChangeState.REVIEW],
@@ -412,7 +412,7 @@ def _waiting(report: Status) -> int:
 @contextmanager
 def _ledger(config: Config, clock: Clock) -> Iterator[Ledger]:
     """The ledger beside the daemon, to be read only."""
-    ledger = open_ledger(config.ledger.path, config.ledger.key.reveal(), clock)
+    ledger = open_ledger(config.ledger.place, config.ledger.key.reveal(), clock)
     try:
         yield ledger
     finally:

@@ -16,9 +16,8 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.loader import Loaded
-from vetbridge.config.models import Placeholder, Site
+from vetbridge.config.models import Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
-from vetbridge.config.secrets import Secret
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Check, Connector, Unlinked
 from vetbridge.core.errors import (
@@ -34,7 +33,7 @@ from vetbridge.core.errors import (
 from vetbridge.core.records import Client, Kind, Pet, Side
 from vetbridge.desk.wording import span
 from vetbridge.ledger import reports
-from vetbridge.ledger.database import open_ledger
+from vetbridge.ledger.database import exists, open_ledger
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.mapping import Mapper
 from vetbridge.mapping.codes import CodeList
@@ -46,6 +45,7 @@ CLOCK_SLACK = 60.0
 SHARED_LISTS = ("appointment_type", "resource", "species")
 """Code lists whose words go from one side to the other."""
 
+_NONE_YET = "there is none yet; `vetbridge run` or `vetbridge sync` makes it"
 _SILENT = frozenset(error.advice() for error in (AuthFailed, RateLimited, Unavailable))
 _HERE: Mapping[str, str] = MappingProxyType(
     {
@@ -106,20 +106,27 @@ def check_config(loaded: Loaded) -> Iterator[Line]:
         yield _ok("config", "file", f"{loaded.path.name} can be used")
 
 
-def check_ledger(path: Path, key: Secret, clock: Clock) -> Iterator[Line]:
-    """The key is there and fits, and the ledger opens; where there is none yet, its folder takes one."""
+def check_ledger(settings: Ledger, clock: Clock) -> Iterator[Line]:
+    """The key is there and fits, and the ledger opens; where there is none yet, its place takes one."""
+    name = "file" if settings.database is None else "database"
     try:
-        sealer_key = key.reveal()
+        sealer_key = settings.key.reveal()
         Sealer(sealer_key)
-        if not path.exists():
-            yield _ok("ledger", "key", "is there")
-            yield _folder(path)
-            return
-        ledger = open_ledger(path, sealer_key, clock)
     except VetBridgeError as error:
-        yield wrong("ledger", "key" if error.code in ("ledger-key", "config") else "file", error)
+        yield wrong("ledger", "key", error)
         return
     try:
+        place = settings.place
+        if not exists(place):
+            yield _ok("ledger", "key", "is there")
+            yield _folder(place) if isinstance(place, Path) else _ok("ledger", name, f"{place} answers. {_NONE_YET}")
+            return
+        ledger = open_ledger(place, sealer_key, clock)
+    except VetBridgeError as error:
+        yield wrong("ledger", "key" if error.code == "ledger-key" else name, error)
+        return
+    try:
+        yield _ok("ledger", name, f"{place} opens")
         yield _ok("ledger", "key", "fits this ledger")
         with ledger.read() as tx:
             newest = reports.newest_moment(tx)
@@ -269,7 +276,7 @@ def _folder(path: Path) -> Line:
         return wrong("ledger", "file", LedgerError(f"{folder} is no folder; correct ledger.path in the config"))
     if not os.access(folder, os.W_OK | os.X_OK):
         return wrong("ledger", "file", LedgerError(f"the folder {folder} cannot be written to by this user"))
-    return _ok("ledger", "file", "there is none yet; `vetbridge run` or `vetbridge sync` makes it")
+    return _ok("ledger", "file", _NONE_YET)
 
 
 def _of_check(subject: str, check: Check, code: int) -> Line:

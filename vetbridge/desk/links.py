@@ -38,6 +38,8 @@ class ListedLink:
     since: datetime
     updated_at: datetime
     ended_at: datetime | None
+    dropped: bool
+    """It has ended, and what it was decided by is no longer kept (``ledger.keep_bodies_days``)."""
     evidence_count: int
     """How many fields spoke for or against it."""
 
@@ -90,6 +92,7 @@ def _listed(link: LinkReport) -> ListedLink:
         since=link.created_at,
         updated_at=link.updated_at,
         ended_at=link.ended_at,
+        dropped=link.dropped,
         evidence_count=len(_evidence(link)),
     )
 

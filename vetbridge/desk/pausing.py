@@ -6,24 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vetbridge.config.models import Config
+from vetbridge.desk.paused import PauseStatus, paused
 from vetbridge.ledger import pauses, reports
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import OPEN_STATES, Pause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseStatus:
-    """One pause that holds now."""
-
-    scope: str
-    """``site`` or ``account``."""
-    name: str
-    since: datetime
-    until: datetime | None
-    """None: until somebody resumes it."""
-    by: str
-    command: str
-    """What ends it."""
+from vetbridge.ledger.tables import OPEN_STATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +63,7 @@ def target(tx: Transaction, config: Config, scope: str, name: str) -> Target:
 
 def pause(tx: Transaction, config: Config, scope: str, name: str, *, until: datetime | None, by: str) -> PauseStatus:
     """Pauses it, or changes until when it is paused. A running VetBridge minds it within a second or two."""
-    return _status(config, pauses.pause(tx, scope, name, until=until, by=by))
+    return paused(config, pauses.pause(tx, scope, name, until=until, by=by))
 
 
 def resume(tx: Transaction, scope: str, name: str) -> bool:
@@ -87,17 +73,5 @@ def resume(tx: Transaction, scope: str, name: str) -> bool:
 
 def standing(tx: Transaction, config: Config) -> tuple[PauseStatus, ...]:
     """The pauses that hold now."""
-    found = (_status(config, row) for row in pauses.standing(tx))
+    found = (paused(config, row) for row in pauses.standing(tx))
     return tuple(sorted(found, key=lambda each: (each.scope, each.name)))
-
-
-def _status(config: Config, row: Pause) -> PauseStatus:
-    shared = row.scope == "account" and row.name in config.sites
-    return PauseStatus(
-        scope=row.scope,
-        name=row.name,
-        since=row.since,
-        until=row.until,
-        by=row.by,
-        command=f"vetbridge resume {'account/' if shared else ''}{row.name}",
-    )

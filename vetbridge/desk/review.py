@@ -166,6 +166,8 @@ class ReviewItem:
     """For the fuse's question."""
     state: str
     """``open``, ``answered``, ``closed``."""
+    dropped: bool
+    """It is over, and what was asked is no longer kept (``ledger.keep_bodies_days``)."""
     given: Given | None
     closed_at: datetime | None
     closed_why: str
@@ -228,6 +230,7 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
         found=tuple(_sequence(asked.get("ids"))),
         held=_held(row.held, site) if row.record_id is None else None,
         state=row.state,
+        dropped=row.dropped,
         given=_given(row),
         closed_at=row.closed_at,
         closed_why=row.closed_why,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from vetbridge.config.models import Config
 from vetbridge.core.records import Kind
-from vetbridge.desk import pausing
 from vetbridge.desk.advice import next_step
-from vetbridge.desk.pausing import PauseStatus
-from vetbridge.ledger import fuses, reports
-from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.reports import AccountReport, SiteReport
-from vetbridge.ledger.tables import ChangeState
+from vetbridge.desk.paused import PauseStatus, paused
+from vetbridge.ledger.glance import STATES, AccountReport, Glance, SiteReport
+
+if TYPE_CHECKING:
+    from vetbridge.ledger.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,17 +111,25 @@ class Status:
     daemon: DaemonStatus
     accounts: tuple[AccountStatus, ...]
     sites: tuple[SiteStatus, ...]
+    ledger: str = ""
+    """Where it stands: a file, or a database's address without user and password."""
 
 
 def status(tx: Transaction, config: Config, pid: int | None) -> Status:
     """The whole picture. ``pid`` is the process that works on the ledger, None where none does."""
-    accounts = reports.account_reports(tx)
-    sites = reports.site_reports(tx)
+    from vetbridge.ledger import reports  # noqa: PLC0415 - the command answers in the time that this import takes
+
+    return picture(reports.glance(tx), config, pid)
+
+
+def picture(seen: Glance, config: Config, pid: int | None) -> Status:
+    """The whole picture of a ledger that was glanced at. Nothing here needs the database library."""
+    accounts, sites = seen.accounts, seen.sites
     pims = {site.pims.account for site in config.sites.values()}
     stale = config.timings.mirror_stale
-    paused = {(each.scope, each.name): each for each in pausing.standing(tx, config)}
+    pauses = {(each.scope, each.name): paused(config, each) for each in seen.pauses}
     known_accounts = (
-        _account(accounts[name], tx.now, configured=name in config.accounts, pims=name in pims, stale=stale)
+        _account(accounts[name], seen.at, configured=name in config.accounts, pims=name in pims, stale=stale)
         if name in accounts
         else _unasked(name, config.accounts[name].connector)
         for name in [*config.accounts, *(name for name in accounts if name not in config.accounts)]
@@ -131,24 +139,24 @@ def status(tx: Transaction, config: Config, pid: int | None) -> Status:
         for name in [*config.sites, *(name for name in sites if name not in config.sites)]
     )
     return Status(
-        at=tx.now,
-        daemon=_daemon(tx, pid),
-        accounts=tuple(replace(each, pause=paused.get(("account", each.name))) for each in known_accounts),
+        at=seen.at,
+        ledger=str(config.ledger.place),
+        daemon=_daemon(seen, pid),
+        accounts=tuple(replace(each, pause=pauses.get(("account", each.name))) for each in known_accounts),
         sites=tuple(
-            replace(each, pause=paused.get(("site", each.name)), fuse=_fuse(tx, each.name)) for each in known_sites
+            replace(each, pause=pauses.get(("site", each.name)), fuse=_fuse(seen, each.name)) for each in known_sites
         ),
     )
 
 
-def _fuse(tx: Transaction, site: str) -> FuseStatus | None:
-    if not fuses.blown(tx, site):
+def _fuse(seen: Glance, site: str) -> FuseStatus | None:
+    if site not in seen.held:
         return None
-    held = len(fuses.held(tx, site))
-    return FuseStatus(held=Count(count=held, command=f"vetbridge review list --site {site}"))
+    return FuseStatus(held=Count(count=seen.held[site], command=f"vetbridge review list --site {site}"))
 
 
-def _daemon(tx: Transaction, pid: int | None) -> DaemonStatus:
-    run = reports.last_run(tx)
+def _daemon(seen: Glance, pid: int | None) -> DaemonStatus:
+    run = seen.run
     return DaemonStatus(
         running=pid is not None,
         pid=pid,
@@ -226,10 +234,8 @@ def _site(name: str, title: str, row: SiteReport | None) -> SiteStatus:
         name=name,
         title=title,
         changes={
-            state.value: Count(
-                count=states.get(state.value, 0), command=f"vetbridge changes list --site {name} --state {state}"
-            )
-            for state in ChangeState
+            state: Count(count=states.get(state, 0), command=f"vetbridge changes list --site {name} --state {state}")
+            for state in STATES
         },
         review=Count(count=row.questions if row else 0, command=f"vetbridge review list --site {name}"),
         soonest_visit=row.soonest_visit if row else None,

@@ -31,7 +31,6 @@ class Intention:
     state: str
     key: str
     """The same for every try at this write, and for no other write."""
-    intended_at: datetime
     lost_at: datetime | None
     """When its answer was given up; None where nobody noted that, because the process or the worker was gone."""
 
@@ -135,14 +134,13 @@ def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
     return tuple(_intention(tx, row) for row in rows)
 
 
-def under_way(tx: Transaction, account: str, stamp: str) -> bool:
-    """Whether a record with this stamp may just have been made by a write that is not settled yet."""
-    found = tx.session.exec(
-        select(Action.id)
+def under_way(tx: Transaction, account: str, stamp: str) -> int | None:
+    """The record whose work may just have made a record with this stamp, by a write that is not settled yet."""
+    return tx.session.exec(
+        select(Action.record_id)
         .where(Action.account == account, Action.stamp == stamp, col(Action.state).in_(UNSETTLED_ACTIONS))
         .limit(1)
     ).first()
-    return found is not None
 
 
 def made(tx: Transaction, record_id: int, kind: Kind, account: str) -> str | None:
@@ -249,6 +247,5 @@ def _intention(tx: Transaction, row: Action) -> Intention:
         payload={**rich(payload), "native": payload.get("native")},
         state=row.state,
         key=_key(tx, row),
-        intended_at=row.created_at,
         lost_at=attempt.ended_at,
     )

@@ -1,8 +1,10 @@
-"""Opens the ledger: one file, one writer at a time, short read-only connections beside it."""
+"""Opens the ledger: one writer at a time, short read-only transactions beside it.
+
+It stands in an SQLite file or in a PostgreSQL database; tables, queries and what a transaction promises are the same.
+"""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -18,16 +20,20 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlmodel import Session
 
+from vetbridge.config.address import Address
 from vetbridge.connector.clock import Clock
 from vetbridge.core.errors import LedgerError, SchemaTooNew
+from vetbridge.ledger import postgresql, sqlite
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Meta
 
 KEY_CHECK = "key_check"
 KEY_CHECK_TEXT = "this ledger was made with this key"
-BUSY_SECONDS = 30
 LEDGER_BUSY = "ledger-busy"
 """Code of the ``LedgerError`` that may pass by itself."""
+
+Place = Path | Address
+"""Where a ledger is: an SQLite file, or a PostgreSQL database. As text it shows no password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +46,26 @@ class Transaction:
 
 
 class Ledger:
-    """All that VetBridge remembers, in one SQLite file.
+    """All that VetBridge remembers, in one SQLite file or one PostgreSQL database.
 
-    ``write`` is the only door to changes: one writer at a time (``BEGIN IMMEDIATE``), to be kept short, and never
-    held across a network call. ``read`` sees a consistent picture and cannot write.
+    ``write`` is the only door to changes: one writer at a time, over all processes, to be kept short, and never held
+    across a network call to a vendor. ``read`` sees a consistent picture and cannot write.
     """
 
-    def __init__(self, path: Path, sealer: Sealer, clock: Clock) -> None:
-        self.path = path
+    def __init__(self, place: Place, sealer: Sealer, clock: Clock) -> None:
+        self.place = place
         self.sealer = sealer
         self._clock = clock
         self._writing = threading.Lock()
-        self._writer = _engine(path, read_only=False)
-        self._reader = _engine(path, read_only=True)
+        self._writer = _engine(place, read_only=False)
+        self._reader = _engine(place, read_only=True)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One transaction that may change things; committed at the end, undone by an exception.
 
-        Raises ``LedgerError`` with the code ``ledger-busy`` where the file takes no transaction now.
+        Raises ``LedgerError`` with the code ``ledger-busy`` where the ledger takes no transaction now, or where the
+        answer to the commit was lost: then the transaction may stand.
         """
         with self._named(), self._writing, Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield Transaction(session, self.sealer, self._clock.now())
@@ -71,89 +78,108 @@ class Ledger:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Locked by another process, disk full, file gone: the ledger's trouble, and never that of one change."""
+        """Locked by another process, disk full, file or server gone: the ledger's trouble, never one change's."""
         try:
             yield
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            if not _may_pass(error):
+                raise
             raise LedgerError(
-                f"the ledger {self.path} takes no transaction now: {error.orig}", code=LEDGER_BUSY
+                f"the ledger {self.place} takes no transaction now: {_cause(error)}", code=LEDGER_BUSY
             ) from None
 
     def close(self) -> None:
-        """Gives back the file."""
+        """Gives back the file or the connections."""
         self._writer.dispose()
         self._reader.dispose()
 
 
-def open_ledger(path: Path, key: str, clock: Clock) -> Ledger:
-    """Opens the ledger at ``path``, making or upgrading it as needed.
+def open_ledger(place: Place, key: str, clock: Clock) -> Ledger:
+    """Opens the ledger at ``place``, making or upgrading it as needed. A database itself must be there.
 
-    Raises ``LedgerError`` where the file is no ledger, the folder is not writable, or the key is another one, and
-    ``SchemaTooNew`` where a newer VetBridge wrote it.
+    Raises ``LedgerError`` where the file is no ledger, the folder is not writable, the server does not answer, or the
+    key is another one, and ``SchemaTooNew`` where a newer VetBridge wrote it.
     """
     sealer = Sealer(key)
     try:
-        _own(path)
-        ledger = Ledger(path, sealer, clock)
-        _upgrade(ledger, path)
-    except (OSError, sqlite3.DatabaseError, sa.exc.DatabaseError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise LedgerError(f"the ledger {path} cannot be opened: {cause}") from None
-    _check_key(ledger)
+        if isinstance(place, Path):
+            sqlite.own(place)
+        ledger = Ledger(place, sealer, clock)
+    except OSError as error:
+        raise LedgerError(f"the ledger {place} cannot be opened: {error}") from None
+    try:
+        _bring_up_to_date(ledger)
+        _check_key(ledger)
+    except BaseException as error:
+        ledger.close()
+        if isinstance(error, (OSError, sqlite3.DatabaseError, sa.exc.DBAPIError, sa.exc.TimeoutError)):
+            raise LedgerError(f"the ledger {place} cannot be opened: {_cause(error)}") from None
+        raise
     return ledger
 
 
-def _engine(path: Path, *, read_only: bool) -> sa.Engine:
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+def exists(place: Place) -> bool:
+    """Whether there is a ledger already. Raises ``LedgerError`` where a server cannot be asked."""
+    return place.exists() if isinstance(place, Path) else postgresql.is_there(place)
+
+
+def _engine(place: Place, *, read_only: bool) -> sa.Engine:
+    if isinstance(place, Path):
+        return sqlite.engine(place, read_only=read_only)
+    return postgresql.engine(place, read_only=read_only)
+
+
+def _may_pass(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> bool:
+    """Whether an error is of the kind that waiting or a new connection mends, and no fault of the statement."""
+    return (
+        isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError))
+        or error.connection_invalidated
     )
 
-    @sa.event.listens_for(engine, "connect")
-    def _settings(connection: sqlite3.Connection, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        if read_only:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
+def _cause(error: BaseException) -> str:
+    """An error in words: of a database's only what itself said, without statement and values."""
+    return postgresql.reason(getattr(error, "orig", None) or error)
 
 
-def _own(path: Path) -> None:
-    """Makes the file, readable by its owner only, where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+def revision(connection: sa.Connection) -> str | None:
+    """The schema that stands at a connection; None where there is none."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
-def _upgrade(ledger: Ledger, path: Path) -> None:
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
-    engine = ledger._writer
-    with engine.connect() as connection:
-        have = MigrationContext.configure(connection).get_current_revision()
-        if have == script.get_current_head():
-            return
-        if have is not None and have not in {step.revision for step in script.walk_revisions()}:
-            raise SchemaTooNew(f"the ledger {path} has schema {have}, which this version does not know")
+def upgrade(engine: sa.Engine, *, to: str | None = None) -> None:
+    """Makes or upgrades the tables, up to a revision, else to the newest."""
+    config = _steps()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to or "head")
+
+
+def _steps() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _bring_up_to_date(ledger: Ledger) -> None:
+    script = ScriptDirectory.from_config(_steps())
+    with ledger._reader.connect() as connection:
+        have = revision(connection)
+    if have == script.get_current_head():
+        return
+    if have is not None and have not in {step.revision for step in script.walk_revisions()}:
+        raise SchemaTooNew(f"the ledger {ledger.place} has schema {have}, which this version does not know")
+    upgrade(ledger._writer)
 
 
 def _check_key(ledger: Ledger) -> None:
     with ledger.read() as tx:
         row = tx.session.get(Meta, KEY_CHECK)
-    if row is not None:
-        ledger.sealer.open(bytes.fromhex(row.value))
-        return
-    with ledger.write() as tx:
-        tx.session.add(Meta(key=KEY_CHECK, value=tx.sealer.seal(KEY_CHECK_TEXT).hex()))
+    if row is None:
+        with ledger.write() as tx:
+            # Whoever opened it at the same moment may have been first.
+            row = tx.session.get(Meta, KEY_CHECK)
+            if row is None:
+                tx.session.add(Meta(key=KEY_CHECK, value=tx.sealer.seal(KEY_CHECK_TEXT).hex()))
+                return
+    ledger.sealer.open(bytes.fromhex(row.value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,56 +13,11 @@ from sqlmodel import col, select
 from vetbridge.core.answers import FUSE
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import fuses, mirror, reviews
+from vetbridge.ledger import glance as glancing
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import (
-    Account,
-    Action,
-    ActionState,
-    Attempt,
-    Budget,
-    Change,
-    ChangeState,
-    Cursor,
-    Link,
-    Review,
-    Run,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountReport:
-    """How one account does."""
-
-    name: str
-    connector: str
-    blocked_code: str | None
-    paused_until: datetime | None
-    failing_since: datetime | None
-    failures: int
-    answered_at: datetime | None
-    """When the vendor was last known to answer: a call, a listing, or a pass over the mirror."""
-    paused_budgets: Mapping[str, datetime]
-    """Budgets that are paused now, and until when."""
-    mirror_complete_at: datetime | None
-    mirror_read_at: datetime | None
-    mirrored: Mapping[Kind, int]
-    """How many clients and pets the mirror holds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteReport:
-    """How one site does."""
-
-    site: str
-    states: Mapping[str, int]
-    """How many changes are in each state; states without a change are left out."""
-    oldest_open: datetime | None
-    """When the change that waits longest was received."""
-    questions: int
-    soonest_visit: datetime | None
-    """The visit of an open question that begins next."""
-    last_write: datetime | None
+from vetbridge.ledger.glance import AccountReport, Ask, Glance, SiteReport
+from vetbridge.ledger.tables import Action, Attempt, Change, ChangeState, Link, Moment, Review
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +105,8 @@ class LinkReport:
     ended_at: datetime | None
     evidence: Any
     """What spoke for it, where a match made it; else None."""
+    dropped: bool
+    """It has ended, and what it held is no longer kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +137,9 @@ class QuestionReport:
     answered_at: datetime | None
     applied_at: datetime | None
     question: Mapping[str, Any]
+    """Empty where it is no longer kept."""
+    dropped: bool
+    """It is over, and what was asked is no longer kept."""
     link: LinkReport | None
     """Where the visit stands meanwhile; None where it is not written."""
     held: tuple[ChangeReport, ...]
@@ -200,79 +160,19 @@ class Story:
     """Every change of the same record, oldest first, this one too."""
 
 
+def glance(tx: Transaction) -> Glance:
+    """What ``status`` shows."""
+    return glancing.take(_asking(tx), tx.now)
+
+
 def account_reports(tx: Transaction) -> dict[str, AccountReport]:
     """Every account that the ledger knows, by name."""
-    rows = tx.session.exec(select(Account).order_by(Account.name)).all()
-    listed = dict(tx.session.exec(select(Cursor.account, sa.func.max(Cursor.read_at)).group_by(Cursor.account)).all())
-    budgets: dict[str, dict[str, datetime]] = {}
-    for budget in tx.session.exec(select(Budget).where(col(Budget.paused_until) > tx.now)):
-        budgets.setdefault(budget.account, {})[budget.name] = budget.paused_until
-    return {
-        row.name: AccountReport(
-            name=row.name,
-            connector=row.connector,
-            blocked_code=row.blocked_code,
-            paused_until=row.paused_until,
-            failing_since=row.failing_since,
-            failures=row.failures,
-            answered_at=max(filter(None, (row.answered_at, row.mirror_read_at, listed.get(row.name))), default=None),
-            paused_budgets=budgets.get(row.name, {}),
-            mirror_complete_at=row.mirror_complete_at,
-            mirror_read_at=row.mirror_read_at,
-            mirrored={kind: mirror.count(tx, row.name, kind) for kind in (Kind.CLIENT, Kind.PET)},
-        )
-        for row in rows
-    }
+    return glancing.account_reports(_asking(tx))
 
 
 def site_reports(tx: Transaction) -> dict[str, SiteReport]:
     """Every site that the ledger knows changes of, by name."""
-    states: dict[str, dict[str, int]] = {}
-    counted = select(Change.site, Change.state, sa.func.count()).group_by(Change.site, Change.state)
-    for site, state, count in tx.session.exec(counted):
-        states.setdefault(site, {})[state] = count
-    oldest = dict(
-        tx.session.exec(
-            select(Change.site, sa.func.min(Change.received_at))
-            .where(col(Change.state).in_([ChangeState.RECEIVED, ChangeState.WAITING]))
-            .group_by(Change.site)
-        ).all()
-    )
-    questions = {
-        site: (count, soonest)
-        for site, count, soonest in tx.session.exec(
-            select(
-                Review.site,
-                sa.func.count(),
-                sa.func.min(sa.case((col(Review.visit_at) >= tx.now, col(Review.visit_at)))),
-            )
-            .where(Review.state == "open")
-            .group_by(Review.site)
-        )
-    }
-    writes = dict(
-        tx.session.exec(
-            select(Action.site, sa.func.max(Action.answered_at))
-            .where(Action.state == ActionState.ANSWERED)
-            .group_by(Action.site)
-        ).all()
-    )
-    return {
-        site: SiteReport(
-            site=site,
-            states=states.get(site, {}),
-            oldest_open=oldest.get(site),
-            questions=questions.get(site, (0, None))[0],
-            soonest_visit=questions.get(site, (0, None))[1],
-            last_write=writes.get(site),
-        )
-        for site in sorted(states.keys() | questions.keys() | writes.keys())
-    }
-
-
-def last_run(tx: Transaction) -> Run | None:
-    """The newest life of the daemon, or pass of ``sync``."""
-    return tx.session.exec(select(Run).order_by(col(Run.id).desc()).limit(1)).first()
+    return glancing.site_reports(_asking(tx))
 
 
 def newest_moment(tx: Transaction) -> datetime | None:
@@ -293,7 +193,9 @@ def list_changes(
     """How many changes fit, and the newest of them. ``since``: something happened to them since then."""
     fits = _fits(states=states, site=site, account=account, kind=kind, since=since)
     total = tx.session.exec(select(sa.func.count()).select_from(Change).where(*fits)).one()
-    rows = tx.session.exec(select(Change).where(*fits).order_by(col(Change.id).desc()).limit(limit)).all()
+    # Numbers first: an index alone tells them, where whole rows would all be read to be put in order.
+    newest = tx.session.exec(select(Change.id).where(*fits).order_by(col(Change.id).desc()).limit(limit)).all()
+    rows = tx.session.exec(select(Change).where(col(Change.id).in_(newest)).order_by(col(Change.id).desc())).all()
     return total, tuple(_change(row) for row in rows)
 
 
@@ -401,6 +303,21 @@ def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict
     return {known.client_id: (known.client, known.pets) for known in mirror.clients(tx, account, client_ids)}
 
 
+def _asking(tx: Transaction) -> Ask:
+    """Asks in a transaction what ``vetbridge.ledger.glance`` writes as text."""
+
+    def ask(sql: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        statement = sa.text(sql)
+        given: dict[str, Any] = {"now": tx.now, **values}
+        if ":now" in sql:
+            statement = statement.bindparams(sa.bindparam("now", type_=Moment))
+        else:
+            del given["now"]
+        return [tuple(row) for row in tx.session.execute(statement, given)]
+
+    return ask
+
+
 def _fits(
     *, states: Collection[str], site: str | None, account: str | None, kind: str | None, since: datetime | None
 ) -> list[sa.ColumnElement[bool]]:
@@ -472,19 +389,17 @@ def _actions(tx: Transaction, change_id: int) -> tuple[ActionReport, ...]:
 
 def _link_of(tx: Transaction, row: Change) -> Link | None:
     """The link in which a change's record stands at either side, the newest where there are several."""
-    return tx.session.exec(
-        select(Link)
-        .where(
-            Link.kind == row.kind,
-            sa.or_(
-                sa.and_(col(Link.booking_account) == row.account, col(Link.booking_id) == row.remote_id),
-                sa.and_(col(Link.pims_account) == row.account, col(Link.pims_id) == row.remote_id),
-            ),
-            col(Link.ended_at).is_(None),
-        )
-        .order_by(col(Link.id).desc())
-        .limit(1)
-    ).first()
+    found = [
+        tx.session.exec(
+            select(Link)
+            .where(Link.kind == row.kind, account == row.account, id_ == row.remote_id, col(Link.ended_at).is_(None))
+            .order_by(col(Link.id).desc())
+            .limit(1)
+        ).first()
+        # One look-up a side: an index serves each, and none serves both at once.
+        for account, id_ in ((Link.booking_account, Link.booking_id), (Link.pims_account, Link.pims_id))
+    ]
+    return max((link for link in found if link is not None), key=lambda link: link.id or 0, default=None)
 
 
 def _client_link(tx: Transaction, visit: Link) -> LinkReport | None:
@@ -526,6 +441,7 @@ def _link(tx: Transaction, row: Link) -> LinkReport:
         updated_at=row.updated_at,
         ended_at=row.ended_at,
         evidence=None if row.evidence_sealed is None else rich(tx.sealer.open(row.evidence_sealed)),
+        dropped=row.ended_at is not None and bool(row.booking_mapping) and row.booking_base_sealed is None,
     )
 
 
@@ -558,6 +474,7 @@ def _question(tx: Transaction, item: Review) -> QuestionReport:
         answered_at=item.answered_at,
         applied_at=item.applied_at,
         question=asked if isinstance(asked, Mapping) else {},
+        dropped=item.question_sealed is None and item.state != "open",
         link=None if link is None else _link(tx, link),
         held=tuple(_change(each) for each in held),
     )

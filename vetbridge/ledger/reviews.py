@@ -64,6 +64,14 @@ def open_item(tx: Transaction, record_id: int) -> Review | None:
     return tx.session.exec(select(Review).where(Review.record_id == record_id, Review.state == "open")).first()
 
 
+def is_asked(tx: Transaction, account: str, kind: Kind, remote_id: str) -> bool:
+    """Whether a question stands about a record that a side knows by this id."""
+    record_id = tx.session.exec(
+        select(Record.id).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
+    ).first()
+    return record_id is not None and standing(tx, record_id) is not None
+
+
 def standing(tx: Transaction, record_id: int) -> Review | None:
     """The question about a record that is open, or whose answer is still to be carried out."""
     return open_item(tx, record_id) or _waiting(tx, record_id)
@@ -82,7 +90,7 @@ def open_items(tx: Transaction) -> tuple[Review, ...]:
     """All open questions, the soonest visit first."""
     return tuple(
         tx.session.exec(
-            select(Review).where(Review.state == "open").order_by(col(Review.visit_at), col(Review.id))
+            select(Review).where(Review.state == "open").order_by(col(Review.visit_at).nulls_first(), col(Review.id))
         ).all()
     )
 

@@ -83,9 +83,9 @@ class Given:
     @property
     def said(self) -> Said | None:
         """What it says about a write whose answer was lost."""
-        if self.question.get("why") not in (UNKNOWN_OUTCOME, TWICE) or self.item.answered_at is None:
+        if self.question.get("why") not in (UNKNOWN_OUTCOME, TWICE):
             return None
-        return Said(self.answer.choice, self.item.answered_at)
+        return Said(self.answer.choice, int(self.question.get("action", 0)))
 
 
 def given_answer(ledger: Ledger, job: Job) -> Given | None:

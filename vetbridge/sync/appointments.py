@@ -37,7 +37,7 @@ from vetbridge.sync.following import (
     Steer,
 )
 from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
-from vetbridge.sync.identity import Identity, renumbered, require_same_visit
+from vetbridge.sync.identity import OWN, Identity, renumbered, require_same_visit
 from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
@@ -80,8 +80,8 @@ class Appointments:
         said = given.said if given else None
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
-        if here is not None:
-            self._to_booking.await_own(here)
+        if here is not None and self._to_booking.await_own(here):
+            return OWN
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         if link is not None:
@@ -140,7 +140,9 @@ class Appointments:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
             witnesses = None  # nothing hangs on it
             if link is not None:
-                witnesses = links.witnesses(tx, link, booking=True) or changes.witnesses(tx, job.record_id)
+                witnesses = links.witnesses(tx, link.booking_account, link.visit_at, booking=True, but=link)
+                if witnesses is None:
+                    witnesses = changes.witnesses(tx, job.record_id)
         absence.confirm(
             self._pair.booking,
             job.remote_id,
@@ -258,7 +260,9 @@ class Appointments:
             return moved
         with self._ledger.write() as tx:
             record = changes.record_of(tx, end.account, Kind.APPOINTMENT, link.pims_id)
-            witnesses = links.witnesses(tx, link, booking=False) or changes.witnesses(tx, record.id or 0)
+            witnesses = links.witnesses(tx, end.account, link.visit_at, booking=False, but=link)
+            if witnesses is None:
+                witnesses = changes.witnesses(tx, record.id or 0)
         absence.confirm(
             end,
             link.pims_id,

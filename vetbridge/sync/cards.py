@@ -19,6 +19,9 @@ from vetbridge.sync.pair import Pair
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Step, Writer
 
+NO_ROOM = frozenset({"no-room", "field-not-kept", "not-supported"})
+"""Codes with which a side says that it cannot keep this pet, whoever asks."""
+
 
 class Cards:
     """Finds and makes the booking-side clients of one pair."""
@@ -88,8 +91,12 @@ class Cards:
                 payload={"pet": pet},
             )
             return self._writer.write(job, step, self._keeper.listed_pet).id
-        except (Refused, MappingError):
+        except MappingError:
             return None
+        except Refused as refused:
+            if refused.code in NO_ROOM:
+                return None
+            raise
 
     def _linked(self, client: Client) -> str | None:
         """The booking-side client that the PIMS client is linked with, while it still reads.

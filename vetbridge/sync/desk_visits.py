@@ -14,7 +14,7 @@ from vetbridge.core.gleaning import glean
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
 from vetbridge.ledger import changes, links, reviews, worklist
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.ledger.tables import Change, ChangeState, Link
 from vetbridge.sync import absence
 from vetbridge.sync.answering import (
     LINKED,
@@ -29,7 +29,7 @@ from vetbridge.sync.answering import (
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, standing_fields
 from vetbridge.sync.following import KEPT, Steer
-from vetbridge.sync.identity import Identity
+from vetbridge.sync.identity import OWN, Identity
 from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
@@ -99,7 +99,8 @@ class DeskVisits:
         said = given.said if given else None
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
-        self._to_pims.await_own(there)
+        if self._to_pims.await_own(there):
+            return OWN
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if given is not None and undone:
@@ -119,7 +120,10 @@ class DeskVisits:
         """A visit that no booking belongs to; where a person is asked about it, missed twice before it is gone."""
         with self._ledger.read() as tx:
             asked = reviews.standing(tx, job.record_id) or worklist.standing(tx, job.record_id, worklist.RELINK)
-            witnesses = changes.witnesses(tx, job.record_id)
+            when = tx.session.get_one(Change, job.change_id).visit_at
+            witnesses = links.witnesses(tx, self._pair.pims.account, when, booking=False)
+            if witnesses is None:
+                witnesses = changes.witnesses(tx, job.record_id)
         absence.confirm(
             self._pair.pims,
             job.remote_id,

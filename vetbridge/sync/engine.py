@@ -98,10 +98,10 @@ class Engine:
         return True
 
     def step(self, lease: Lease) -> bool:
-        """Works on the next due change of a lane that is held; False when none is due."""
+        """Works on the next due change of a lane that is held; False when none is due, or the lane is another's."""
         with self._ledger.write() as tx:
             row = changes.next_due(tx, lease.lane, records=self.only)
-            if row is None or self._held_back(row.site, *self._silent(tx)):
+            if row is None or not changes.are_held(tx, [lease]) or self._held_back(row.site, *self._silent(tx)):
                 return False
             assert row.id is not None  # noqa: S101 - it came from the ledger
             change = changes.begin(tx, row.id)

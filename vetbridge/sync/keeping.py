@@ -147,7 +147,7 @@ class Keeper:
             reviews.close(tx, job.record_id, "the booking was cancelled")
         elif link.pims_id != record.id:
             links.point(tx, link, pims_id=record.id)  # of two that were written one was removed
-        else:
+        elif "booking" in payload:
             reviews.update(tx, change, booking=payload["booking"], visit_at=record.start.utc)
         if "unlinked" in payload:
             link.unlinked = bool(payload["unlinked"])

@@ -38,7 +38,7 @@ _CLIENT_FIELDS: Mapping[str, frozenset[str]] = {
 _ANOTHER = Ending(
     state=ChangeState.SKIPPED,
     code=CLIENT_IS_ANOTHER,
-    message="the PIMS has given the client's id to somebody else; the link has ended",
+    message="under the client's id the PIMS has somebody else now; nothing of that is carried over",
 )
 
 
@@ -83,9 +83,8 @@ class People:
         with self._ledger.write() as tx:
             mirror.put(tx, self._pair.pims.account, [there])
             _, base = links.bases(tx, link)
-            if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
-                links.end(tx, link)  # the next booking asks whose it is
-                return _ANOTHER
+        if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
+            return _ANOTHER  # nothing of it is carried, and the next booking asks whose it is
         ending = self._agree(job, kind, link, here, there, given.steer if given else Steer())
         if given is not None:
             mark_applied(self._ledger, job, given)

@@ -10,7 +10,7 @@ import structlog
 from vetbridge.connector.interface import Found, Hint
 from vetbridge.core.errors import MappingError
 from vetbridge.core.records import AppointmentStatus, Kind
-from vetbridge.ledger import accounts, changes, links
+from vetbridge.ledger import accounts, changes, links, reviews
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.sync.comparing import shows_settled
 from vetbridge.sync.desk_visits import is_echo
@@ -107,7 +107,8 @@ class Receiver:
             return True
         link = links.of_pims(tx, end.account, Kind.APPOINTMENT, found.id)
         if found.native is None:
-            return link is None  # it is gone, and nobody misses it
+            # It is gone; whether anybody misses it.
+            return link is None and not reviews.is_asked(tx, end.account, Kind.APPOINTMENT, found.id)
         try:
             if link is not None:
                 return is_echo(tx, link, end.mapper.read(Kind.APPOINTMENT, found.native))

@@ -15,7 +15,7 @@ from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receip
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Stale, VetBridgeError
 from vetbridge.core.records import Appointment, Kind, Record
-from vetbridge.ledger import actions, changes, fuses, links
+from vetbridge.ledger import actions, changes, fuses, links, reviews
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
@@ -64,10 +64,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a person answered to the question what became of a write, and when."""
+    """What a person answered to the question what became of a write, and of which action."""
 
     choice: Choice
-    at: datetime
+    action_id: int
 
 
 class Writer:
@@ -209,16 +209,19 @@ class Writer:
         if not free:
             raise PutOff(self._in_a_moment(), f"{kind}-reserved", f"another {other} is being written")
 
-    def await_own(self, record: Appointment) -> None:
+    def await_own(self, record: Appointment) -> bool:
         """A visit that VetBridge itself is just making at this end is not carried back: its link comes in a moment.
 
-        To be asked before the link is looked for: whoever makes the visit settles it and makes the link in one go.
+        True where a person has to say first what became of the write; raises ``PutOff`` where that is not so. To be
+        asked before the link is looked for: whoever makes the visit settles it and makes the link in one go.
         """
         stamp = stamp_of(record)
         with self._ledger.read() as tx:
-            made = bool(stamp) and actions.under_way(tx, self._end.account, stamp)
-        if made:
+            made_by = actions.under_way(tx, self._end.account, stamp) if stamp else None
+            asked = made_by is not None and reviews.open_item(tx, made_by) is not None
+        if made_by is not None and not asked:
             raise PutOff(self._in_a_moment(), "own-write", "VetBridge is just writing this visit itself")
+        return asked
 
     def _in_a_moment(self) -> datetime:
         return self._clock.now() + timedelta(seconds=self._timings.busy)
@@ -272,7 +275,7 @@ class Writer:
 
     def _ask_what_became(self, job: Job, intention: Intention, said: Said | None) -> None:
         """At most once: nobody can look, so a person has to say whether the write arrived."""
-        if said is not None and said.at > intention.intended_at:  # else it is about an earlier one
+        if said is not None and said.action_id == intention.action_id:  # else it is about an earlier one
             if said.choice is Choice.AGAIN:
                 self._note(job, intention, ActionState.NOT_DONE, "not-there-as-a-person-says")
             return  # kept, it stays in doubt: the next change of this record asks again
@@ -281,7 +284,7 @@ class Writer:
         raise Ask(
             UNKNOWN_OUTCOME,
             f"{self._end.account}: the answer to a write was lost, and nobody can look for it; see if it is there",
-            {"kind": intention.kind, "operation": intention.operation, "ids": [intention.remote_id or ""]},
+            {"kind": intention.kind, "action": intention.action_id, "ids": [intention.remote_id or ""]},
         )
 
     def _await_landing(self, job: Job, intention: Intention) -> None:
@@ -331,7 +334,7 @@ class Writer:
         standing = self._linked(intention, found)
         if standing is not None:
             found[str(standing.id)] = standing
-        meant = said is not None and said.choice is Choice.KEEP and said.at > intention.intended_at
+        meant = said is not None and said.choice is Choice.KEEP and said.action_id == intention.action_id
         if len(found) > 1 and meant:
             with self._ledger.read() as tx:
                 known = links.of_stamp(tx, end.account, intention.stamp) if intention.stamp else None
@@ -342,7 +345,7 @@ class Writer:
             raise Ask(
                 TWICE,
                 f"a write whose answer was lost stands {len(found)} times at {end.account}; remove the one too many",
-                {"kind": intention.kind, "ids": sorted(found)},
+                {"kind": intention.kind, "action": intention.action_id, "ids": sorted(found)},
             )
         if found:
             payload = {**intention.payload, FOUND: True}

@@ -1,9 +1,14 @@
 """An in-memory side: a connector without a vendor, for tests of whatever stands above connectors.
 
 It obeys the ``Connector`` protocol in full, keeps versions, gives changes with safe cursors, and can be told to fail.
-Its native records have the shape that ``mappings/memory.yaml`` maps. Beside the protocol it has two groups of
-methods: what people at the side do (``add``, ``edit``, ``remove``, ``row``, ``rows``), and switches for faults
-(``fail``, ``lose_answers``, ``mend``). What people do is never refused, never counted, and never fails.
+Its native records have the shape that ``mappings/memory.yaml`` maps. Beside the protocol it has three groups of
+methods:
+
+- what people at the side do: ``add``, ``edit``, ``remove``, ``merge``, ``renumber``, ``reuse``, ``row``, ``rows``.
+  It is never refused, never counted, and never fails;
+- faults that pass: ``fail``, ``lose_answers``, ``land_late``, ended by ``mend``;
+- how the side is, until it is told otherwise: ``lag``, ``skew``, ``hide``, ``ignore_relink``, ``ignore_filters``,
+  ``recase``; and what its capabilities declare: a level of writing exactly once, limits of texts, visible deletions.
 """
 
 from __future__ import annotations
@@ -12,11 +17,13 @@ import copy
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import (
     Capabilities,
     Check,
@@ -34,14 +41,14 @@ from vetbridge.connector.interface import (
     Unlinked,
     Write,
 )
-from vetbridge.core.errors import BadAnswer, BadHint, OutcomeUnknown, Refused, SlotTaken, VetBridgeError
+from vetbridge.core.errors import BadAnswer, BadHint, OutcomeUnknown, Refused, SlotTaken, Stale, VetBridgeError
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 
 _PREFIX = {Kind.CLIENT: "c", Kind.PET: "p", Kind.APPOINTMENT: "a"}
 _DEFAULTS: Mapping[Kind, Native] = {
-    Kind.CLIENT: {"name": {"given": "", "family": ""}, "phones": [], "emails": [], "active": True},
+    Kind.CLIENT: {"name": {"given": "", "family": ""}, "phones": [], "emails": [], "active": True, "ref": ""},
     Kind.PET: {
         "owner": None,
         "name": "",
@@ -51,6 +58,7 @@ _DEFAULTS: Mapping[Kind, Native] = {
         "born": None,
         "dead": "0",
         "active": True,
+        "ref": "",
     },
     Kind.APPOINTMENT: {
         "owner": None,
@@ -69,6 +77,16 @@ _DEFAULTS: Mapping[Kind, Native] = {
 }
 _CANCELLED = "cancelled"
 _PEOPLE = frozenset({"owner", "pet"})
+_TEXTS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
+    Kind.CLIENT: {"given_name": ("name", "given"), "family_name": ("name", "family")},
+    Kind.PET: {"name": ("name",), "breed": ("breed",)},
+    Kind.APPOINTMENT: {"notes": ("notes",)},
+}
+"""Where the canonical texts stand that a side may cut."""
+_NAMES = frozenset({"given_name", "family_name", "name"})
+"""Those of them that a side may write in capitals."""
+_NEVER = -1.0
+"""Seconds until a write takes effect that never does."""
 
 
 def memory_capabilities(
@@ -77,8 +95,16 @@ def memory_capabilities(
     unlinked: Unlinked = Unlinked.YES,
     relink: Relink = Relink.YES,
     notes_limit: int | None = None,
+    create: ExactlyOnce | None = None,
+    changed: ExactlyOnce = ExactlyOnce.LOOK,
+    late_landing: float = 0.0,
 ) -> Capabilities:
-    """What a memory side declares. ``notes_limit``: longest notes, in characters; longer ones are cut."""
+    """What a memory side declares, and does.
+
+    ``notes_limit``: longest notes, in characters; longer ones are cut. ``create`` and ``changed``: the level of
+    writing exactly once, of every kind; ``create`` is ``REFERENCE`` for appointments and ``LOOK`` for clients and
+    pets unless it is told. ``late_landing``: in seconds. ``redeclared`` changes what is declared of one kind.
+    """
     owner = frozenset[str]() if relink is Relink.NO else frozenset({"client_id", "pet_id"})
     loss = {} if notes_limit is None else {"notes": f"cut after {notes_limit} characters"}
     return Capabilities(
@@ -87,25 +113,28 @@ def memory_capabilities(
             Kind.CLIENT: KindCapabilities(
                 read=True,
                 search=frozenset({"phone", "email"}),
-                create=ExactlyOnce.LOOK,
+                create=create or ExactlyOnce.LOOK,
                 update=frozenset({"given_name", "family_name", "phones", "emails", "active"}),
+                changed=changed,
                 incremental=True,
                 deletions_visible=True,
             ),
             Kind.PET: KindCapabilities(
                 read=True,
                 search=frozenset({"client_id"}),
-                create=ExactlyOnce.LOOK,
+                create=create or ExactlyOnce.LOOK,
                 update=frozenset({"name", "species", "breed", "sex", "birth_date", "deceased", "active"}),
+                changed=changed,
                 incremental=True,
                 deletions_visible=True,
             ),
             Kind.APPOINTMENT: KindCapabilities(
                 read=True,
                 search=frozenset({"client_id", "start_from", "start_before"}),
-                create=ExactlyOnce.REFERENCE,
+                create=create or ExactlyOnce.REFERENCE,
                 update=owner | {"start", "duration", "status", "appointment_type", "resource", "notes"},
                 cancel=True,
+                changed=changed,
                 incremental=True,
                 deletions_visible=True,
                 unlinked=unlinked,
@@ -115,6 +144,7 @@ def memory_capabilities(
             ),
         },
         hints=True,
+        late_landing=late_landing,
         proven="made up for tests; no vendor",
     )
 
@@ -124,29 +154,66 @@ def memory_mapper(zone: str = "Europe/London", country: str = "GB") -> Mapper:
     return Mapper(load_table("memory"), zone=zone, country=country)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What was last done to a record."""
+
+    kind: Kind
+    id: str
+    row: Native | None
+    """None: it was removed."""
+    version: int
+    order: int
+    """Its place among all that was ever done at the side."""
+    at: float
+    """Steady seconds; 0 without a clock."""
+
+
 class MemorySide:
     """One account of no vendor. May be shared by threads.
 
     ``page_size`` is the number of records in a page. ``exclusive`` refuses with ``SlotTaken`` an appointment that
-    overlaps another one of the same resource, unless the write says that it shall stand beside it.
+    overlaps another one of the same resource, unless the write says that it shall stand beside it. ``clock`` is what
+    ``lag``, ``land_late`` and ``whole_seconds`` go by. ``whole_seconds``: versions and cursors are times of the
+    side's own clock in whole seconds, so that two edits in one second have one version; else they count.
     """
 
     def __init__(
-        self, capabilities: Capabilities | None = None, *, page_size: int = 50, exclusive: bool = False
+        self,
+        capabilities: Capabilities | None = None,
+        *,
+        page_size: int = 50,
+        exclusive: bool = False,
+        clock: Clock | None = None,
+        whole_seconds: bool = False,
     ) -> None:
+        if whole_seconds and clock is None:
+            raise ValueError("a memory side whose versions are times needs a clock")
         self._capabilities = capabilities or memory_capabilities()
         self._page_size = page_size
         self._exclusive = exclusive
+        self._clock = clock
+        self._whole_seconds = whole_seconds
         self._rows: dict[Kind, dict[str, Native]] = {kind: {} for kind in _PREFIX}
-        self._gone: dict[Kind, dict[str, int]] = {kind: {} for kind in _PREFIX}
+        self._newest: dict[Kind, dict[str, _Entry]] = {kind: {} for kind in _PREFIX}
+        self._log: list[_Entry] = []
         self._rev = 0
         self._failure: VetBridgeError | None = None
         self._failures_left: int | None = 0
-        self._lost: list[bool] = []
+        self._lost: list[float] = []
+        self._coming: list[tuple[float, Write]] = []
+        self._answered: dict[str, tuple[Write, Receipt]] = {}
+        self._hidden: set[str] = set()
+        self._lag = 0.0
+        self._skew = 0.0
         self._lock = threading.RLock()
         self.ignore_relink = False
         """Takes a change of an appointment's client and pet and keeps the old ones, as a side may that declares
         ``Relink.UNVERIFIED``."""
+        self.ignore_filters = False
+        """``search`` answers every record of the kind, whatever it was asked."""
+        self.recase = False
+        """Names that are written are kept in capitals. Honest only where ``loss`` says so."""
         self.calls: Counter[str] = Counter()
         """How often each method of the protocol was called."""
         self.written: list[Write] = []
@@ -167,28 +234,26 @@ class MemorySide:
     def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """What changed since a cursor, oldest first; deleted records are told where deletions are visible."""
         self._supported(self._capabilities.of(kind).read, f"{kind} cannot be read")
-        last = False
-        rev = 0 if since is None else _revision(since)
+        start = 0 if since is None else _revision(since)
+        place, cursor, last = 0, start, False
         while not last:
             self._called("changes")
             with self._lock:
-                records = {id_: int(row["rev"]) for id_, row in self._rows[kind].items() if int(row["rev"]) > rev}
-                if self._capabilities.of(kind).deletions_visible:
-                    records |= {id_: at for id_, at in self._gone[kind].items() if at > rev}
-                total = len(records)
-                chosen = sorted(records, key=records.__getitem__)[: self._page_size]
-                found = tuple(
-                    Found(id=id_, native=self.row(kind, id_), deleted=id_ not in self._rows[kind]) for id_ in chosen
-                )
-                last = total <= self._page_size
-                rev = records[chosen[-1]] if chosen else rev
-            yield Page(records=found, cursor=str(rev), last=last, total=total)
+                listed = self._listed(kind, None if since is None else start, after=place)
+                chosen = listed[: self._page_size]
+                last = len(listed) <= self._page_size
+                records = []
+                for each in chosen:
+                    place, cursor = each.order, max(cursor, each.version)
+                    native = copy.deepcopy(each.row) if each.row is None or self._lag else self.row(kind, each.id)
+                    records.append(Found(id=each.id, native=native, deleted=each.row is None))
+            yield Page(records=tuple(records), cursor=str(cursor), last=last, total=len(listed))
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the protocol's word
         """The record now, or None."""
         self._supported(self._capabilities.of(kind).read, f"{kind} cannot be read")
         self._called("get")
-        return self.row(kind, id)
+        return None if id in self._hidden else self.row(kind, id)
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
         """Records whose phone, e-mail or client is exactly the one asked for, and appointments that begin at
@@ -207,25 +272,30 @@ class MemorySide:
                 return value in row[f"{key}s"]
             return bool(value == row["owner"])
 
-        yield from self._matching(kind, lambda row: all(fits(row, key, value) for key, value in query.items()))
+        asked = {} if self.ignore_filters else query
+        yield from self._matching(kind, lambda row: all(fits(row, key, value) for key, value in asked.items()))
 
     def look(self, write: Write) -> Iterator[Native]:
-        """Appointments by our reference; clients and pets by everything that was written of them."""
+        """By stamp, where the kind has a field or notes for it; else by everything that was written."""
         kind = write.kind
-        self._supported(self._capabilities.of(kind).create is not None, f"{kind} cannot be created")
+        level = self._capabilities.of(kind).create
+        self._supported(level is not None, f"{kind} cannot be created")
+        self._supported(level is not ExactlyOnce.NONE, f"nobody can look for a {kind}")
         self._called("look")
-        if kind is Kind.APPOINTMENT and write.stamp:
-            yield from self._matching(kind, lambda row: row["ref"] == write.stamp or write.stamp in row["notes"])
+        if write.stamp and (kind is Kind.APPOINTMENT or level is ExactlyOnce.REFERENCE):
+            yield from self._matching(
+                kind, lambda row: row["ref"] == write.stamp or write.stamp in row.get("notes", "")
+            )
             return
         wanted = {
             key: value
-            for key, value in _merged(_DEFAULTS[kind], self._cut(kind, write.native)).items()
+            for key, value in _merged(_DEFAULTS[kind], self._kept(kind, write.native)).items()
             if key in write.native
         }
         yield from self._matching(kind, lambda row: all(row[key] == value for key, value in wanted.items()))
 
     def apply(self, write: Write) -> Receipt:
-        """Creates, updates or cancels."""
+        """Creates, updates or cancels, as exactly once as the kind declares."""
         can = self._capabilities.of(write.kind)
         allowed = {
             Operation.CREATE: can.create is not None,
@@ -236,15 +306,17 @@ class MemorySide:
         if not self._lost:
             self._called("apply")
         with self._lock:
-            if self._lost and not self._lost[0]:
-                self._lost.pop(0)
+            self._land()
+            if self._lost and self._lost[0] != 0:
+                later = self._lost.pop(0)
+                if later != _NEVER:
+                    self._coming.append((self._steady() + later, write))
                 raise OutcomeUnknown("memory: no answer came")
-            id_ = self._done(write)
-            self.written.append(write)
+            receipt = self._taken(write)
             if self._lost:
                 self._lost.pop(0)
                 raise OutcomeUnknown("memory: no answer came")
-            return Receipt(id=id_, native=self.row(write.kind, id_))
+            return receipt
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         """``{"kind": ..., "id": ...}`` as JSON."""
@@ -266,37 +338,74 @@ class MemorySide:
     def add(self, kind: Kind, native: Mapping[str, Any]) -> str:
         """A person enters a record; returns its id."""
         with self._lock:
-            self._rev += 1
-            id_ = f"{_PREFIX[kind]}{self._rev}"
-            row = _merged(_DEFAULTS[kind], native)
-            self._rows[kind][id_] = {**row, "id": id_, "rev": self._rev}
+            self._land()
+            id_ = f"{_PREFIX[kind]}{self._rev + 1}"
+            self._put(kind, id_, _merged(_DEFAULTS[kind], native))
             return id_
 
     def edit(self, kind: Kind, id: str, native: Mapping[str, Any]) -> None:  # noqa: A002 - the protocol's word
         """A person changes a record. Raises ``KeyError`` where there is none."""
         with self._lock:
-            row = _merged(self._rows[kind][id], native)
-            self._rev += 1
-            self._rows[kind][id] = {**row, "id": id, "rev": self._rev}
+            self._land()
+            self._put(kind, id, _merged(self._rows[kind][id], native))
 
     def remove(self, kind: Kind, id: str) -> None:  # noqa: A002 - the protocol's word
         """A person deletes a record for good. Raises ``KeyError`` where there is none."""
         with self._lock:
+            self._land()
             del self._rows[kind][id]
             self._rev += 1
-            self._gone[kind][id] = self._rev
+            self._note(kind, id)
+
+    def merge(self, kind: Kind, source: str, into: str, *, gone: bool = False) -> None:
+        """A person merges one client or pet into another: what belongs to it moves, and it ends.
+
+        It ends inactive, or with ``gone`` is deleted. Raises ``KeyError`` where there is none of either.
+        """
+        with self._lock:
+            self._land()
+            if source == into:
+                raise ValueError("a record is not merged into itself")
+            _ = self._rows[kind][source], self._rows[kind][into]
+            self._point(kind, source, into)
+            if gone:
+                self.remove(kind, source)
+            else:
+                self.edit(kind, source, {"active": False})
+
+    def renumber(self, kind: Kind, id: str) -> str:  # noqa: A002 - the protocol's word
+        """The record gets another id, as after a move to another server; what points to it follows. Returns the id.
+
+        Raises ``KeyError`` where there is none.
+        """
+        with self._lock:
+            self._land()
+            new = self.add(kind, {**self._rows[kind][id], "id": None})
+            self._point(kind, id, new)
+            self.remove(kind, id)
+            return new
+
+    def reuse(self, kind: Kind, id: str, native: Mapping[str, Any]) -> None:  # noqa: A002 - the protocol's word
+        """Another record is entered under the id of one that was removed. Raises ``KeyError`` for any other id."""
+        with self._lock:
+            self._land()
+            if id in self._rows[kind] or id not in self._newest[kind]:
+                raise KeyError(id)
+            self._put(kind, id, _merged(_DEFAULTS[kind], native))
 
     def row(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the protocol's word
         """A copy of one record as it stands, or None."""
         with self._lock:
+            self._land()
             return copy.deepcopy(self._rows[kind].get(id))
 
     def rows(self, kind: Kind) -> list[Native]:
         """Copies of all records of a kind, oldest first."""
         with self._lock:
+            self._land()
             return copy.deepcopy(list(self._rows[kind].values()))
 
-    # -- faults
+    # -- faults that pass
 
     def fail(self, error: VetBridgeError, times: int | None = None) -> None:
         """Lets the next ``times`` calls (None: all, until ``mend``) raise ``error``; nothing is done by them."""
@@ -306,39 +415,175 @@ class MemorySide:
     def lose_answers(self, *, done: bool, times: int = 1) -> None:
         """Lets the next ``times`` writes end in ``OutcomeUnknown``, with or without effect; ``fail`` yields."""
         with self._lock:
-            self._lost += [done] * times
+            self._lost += [0.0 if done else _NEVER] * times
+
+    def land_late(self, seconds: float, times: int = 1) -> None:
+        """Lets the next ``times`` writes end in ``OutcomeUnknown`` and take effect ``seconds`` later.
+
+        What the side would refuse by then takes no effect, and nobody hears of it. Needs a clock.
+        """
+        self._steady()
+        if seconds <= 0:
+            raise ValueError("a write lands late by more than 0 seconds; lose_answers(done=True) lands it at once")
+        with self._lock:
+            self._lost += [seconds] * times
+
+    @property
+    def under_way(self) -> int:
+        """Writes that will still land."""
+        with self._lock:
+            self._land()
+            return len(self._coming)
 
     def mend(self) -> None:
-        """Ends every fault."""
+        """Ends every fault that passes; what is under way still lands."""
         with self._lock:
             self._failure, self._failures_left, self._lost = None, 0, []
+
+    # -- how the side is
+
+    def lag(self, seconds: float) -> None:
+        """Lets ``changes``, ``search`` and ``look`` show the side as it was ``seconds`` ago; ``get`` shows it now.
+
+        Needs a clock.
+        """
+        self._steady()
+        with self._lock:
+            self._lag = seconds
+
+    def skew(self, seconds: float) -> None:
+        """Sets the side's own clock so far before the true one, behind it where negative. Needs a clock.
+
+        It shows in the versions and cursors of ``whole_seconds`` alone.
+        """
+        self._steady()
+        with self._lock:
+            self._skew = seconds
+
+    def hide(self, ids: Iterable[str]) -> None:
+        """Takes away the rights to see these records, and gives back all others: ``hide(())`` shows everything.
+
+        Nothing of the protocol shows what is hidden, tells that it went, or can write it.
+        """
+        with self._lock:
+            self._hidden = set(ids)
 
     # -- inside
 
     def _called(self, method: str) -> None:
         with self._lock:
             self.calls[method] += 1
+            self._land()
             if self._failure is None or self._failures_left == 0:
                 return
             if self._failures_left is not None:
                 self._failures_left -= 1
             raise self._failure
 
+    def _steady(self) -> float:
+        if self._clock is None:
+            raise ValueError("this memory side has no clock: give it one when it is made")
+        return self._clock.steady()
+
+    def _version(self) -> int:
+        """Of what is done now."""
+        if not self._whole_seconds or self._clock is None:
+            return self._rev
+        return int(self._clock.now().timestamp() + self._skew)
+
+    def _put(self, kind: Kind, id_: str, row: Native) -> None:
+        self._rev += 1
+        self._rows[kind][id_] = {**row, "id": id_, "rev": self._version()}
+        self._note(kind, id_)
+
+    def _note(self, kind: Kind, id_: str) -> None:
+        at = 0.0 if self._clock is None else self._clock.steady()
+        entry = _Entry(kind, id_, self._rows[kind].get(id_), self._version(), self._rev, at)
+        self._newest[kind][id_] = entry
+        if self._clock is not None:
+            self._log.append(entry)
+
+    def _point(self, kind: Kind, old: str, new: str) -> None:
+        """Lets everything that belongs to one record belong to another."""
+        places = {
+            Kind.CLIENT: ((Kind.PET, "owner"), (Kind.APPOINTMENT, "owner")),
+            Kind.PET: ((Kind.APPOINTMENT, "pet"),),
+        }
+        for of, name in places.get(kind, ()):
+            for id_ in [id_ for id_, row in self._rows[of].items() if row[name] == old]:
+                self.edit(of, id_, {name: new})
+
+    def _land(self) -> None:
+        """Lets those writes take effect that are due."""
+        while self._coming:
+            due, write = min(self._coming, key=lambda each: each[0])
+            if due > self._steady():
+                return
+            self._coming.remove((due, write))
+            with suppress(VetBridgeError):
+                self._taken(write)
+
+    def _taken(self, write: Write) -> Receipt:
+        """What the side answers to a write. With an idempotency key it was answered once at most."""
+        can = self._capabilities.of(write.kind)
+        level = can.create if write.operation is Operation.CREATE else can.changed
+        keyed = level is ExactlyOnce.IDEMPOTENCY_KEY and write.key != ""
+        if keyed and write.key in self._answered:
+            first, receipt = self._answered[write.key]
+            if replace(first, version=write.version) != write:
+                raise Refused("memory: this idempotency key belongs to another write")
+            return copy.deepcopy(receipt)
+        id_ = self._done(write)
+        self.written.append(write)
+        receipt = Receipt(id=id_, native=self.row(write.kind, id_))
+        if keyed:
+            self._answered[write.key] = (copy.deepcopy(write), copy.deepcopy(receipt))
+        return receipt
+
+    def _seen(self, kind: Kind) -> Iterable[_Entry]:
+        """What a list shows: the last entry of every record that is not hidden."""
+        seen = self._newest[kind]
+        if self._lag:
+            until = self._steady() - self._lag
+            seen = {each.id: each for each in self._log if each.kind is kind and each.at <= until}
+        return [each for each in seen.values() if each.id not in self._hidden]
+
+    def _listed(self, kind: Kind, since: int | None, *, after: int) -> list[_Entry]:
+        """What is told of the records that changed since a version (None: of all), beyond a place in their order.
+
+        Times in whole seconds are asked for from that second on, or what happens later in it would be missed.
+        """
+        deletions = self._capabilities.of(kind).deletions_visible
+        first = 0 if since is None else since if self._whole_seconds else since + 1
+        listed = [
+            each
+            for each in self._seen(kind)
+            if each.order > after and (since is None or each.version >= first) and (deletions or each.row is not None)
+        ]
+        return sorted(listed, key=lambda each: each.order)
+
     def _supported(self, allowed: bool, words: str) -> None:
         if not allowed:
             raise Refused(f"memory: {words}", code="not-supported")
 
     def _matching(self, kind: Kind, fits: Callable[[Native], bool]) -> Iterator[Native]:
-        return iter([row for row in self.rows(kind) if fits(row)])
+        with self._lock:
+            if not self._lag:
+                return iter([row for row in self.rows(kind) if row["id"] not in self._hidden and fits(row)])
+            rows = [copy.deepcopy(each.row) for each in self._seen(kind) if each.row is not None]
+        return iter([row for row in rows if fits(row)])
 
     def _done(self, write: Write) -> str:
         kind = write.kind
         if write.operation is Operation.CREATE:
             native = self._checked(write, {})
-            return self.add(kind, {**native, "ref": write.stamp} if kind is Kind.APPOINTMENT else native)
+            return self.add(kind, {**native, "ref": write.stamp} if write.stamp else native)
         row = self._rows[kind].get(write.id or "")
-        if row is None or write.id is None:
+        if row is None or write.id is None or write.id in self._hidden:
             raise Refused(f"memory: there is no {kind} {write.id!r}")
+        conditional = self._capabilities.of(kind).changed is ExactlyOnce.CONDITIONAL
+        if conditional and write.version not in (None, str(row["rev"])):
+            raise Stale(f"memory: this {kind} is not the one any more that the write was decided on")
         if write.operation is Operation.CANCEL:
             self.edit(kind, write.id, {"state": _CANCELLED, "cancelled": dict(write.native)})
         else:
@@ -347,7 +592,7 @@ class MemorySide:
 
     def _checked(self, write: Write, before: Native) -> Native:
         """The payload, where the record that it makes can stand. Raises ``Refused`` or ``SlotTaken``."""
-        kind, native = write.kind, self._cut(write.kind, write.native)
+        kind, native = write.kind, self._kept(write.kind, write.native)
         unknown = sorted(set(native) - set(_DEFAULTS[kind]))
         if unknown:
             raise Refused(f"memory: a {kind} has no field {', '.join(unknown)}")
@@ -383,11 +628,20 @@ class MemorySide:
             if begin < other_end and other_begin < end:
                 raise SlotTaken(f"memory: {row['who']} already has the appointment {other['id']} then")
 
-    def _cut(self, kind: Kind, native: Native) -> Native:
-        limit = self._capabilities.of(kind).text_limits.get("notes")
-        if limit is None or "notes" not in native:
-            return native
-        return {**native, "notes": native["notes"][:limit]}
+    def _kept(self, kind: Kind, native: Native) -> Native:
+        """A payload with its texts as this side keeps them: cut to their limits, and names in its own case."""
+        kept = copy.deepcopy(native)
+        limits = self._capabilities.of(kind).text_limits
+        for name, (*folders, last) in _TEXTS[kind].items():
+            place: Any = kept
+            for folder in folders:
+                place = place.get(folder) if isinstance(place, dict) else None
+            text = place.get(last) if isinstance(place, dict) else None
+            if not isinstance(text, str):
+                continue
+            text = text.upper() if self.recase and name in _NAMES else text
+            place[last] = text[: limits.get(name)]
+        return kept
 
 
 def redeclared(capabilities: Capabilities, kind: Kind, **changes: Any) -> Capabilities:
@@ -409,7 +663,7 @@ def _merged(row: Mapping[str, Any], native: Mapping[str, Any]) -> Native:
 
 
 def _revision(cursor: str) -> int:
-    if not cursor.isdecimal() or len(cursor) > 18:
+    if not (cursor.isascii() and cursor.isdecimal()) or len(cursor) > 18:
         raise BadAnswer("memory: the cursor is none of this side's")
     return int(cursor)
 

@@ -2,18 +2,21 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from pydantic import ValidationError
 
-from connectors.altegio import plugin
+from connectors.altegio import plugin, wire
 from connectors.altegio.api import Declined
 from connectors.altegio.connector import AltegioConnector, AltegioOptions, build
 from connectors.altegio.simulator import AltegioSimulator
@@ -25,6 +28,7 @@ from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
     BadHint,
+    MappingError,
     OutcomeUnknown,
     Refused,
     SlotTaken,
@@ -117,6 +121,25 @@ def visit(**changes: object) -> Native:
         "notes": "hello",
     }
     return mapper().write(Kind.APPOINTMENT, {**fields, **changes})
+
+
+VISIT_ROW: dict[str, Any] = {
+    "id": 5,
+    "company_id": 101001,
+    "staff_id": 501,
+    "services": [{"id": 701}],
+    "client": None,
+    "date": "2026-07-01 10:00:00",
+    "datetime": "2026-07-01T10:00:00+01:00",
+    "seance_length": 1200,
+    "attendance": 0,
+    "deleted": False,
+    "comment": "",
+    "api_id": STAMP,
+    "custom_fields": [],
+    "last_change_date": "2026-03-01T10:00:00+0000",
+}
+"""A record with all that every record has."""
 
 
 def create(kind: Kind, native: Native, stamp: str = "") -> Write:
@@ -574,7 +597,7 @@ def test_a_hidden_phone_is_never_overwritten(serve: Callable[..., AltegioSimulat
 
 def test_no_error_carries_a_person(altegio: AltegioConnector) -> None:
     altegio.apply(create(Kind.CLIENT, JANE))
-    twice = create(Kind.CLIENT, JANE)
+    twice = create(Kind.CLIENT, {**JANE, "given_name": "Joan"})
     with pytest.raises(Refused) as refused:
         altegio.apply(twice)
     for personal in ("Jane", "Smith", "900123", "example.org"):
@@ -588,6 +611,159 @@ def test_wrong_tokens_and_missing_rights_block_the_account(simulator: AltegioSim
     simulator.denied_rights = frozenset({"clients_access"})
     with pytest.raises(AuthFailed, match="right"):
         list(side(simulator).changes(Kind.CLIENT, None))
+
+
+def test_a_card_that_stands_already_is_that_client(altegio: AltegioConnector, simulator: AltegioSimulator) -> None:
+    first = altegio.apply(create(Kind.CLIENT, JANE))
+    assert altegio.apply(create(Kind.CLIENT, JANE)) == first
+    assert len(simulator.store.find("client", phone="+447700900123")) == 1
+    with pytest.raises(Refused):
+        altegio.apply(create(Kind.CLIENT, {**JANE, "given_name": "Joan"}))
+
+
+# -- time
+
+
+SITES = ["Europe/London", "America/New_York", "Pacific/Auckland", "Australia/Lord_Howe", "Asia/Kathmandu"]
+
+
+def changes_of_clocks(zone: str) -> list[datetime]:
+    """The moments of 2026 and 2027 at which the clocks of a zone change, in UTC."""
+    hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=30 * n) for n in range(2 * 365 * 48)]
+    offsets = [hour.astimezone(ZoneInfo(zone)).utcoffset() for hour in hours]
+    return [hour for hour, before, after in zip(hours[1:], offsets, offsets[1:], strict=False) if before != after]
+
+
+@pytest.fixture
+def machine_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own zone is far from every site."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("machine_elsewhere")
+@pytest.mark.parametrize("winter_offset", [False, True])
+@pytest.mark.parametrize("zone", SITES)
+def test_no_visit_around_a_change_of_clocks_moves_by_an_hour_on_its_way(
+    serve: Callable[..., AltegioSimulator], zone: str, winter_offset: bool
+) -> None:
+    """Both ways: what is written stands at that moment, is read as that moment, and stays when it is changed."""
+    simulator = serve(zone=zone, winter_offset=winter_offset)
+    altegio, mapping = side(simulator), mapper(zone)
+    moments = [turn + timedelta(minutes=by) for turn in changes_of_clocks(zone) for by in (-90, -30, 0, 30, 90)]
+    moments += [datetime(2026, 1, 15, 23, 45, tzinfo=UTC), datetime(2026, 7, 15, 11, tzinfo=UTC)]
+    carried = 0
+    for number, moment in enumerate(moments):
+        start = Instant(moment, zone)
+        if start.at_site().fold:
+            with pytest.raises(MappingError, match="twice"):
+                mapping.write(Kind.APPOINTMENT, {"start": start})
+            continue
+        native = mapping.write(
+            Kind.APPOINTMENT,
+            {"start": start, "duration": 1200, "appointment_type": "checkup", "resource": "vet_1"},
+        )
+        write = replace(create(Kind.APPOINTMENT, native, f"VB-{number:010}"), beside=True)
+        id_ = altegio.apply(write).id
+        altegio.apply(update(Kind.APPOINTMENT, id_, {"comment": "new"}))
+        row = simulator.store.get("record", int(id_)) or {}
+        if not (winter_offset and occurs_twice(start)):
+            assert datetime.fromtimestamp(row["_start"], UTC) == moment
+        assert mapping.read(Kind.APPOINTMENT, altegio.get(Kind.APPOINTMENT, id_) or {}).start == start
+        carried += 1
+    assert carried > 1
+
+
+def occurs_twice(start: Instant) -> bool:
+    wall = start.at_site()
+    return wall.utcoffset() != wall.replace(fold=1).utcoffset()
+
+
+@pytest.mark.usefixtures("machine_elsewhere")
+@pytest.mark.parametrize("offset", ["+00:00", "+01:00"])
+def test_a_visit_in_the_hour_that_occurs_twice_stays_where_it_is_when_something_else_changes(
+    altegio: AltegioConnector, simulator: AltegioSimulator, offset: str
+) -> None:
+    id_ = made(altegio).id
+    moment = datetime.fromisoformat(f"2026-10-25T01:30:00{offset}")
+    row = simulator.store.get("record", int(id_)) or {}
+    changed = {"_start": int(moment.timestamp()), "datetime": moment.isoformat()}
+    simulator.store.put("record", int(id_), {**row, **changed})
+    confirmed = mapper().write(Kind.APPOINTMENT, {"status": AppointmentStatus.CONFIRMED})
+    altegio.apply(update(Kind.APPOINTMENT, id_, confirmed))
+    assert (simulator.store.get("record", int(id_)) or {})["_start"] == int(moment.timestamp())
+
+
+def test_a_visit_in_the_hour_that_does_not_exist_is_read_as_the_hour_after(
+    scripted: Callable[..., AltegioConnector],
+) -> None:
+    odd = {**VISIT_ROW, "date": "2026-03-29 01:30:00", "datetime": "2026-03-29T01:30:00+00:00"}
+    native = scripted(lambda *_: (200, {"data": odd})).get(Kind.APPOINTMENT, "5")
+    start = mapper().read(Kind.APPOINTMENT, native or {}).start
+    assert start.at_site().isoformat() == "2026-03-29T02:30:00+01:00"
+    assert mapper().write(Kind.APPOINTMENT, {"start": start})["date"] == "2026-03-29 02:30:00"
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"date": "2026-07-01 10:00:00", "datetime": "2026-07-01T10:00:00+00:00"},
+        {"date": "2026-07-01 10:00:00", "datetime": "2026-07-01T10:00:00-08:00"},
+        {"date": "2026-07-01T10:00:00+00:00", "datetime": "2026-07-01T10:00:00+00:00"},
+        {"datetime": "2026-07-01T10:00:00+0000"},
+    ],
+    ids=str,
+)
+def test_the_local_time_counts_whatever_offset_stands_beside_it_and_the_right_one_is_sent(
+    scripted: Callable[..., AltegioConnector], times: dict[str, str]
+) -> None:
+    sent: list[Any] = []
+    row = {name: value for name, value in VISIT_ROW.items() if name not in ("date", "datetime")} | times
+
+    def script(method: str, _path: str, _query: object, body: Any) -> tuple[int, Any]:
+        if method == "PUT":
+            sent.append(body)
+        return 200, {"data": row}
+
+    altegio = scripted(script)
+    native = altegio.get(Kind.APPOINTMENT, "5")
+    assert mapper().read(Kind.APPOINTMENT, native or {}).start == at(9)
+    altegio.apply(update(Kind.APPOINTMENT, "5", {"comment": "new"}))
+    assert [body["datetime"] for body in sent] == ["2026-07-01T10:00:00+01:00"]
+
+
+@pytest.mark.parametrize(
+    ("begins", "seconds", "wanted", "taken"),
+    [
+        ("2026-06-30 23:30:00", 7200, at(0), True),  # 01:00 at the site, the visit of yesterday ends at 01:30
+        ("2026-06-30 23:30:00", 3600, at(0), False),
+        ("2026-07-01 00:00:00", 86400, at(22, 30), True),  # all of the day, until midnight
+        ("2026-07-01 00:00:00", 86400, at(23), False),
+        ("2026-07-02 00:10:00", 600, at(23), True),  # 00:00 to 00:20
+    ],
+)
+def test_a_visit_over_midnight_takes_its_time_on_both_days(
+    scripted: Callable[..., AltegioConnector], begins: str, seconds: int, wanted: Instant, taken: bool
+) -> None:
+    other = {**VISIT_ROW, "id": 9, "date": begins, "seance_length": seconds, "api_id": ""}
+
+    def script(method: str, _path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        if method == "POST":
+            return 422, {"success": False, "meta": {"message": "busy"}}
+        shown = query["start_date"][0] <= begins[:10] <= query["end_date"][0]
+        return 200, {"data": [other] if shown else [], "meta": {"total_count": int(shown)}}
+
+    with pytest.raises(SlotTaken if taken else Declined):
+        made(scripted(script), start=wanted)
+
+
+def test_a_day_in_which_clocks_go_back_has_25_hours() -> None:
+    row = {**VISIT_ROW, "date": "2026-10-25 00:00:00", "seance_length": 25 * 3600}
+    begin, end = wire.span(row, ZONE) or (None, None)
+    assert (begin, end) == (datetime(2026, 10, 24, 23, tzinfo=UTC), datetime(2026, 10, 26, tzinfo=UTC))
 
 
 # -- webhooks
@@ -670,7 +846,8 @@ def test_a_check_with_wrong_tokens_or_no_vendor_is_one_wrong_line(simulator: Alt
 # -- a vendor out of its mind
 
 
-Script = Callable[[str, str, dict[str, list[str]]], tuple[int, Any]]
+Script = Callable[..., tuple[int, Any]]
+"""Status and body for method, path and query; a function of four takes the body as well."""
 
 
 @pytest.fixture
@@ -682,8 +859,10 @@ def scripted() -> Iterator[Callable[[Script], AltegioConnector]]:
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 parts = urlsplit(self.path)
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, body = script(self.command, parts.path, parse_qs(parts.query))
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                told = (self.command, parts.path, parse_qs(parts.query))
+                wants_body = len(signature(script).parameters) == 4
+                status, body = script(*told, json.loads(sent or "null")) if wants_body else script(*told)
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))

@@ -18,6 +18,8 @@ import pytest
 from connectors.altegio.simulator import CLIENT_FROM, FIRST_RECORD, LOCATION, AltegioSimulator, build
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.simkit import FAULTS
+from vetbridge.testing.simkit.simulator import CUT_AT
 
 CLIENTS = 60
 SUMMER = "2026-07-06T10:00:00+01:00"
@@ -658,3 +660,150 @@ def test_visits_keep_their_local_time_across_the_change_of_clocks(call: Caller) 
         record = call.create(datetime=f"{day} 09:30:00").data[0]
         assert record["datetime"] == f"{day}T09:30:00{offset}"
         assert datetime.fromisoformat(record["datetime"]).utcoffset() == timedelta(hours=int(offset[1:3]))
+
+
+# -- fault switches
+
+LATE, LAG, SKEW = 5.0, 3.0, 240.0
+
+
+@pytest.fixture
+def faulty(clock: FakeClock) -> Iterator[Caller]:
+    with build(clients=30, seed=5, clock=clock, late_seconds=LATE, lag_seconds=LAG, skew_seconds=SKEW) as simulator:
+        yield Caller(simulator)
+
+
+def test_all_faults_are_offered_but_those_of_another_vendor() -> None:
+    assert frozenset(FAULTS) - AltegioSimulator.offered() == {"relink_ignored", "relink_forgotten"}
+
+
+@pytest.mark.parametrize(("fault", "wait"), [("429", "1"), ("429_retry_after", "1"), ("429_bare", None)])
+def test_one_call_too_many_may_say_how_long_to_wait(faulty: Caller, fault: str, wait: str | None) -> None:
+    faulty.simulator.faults.arm(fault)
+    refused = faulty.create()
+    assert refused.status == 429
+    assert refused.headers.get("retry-after") == wait
+    assert faulty.simulator.store.all("record") == []
+    assert faulty.create().status == 201
+
+
+def test_a_late_write_lands_when_nobody_waits_any_more(faulty: Caller, clock: FakeClock) -> None:
+    faulty.simulator.faults.arm("late_landing")
+    with pytest.raises(http.client.RemoteDisconnected):
+        faulty.create()
+    clock.advance(LATE - 0.1)
+    assert faulty("GET", f"/records/{LOCATION}").data == []
+    clock.advance(0.2)
+    assert len(faulty("GET", f"/records/{LOCATION}").data) == 1
+
+
+@pytest.mark.parametrize(("fault", "status"), [("5xx_before", 500), ("5xx_after", 500), ("outage", 503)], ids=str)
+def test_a_fault_may_come_before_or_after_the_write(faulty: Caller, fault: str, status: int) -> None:
+    faulty.simulator.faults.arm(fault)
+    assert faulty.create().status == status
+    assert len(faulty.simulator.store.all("record")) == (fault == "5xx_after")
+
+
+@pytest.mark.parametrize("fault", ["cut_json", "html_for_json"])
+def test_an_answer_that_is_no_json_comes_after_the_write(faulty: Caller, fault: str) -> None:
+    faulty.simulator.faults.arm(fault)
+    with pytest.raises(json.JSONDecodeError):
+        faulty.create()
+    assert len(faulty.simulator.store.all("record")) == 1
+
+
+def test_rows_shift_between_pages_and_are_counted(faulty: Caller) -> None:
+    def page(number: int) -> tuple[list[int], int]:
+        answer = faulty("GET", f"/clients/{LOCATION}", page=number, count=3)
+        return [row["id"] for row in answer.data], answer.meta["total_count"]
+
+    (first, total), (second, _), (third, _) = page(1), page(2), page(3)
+    faulty.simulator.faults.set({"page_shift": 1.0})
+    assert page(1) == (first, total)
+    seen = [page(2) for _ in range(20)]
+    assert ([first[-1], *second[:-1]], total + 1) in seen
+    assert ([*second[1:], third[0]], total - 1) in seen
+
+
+def test_what_was_just_made_is_not_listed_yet(faulty: Caller, clock: FakeClock) -> None:
+    faulty.simulator.faults.set({"lagging_search": 1.0})
+    number = faulty.create().data[0]["id"]
+    clients = len(faulty.simulator.store.all("client"))
+    assert faulty("GET", f"/records/{LOCATION}").meta["total_count"] == 0
+    assert faulty("GET", f"/clients/{LOCATION}").meta["total_count"] == clients - 1
+    assert faulty("GET", f"/record/{LOCATION}/{number}").status == 200
+    clock.advance(LAG)
+    assert faulty("GET", f"/records/{LOCATION}").meta["total_count"] == 1
+
+
+def test_a_long_text_is_kept_in_part(faulty: Caller) -> None:
+    faulty.simulator.faults.set({"cut_fields": 1.0})
+    made = faulty.create(comment="x" * 200, custom_fields={"pet_name": "y" * 200}).data[0]
+    assert (made["comment"], made["custom_fields"]["pet_name"]) == ("x" * CUT_AT, "y" * CUT_AT)
+    booked = faulty.book("+447700900124", "Bob", start="2026-07-06T12:00:00+01:00")
+    assert booked.status == 201
+
+
+def test_rows_come_without_some_of_their_fields_but_never_without_their_id(faulty: Caller) -> None:
+    whole = faulty("GET", f"/clients/{LOCATION}", count=50).data
+    faulty.simulator.faults.set({"missing_fields": 1.0})
+    thin = faulty("GET", f"/clients/{LOCATION}", count=50).data
+    for before, after in zip(whole, thin, strict=True):
+        assert after.items() < before.items()
+        assert after["id"] == before["id"]
+    number = faulty.create().data[0]["id"]
+    answers = [set(faulty("GET", f"/record/{LOCATION}/{number}").data) for _ in range(5)]
+    assert all("id" in names for names in answers)
+    assert len(set(map(frozenset, answers))) > 1
+
+
+def test_a_user_token_ends_between_two_pages_and_another_one_is_good(faulty: Caller) -> None:
+    assert faulty("GET", f"/clients/{LOCATION}", page=1).status == 200
+    faulty.simulator.faults.arm("token_expiry")
+    assert faulty("GET", f"/clients/{LOCATION}", page=2).status == 401
+    assert faulty("GET", f"/clients/{LOCATION}", page=2).status == 401, "it is gone for good"
+    login = faulty.simulator.store.get_meta("login")
+    answer = faulty("POST", "/auth", {name: login[name] for name in ("login", "password")}, auth=faulty.partner)
+    assert answer.data["user_token"] == faulty.simulator.credentials["user_token"]
+    assert Caller(faulty.simulator)("GET", f"/clients/{LOCATION}", page=2).status == 200
+    faulty.simulator.faults.arm("token_expiry")
+    assert faulty("GET", f"/company/{LOCATION}", auth=faulty.partner).status == 200, "no user token, none ends"
+
+
+@pytest.mark.parametrize(("fault", "off"), [("clock_ahead", SKEW), ("clock_behind", -SKEW)])
+def test_the_vendors_clock_is_off_in_its_stamps(faulty: Caller, clock: FakeClock, fault: str, off: float) -> None:
+    faulty.simulator.faults.arm(fault)
+    stamps = [
+        datetime.fromisoformat(faulty.create(datetime=start).data[0]["last_change_date"])
+        for start in (SUMMER, "2026-07-06T12:00:00+01:00")
+    ]
+    assert stamps[0] - stamps[1] == timedelta(seconds=off)
+    assert stamps[1] == clock.now().replace(microsecond=0)
+
+
+def test_a_webhook_may_come_twice_or_never(faulty: Caller) -> None:
+    hooks = {"urls": ["http://127.0.0.1:9/"], "active": 1, "record": 1}
+    faulty("POST", f"/hooks_settings/{LOCATION}", hooks)
+    faulty.simulator.faults.arm("webhook_silence")
+    faulty.book("+447700900124", "Bob")
+    assert faulty.simulator.counts()["webhooks"]["queued"] == 0
+    faulty.book("+447700900124", "Bob", start="2026-07-06T12:00:00+01:00")
+    assert faulty.simulator.counts()["webhooks"]["queued"] == 1
+
+
+def test_a_known_phone_may_be_refused_by_a_500(clock: FakeClock) -> None:
+    with build(clients=1, clock=clock, duplicate_status=500) as simulator:
+        call = Caller(simulator)
+        body = {"name": "Ann", "phone": "+447700900123"}
+        assert call("POST", f"/clients/{LOCATION}", body).status == 201
+        assert call("POST", f"/clients/{LOCATION}", body).status == 500
+        assert len(simulator.store.find("client", phone="+447700900123")) == 1
+
+
+def test_a_refusal_may_stand_inside_a_200(clock: FakeClock) -> None:
+    with build(clients=1, clock=clock, errors_inside=True) as simulator:
+        call = Caller(simulator)
+        refused = call("GET", f"/record/{LOCATION}/999999")
+        assert (refused.status, refused.body["success"], refused.data) == (200, False, None)
+        assert call.create(staff_id=None).body["success"] is False
+        assert call("GET", f"/records/{LOCATION}", auth="").status == 401

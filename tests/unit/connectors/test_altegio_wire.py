@@ -1,5 +1,6 @@
 """Altegio's quirks, as the vendor sheet tells them, and what is made of them."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -317,13 +318,16 @@ JSON = st.recursive(
 )
 def test_no_shape_is_too_odd_to_read(changes: dict[str, object], card: dict[str, object]) -> None:
     record = {**RECORD, **changes}
-    native = wire.record(record, PET_FIELDS)
-    assert native["client_id"] is None or native["client_id"].isdecimal()
-    assert isinstance(native["state"], str)
+    with suppress(wire.Unreadable):
+        native = wire.record(record, PET_FIELDS)
+        assert native["client_id"] is None or native["client_id"].isdecimal()
+        assert isinstance(native["state"], str)
     wire.is_block(record)
-    wire.span(record)
-    wire.client(card)
-    wire.pets({**card, "custom_fields": {"pets": card.get("custom_fields")}}, "pets")
+    wire.span(record, "Europe/London")
+    with suppress(wire.Unreadable):
+        wire.client(card)
+    with suppress(wire.Unreadable):
+        wire.pets({**card, "custom_fields": {"pets": card.get("custom_fields")}}, "pets")
 
 
 # -- the pets field

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from typing import Any
@@ -17,12 +19,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.ezyvet import plugin
+from connectors.ezyvet import plugin, wire
 from connectors.ezyvet.connector import EzyVet
 from connectors.ezyvet.options import EzyVetOptions
-from connectors.ezyvet.simulator import BLOCK_TYPE, PLACEHOLDER_ANIMAL, PLACEHOLDER_CONTACT, EzyVetSimulator, build
+from connectors.ezyvet.simulator import (
+    BLOCK_TYPE,
+    CODE_LISTS,
+    PLACEHOLDER_ANIMAL,
+    PLACEHOLDER_CONTACT,
+    EzyVetSimulator,
+    build,
+)
 from vetbridge.connector.clock import Clock, SystemClock
-from vetbridge.connector.http import post_webhook
+from vetbridge.connector.http import MAX_BODY, post_webhook
 from vetbridge.connector.interface import Found, Hint, HookRequest, Native, Operation, Page, Write
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
@@ -36,7 +45,9 @@ from vetbridge.core.errors import (
     Unavailable,
     VetBridgeError,
 )
-from vetbridge.core.records import Kind
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import AppointmentStatus, Kind
+from vetbridge.mapping import Mapper, load_table
 from vetbridge.testing.clinic import Owner, make_clinic
 from vetbridge.testing.clock import FakeClock
 
@@ -771,8 +782,10 @@ class Vendor:
 
 
 def rows(resource: str, *natives: Native, page: int = 1, pages: int = 1, total: int | None = None) -> Answer:
+    """One page of a listing. Fields that every row has, and a test does not name, say nothing."""
     meta = {"items_page": page, "items_page_total": pages, "items_total": len(natives) if total is None else total}
-    return 200, {}, {"meta": meta, "items": [{resource: native} for native in natives], "messages": []}
+    whole = [{**dict.fromkeys(wire.NEEDED[resource]), **native} for native in natives]
+    return 200, {}, {"meta": meta, "items": [{resource: native} for native in whole], "messages": []}
 
 
 @pytest.mark.parametrize("ask", ["get", "search", "poll"])
@@ -1037,3 +1050,292 @@ def test_the_options_hide_the_secret_and_refuse_unknown_keys() -> None:
 def test_the_secret_travels_encrypted_or_not_at_all(address: str) -> None:
     with pytest.raises(ValueError, match="https://"), connected(address):
         pass
+
+
+# -- answers that are broken on the way
+
+
+GOOD = rows("appointment", {"id": 12, "description": "Zoë"})[2]
+BROKEN: dict[str, tuple[dict[str, str], bytes]] = {
+    "a web page": ({"Content-Type": "text/html"}, b"<html>Zo\xc3\xab</html>"),
+    "cut": ({}, json.dumps(GOOD).encode()[:-40]),
+    "another charset": (
+        {"Content-Type": "application/json; charset=utf-8"},
+        json.dumps(GOOD, ensure_ascii=False).encode("latin-1"),
+    ),
+    "half a gzip": ({"Content-Encoding": "gzip"}, gzip.compress(json.dumps(GOOD).encode() * 50)[:40]),
+    "no gzip": ({"Content-Encoding": "gzip"}, json.dumps(GOOD).encode()),
+    "a gzip that grows": ({"Content-Encoding": "gzip"}, gzip.compress(b" " * (MAX_BODY + 1))),
+    "deep": ({}, b'{"items":' * 100_000),
+    "deep and whole": ({}, b"[" * 50_000 + b"]" * 50_000),
+    "a number of many digits": ({}, b'{"items": [' + b"9" * 100_000 + b"]}"),
+    "not a number": ({}, b'{"items": [NaN]}'),
+    "nothing": ({}, b""),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_answer_is_named_without_its_content(how: str) -> None:
+    headers, content = BROKEN[how]
+    clock = FakeClock()
+    with Vendor(lambda *_: (200, headers, content)) as vendor, connected(vendor.url, clock=clock) as side:
+        with pytest.raises((BadAnswer, Unavailable), match="ezyvet-city: GET /v2/appointment") as read:
+            side.get(Kind.APPOINTMENT, "12")
+        with pytest.raises(OutcomeUnknown, match="ezyvet-city") as written:
+            side.apply(visit())
+        assert vendor.asked.count("POST /v2/appointment") == 1
+
+    for error in (read.value, written.value):
+        assert "Zo" not in error.message
+        assert len(error.message) < 300
+
+
+def test_an_answer_deep_enough_to_be_read_is_no_record() -> None:
+    deep: Any = "x"
+    for _ in range(400):
+        deep = [deep]
+    with (
+        Vendor(lambda *_: rows("appointment", {"id": 12, "contact_id": deep})) as vendor,
+        connected(vendor.url) as side,
+        pytest.raises(BadAnswer, match="contact_id"),
+    ):
+        side.get(Kind.APPOINTMENT, "12")
+    with (
+        Vendor(lambda *_: (429, {}, {"messages": deep})) as vendor,
+        connected(vendor.url, clock=FakeClock()) as side,
+        pytest.raises(RateLimited),
+    ):
+        side.get(Kind.APPOINTMENT, "12")
+
+
+@pytest.mark.parametrize("bad", [{"animal": {"name": "no id"}}, {"animal": None}, 7, {"contact": {"id": 1}}])
+def test_a_bad_row_does_not_take_its_neighbours_down_and_is_not_passed_over(bad: Any) -> None:
+    status, headers, body = rows("animal", {"id": 1}, {"id": 2}, total=3)
+    body["items"].insert(1, bad)
+    records: list[Found] = []
+    cursors = []
+
+    def walk(side: EzyVet) -> None:
+        for page in side.changes(Kind.PET, "1760000000"):
+            records.extend(page.records)
+            cursors.append(page.cursor)
+
+    with (
+        Vendor(lambda *_: (status, headers, body)) as vendor,
+        connected(vendor.url) as side,
+        pytest.raises(BadAnswer, match="1 of the items"),
+    ):
+        walk(side)
+
+    assert [record.id for record in records] == ["1", "2"]
+    assert set(cursors) == {"1760000000"}, "the next poll begins there again"
+
+
+def test_a_row_that_lacks_a_field_is_shown_unreadable_and_read_again() -> None:
+    status, headers, body = rows("appointment", {"id": 1, "start_at": START}, {"id": 2, "start_at": START})
+    del body["items"][0]["appointment"]["active"]
+    body["meta"]["timestamp"] = 1760000200
+    with Vendor(lambda *_: (status, headers, body)) as vendor, connected(vendor.url) as side:
+        (page,) = side.changes(Kind.APPOINTMENT, None)
+        del body["items"][1]
+        body["meta"]["items_total"] = 1
+        with pytest.raises(BadAnswer, match="without state, active"):
+            side.get(Kind.APPOINTMENT, "1")
+
+    first, second = (record.native or {} for record in page.records)
+    assert wire.unreadable(first) == ["state", "active"]
+    assert wire.unreadable(second) == []
+    assert page.cursor == "0"
+
+
+def test_a_client_search_never_takes_a_half_shown_answer_for_nobody() -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        if path.endswith("contactdetail"):
+            status, headers, body = rows("contactdetail", {"id": 1, "value_cleaned": "447911123456"})
+            del body["items"][0]["contactdetail"]["contact_id"]
+            return status, headers, body
+        return rows("contact")
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side, pytest.raises(BadAnswer, match="whose it is"):
+        list(side.search(Kind.CLIENT, {"phone": "+447911123456"}))
+
+
+def test_a_listing_that_claims_pages_without_end_comes_to_its_end() -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        return rows("animal", {"id": 1}, page=int(query["page"]), pages=10**12, total=10**12)
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        assert len(found(list(side.changes(Kind.PET, None)))) == 1
+    assert len(vendor.asked) == 6
+
+
+def test_a_row_that_went_while_paging_makes_the_walk_begin_again() -> None:
+    """Row 1 goes after the first page: row 3 slips onto it, and as many rows are seen as are then counted."""
+    walks = []
+
+    def answer(method: str, path: str, query: dict[str, str]) -> Answer:
+        page = int(query["page"])
+        walks.append(page)
+        order = [1, 2, 3, 4] if walks == [1] else [2, 3, 4]
+        return rows(
+            "animal", *({"id": n} for n in order[2 * page - 2 : 2 * page]), page=page, pages=2, total=len(order)
+        )
+
+    with Vendor(answer) as vendor, connected(vendor.url) as side:
+        pages = list(side.changes(Kind.PET, None))
+    assert sorted(record.id for record in found(pages)) == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        {"id": 12, "contact_id": 5, "animal_id": PLACEHOLDER_ANIMAL, "start_at": START},
+        {"id": 12, "contact_id": PLACEHOLDER_CONTACT, "animal_id": PLACEHOLDER_ANIMAL, "start_at": START + 3600},
+    ],
+)
+def test_a_create_that_is_answered_with_another_record_is_looked_for(answered: Native) -> None:
+    with (
+        Vendor(lambda *_: rows("appointment", answered)) as vendor,
+        connected(vendor.url) as side,
+        pytest.raises(OutcomeUnknown),
+    ):
+        side.apply(visit())
+
+
+def test_an_error_beside_a_new_record_leaves_the_outcome_open() -> None:
+    status, headers, body = rows("appointment", {"id": 12})
+    body["messages"] = [{"level": "error", "type": "ConsultException", "text": "Zoë"}]
+    with (
+        Vendor(lambda *_: (status, headers, body)) as vendor,
+        connected(vendor.url) as side,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        side.apply(visit())
+    assert "Zoë" not in caught.value.message
+
+
+@pytest.mark.parametrize(("lands", "found_then"), [(True, 1), (False, 0)])
+def test_a_create_that_is_answered_500_is_looked_for_whether_it_was_done_or_not(
+    simulator: EzyVetSimulator, side: EzyVet, lands: bool, found_then: int
+) -> None:
+    """Which 500 means "there already" nobody can tell: only a look says whether the record is there."""
+    assert list(side.look(visit())) == []
+    simulator.faults.arm("5xx_after" if lands else "5xx_before")
+    with pytest.raises(OutcomeUnknown):
+        side.apply(visit())
+    assert len(list(side.look(visit()))) == found_then
+    assert simulator.counts()["requests"]["POST /v2/appointment"] == 1
+
+
+# -- time
+
+
+def mapper_of(zone: str) -> Mapper:
+    return Mapper(load_table("ezyvet"), zone=zone, country="GB", codes=CODE_LISTS)
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "epoch"),
+    [
+        # Ahead of the autumn clock change and after it, at the same time of day.
+        ("Europe/London", "2026-10-24T09:00:00+01:00", 1792828800),
+        ("Europe/London", "2026-10-26T09:00:00+00:00", 1793005200),
+        # The hour that comes twice: each of the two is told apart.
+        ("Europe/London", "2026-10-25T01:30:00+01:00", 1792888200),
+        ("Europe/London", "2026-10-25T01:30:00+00:00", 1792891800),
+        # Either side of the hour that is missing in spring.
+        ("Europe/London", "2026-03-29T00:59:00+00:00", 1774745940),
+        ("Europe/London", "2026-03-29T02:00:00+01:00", 1774746000),
+        # Zones far from the machine's, with a half hour, and the other half of the year.
+        ("Australia/Sydney", "2026-10-04T03:00:00+11:00", 1791043200),
+        ("America/St_Johns", "2026-07-01T23:45:00-02:30", 1782958500),
+        ("Pacific/Auckland", "2026-04-05T02:30:00+12:00", 1775313000),
+    ],
+)
+def test_a_visit_stands_at_its_local_time_on_both_sides_of_a_clock_change(zone: str, local: str, epoch: int) -> None:
+    """ezyVet speaks unix seconds (ezyvet.md, section 3): what is written is what is read, to the second."""
+    mapper = mapper_of(zone)
+    start = Instant.parse(local, zone)
+    fields = {"start": start, "duration": 5400, "status": AppointmentStatus.BOOKED, "appointment_type": "checkup"}
+    native = mapper.write(Kind.APPOINTMENT, fields)
+    assert native["start_at"] == epoch
+    with build(clients=1, zone=zone) as simulator, connected(simulator, zone=zone) as side:
+        given = {**native, "contact_id": str(PLACEHOLDER_CONTACT), "animal_id": str(PLACEHOLDER_ANIMAL)}
+        number = side.apply(create(Kind.APPOINTMENT, "", **given)).id
+        stored = simulator.store.get("appointment", int(number))
+        read = mapper.read(Kind.APPOINTMENT, side.get(Kind.APPOINTMENT, number) or {})
+        day = {"start_from": local, "start_before": datetime.fromtimestamp(epoch + 1, UTC).isoformat()}
+        listed = [native["id"] for native in side.search(Kind.APPOINTMENT, day)]
+
+    assert stored is not None
+    assert stored["start_at"] == epoch
+    assert read.start == start
+    assert read.start.utc.astimezone(ZoneInfo(zone)).isoformat() == local
+    assert read.duration == 5400
+    assert listed == [number]
+
+
+@pytest.mark.parametrize(
+    ("local", "seconds", "ends"),
+    [
+        ("2026-06-30T23:30:00+01:00", 5400, "2026-07-01T01:00:00+01:00"),  # over midnight
+        ("2026-10-24T23:30:00+01:00", 3 * 3600, "2026-10-25T01:30:00+00:00"),  # over midnight and the clock change
+        ("2026-10-25T00:00:00+01:00", 25 * 3600, "2026-10-26T00:00:00+00:00"),  # all day, and an hour longer
+        ("2026-03-29T00:00:00+00:00", 23 * 3600, "2026-03-30T00:00:00+01:00"),  # all day, and an hour shorter
+    ],
+)
+def test_a_visit_over_midnight_or_all_day_lasts_as_long_as_it_is_written(local: str, seconds: int, ends: str) -> None:
+    zone = "Europe/London"
+    mapper = mapper_of(zone)
+    native = mapper.write(Kind.APPOINTMENT, {"start": Instant.parse(local, zone), "duration": seconds})
+    row = {**dict.fromkeys(wire.NEEDED["appointment"]), "id": 1, "active": True, "status_id": 1, **native}
+    read = mapper.read(Kind.APPOINTMENT, wire.appointment(row))
+
+    over = datetime.fromtimestamp(read.start.epoch + read.duration, ZoneInfo(zone))
+    assert over.isoformat() == ends
+
+
+def test_a_birthday_is_the_same_day_wherever_the_site_is() -> None:
+    for zone in ("Pacific/Auckland", "America/Los_Angeles"):
+        mapper = mapper_of(zone)
+        born = date(2024, 2, 29)
+        written = mapper.write(Kind.PET, {"birth_date": born})["date_of_birth"]
+        midnight_there = int(datetime(2024, 2, 29, tzinfo=ZoneInfo(zone)).timestamp())
+        for stored in (written, 1709164800, str(midnight_there)):
+            row = {**dict.fromkeys(wire.NEEDED["animal"]), "id": 1, "date_of_birth": stored}
+            assert mapper.read(Kind.PET, wire.animal(row)).birth_date == born
+
+
+# -- ids
+
+
+def test_a_merged_contact_is_inactive_and_points_nowhere(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    """No merge pointer was seen (ezyvet.md, section 10): the contact is read as inactive, and nothing is guessed."""
+    loser, winner = (1000 + owner.number for owner in CLINIC.owners[:2])
+    pets = [native["id"] for native in side.search(Kind.PET, {"client_id": str(loser)})]
+    answer = call_control(simulator, "/merge_contacts", {"from": loser, "into": winner})
+    assert answer["moved"]["animal"] == len(pets)
+
+    merged = side.get(Kind.CLIENT, str(loser))
+    assert merged is not None
+    assert (merged["id"], merged["active"]) == (str(loser), False)
+    assert str(winner) not in map(str, merged.values())
+    assert list(side.search(Kind.PET, {"client_id": str(loser)})) == []
+    owners = {pet: (side.get(Kind.PET, pet) or {})["contact_id"] for pet in pets}
+    assert set(owners.values()) <= {str(winner)}
+
+
+def test_a_contact_that_is_gone_is_none_and_its_visits_still_name_it(
+    simulator: EzyVetSimulator, side: EzyVet
+) -> None:
+    number = 1000 + CLINIC.owners[0].number
+    made = side.apply(visit(contact_id=str(number)))
+    call_control(simulator, "/purge", {"kind": "contact", "id": number})
+    assert side.get(Kind.CLIENT, str(number)) is None
+    assert (side.get(Kind.APPOINTMENT, made.id) or {})["contact_id"] == str(number)
+
+
+def call_control(simulator: EzyVetSimulator, path: str, body: Any) -> Any:
+    request = urllib.request.Request(f"{simulator.control_url}{path}", data=json.dumps(body).encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.loads(response.read())

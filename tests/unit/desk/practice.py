@@ -13,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from tests.ledgers import ledger_part, ledger_place
 from vetbridge.cli.config import load_config
 from vetbridge.cli.main import app
 from vetbridge.config.loader import Loaded
@@ -20,7 +21,7 @@ from vetbridge.core.answers import FUSE
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import accounts, actions, changes, fuses, links, mirror, reviews
-from vetbridge.ledger.database import Ledger, Transaction, open_ledger
+from vetbridge.ledger.database import Ledger, Place, Transaction, exists, open_ledger
 from vetbridge.ledger.tables import ActionState, Change, ChangeState
 from vetbridge.testing.clock import FakeClock
 
@@ -54,8 +55,16 @@ class Desk:
         return self.folder / "clinic.yaml"
 
     @property
+    def place(self) -> Place:
+        return ledger_place(self.folder)
+
+    @property
     def ledger_path(self) -> Path:
+        """The file, for tests that are about it."""
         return self.folder / "vetbridge.db"
+
+    def has_ledger(self) -> bool:
+        return exists(self.place)
 
     def write_config(self, booking: dict[str, Any] | None = None, pims: dict[str, Any] | None = None) -> None:
         """Writes the config; the arguments are laid over the options of the two accounts."""
@@ -79,7 +88,7 @@ class Desk:
         self.save(
             {
                 "version": 1,
-                "ledger": {"path": "vetbridge.db", "key": {"file": "key"}},
+                "ledger": ledger_part(self.folder, key={"file": "key"}),
                 "timings": {"request_timeout": 2.0},
                 "accounts": {
                     "altegio-city": {
@@ -120,7 +129,7 @@ class Desk:
         return load_config(self.config_path)
 
     def open(self) -> Ledger:
-        return open_ledger(self.ledger_path, KEY, self.clock)
+        return open_ledger(self.place, KEY, self.clock)
 
     def run(self, *arguments: str) -> Result:
         """One command, as a person types it."""

@@ -75,7 +75,7 @@ def test_all_is_well_and_nothing_was_written(town: Desk, booking: Simulator, pim
     assert (pims.counts()["writes"], pims.counts()["tokens"]) == (0, 1)
     sent = {*booking.counts()["requests"], *pims.counts()["requests"]} - {"POST /v1/oauth/access_token"}
     assert {request.split()[0] for request in sent} == {"GET"}
-    assert not town.ledger_path.exists(), "doctor makes no ledger"
+    assert not town.has_ledger(), "doctor makes no ledger"
 
 
 def test_the_text_names_each_line_and_fits_eighty_columns(town: Desk) -> None:
@@ -181,7 +181,7 @@ def test_a_config_that_cannot_be_read(desk: Desk) -> None:
 
 
 def test_the_ledger_key_that_fits_and_one_that_does_not(town: Desk) -> None:
-    open_ledger(town.ledger_path, (town.folder / "key").read_text(), FakeClock()).close()
+    open_ledger(town.place, (town.folder / "key").read_text(), FakeClock()).close()
     assert checks(town, 0)["ledger", "key"]["text"] == "fits this ledger"
     (town.folder / "key").write_text("another key, and a long one, that this ledger was not made with")
     line = checks(town, 6)["ledger", "key"]
@@ -192,7 +192,7 @@ def test_the_ledger_key_that_fits_and_one_that_does_not(town: Desk) -> None:
 def test_a_ledger_key_that_is_too_short_is_told_before_there_is_a_ledger(town: Desk) -> None:
     (town.folder / "key").write_text("short")
     assert "shorter than" in checks(town, 6)["ledger", "key"]["text"]
-    assert not town.ledger_path.exists()
+    assert not town.has_ledger()
 
 
 def test_a_clock_that_went_back_shows_in_the_ledger(town: Desk, settled: Settled) -> None:
@@ -222,6 +222,7 @@ def test_the_exit_code_is_that_of_what_comes_first() -> None:
     assert exit_code([line(5), line(6), line(3)]) == 3
 
 
+@pytest.mark.sqlite_file("a file stands in a folder")
 def test_a_folder_that_is_none_takes_no_ledger(town: Desk) -> None:
     (town.folder / "in-the-way").write_text("a file")
     config = town.config()
@@ -230,6 +231,7 @@ def test_a_folder_that_is_none_takes_no_ledger(town: Desk) -> None:
     assert "is no folder" in checks(town, 6)["ledger", "file"]["text"]
 
 
+@pytest.mark.sqlite_file("a file stands in a folder")
 def test_a_folder_that_cannot_be_written_to_takes_no_ledger(town: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, _mode: path != town.ledger_path.parent)
     assert "cannot be written to" in checks(town, 6)["ledger", "file"]["text"]

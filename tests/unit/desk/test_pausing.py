@@ -108,7 +108,7 @@ def test_a_span_that_cannot_be_read(desk: Desk, ledger: Ledger, span: str) -> No
 
 def test_where_there_is_no_ledger_none_is_made(desk: Desk) -> None:
     assert desk.run("pause", "city").exit_code == 6
-    assert not desk.ledger_path.exists()
+    assert not desk.has_ledger()
 
 
 def test_a_blown_fuse_stands_in_status(desk: Desk, ledger: Ledger) -> None:

@@ -128,7 +128,7 @@ def test_wrong_use(desk: Desk, ledger: Ledger, arguments: list[str]) -> None:
 
 def test_where_there_is_no_ledger_none_is_made(desk: Desk) -> None:
     assert desk.run("replay", "--code", "mapping").exit_code == 6
-    assert not desk.ledger_path.exists()
+    assert not desk.has_ledger()
 
 
 @pytest.mark.parametrize(

@@ -387,7 +387,7 @@ def test_where_nothing_runs_nobody_waits(desk: Desk, ledger: Ledger, parked: Par
 
 
 def test_no_wait_says_that_the_running_one_carries_it_out(desk: Desk, parked: Parked) -> None:
-    with single_instance(desk.ledger_path):
+    with single_instance(desk.place):
         data = desk.data("review", "link", "1", "1", "--no-wait")
     assert data["state"] == "written-down"
     assert "the running VetBridge" in data["message"]

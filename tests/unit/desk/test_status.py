@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
 
-from tests.unit.desk.practice import ZONE, Desk, Parked, Settled, park, receive
+from tests.unit.desk.practice import KEY, ZONE, Desk, Parked, Settled, hold, park, receive
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.daemon.lock import single_instance
 from vetbridge.desk.status import AccountStatus, Status, status
-from vetbridge.ledger import accounts, changes, mirror
+from vetbridge.ledger import accounts, changes, fuses, glance, mirror, pauses, reports
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState
 
@@ -147,7 +149,7 @@ def test_whether_a_daemon_runs(desk: Desk, ledger: Ledger) -> None:
     assert desk.data("status")["daemon"]["running"] is False
     with ledger.write() as tx:
         run = changes.begin_run(tx, "run")
-    with single_instance(desk.ledger_path):
+    with single_instance(desk.place):
         found = desk.data("status")["daemon"]
         assert found["running"]
         assert found["pid"] > 0
@@ -187,7 +189,7 @@ def log() -> Iterator[None]:
 
 @pytest.mark.usefixtures("log")
 def test_a_sync_that_cannot_begin_says_so_as_data(desk: Desk) -> None:
-    with single_instance(desk.ledger_path):
+    with single_instance(desk.place):
         result = desk.run("sync", "--json")
     assert result.exit_code == 6
     assert json.loads(result.stdout)["problems"][0]["code"] == "ledger-locked"
@@ -199,4 +201,82 @@ def test_where_there_is_no_ledger_none_is_made(desk: Desk, command: str) -> None
     assert (result.exit_code, result.stdout) == (6, "")
     assert "there is no ledger" in result.stderr
     assert desk.run(*command.split(), "--json").exit_code == 6
-    assert not desk.ledger_path.exists()
+    assert not desk.has_ledger()
+
+
+# -- the quick way -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.sqlite_file("status has a quicker way to look into a file")
+def test_the_quick_way_sees_what_the_ordinary_one_sees(
+    desk: Desk, ledger: Ledger, parked: Parked, settled: Settled
+) -> None:
+    settled(ChangeState.DONE)
+    settled(ChangeState.FAILED, "mapping", site="hills")
+    hold(ledger, {"a": "would be cancelled", "b": "would be cancelled"}, first_visit=desk.clock.now())
+    with ledger.write() as tx:
+        changes.begin_run(tx, "run")
+        accounts.pause_budget(tx, PIMS, "database", 7200)
+        accounts.pause_budget(tx, PIMS, "over", 0)
+        accounts.move_cursor(tx, PIMS, Kind.CLIENT, "1")
+        pauses.pause(tx, "site", "city", until=desk.clock.now() + timedelta(hours=2), by="ann")
+        pauses.pause(tx, "account", PIMS, until=None, by="")
+        pauses.pause(tx, "site", "hills", until=desk.clock.now() - timedelta(hours=2), by="")
+    with ledger.read() as tx:
+        ordinary = reports.glance(tx)
+        assert ordinary.held == {"city": len(fuses.held(tx, "city"))} == {"city": 2}
+    assert glance.in_file(desk.ledger_path, KEY, desk.clock.now()) == ordinary
+    assert [(each.scope, each.name) for each in ordinary.pauses] == [("account", PIMS), ("site", "city")]
+    assert ordinary.sites["city"].soonest_visit == parked.start.utc
+    assert set(ordinary.accounts[PIMS].paused_budgets) == {"database"}
+    assert ordinary.run is not None
+
+
+def test_the_states_are_those_of_the_tables() -> None:
+    assert set(glance.STATES) == {state.value for state in ChangeState}
+
+
+@pytest.mark.sqlite_file("status has a quicker way to look into a file")
+def test_the_quick_way_needs_no_database_library(desk: Desk, ledger: Ledger) -> None:
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom vetbridge.cli.main import app\n"
+        f"done = CliRunner().invoke(app, ['--config', {str(desk.config_path)!r}, 'status', '--json'])\n"
+        "assert done.exit_code == 0, done.output\n"
+        "print(sorted({'sqlalchemy', 'sqlmodel', 'alembic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.sqlite_file("status has a quicker way to look into a file")
+def test_a_ledger_of_an_older_schema_is_upgraded_the_ordinary_way(
+    desk: Desk, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glance, "_newest_schema", lambda: "9999")
+    assert glance.in_file(desk.ledger_path, KEY, desk.clock.now()) is None
+    assert desk.run("status").exit_code == 0
+
+
+def test_another_key_is_told(desk: Desk, ledger: Ledger) -> None:
+    config = desk.config()
+    (desk.folder / "other.key").write_text("another key that is long enough to be taken")
+    config["ledger"]["key"] = {"file": "other.key"}
+    desk.save(config)
+    result = desk.run("status", "--json")
+    assert result.exit_code == 6
+    assert json.loads(result.stdout)["problems"][0]["code"] == "ledger-key"
+
+
+@pytest.mark.sqlite_file("a file may hold something else")
+def test_a_file_that_is_no_ledger_is_told_and_left_alone(desk: Desk) -> None:
+    desk.ledger_path.write_bytes(b"holiday plans " * 200)
+    assert desk.run("status").exit_code == 6
+    assert desk.ledger_path.read_bytes() == b"holiday plans " * 200
+
+
+@pytest.mark.sqlite_file("status has a quicker way to look into a file")
+def test_a_look_changes_nothing(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    ledger.close()
+    before = desk.ledger_path.read_bytes()
+    assert glance.in_file(desk.ledger_path, KEY, desk.clock.now()) is not None
+    assert desk.ledger_path.read_bytes() == before

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ledgers import ledger_place
 from vetbridge.ledger.database import Ledger, open_ledger
 from vetbridge.testing.clock import FakeClock
 
@@ -20,6 +21,6 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: FakeClock) -> Iterator[Ledger]:
-    opened = open_ledger(tmp_path / "vetbridge.db", KEY, clock)
+    opened = open_ledger(ledger_place(tmp_path, migrated=True), KEY, clock)
     yield opened
     opened.close()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
 import vetbridge.ledger
+from tests.ledgers import ledger_place, rows
 from vetbridge.core.answers import Answer, Choice
-from vetbridge.ledger import reviews, worklist
-from vetbridge.ledger.database import open_ledger
+from vetbridge.ledger import database, reviews, worklist
+from vetbridge.ledger.database import Place, open_ledger
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Action, Review
 from vetbridge.testing.clock import FakeClock
@@ -23,18 +22,18 @@ RECORD = {"account": "booking", "kind": "appointment", "remote_id": "77"}
 SITE = {"site": "town"}
 
 
-def old_ledger(path: Path, revision: str) -> None:
+def old_ledger(place: Place, revision: str) -> None:
     """A ledger of an old schema with a question, a change and a write in it."""
     config = Config()
     folder = Path(vetbridge.ledger.__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder))
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = database._engine(place, read_only=False)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     engine.dispose()
     sealed = Sealer(KEY).seal({"why": "contact-shared", "candidates": []})
-    rows = {
+    values = {
         "record": {"id": 1, **RECORD, "hints": 1, "lane": "record/1"},
         "change": {
             **{"id": 5, "record_id": 1, **SITE, **RECORD, "state": "review", "code": "placeholder", "message": "m"},
@@ -53,17 +52,15 @@ def old_ledger(path: Path, revision: str) -> None:
             **{"question_sealed": sealed, "opened_at": NOW, "closed_why": ""},
         },
     }
-    with sqlite3.connect(path) as raw:
-        for table, row in rows.items():
-            places = ", ".join("?" * len(row))
-            raw.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))  # noqa: S608
-    raw.close()
+    for table, row in values.items():
+        places = ", ".join("?" * len(row))
+        rows(place, f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608
 
 
 def test_the_first_ledger_is_upgraded_with_all_that_stands_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "vetbridge.db"
-    old_ledger(path, "0001")
-    ledger = open_ledger(path, KEY, FakeClock())
+    place = ledger_place(tmp_path)
+    old_ledger(place, "0001")
+    ledger = open_ledger(place, KEY, FakeClock())
     with ledger.write() as tx:
         item = reviews.item(tx, 4)
         assert item is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ledgers import contents
 from tests.rig import Killed, Rig
 from vetbridge.core.errors import AuthFailed, BadAnswer, RateLimited, Refused, SlotTaken, Unavailable
 from vetbridge.core.records import Kind
@@ -397,6 +398,6 @@ def test_nothing_personal_stands_in_the_ledger_file_or_in_messages(rig: Rig) -> 
     rig.run()
     rig.ledger.close()
 
-    content = b"".join(path.read_bytes() for path in rig.path.parent.glob("vetbridge.db*"))
+    content = contents(rig.place)
     for planted in ("Hildegard", "Quasimodo", "Zerberus", "Xanthippe", "Nebukadnezar", "7912000001", "planted words"):
         assert planted.encode() not in content, planted

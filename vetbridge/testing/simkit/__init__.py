@@ -43,6 +43,11 @@ is committed.
 ``self.notice(cause, ...)`` counts a message to an owner. ``simulator.faults.arm(name, times)`` makes a fault happen
 at its next occasions, for tests that need it at a certain request.
 
+Faults. The kit makes most of them happen by itself. Those of ``VENDOR_MADE`` need the vendor's module, which names in
+``makes`` the ones it has; ``offered()`` lists all that a simulator has. A module makes them happen by
+``self.page_shift(page)`` and ``self.listed(kind, rows)`` in its lists, ``self.kept(text)`` where it stores text,
+``self.thinned(row)`` where it answers a row, and ``end_token(request)``, a hook. ``faults.happened`` counts.
+
 Rows. ``Store`` keeps JSON documents by kind and whole-number id. ``get`` returns a copy to edit and ``put`` back;
 ``all`` and ``find`` return the rows themselves, to be read only. Every row carries ``id``; keys that start with ``_``
 are never served to clients (``_seed``: the number of the clinic's owner or pet that a row came from).
@@ -61,7 +66,7 @@ The control door (JSON, under ``/_sim``, never a vendor's):
 """
 
 from vetbridge.testing.simkit.clock import SettableClock
-from vetbridge.testing.simkit.faults import FAULTS, Faults, parse_fault
+from vetbridge.testing.simkit.faults import FAULTS, VENDOR_MADE, Faults, parse_fault
 from vetbridge.testing.simkit.limits import Limit, Limits, LimitState
 from vetbridge.testing.simkit.server import Effect, Refusal, Request, Response, Route
 from vetbridge.testing.simkit.simulator import Simulator, SimulatorOptions, served
@@ -71,6 +76,7 @@ from vetbridge.testing.simkit.webhooks import Outbox
 __all__ = [
     "FAULTS",
     "STORE_FILE",
+    "VENDOR_MADE",
     "Effect",
     "Faults",
     "Limit",

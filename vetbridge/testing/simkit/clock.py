@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from vetbridge.connector.clock import Clock, SystemClock
@@ -13,10 +16,21 @@ class SettableClock:
     def __init__(self, base: Clock | None = None) -> None:
         self._base = base or SystemClock()
         self._moved = timedelta()
+        self._here = threading.local()
 
     def now(self) -> datetime:
         """The simulator's time, with an offset."""
-        return self._base.now() + self._moved
+        wrong: timedelta = getattr(self._here, "wrong", timedelta())
+        return self._base.now() + self._moved + wrong
+
+    @contextmanager
+    def wrong_by(self, seconds: float) -> Iterator[None]:
+        """Goes wrong by so many seconds for this thread, as one of a vendor's machines may."""
+        self._here.wrong = timedelta(seconds=seconds)
+        try:
+            yield
+        finally:
+            self._here.wrong = timedelta()
 
     def steady(self) -> float:
         """Seconds that never run backwards."""

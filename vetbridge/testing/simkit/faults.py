@@ -5,21 +5,48 @@ from __future__ import annotations
 import difflib
 import random
 import threading
+from collections import Counter
 from collections.abc import Mapping
 
 FAULTS: Mapping[str, str] = {
-    "429": "the request is refused as one too many; nothing is done",
+    "429": "the request is refused as one too many, in the vendor's way; nothing is done",
+    "429_retry_after": "the same, with the header Retry-After",
+    "429_bare": "the same, and nothing says how long to wait",
     "5xx_before": "answered 500; nothing is done",
     "5xx_after": "a write is done, then answered 500",
     "drop_after_commit": "a write is done, then the connection is closed without an answer",
+    "late_landing": "a write is not answered, and takes effect some seconds later",
+    "cut_json": "an answer ends in the middle of its JSON; a write is done",
+    "html_for_json": "a web page comes with status 200 instead of the JSON; a write is done",
+    "page_shift": "a later page of a list begins one row too early or too late, as if rows came or went meanwhile",
+    "lagging_search": "what was made in the last seconds is not in lists yet",
+    "cut_fields": "a long text that is written is kept only in part",
+    "missing_fields": "rows are answered without some of their fields",
+    "token_expiry": "an access token ends before its time",
+    "clock_ahead": "the vendor's clock, and what it stamps, is ahead",
+    "clock_behind": "the vendor's clock, and what it stamps, is behind",
     "webhook_duplicate": "a webhook is posted twice",
     "webhook_reorder": "a webhook is held back, so that later ones overtake it",
+    "webhook_silence": "a webhook is never posted",
     "relink_ignored": "a change of a visit's client or pet is taken and not kept, and the answer shows so (ezyvet)",
     "relink_forgotten": "the same, but the answer shows the new client and pet; later reads show the old (ezyvet)",
     "outage": "at this rate per request an outage begins: for a while every request is answered 503",
 }
 """Every fault with its meaning, and the one vendor it is known to, if it is not all. Rates run from 0 (never) to 1
 (always)."""
+
+VENDOR_MADE = frozenset(
+    {
+        "page_shift",
+        "lagging_search",
+        "cut_fields",
+        "missing_fields",
+        "token_expiry",
+        "relink_ignored",
+        "relink_forgotten",
+    }
+)
+"""Faults that need a vendor's module: a simulator has those that its class names in ``makes``."""
 
 
 class Faults:
@@ -29,6 +56,7 @@ class Faults:
         self._lock = threading.Lock()
         self._rates: dict[str, float] = {}
         self._armed: dict[str, int] = {}
+        self._happened: Counter[str] = Counter()
         self._random = {name: random.Random(f"{seed}:{name}") for name in FAULTS}
         self.set(rates or {})
 
@@ -53,9 +81,23 @@ class Faults:
         with self._lock:
             if self._armed.get(name, 0) > 0:
                 self._armed[name] -= 1
+                self._happened[name] += 1
                 return True
             rate = self._rates.get(name, 0.0)
-            return rate > 0 and self._random[name].random() < rate
+            happens = rate > 0 and self._random[name].random() < rate
+            self._happened[name] += happens
+            return happens
+
+    @property
+    def happened(self) -> dict[str, int]:
+        """How often each fault happened."""
+        with self._lock:
+            return dict(self._happened)
+
+    def either(self, name: str) -> bool:
+        """One of two ways in which a fault may go, drawn from its own seed."""
+        with self._lock:
+            return self._random[name].random() < 0.5
 
 
 def parse_fault(text: str) -> tuple[str, float]:

@@ -81,11 +81,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer. ``body`` is sent as JSON; None sends an empty body."""
+    """One answer. ``body`` is sent as JSON; None sends an empty body; ``raw`` is sent as it is instead of it."""
 
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    media_type: str = "application/json; charset=utf-8"
+
+    @property
+    def content(self) -> bytes:
+        """What is sent."""
+        if self.raw is not None:
+            return self.raw
+        return b"" if self.body is None else json.dumps(self.body).encode("ascii")
 
 
 Handler = Callable[[Request], Response]
@@ -219,10 +228,10 @@ class _Conversation(BaseHTTPRequestHandler):
             left -= len(chunk)
 
     def _send(self, response: Response) -> None:
-        content = b"" if response.body is None else json.dumps(response.body).encode("ascii")
+        content = response.content
         self.send_response(response.status)
         if content:
-            self.send_header("Content-Type", "application/json; charset=utf-8")
+            self.send_header("Content-Type", response.media_type)
         if response.status != 204:
             self.send_header("Content-Length", str(len(content)))
         for name, value in response.headers.items():

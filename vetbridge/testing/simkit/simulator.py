@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypedDict, Unpack
 from vetbridge.connector.clock import Clock
 from vetbridge.testing.clinic import Clinic, make_clinic
 from vetbridge.testing.simkit.clock import SettableClock
-from vetbridge.testing.simkit.faults import Faults
+from vetbridge.testing.simkit.faults import FAULTS, VENDOR_MADE, Faults
 from vetbridge.testing.simkit.limits import Limit, Limits
 from vetbridge.testing.simkit.server import (
     HOST,
@@ -35,6 +35,9 @@ CONTROL = "/_sim"
 """Where the control door stands."""
 LONGEST_OUTAGE = 24 * 3600.0
 """Seconds."""
+CUT_AT = 64
+"""Characters of a text that are kept under the fault ``cut_fields``."""
+_PAGE = b"<!DOCTYPE html><html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>"
 
 
 class SimulatorOptions(TypedDict, total=False):
@@ -57,6 +60,12 @@ class SimulatorOptions(TypedDict, total=False):
     """IANA zone of a new store; None: the clinic's."""
     outage_seconds: float
     """How long an outage lasts that the fault ``outage`` begins."""
+    late_seconds: float
+    """After so long a write takes effect that the fault ``late_landing`` put off."""
+    lag_seconds: float
+    """So long a new row is missing from lists under the fault ``lagging_search``."""
+    skew_seconds: float
+    """So far the clock is off under the faults ``clock_ahead`` and ``clock_behind``."""
     webhook_delay: float
     """Seconds between a change and its webhook; short by default, the vendor's is ``webhook_delay_real``."""
 
@@ -72,6 +81,8 @@ class Simulator:
     webhook_retry_wait: ClassVar[float] = 0.0
     purgeable: ClassVar[frozenset[str]] = frozenset()
     """Kinds of rows, in the vendor's words, that the control door takes away."""
+    makes: ClassVar[frozenset[str]] = frozenset()
+    """Faults of ``VENDOR_MADE`` that this simulator has."""
 
     def __init__(self, **options: Unpack[SimulatorOptions]) -> None:
         seed = options.get("seed", 1)
@@ -80,6 +91,9 @@ class Simulator:
         self.faults = Faults(options.get("faults"), seed=seed)
         self.limits = Limits(self.limits_real, options.get("limits", "off"), self.clock)
         self.outage_seconds = options.get("outage_seconds", 20.0)
+        self.late_seconds = options.get("late_seconds", 2.0)
+        self.lag_seconds = options.get("lag_seconds", 2.0)
+        self.skew_seconds = options.get("skew_seconds", 240.0)
         self.outbox = Outbox(
             self.faults,
             delay=options.get("webhook_delay", 0.05),
@@ -94,6 +108,8 @@ class Simulator:
         self._counting = threading.Lock()
         self._handling = threading.Lock()
         self._unsent: list[tuple[str, Any]] = []
+        self._late: list[tuple[float, Request, Route]] = []
+        self._born: dict[tuple[str, int], float] = {}
         self._outage_until = 0.0
         self._server: Server | None = None
         self._stop = threading.Event()
@@ -109,6 +125,7 @@ class Simulator:
         self.zone: str = self.store.get_meta("zone")
         self.credentials: dict[str, str] = self.store.get_meta("credentials")
         self._port = options.get("port", 0) or self.store.get_meta("port", 0)
+        self.store.inserted = self._note_birth
         self.routes()
 
     def _open_store(self, seed: int, clients: int, zone: str | None) -> None:
@@ -159,6 +176,9 @@ class Simulator:
         """Last touch on every vendor answer, for headers."""
         return response
 
+    def end_token(self, request: Request) -> None:
+        """Ends the access token that the request shows, for the fault ``token_expiry``."""
+
     # -- what a vendor's module uses
 
     def route(
@@ -183,6 +203,31 @@ class Simulator:
     def send(self, url: str, payload: Any) -> None:
         """Queues a webhook; it leaves when the handler's transaction is committed."""
         self._unsent.append((url, payload))
+
+    def page_shift(self, page: int) -> int:
+        """By how many rows a page, counted from 1, begins too late (+1) or too early (-1); mostly 0."""
+        if page < 2 or not self.faults.hits("page_shift"):
+            return 0
+        return 1 if self.faults.either("page_shift") else -1
+
+    def listed(self, kind: str, rows: list[Row]) -> list[Row]:
+        """The rows of a kind that a list shows now: new ones may lag."""
+        if not self.faults.hits("lagging_search"):
+            return rows
+        oldest = self.clock.steady() - self.lag_seconds
+        with self._counting:
+            young = {id_ for (of, id_), born in self._born.items() if of == kind and born > oldest}
+        return [row for row in rows if row["id"] not in young]
+
+    def kept(self, text: str) -> str:
+        """What is kept of a text that is written."""
+        return text[:CUT_AT] if len(text) > CUT_AT and self.faults.hits("cut_fields") else text
+
+    def thinned(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row as it is answered: without some of its fields, where the fault wants it; never without its id."""
+        if not self.faults.hits("missing_fields"):
+            return row
+        return {name: value for name, value in row.items() if name == "id" or self.faults.either("missing_fields")}
 
     def notice(self, cause: str, **details: Any) -> None:
         """Counts a message to an owner: cause ``write`` (a staff-side write) or ``own`` (to a person who booked)."""
@@ -241,6 +286,11 @@ class Simulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @classmethod
+    def offered(cls) -> frozenset[str]:
+        """The faults that this simulator has."""
+        return frozenset(FAULTS) - VENDOR_MADE | cls.makes
+
     def begin_outage(self, seconds: float) -> None:
         """Answers every vendor request 503 for so long; 0 ends an outage."""
         self._outage_until = self.clock.steady() + seconds
@@ -288,20 +338,37 @@ class Simulator:
             request.method, request.path, request.query, request.headers, request.body, template, params
         )
         self._count(f"{route.method} {template}")
+        self.land()
         before = self._obstacle(request)
         if before is not None:
             return before
-        response = self._handled(request, route)
-        if response.status >= 300:
+        with self.clock.wrong_by(self._skew()):
+            response = self._handled(request, route)
+        if response is None or response.status >= 300:
             return response
         with self._counting:
             self._effects[route.effect] += 1
+        return self._spoiled(response, route)
+
+    def _spoiled(self, response: Response, route: Route) -> Response | None:
+        """What becomes of a good answer on its way; None: nothing comes."""
         if route.effect is Effect.WRITE:
             if self.faults.hits("drop_after_commit"):
                 return None
             if self.faults.hits("5xx_after"):
                 return self.error(500, "Internal error")
+        if self.faults.hits("html_for_json"):
+            return Response(200, raw=_PAGE, media_type="text/html; charset=utf-8")
+        if self.faults.hits("cut_json"):
+            return Response(
+                response.status, headers=response.headers, raw=response.content[: len(response.content) // 2]
+            )
         return response
+
+    def _skew(self) -> float:
+        if self.faults.hits("clock_ahead"):
+            return self.skew_seconds
+        return -self.skew_seconds if self.faults.hits("clock_behind") else 0.0
 
     def _obstacle(self, request: Request) -> Response | None:
         """What stops a request before anything is done."""
@@ -313,18 +380,58 @@ class Simulator:
         if over is not None:
             limit, wait = over
             return self.too_many(wait, limit)
-        if self.faults.hits("429"):
-            return self.too_many(1.0, None)
+        for name in ("429", "429_retry_after", "429_bare"):
+            if self.faults.hits(name):
+                return self._too_many(name)
         if self.faults.hits("5xx_before"):
             return self.error(500, "Internal error")
         return None
 
-    def _handled(self, request: Request, route: Route) -> Response:
+    def _too_many(self, fault: str) -> Response:
+        if fault == "429_bare":
+            return self.error(429, "Too many requests")
+        told = self.too_many(1.0, None)
+        headers = {"Retry-After": "1"} if fault == "429_retry_after" else {}
+        return Response(told.status, told.body, {**told.headers, **headers})
+
+    def _handled(self, request: Request, route: Route) -> Response | None:
         try:
+            if self.faults.hits("token_expiry"):
+                self.end_token(request)
             self.admit(request, route)
+            if route.effect is Effect.WRITE and self.faults.hits("late_landing"):
+                self._put_off(request, route)
+                return None
             return self._alone(route.handler, request)
         except Refusal as refusal:
             return self._refused(refusal)
+
+    def _put_off(self, request: Request, route: Route) -> None:
+        with self._counting:
+            self._late.append((self.clock.steady() + self.late_seconds, request, route))
+        timer = threading.Timer(self.late_seconds + 0.01, self.land)
+        timer.daemon = True
+        timer.start()
+
+    def land(self) -> None:
+        """Lets those writes take effect whose time has come: by itself in true time, or before the next request."""
+        now = self.clock.steady()
+        with self._counting:
+            due = [each for each in self._late if each[0] <= now]
+            self._late = [each for each in self._late if each[0] > now]
+        for _, request, route in due:
+            if self._stop.is_set():
+                return
+            try:
+                landed = self._alone(route.handler, request).status < 300
+            except Refusal:  # nobody hears it any more
+                continue
+            with self._counting:
+                self._effects[route.effect] += landed
+
+    def _note_birth(self, kind: str, number: int) -> None:
+        with self._counting:
+            self._born[kind, number] = self.clock.steady()
 
     def _alone(self, handler: Handler, request: Request) -> Response:
         with self._handling:

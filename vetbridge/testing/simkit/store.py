@@ -10,7 +10,7 @@ import copy
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class Store:
             raise ValueError(f"{path} cannot be used as a simulator's store: {error}") from None
 
     def _open(self, target: str, *, uri: bool) -> None:
+        self.inserted: Callable[[str, int], None] = lambda kind, id: None  # noqa: A006 - the field's word
+        """Called with kind and id of each document that is added."""
         self._lock = threading.RLock()
         self._depth = 0
         self._dirty = False
@@ -100,6 +102,7 @@ class Store:
             if number in self._rows.get(kind, {}):
                 raise ValueError(f"{kind} {number} exists already")
             self._write(kind, number, doc)
+            self.inserted(kind, number)
             return number
 
     def put(self, kind: str, id: int, doc: Row) -> None:  # noqa: A002 - the field's word

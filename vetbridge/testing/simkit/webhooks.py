@@ -57,6 +57,8 @@ class Outbox:
 
     def send(self, url: str, payload: Any) -> None:
         """Queues one webhook."""
+        if self._faults.hits("webhook_silence"):
+            return
         with self._wake:
             self._counts["queued"] += 1
             delay = self.delay

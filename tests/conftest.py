@@ -1,0 +1,68 @@
+"""`pytest --ledger postgresql` runs every test with its ledgers on a PostgreSQL server of the run's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import ledgers
+
+SERVER = pytest.StashKey[ledgers.Server]()
+LEFT_OUT = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="where the tests' ledgers are"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sqlite_file(why): is about the SQLite file; left out on PostgreSQL")
+    config.stash[LEFT_OUT] = {}
+    # Workers inherit the environment of the process that has the server.
+    if config.getoption("--ledger") == "postgresql" and not hasattr(config, "workerinput"):
+        server = config.stash[SERVER] = ledgers.Server()
+        ledgers.use(server)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        server.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not ledgers.on_postgresql():
+        return
+    marked = {item: item.get_closest_marker("sqlite_file") for item in items}
+    config.stash[LEFT_OUT] = {item.nodeid: str(mark.args[0]) for item, mark in marked.items() if mark is not None}
+    config.hook.pytest_deselected(items=[item for item in items if marked[item] is not None])
+    items[:] = [item for item in items if marked[item] is None]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Any:
+    try:
+        return (yield)
+    finally:
+        ledgers.drop()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[LEFT_OUT].update(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    left_out = config.stash[LEFT_OUT]
+    if left_out:
+        terminalreporter.section(f"left out on PostgreSQL: {len(left_out)}, for they are about the SQLite file")
+        for name, why in sorted(left_out.items()):
+            terminalreporter.line(f"{name}: {why}")

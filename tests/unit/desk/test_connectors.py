@@ -1,0 +1,164 @@
+"""`vetbridge connectors list`: needs no config, tells what is declared, and outlives a connector that is broken."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import vetbridge.connector.plugin as finding
+from vetbridge.cli.main import app
+from vetbridge.config.models import Config
+from vetbridge.connector.interface import ExactlyOnce, Unlinked
+from vetbridge.connector.plugin import GROUP, Options, Plugin, plugin, plugins
+from vetbridge.core.records import Kind
+from vetbridge.desk import connectors
+from vetbridge.desk.connectors import listing
+from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
+
+SILENT = Plugin(
+    name="silent", title="S\x1b[2Jilent", options=Options, build=lambda *_: MemorySide(), mapping="memory"
+)
+KEYED = Plugin(
+    name="keyed",
+    title="Keyed",
+    options=Options,
+    build=lambda *_: MemorySide(),
+    mapping="memory",
+    declares=lambda: redeclared(
+        memory_capabilities(
+            create=ExactlyOnce.IDEMPOTENCY_KEY, changed=ExactlyOnce.CONDITIONAL, unlinked=Unlinked.PLACEHOLDER
+        ),
+        Kind.CLIENT,
+        create=None,
+        update=frozenset(),
+    ),
+)
+BROKEN = 1
+"""What an entry point may name by mistake."""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder without a config."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VETBRIDGE_CONFIG", raising=False)
+    return tmp_path
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    points = EntryPoints([EntryPoint(name=name, value=value, group=GROUP) for name, value in values.items()])
+    for module in (finding, connectors):
+        monkeypatch.setattr(module, "entry_points", lambda group: points)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words, env={"COLUMNS": "80"}, catch_exceptions=False)
+
+
+def answer(*words: str) -> dict[str, Any]:
+    done = run(*words, "--json")
+    assert done.exit_code == 0
+    envelope: dict[str, Any] = json.loads(done.stdout)
+    assert envelope["schema"] == 1
+    assert envelope["command"] == "connectors list"
+    return envelope
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_all_that_is_installed_is_told_without_a_config() -> None:
+    envelope = answer("connectors", "list")
+    assert envelope["problems"] == []
+    assert [each["name"] for each in envelope["data"]] == sorted(plugins())
+    for each in envelope["data"]:
+        shipped = plugin(each["name"])
+        assert shipped.declares is not None
+        can = shipped.declares()
+        assert (each["side"], each["proven"], each["accounts"]) == (can.side, can.proven, [])
+        assert [kind["kind"] for kind in each["kinds"]] == [kind for kind in Kind if kind in can.kinds]
+        assert [budget["name"] for budget in each["budgets"]] == [budget.name for budget in can.budgets]
+        for kind in each["kinds"]:
+            of = can.of(Kind(kind["kind"]))
+            assert kind["create_once"] == of.create
+            assert kind["update"] == sorted(of.update)
+            assert kind["loss"] == dict(of.loss)
+            assert (kind["unlinked"] is None) == (kind["kind"] != "appointment")
+
+
+@pytest.mark.parametrize("name", sorted(plugins()))
+def test_the_shipped_connectors_declare_what_they_can_do(name: str) -> None:
+    declares = plugin(name).declares
+    assert declares is not None
+    can = declares()
+    assert can.proven
+    assert can.of(Kind.APPOINTMENT).cancel
+
+
+def test_levels_abilities_and_losses(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, keyed=f"{__name__}:KEYED")
+    (each,) = answer("connectors", "list")["data"]
+    client, pet, visit = each["kinds"]
+    assert (client["create"], client["create_once"], client["changed_once"]) == (False, None, None)
+    assert (pet["create_once"], pet["changed_once"]) == ("idempotency-key", "conditional")
+    assert (visit["unlinked"], visit["relink"]) == ("placeholder", "yes")
+    text = run("connectors", "list").stdout
+    assert "create: idempotency-key" in text
+    assert "site's placeholder" in text
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_text_fits_eighty_columns_and_steers_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = run("connectors", "list").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    installed(monkeypatch, silent=f"{__name__}:SILENT", keyed=f"{__name__}:KEYED")
+    done = run("connectors", "list")
+    assert "\x1b" not in done.stdout
+    assert "declares nothing before an account is set up" in " ".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_connector_that_cannot_be_loaded_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(
+        monkeypatch,
+        gone="no_such_module_anywhere:plugin",
+        broken=f"{__name__}:BROKEN",
+        silent=f"{__name__}:SILENT",
+    )
+    envelope = answer("connectors", "list")
+    assert [each["name"] for each in envelope["data"]] == ["silent"]
+    assert [problem["code"] for problem in envelope["problems"]] == ["connector", "connector"]
+    assert "'broken'" in envelope["problems"][0]["text"]
+    assert "ModuleNotFoundError" in envelope["problems"][1]["text"]
+    done = run("connectors", "list")
+    assert done.exit_code == 0
+    assert "'gone' cannot be loaded" in done.stderr
+
+
+def test_a_config_adds_accounts_and_a_bad_one_is_said(elsewhere: Path) -> None:
+    path = elsewhere / "clinic.yaml"
+    path.write_text("accounts: 3\n", encoding="utf-8")
+    for words in (["--config", str(path)], ["--config", "missing.yaml"]):
+        envelope = answer(*words, "connectors", "list")
+        assert [problem["code"] for problem in envelope["problems"]] == ["config"]
+        assert envelope["data"]
+    example = Path(__file__).parents[3] / "config.example.yaml"
+    envelope = answer("--config", str(example), "connectors", "list")
+    assert envelope["problems"] == []
+    assert all(each["accounts"] for each in envelope["data"] if each["name"] in {"altegio", "ezyvet"})
+
+
+def test_accounts_stand_with_their_connector() -> None:
+    class Account:
+        connector = "altegio"
+
+    config = Config.model_construct(accounts={"b": Account(), "a": Account()})  # type: ignore[call-arg, dict-item]
+    found, unusable = listing(config)
+    assert unusable == ()
+    assert {each.name: each.accounts for each in found}["altegio"] == ("a", "b")
+    assert {each.name: each.accounts for each in found}["ezyvet"] == ()

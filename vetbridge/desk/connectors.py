@@ -1,0 +1,123 @@
+"""Connectors: which are installed, what each can do, and what is proven. Needs no config and asks no vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from vetbridge.config.models import Config
+from vetbridge.connector.interface import BudgetSpec, Capabilities, KindCapabilities
+from vetbridge.connector.plugin import GROUP, Plugin, plugin
+from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedKind:
+    """What a connector can do with one kind, see ``KindCapabilities``."""
+
+    kind: str
+    read: bool
+    incremental: bool
+    deletions_visible: bool
+    search: tuple[str, ...]
+    create: bool
+    create_once: str | None
+    """How exactly once a create takes effect, see ``ExactlyOnce``; None: there is no create."""
+    update: tuple[str, ...]
+    cancel: bool
+    changed_once: str | None
+    """The same of updates and cancellations; None: there are none of them."""
+    unlinked: str | None
+    """Whether a visit can stand without its owner: ``yes``, ``placeholder``, ``no``; None: it is no visit."""
+    relink: str | None
+    """Whether a visit can be given another owner: ``yes``, ``unverified``, ``no``; None: it is no visit."""
+    loss: Mapping[str, str]
+    """By canonical field, what is not kept as it was written."""
+    text_limits: Mapping[str, int]
+    """By canonical field, characters that are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedConnector:
+    """One installed connector, with every option set that an ability depends on."""
+
+    name: str
+    title: str
+    side: str | None
+    """``booking`` or ``pims``; None: it declares nothing before an account is set up."""
+    proven: str | None
+    mapping: str
+    simulator: bool
+    """There is one to rehearse with."""
+    webhooks: bool
+    late_landing: float
+    """Seconds in which a write whose answer was lost may still appear."""
+    kinds: tuple[ListedKind, ...]
+    budgets: tuple[BudgetSpec, ...]
+    accounts: tuple[str, ...]
+    """The config's accounts that use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """An installed connector that cannot be used."""
+
+    name: str
+    text: str
+
+
+def listing(config: Config | None = None) -> tuple[tuple[ListedConnector, ...], tuple[Unusable, ...]]:
+    """Every installed connector by name, and those that cannot be loaded. ``config`` only adds the accounts."""
+    found: list[ListedConnector] = []
+    unusable: list[Unusable] = []
+    for name in sorted({point.name for point in entry_points(group=GROUP)}):
+        try:
+            each = plugin(name)
+            declared = None if each.declares is None else each.declares()
+        except ConfigError as error:
+            unusable.append(Unusable(name=name, text=error.message))
+        except Exception as error:  # somebody else's package: its import may fail in any way
+            text = f"the connector {name!r} cannot be loaded ({type(error).__name__}); reinstall its package"
+            unusable.append(Unusable(name=name, text=text))
+        else:
+            found.append(_listed(each, declared, config))
+    return tuple(found), tuple(unusable)
+
+
+def _listed(each: Plugin, can: Capabilities | None, config: Config | None) -> ListedConnector:
+    accounts = {} if config is None else config.accounts
+    return ListedConnector(
+        name=each.name,
+        title=each.title,
+        side=None if can is None else can.side,
+        proven=None if can is None else can.proven,
+        mapping=each.mapping,
+        simulator=each.simulator is not None,
+        webhooks=can is not None and can.hints,
+        late_landing=0.0 if can is None else can.late_landing,
+        kinds=() if can is None else tuple(_kind(kind, can.kinds[kind]) for kind in Kind if kind in can.kinds),
+        budgets=() if can is None else can.budgets,
+        accounts=tuple(sorted(name for name, account in accounts.items() if account.connector == each.name)),
+    )
+
+
+def _kind(kind: Kind, can: KindCapabilities) -> ListedKind:
+    visit = kind is Kind.APPOINTMENT
+    return ListedKind(
+        kind=kind.value,
+        read=can.read,
+        incremental=can.incremental,
+        deletions_visible=can.deletions_visible,
+        search=tuple(sorted(can.search)),
+        create=can.create is not None,
+        create_once=None if can.create is None else can.create.value,
+        update=tuple(sorted(can.update)),
+        cancel=can.cancel,
+        changed_once=can.changed.value if can.update or can.cancel else None,
+        unlinked=can.unlinked.value if visit else None,
+        relink=can.relink.value if visit else None,
+        loss=dict(sorted(can.loss.items())),
+        text_limits=dict(sorted(can.text_limits.items())),
+    )

@@ -1,0 +1,120 @@
+"""Bodies that nobody needs any more are dropped after the set days; the rows stay, and with them the story.
+
+A body is what a sealed column holds: names, phones, notes. Who did what, when and why stands beside it by ids, and is
+kept. Four sorts of bodies come to an end:
+
+- *actions*: what a write carried, once it is settled. One that was looked for in vain is kept: where it turns up
+  after all, its body says what it was.
+- *questions* that are answered and carried out, or closed, once their visit has begun: until then an answer may be
+  taken back, and the question asked again.
+- *lines* of the work list that are confirmed or struck.
+- *links* that have ended: both bases and the evidence.
+
+What stands is never touched: links that hold, writes that are not settled, open questions, the mirror.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel, col
+
+from vetbridge.core.answers import Choice
+from vetbridge.ledger.actions import NOT_FOUND
+from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, Attempt, Link, Review, Worklist
+
+BATCH = 500
+"""Rows that one transaction empties: the one writer is never held for long."""
+
+_OF_LINKS = ("booking_base_sealed", "pims_base_sealed", "evidence_sealed")
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many rows were emptied, by sort."""
+
+    actions: int
+    questions: int
+    lines: int
+    links: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.actions + self.questions + self.lines + self.links
+
+
+def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lambda: False) -> Dropped:
+    """Empties the bodies that nobody has needed for ``days`` days; 0 keeps all.
+
+    Each batch is a transaction of its own: whoever kills it loses nothing, and the next time goes on. Between two
+    batches it ends early once ``stopping()`` says so. Raises ``LedgerError`` where the ledger takes no transaction.
+    """
+    if days == 0:
+        return Dropped(0, 0, 0, 0)
+    with ledger.read() as tx:
+        before = tx.now - timedelta(days=days)
+    return Dropped(
+        actions=_empty(ledger, Action, ["payload_sealed"], _actions(before), stopping),
+        questions=_empty(ledger, Review, ["question_sealed"], _questions(before), stopping),
+        lines=_empty(ledger, Worklist, ["details_sealed"], _lines(before), stopping),
+        links=_empty(ledger, Link, _OF_LINKS, _links(before), stopping),
+    )
+
+
+def _actions(before: datetime) -> sa.ColumnElement[bool]:
+    in_vain = sa.exists().where(col(Attempt.action_id) == col(Action.id), col(Attempt.code) == NOT_FOUND)
+    return sa.and_(col(Action.state).not_in(UNSETTLED_ACTIONS), col(Action.answered_at) < before, ~in_vain)
+
+
+def _questions(before: datetime) -> sa.ColumnElement[bool]:
+    over = sa.or_(col(Review.state) == "closed", col(Review.applied_at).is_not(None))
+    # Only these two answers can be taken back, and only until the visit begins.
+    final = sa.or_(
+        col(Review.visit_at) < before,
+        sa.and_(col(Review.visit_at).is_(None), col(Review.answer).not_in([Choice.LINK, Choice.NEW])),
+    )
+    return sa.and_(col(Review.state) != "open", over, col(Review.closed_at) < before, final)
+
+
+def _lines(before: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(col(Worklist.state).in_(["confirmed", "struck"]), col(Worklist.closed_at) < before)
+
+
+def _links(before: datetime) -> sa.ColumnElement[bool]:
+    return col(Link.ended_at) < before
+
+
+def _empty(
+    ledger: Ledger,
+    model: type[SQLModel],
+    bodies: Sequence[str],
+    over: sa.ColumnElement[bool],
+    stopping: Callable[[], bool],
+) -> int:
+    """Empties columns of the rows that are over; returns how many rows that were."""
+    table: sa.Table = model.__table__  # type: ignore[attr-defined]
+    full = sa.or_(*(table.c[body].is_not(None) for body in bodies))
+    emptied, after = 0, 0
+    while not stopping():
+        with ledger.read() as tx:  # looking through a large table is no work for the one writer
+            ids = tx.session.scalars(
+                sa.select(table.c.id).where(table.c.id > after, full, over).order_by(table.c.id).limit(BATCH)
+            ).all()
+        if not ids:
+            break
+        with ledger.write() as tx:
+            # Said again: what was over a moment ago may have come back to life.
+            done = tx.session.execute(
+                sa.update(table)
+                .where(table.c.id.in_(ids), full, over)
+                .values(dict.fromkeys(bodies))
+                .execution_options(synchronize_session=False)
+            )
+            emptied += done.rowcount  # type: ignore[attr-defined]
+        after = ids[-1]
+    return emptied

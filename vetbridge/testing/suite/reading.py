@@ -1,0 +1,228 @@
+"""Reading single records, whole listings in pages, and what changed since a cursor."""
+
+# ruff: noqa: S101 - assertions are what these tests are made of, though they stand outside of tests/
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from vetbridge.connector.interface import (
+    Native,
+    Operation,
+)
+from vetbridge.core.errors import BadAnswer
+from vetbridge.core.records import Kind
+from vetbridge.testing.suite.base import KINDS, Group, field_of
+from vetbridge.testing.suite.subject import Fault, Subject
+
+GARBAGE = ("yesterday", "{}", "-1", " ", "\x00", "\uff11\uff12", "1e400", "2027-99-99T25:61:00", "9" * 5000)
+"""Texts that no side gives as a cursor."""
+
+
+class Reading(Group):
+    """See the methods."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_record_reads(self, subject: Subject, kind: Kind) -> None:
+        """Each native has the id it was found under, and the mapping reads it."""
+        self.needs(subject, kind, "read")
+        if subject.connector.capabilities.of(kind).create:
+            self.created(subject, kind)
+        writes = subject.writes()
+        found, _ = self.everything(subject, kind)
+        assert found
+        for each in found.values():
+            assert isinstance(each.id, str), "ids are text, whatever the vendor makes of them"
+            if each.native is not None:
+                assert subject.mapper.read(kind, each.native).id == each.id
+        assert subject.writes() == writes
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_get_reads_what_changes_told(self, subject: Subject, kind: Kind) -> None:
+        """A fresh read of a listed record says the same."""
+        self.needs(subject, kind, "read")
+        if subject.connector.capabilities.of(kind).create:
+            self.created(subject, kind)
+        found, _ = self.everything(subject, kind)
+        for each in list(found.values())[:3] + list(found.values())[-3:]:
+            native = subject.connector.get(kind, each.id)
+            assert native is not None
+            if each.native is not None:
+                assert subject.mapper.read(kind, native) == subject.mapper.read(kind, each.native)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_unknown_ids_are_none(self, subject: Subject, kind: Kind) -> None:
+        """An id without a record reads as None, also one that could be mistaken for a path."""
+        self.needs(subject, kind, "read")
+        for unknown in self.unknown_ids:
+            assert subject.connector.get(kind, unknown) is None
+
+    def test_natives_are_plain_data_of_their_own(self, subject: Subject) -> None:
+        """A native can be stored as JSON, and what is done to it does not reach the side."""
+        id_ = next(iter(self.everything(subject, Kind.CLIENT)[0]))
+        native = subject.connector.get(Kind.CLIENT, id_)
+        assert native is not None
+        before = json.dumps(native, sort_keys=True)
+        native.clear()
+        assert json.dumps(subject.connector.get(Kind.CLIENT, id_), sort_keys=True) == before
+
+    def test_threads_may_share_it(self, subject: Subject) -> None:
+        """Reads of several threads at once answer as one after the other."""
+        ids = list(self.everything(subject, Kind.CLIENT)[0])[:8]
+        one_by_one = [subject.connector.get(Kind.CLIENT, id_) for id_ in ids]
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            at_once = list(pool.map(lambda id_: subject.connector.get(Kind.CLIENT, id_), ids))
+        assert at_once == one_by_one
+
+
+class Paging(Group):
+    """See the methods."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_pages_leave_nothing_out(self, subject: Subject, kind: Kind) -> None:
+        """More than one page: every record is in one of them, and no more than the side counts."""
+        self.needs(subject, kind, "read")
+        made = set()
+        if subject.connector.capabilities.of(kind).create:
+            made = {self.created(subject, kind, number) for number in range(12)}
+        pages = list(subject.connector.changes(kind, None))
+        assert len(pages) > 1, "the side of this subject is too small to test paging; give it a smaller page"
+        assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+        ids = [each.id for page in pages for each in page.records]
+        assert made <= set(ids)
+        assert len(ids) == len(set(ids)), "a side at rest told a record twice in one walk"
+        if pages[0].total is not None:
+            assert pages[0].total == len(set(ids))
+
+    @pytest.mark.parametrize("moves", ["goes", "comes"])
+    def test_a_row_that_moves_takes_no_other_with_it(self, subject: Subject, moves: str) -> None:
+        """A row that vanishes, or is made, while the pages are read lets no other be skipped.
+
+        Each is in this walk or in the next one from its cursor: a side that pages by numbers moves up what follows.
+        """
+        self.needs(subject, Kind.CLIENT, "incremental")
+        self.needs(subject, Kind.CLIENT, "create")
+        everyone = set(self.everything(subject, Kind.CLIENT)[0])
+        seen: set[str] = set()
+        cursor = ""
+        for number, page in enumerate(subject.connector.changes(Kind.CLIENT, None)):
+            seen |= {each.id for each in page.records}
+            cursor = page.cursor
+            if number == 0 and moves == "comes":
+                everyone.add(self.created(subject, Kind.CLIENT))
+            elif number == 0 and not subject.remove(Kind.CLIENT, page.records[0].id):
+                pytest.skip("this side cannot take a record away")
+        seen |= set(self.everything(subject, Kind.CLIENT, cursor or None)[0])
+        assert everyone <= seen
+
+    def test_shifted_pages_are_read_again(self, subject: Subject) -> None:
+        """Where pages begin in the wrong place, the walk says so or its cursor stays, and the next one has all."""
+        self.needs_fault(subject, Fault.SHIFT)
+        self.needs(subject, Kind.CLIENT, "incremental")
+        everyone = set(self.everything(subject, Kind.CLIENT)[0])
+        seen: set[str] = set()
+        cursor: str | None = None
+        subject.fault(Fault.SHIFT)
+        with suppress(BadAnswer):
+            for page in subject.connector.changes(Kind.CLIENT, None):
+                seen |= {each.id for each in page.records}
+                cursor = page.cursor or None
+        subject.fault(None)
+        assert everyone <= seen | set(self.everything(subject, Kind.CLIENT, cursor)[0])
+
+
+class Cursors(Group):
+    """See the methods."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_cursor_misses_nothing(self, subject: Subject, kind: Kind) -> None:
+        """What is made after a cursor was taken is found from it, also in the same second."""
+        self.needs(subject, kind, "incremental")
+        self.needs(subject, kind, "create")
+        _, cursor = self.everything(subject, kind)
+        for number in range(3):
+            made = self.created(subject, kind, number)
+            found, after = self.everything(subject, kind, cursor)
+            assert made in found
+            cursor = after
+
+    def test_cursor_inside_a_walk_is_safe(self, subject: Subject) -> None:
+        """A walk that ends after any page goes on from that page's cursor without a hole."""
+        self.needs(subject, Kind.CLIENT, "incremental")
+        pages = list(subject.connector.changes(Kind.CLIENT, None))
+        everyone = {each.id for page in pages for each in page.records}
+        seen: set[str] = set()
+        for page in pages[:3]:
+            seen |= {each.id for each in page.records}
+            rest, _ = self.everything(subject, Kind.CLIENT, page.cursor or None)
+            assert seen | set(rest) == everyone
+
+    def test_changes_during_a_walk_are_found(self, subject: Subject) -> None:
+        """Records that move while the pages are read, before or behind the reader, are in this walk or the next."""
+        self.needs(subject, Kind.CLIENT, "incremental")
+        if "given_name" not in subject.connector.capabilities.of(Kind.CLIENT).update:
+            pytest.skip("not declared: client given_name")
+        ids = list(self.everything(subject, Kind.CLIENT)[0])
+        before = {id_: field_of(self.record(subject, Kind.CLIENT, id_), "given_name") for id_ in (ids[0], ids[-1])}
+        edited = {ids[0]: "Before", ids[-1]: "Behind"}
+        newest: dict[str, Native | None] = {}
+        cursor = None
+        for turn in range(2):
+            for index, page in enumerate(subject.connector.changes(Kind.CLIENT, cursor)):
+                newest.update({each.id: each.native for each in page.records})
+                if turn == 0 and index == 0:
+                    subject.pass_time(2)
+                    for id_, name in edited.items():
+                        values = {"given_name": name}
+                        subject.connector.apply(self.write_of(subject, Kind.CLIENT, Operation.UPDATE, values, id=id_))
+                    made = self.created(subject, Kind.CLIENT)
+                if page.last:
+                    cursor = page.cursor
+        for id_ in edited:
+            told = field_of(subject.mapper.read(Kind.CLIENT, newest[id_] or {}), "given_name")
+            assert told == field_of(self.record(subject, Kind.CLIENT, id_), "given_name") != before[id_]
+        assert made in newest
+
+    def test_incremental_means_less(self, subject: Subject) -> None:
+        """Long after the last change a poll tells what is new, not everything."""
+        self.needs(subject, Kind.CLIENT, "incremental")
+        everyone, _ = self.everything(subject, Kind.CLIENT)
+        self.created(subject, Kind.CLIENT)
+        subject.pass_time(7200)
+        _, cursor = self.everything(subject, Kind.CLIENT)
+        subject.pass_time(7200)
+        made = self.created(subject, Kind.CLIENT, 1)
+        found, _ = self.everything(subject, Kind.CLIENT, cursor)
+        assert made in found
+        assert len(found) < len(everyone) / 2
+
+    def test_cursor_outlives_its_connector(self, subject: Subject) -> None:
+        """Another connector of the account, as after a restart, goes on from it: inside a walk, and after one."""
+        self.needs(subject, Kind.CLIENT, "incremental")
+        self.needs(subject, Kind.CLIENT, "create")
+        walk = subject.connector.changes(Kind.CLIENT, None)
+        first = next(walk)
+        everyone, cursor = self.everything(subject, Kind.CLIENT)
+        made = self.created(subject, Kind.CLIENT)
+        other = subject.restarted()
+        if other is None:
+            pytest.skip("this side has one connector only")
+        try:
+            rest = {each.id for page in other.changes(Kind.CLIENT, first.cursor or None) for each in page.records}
+            after = {each.id for page in other.changes(Kind.CLIENT, cursor) for each in page.records}
+        finally:
+            other.close()
+        assert {each.id for each in first.records} | rest >= set(everyone) | {made}
+        assert made in after
+
+    @pytest.mark.parametrize("text", GARBAGE)
+    def test_cursor_that_is_none_skips_nothing(self, subject: Subject, text: str) -> None:
+        """A cursor that this side never gave is ``BadAnswer``, or the walk begins at the beginning."""
+        self.needs(subject, Kind.CLIENT, "incremental")
+        everyone = set(self.everything(subject, Kind.CLIENT)[0])
+        with suppress(BadAnswer):
+            assert set(self.everything(subject, Kind.CLIENT, text)[0]) == everyone
