@@ -14,7 +14,18 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
 from vetbridge.core import normalise
-from vetbridge.core.answers import ADOPT, FUSE, PROPOSAL, SLOT_TAKEN, TWICE, Answer, Choice
+from vetbridge.core.answers import (
+    ADOPT,
+    COPIED,
+    FUSE,
+    PROPOSAL,
+    REUSED,
+    SLOT_TAKEN,
+    TWICE,
+    UNKNOWN_OUTCOME,
+    Answer,
+    Choice,
+)
 from vetbridge.core.matching import Known
 from vetbridge.core.records import Kind, Pet
 from vetbridge.desk.review import Animal, Person, ReviewItem, find_item, shown_pet
@@ -308,9 +319,40 @@ def _minds(item: ReviewItem, known: Known | None, pet: Pet | None) -> list[str]:
     return minds
 
 
+_PLAIN: Mapping[tuple[str, Choice], str] = {
+    (
+        TWICE,
+        Choice.AGAIN,
+    ): "VetBridge looks again, and goes on with what it finds. Where two still stand there, it asks "
+    "again: cancel all but one in the PIMS first.",
+    (TWICE, Choice.KEEP): "Both stay as they are; the one that VetBridge knows goes on being kept in agreement.",
+    (UNKNOWN_OUTCOME, Choice.AGAIN): "You have looked, and it is not there: VetBridge writes it once more.",
+    (UNKNOWN_OUTCOME, Choice.KEEP): "You have looked, and it is there: VetBridge writes nothing, and asks again when "
+    "this changes.",
+    (COPIED, Choice.AGAIN): "{visit} is a visit of its own: it is carried to the booking side beside the other one.",
+    (COPIED, Choice.KEEP): "{visit} stays in the PIMS as it is, and VetBridge leaves it alone. Where it is one too "
+    "many, remove it there.",
+    (
+        REUSED,
+        Choice.AGAIN,
+    ): "It is another visit: the booking is written to the PIMS anew, and this one is left alone.",
+    (REUSED, Choice.PIMS): "It is the same visit, changed in the PIMS: the booking follows it.",
+    (
+        SLOT_TAKEN,
+        Choice.AGAIN,
+    ): "{visit} is written at its time, beside what stands there, where the other side allows that.",
+    (SLOT_TAKEN, Choice.KEEP): "{visit} is not carried over: both sides stay as they are. Tell the owner.",
+    (ADOPT, Choice.KEEP): "{visit} stays in the PIMS as it is, and VetBridge leaves it alone.",
+}
+"""What an answer comes to, by why it is asked, where that does not hang on the values."""
+
+
 def _consequence(item: ReviewItem, choice: Choice) -> str:
     if item.why == FUSE and item.held is not None:
         return _fuse_consequence(item, choice)
+    plain = _PLAIN.get((item.why, choice))
+    if plain is not None:
+        return plain.format(visit=_visit(item))
     match choice:
         case Choice.NEW:
             return _new_consequence(item)
@@ -318,19 +360,6 @@ def _consequence(item: ReviewItem, choice: Choice) -> str:
             return _booking_consequence(item)
         case Choice.PIMS:
             return _pims_consequence(item)
-        case Choice.AGAIN if item.why == TWICE:
-            return (
-                "VetBridge looks again, and goes on with what it finds. Where two still stand there, it asks again: "
-                "cancel all but one in the PIMS first."
-            )
-        case Choice.AGAIN if item.why == SLOT_TAKEN:
-            return (
-                f"{_visit(item)} is written at its time, beside what stands there, where the other side allows that."
-            )
-        case Choice.KEEP if item.why == SLOT_TAKEN:
-            return f"{_visit(item)} is not carried over: both sides stay as they are. Tell the owner."
-        case Choice.KEEP if item.why == ADOPT:
-            return f"{_visit(item)} stays in the PIMS as it is, and VetBridge leaves it alone."
         case Choice.KEEP:
             return "Both sides stay as they are; nobody is asked again until one of them changes."
         case _:

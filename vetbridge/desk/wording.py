@@ -10,12 +10,16 @@ from vetbridge.core import matching, normalise, planning
 from vetbridge.core.answers import (
     ADOPT,
     BOOKED_BY_ANOTHER,
+    CLIENT_IS_ANOTHER,
+    COPIED,
     FUSE,
     OFF_ITS_OWNER,
     PET_OF_ANOTHER,
     PROPOSAL,
+    REUSED,
     SLOT_TAKEN,
     TWICE,
+    UNKNOWN_OUTCOME,
 )
 from vetbridge.core.instants import Instant
 
@@ -36,6 +40,10 @@ _WHY: Mapping[str, str] = MappingProxyType(
         PROPOSAL: "the client's name, phone or e-mail address was changed at the booking side",
         SLOT_TAKEN: "the other side says that the time is taken",
         TWICE: "a write whose answer was lost stands there twice",
+        UNKNOWN_OUTCOME: "the answer to a write was lost, and VetBridge cannot look for what became of it",
+        COPIED: "it carries VetBridge's mark of another visit, which stands at the same time",
+        REUSED: "the visit has another owner, another pet and another time at once: it may be another one",
+        CLIENT_IS_ANOTHER: "the owner was known, but under that number the PIMS has somebody else now",
         "conflict": "it was changed in both places",
         "cancelled-here-begun-there": "cancelled online, but the visit has begun in the PIMS",
         "cancelled-here-changed-there": "cancelled online, but changed in the PIMS",

@@ -94,6 +94,7 @@ class Writer:
         action_id, key = self._intend(job, step, payload)
         self._point("intended")
         self._require_time(job, action_id, began)
+        self._point("sending")
         write = Write(
             operation=step.operation,
             kind=step.kind,
@@ -258,6 +259,7 @@ class Writer:
             actions.again(tx, intention.action_id)
         self._point("intended")
         self._require_time(job, intention.action_id, began)
+        self._point("sending")
         write = Write(
             operation=Operation(intention.operation),
             kind=intention.kind,

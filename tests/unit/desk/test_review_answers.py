@@ -11,7 +11,7 @@ import pytest
 from tests.unit.desk.practice import ZONE, Desk, Parked, hold, park, receive
 from vetbridge.cli import answering as cli_answering
 from vetbridge.cli.answering import carried_out, who
-from vetbridge.core.answers import ADOPT, PROPOSAL, SLOT_TAKEN, TWICE, Answer, Choice
+from vetbridge.core.answers import ADOPT, COPIED, PROPOSAL, REUSED, SLOT_TAKEN, TWICE, UNKNOWN_OUTCOME, Answer, Choice
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.daemon.lock import single_instance
@@ -227,6 +227,13 @@ STANDS = Appointment(id="77", start=Instant(START + timedelta(hours=2), ZONE), d
         (SLOT_TAKEN, "again", "is written at its time, beside what stands there"),
         (SLOT_TAKEN, "keep", "is not carried over"),
         (TWICE, "again", "VetBridge looks again"),
+        (TWICE, "keep", "Both stay as they are"),
+        (UNKNOWN_OUTCOME, "again", "writes it once more"),
+        (UNKNOWN_OUTCOME, "keep", "VetBridge writes nothing"),
+        (COPIED, "again", "a visit of its own"),
+        (COPIED, "keep", "one too many"),
+        (REUSED, "again", "another visit"),
+        (REUSED, "pims", "the booking follows it"),
         (ADOPT, "keep", "VetBridge leaves it alone"),
     ],
 )

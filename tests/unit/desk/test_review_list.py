@@ -9,7 +9,17 @@ import pytest
 
 from tests.unit.desk.practice import ZONE, Desk, Parked, hold, park, receive
 from vetbridge.core import notes, planning
-from vetbridge.core.answers import ADOPT, FUSE, PROPOSAL, SLOT_TAKEN, TWICE
+from vetbridge.core.answers import (
+    ADOPT,
+    CLIENT_IS_ANOTHER,
+    COPIED,
+    FUSE,
+    PROPOSAL,
+    REUSED,
+    SLOT_TAKEN,
+    TWICE,
+    UNKNOWN_OUTCOME,
+)
 from vetbridge.core.instants import Instant
 from vetbridge.core.matching import REASONS
 from vetbridge.core.records import Appointment, Client, Kind, Pet
@@ -254,6 +264,7 @@ def test_a_moment_that_is_over_is_not_ahead() -> None:
     [
         *("creating-clients-is-off", "creating-pets-is-off", "species-not-named", "phone-not-readable"),
         *("name-too-long", "no-client-there", FUSE, ADOPT, PROPOSAL, TWICE, SLOT_TAKEN),
+        *(UNKNOWN_OUTCOME, COPIED, REUSED, CLIENT_IS_ANOTHER),
         *planning.REASONS,
         *REASONS,
     ],

@@ -1,0 +1,1 @@
+"""Real processes, killed at any moment, and an audit of what stands at both sides afterwards."""
