@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all check bench mutants torture clean
+.PHONY: demo test test-all test-postgresql check bench mutants torture clean
 
 demo: $(READY)
 	$(BIN)/vetbridge demo
@@ -16,8 +16,12 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/pytest -n 2
 
-# The same as `test` until something needs a Debian package.
-test-all: test
+# The whole suite once more, with every ledger on a real PostgreSQL; its server comes from PyPI, too.
+test-postgresql: $(READY)
+	$(BIN)/pytest -n 2 --ledger postgresql
+
+# All there is; nothing needs a Debian package yet.
+test-all: test test-postgresql
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -12,18 +12,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
 from connectors.altegio import wire
+from connectors.altegio.options import BUDGETS
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
-from vetbridge.connector.interface import BudgetSpec, Native
+from vetbridge.connector.interface import Native
 from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, SlotTaken
 
 ACCEPT: Final = "application/vnd.api.v2+json"
 """The media type that Altegio demands (altegio.md, section 1)."""
-
-BUDGETS: Final = (
-    BudgetSpec(name="ip-second", calls=5, seconds=1.0, per="IP address"),
-    BudgetSpec(name="ip-minute", calls=200, seconds=60.0, per="IP address"),
-)
-"""Altegio's limits (section 1). The minute stands last: it is the one that a 429 pauses."""
 
 MOST_PAGES: Final = 20_000
 """Pages after which a list counts as endless: four million rows of the largest page."""

@@ -12,34 +12,28 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, field_validator
-
 from connectors.altegio import pets_field, wire
-from connectors.altegio.api import ACCEPT, BUDGETS, Api, Declined, Reply, Rows
+from connectors.altegio.api import ACCEPT, Api, Declined, Reply, Rows
 from connectors.altegio.check import check
+from connectors.altegio.options import BUDGETS, CAPABILITIES, AltegioOptions
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import PATIENCE, HttpClient
 from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
-    ExactlyOnce,
     Found,
     Hint,
     HookRequest,
-    KindCapabilities,
     Native,
     Operation,
     Page,
     Receipt,
-    Relink,
-    Unlinked,
     Write,
 )
-from vetbridge.connector.plugin import Environment, Options, safe_address
-from vetbridge.connector.secret import Secret
+from vetbridge.connector.plugin import Environment
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -70,129 +64,10 @@ LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 HOOK_KINDS: Final = {"record": Kind.APPOINTMENT, "client": Kind.CLIENT}
 """Resources of webhooks that matter here (section 5)."""
 
-PET_FIELDS: Final = {"name": "pet_name", "species": "pet_species", "breed": "pet_breed", "key": "pet_key"}
-
-
-class AltegioOptions(Options):
-    """Options of one Altegio account, which is one location."""
-
-    base_url: Annotated[str, AfterValidator(safe_address)] = "https://api.alteg.io/api/v1"
-    location_id: str = Field(pattern=r"^[0-9]{1,18}$")
-    """Number of the location; Altegio's wire calls it company or salon."""
-    partner_token: Secret
-    user_token: Secret
-    pet_fields: Mapping[str, str] = PET_FIELDS
-    """Codes of the record custom fields that say which pet a visit is for: name, species, breed, key."""
-    client_pets_field: str = "vetbridge_pets"
-    """Code of the client custom field that holds the client's pets."""
-    page_size: int = Field(default=200, ge=1, le=200)
-    overlap_seconds: int = Field(default=300, ge=0, le=86400)
-    """How far before its cursor a poll begins, so that changes of one second, or written late, are not lost."""
-    changed_after_zone: Literal["either", "site", "utc"] = "either"
-    """Zone in which Altegio reads a poll's bound, which is not documented. ``either`` sends the earlier of the two
-    local times, which loses nothing whichever is true."""
-
-    late_landing: float = Field(default=0.0, ge=0, le=86400)
-    """Seconds after a lost answer in which a write may still appear in lists. Not documented, so none is declared."""
-
-    @field_validator("location_id", mode="before")
-    @classmethod
-    def _number_is_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("pet_fields")
-    @classmethod
-    def _known_pet_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        unknown = sorted(set(value) - set(PET_FIELDS))
-        if unknown:
-            raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(PET_FIELDS)}")
-        return {**PET_FIELDS, **value}
-
 
 def build(options: AltegioOptions, environment: Environment) -> AltegioConnector:
     """The connector of one account."""
     return AltegioConnector(options, environment)
-
-
-_LEVEL: Final = ExactlyOnce.LOOK
-"""The best that can be done about every write: no idempotency key and no conditional write is documented, and
-``api_id`` is neither unique nor a filter of any list (section 10), so what was written is found by listing."""
-
-CAPABILITIES: Final = Capabilities(
-    side="booking",
-    kinds={
-        Kind.CLIENT: KindCapabilities(
-            read=True,
-            search=frozenset({"phone", "email", "name"}),
-            create=_LEVEL,
-            changed=_LEVEL,
-            update=frozenset({"given_name", "family_name", "phones", "emails"}),
-            incremental=True,
-            loss={
-                "phones": "one phone, which is demanded; it is unique in the location",
-                "emails": "one e-mail address",
-                "given_name": "a client with one name only has it as given name",
-            },
-        ),
-        Kind.PET: KindCapabilities(
-            read=True,
-            search=frozenset({"client_id"}),
-            create=_LEVEL,
-            changed=_LEVEL,
-            update=frozenset({"name", "species"}),
-            incremental=True,
-            loss={
-                "name": "in a client's text field of 255 characters for all pets; ; , # ( ) are replaced",
-                "breed": "not kept",
-                "sex": "not kept",
-                "birth_date": "not kept",
-                "deceased": "not kept",
-            },
-        ),
-        Kind.APPOINTMENT: KindCapabilities(
-            read=True,
-            search=frozenset({"start_from", "start_before"}),
-            create=_LEVEL,
-            changed=_LEVEL,
-            update=frozenset(
-                {
-                    "client_id",
-                    "pet_id",
-                    "booked_pet.name",
-                    "booked_pet.species",
-                    "booked_pet.breed",
-                    "start",
-                    "duration",
-                    "status",
-                    "appointment_type",
-                    "resource",
-                    "notes",
-                }
-            ),
-            cancel=True,
-            incremental=True,
-            deletions_visible=True,
-            unlinked=Unlinked.YES,
-            relink=Relink.YES,
-            loss={
-                "status": "held is kept as booked, completed as arrived",
-                "appointment_type": "of several services the first",
-                "start": "of an hour that occurs twice, the first is meant",
-                "cancelled_by": "not kept",
-                "cancel_reason": "not kept",
-                "pet_id": "only together with a client",
-            },
-            text_limits={
-                "booked_pet.name": wire.FIELD_LIMIT,
-                "booked_pet.species": wire.FIELD_LIMIT,
-                "booked_pet.breed": wire.FIELD_LIMIT,
-            },
-        ),
-    },
-    budgets=BUDGETS,
-    hints=True,
-    proven="documented in part; not yet run against a live account",
-)
 
 
 class AltegioConnector:

@@ -1,9 +1,23 @@
 """ezyVet (IDEXX), a practice system: clients, pets and appointments over its REST API."""
 
-from connectors.ezyvet.connector import build
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from connectors.ezyvet.options import EzyVetOptions, capabilities
-from vetbridge.connector.plugin import Plugin
+from vetbridge.connector.plugin import Environment, Plugin
 from vetbridge.connector.secret import Secret
+
+if TYPE_CHECKING:
+    from connectors.ezyvet.connector import EzyVet
+
+
+def build(options: EzyVetOptions, environment: Environment) -> EzyVet:
+    """The connector of one account. What it needs is imported now: most commands build none."""
+    from connectors.ezyvet import connector  # noqa: PLC0415
+
+    return connector.build(options, environment)
+
 
 plugin = Plugin(
     name="ezyvet",

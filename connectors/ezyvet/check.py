@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from connectors.ezyvet import wire
-from connectors.ezyvet.door import PATHS, Door
+from connectors.ezyvet.door import Door
 from connectors.ezyvet.options import CLIENT, CLINIC, EzyVetOptions
+from connectors.ezyvet.paths import PATHS
 from vetbridge.connector.interface import Check, CheckReport, Native
 from vetbridge.core import normalise
 from vetbridge.core.errors import VetBridgeError

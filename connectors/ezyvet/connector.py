@@ -10,8 +10,9 @@ from typing import Any
 
 from connectors.ezyvet import wire
 from connectors.ezyvet.check import check
-from connectors.ezyvet.door import PATHS, Door, Stretch
+from connectors.ezyvet.door import Door, Stretch
 from connectors.ezyvet.options import EzyVetOptions, capabilities
+from connectors.ezyvet.paths import PATHS
 from connectors.ezyvet.wire import Where
 from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.ezyvet import wire
+from connectors.ezyvet.paths import DATABASE, PATHS
 from connectors.ezyvet.wire import Listing, Where
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.clock import Clock
@@ -25,29 +26,7 @@ WALKS = 3
 TOKEN_MARGIN = 60.0
 """Seconds before its end in which a token is no longer used."""
 
-PATHS = {
-    "contact": "/v1/contact",
-    "contactdetail": "/v1/contactdetail",
-    "contactdetailtype": "/v1/contactdetailtype",
-    # v1 of animal can no longer be read since 13 October 2026 (ezyvet.md, section 1).
-    "animal": "/v2/animal",
-    "animalcolour": "/v1/animalcolour",
-    "sex": "/v1/sex",
-    "breed": "/v1/breed",
-    "appointment": "/v2/appointment",
-    "appointmenttype": "/v1/appointmenttype",
-    "appointmentstatus": "/v1/appointmentstatus",
-    "resource": "/v1/resource",
-    "separation": "/v1/separation",
-    "systemsetting": "/v1/systemsetting",
-}
-"""Where each resource is read."""
-
-ENDPOINTS = (*PATHS, "oauth")
-"""What has a budget of its own: a resource, whatever its version and method; how ezyVet counts is not documented."""
-
 TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
-DATABASE = "database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

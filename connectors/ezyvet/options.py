@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from connectors.ezyvet.door import DATABASE, ENDPOINTS
+from connectors.ezyvet.paths import DATABASE, ENDPOINTS
 from vetbridge.connector.interface import (
     BudgetSpec,
     Capabilities,

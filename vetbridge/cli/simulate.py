@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vetbridge.testing.simkit.faults import FAULTS, parse_fault
+from vetbridge.testing.faults import FAULTS, parse_fault
 
 if TYPE_CHECKING:
     from vetbridge.testing.simkit import Simulator

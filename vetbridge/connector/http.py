@@ -8,6 +8,7 @@ have been done: reads, connections that were refused, and 429. A write whose ans
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from vetbridge.core.errors import (
     Refused,
     Unavailable,
 )
+
+# The library says whole addresses at INFO, and a search by phone or e-mail has them in its query.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 MAX_BODY = 32 * 1024 * 1024
 """Longest answer that is read, in bytes; a longer one is a ``BadAnswer``."""

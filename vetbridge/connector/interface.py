@@ -212,9 +212,9 @@ class CheckReport:
 class Connector(Protocol):
     """One account at one vendor.
 
-    Every method may raise ``AuthFailed``, ``Unavailable``, ``RateLimited``, ``BadAnswer``; ``apply`` also ``Refused``,
-    ``SlotTaken``, ``OutcomeUnknown`` and, where it writes conditionally, ``Stale``. A kind or operation that is not
-    declared raises ``Refused`` with code ``not-supported`` and sends nothing.
+    Every method may raise ``AuthFailed``, ``Unavailable``, ``RateLimited``, ``BadAnswer``; ``apply`` also
+    ``Refused``, ``SlotTaken``, ``OutcomeUnknown`` and, where it writes conditionally, ``Stale``. A kind or operation
+    that is not declared raises ``Refused`` with code ``not-supported`` and sends nothing.
     """
 
     @property

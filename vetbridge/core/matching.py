@@ -205,7 +205,7 @@ def match(
         raise ValueError("a known client stands twice in the list")
     booking = _Booking(booker, pet, country)
     compared = [_compare(booking, one, country) for one in known]
-    linked = next((one for one in compared if one.known.client_id == linked_to and _fits_link(one)), None)
+    linked = next((one for one in compared if one.known.client_id == linked_to and _fits_link(one, compared)), None)
     possible = (one for one in compared if one.possible or one is linked)
     candidates = sorted(possible, key=lambda one: (-one.score, one.known.client_id))
     if linked is not None:
@@ -325,12 +325,16 @@ def _compare(booking: _Booking, known: Known, country: str) -> _Compared:
     return one
 
 
-def _fits_link(one: _Compared) -> bool:
-    """A client that is linked already is meant where the pet is its own and no veto of its own fires.
+def _fits_link(one: _Compared, others: Sequence[_Compared]) -> bool:
+    """A client that is linked already is meant where the pet is its own, no veto of its own fires, and nobody else
+    with the same contact fits the given name clearly better: partners may share a card, and name their pets alike.
 
     That neither phone nor e-mail agrees is no veto here: people change them, and the link is older than that.
     """
-    return one.pet.named_alike and not one.pet.several and not one.vetoes - {"contacts-contradict"}
+    if not one.pet.named_alike or one.pet.several or one.vetoes - {"contacts-contradict"}:
+        return False
+    rivals = (other for other in others if other is not one and other.pet.named_alike)
+    return not any(_rivalry(one, rival) == "other-fits-better" for rival in rivals)
 
 
 def _choose(candidates: Sequence[_Compared]) -> _Compared | None:

@@ -98,6 +98,7 @@ def _read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
             progress(f"comparing the coming visits of {pair.site}")
             rounds.sweep(pair.site)
     rounds.expire()
+    rounds.prune()
     return problems
 
 

@@ -12,6 +12,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEv
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from vetbridge.core.errors import VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.dispatcher import Dispatcher
@@ -95,6 +96,9 @@ class Service:
         """One round. One that falls over is named by its error's type alone: the text may hold personal values."""
         try:
             work(what)
+        except VetBridgeError as error:
+            # A ledger that is busy, mostly: the next round tries again.
+            log.warning("round.failed", round=work.__name__, of=what, code=error.code)
         except Exception as error:
             if not self._stopping:  # what a stop cuts off is no trouble
                 log.error("round.bug", round=work.__name__, of=what, error=type(error).__name__)

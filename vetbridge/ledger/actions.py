@@ -191,6 +191,7 @@ def refuted(tx: Transaction, account: str, stamp: str) -> int | None:
             Action.operation == "create",
             Action.state == ActionState.NOT_DONE,
             Attempt.code == NOT_FOUND,
+            col(Action.payload_sealed).is_not(None),
         )
         .order_by(col(Action.id).desc())
         .limit(1)

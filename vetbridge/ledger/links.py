@@ -85,11 +85,18 @@ def end(tx: Transaction, link: Link) -> None:
     row.updated_at = tx.now
 
 
-def visits(tx: Transaction, site: str) -> tuple[Link, ...]:
-    """The links of all visits of a site."""
+def visits(
+    tx: Transaction, site: str, begin: datetime | None = None, end: datetime | None = None
+) -> tuple[Link, ...]:
+    """The links of all visits of a site, or of those between two moments; of these, older links whose time was not
+    kept yet, too."""
+    when = col(Link.visit_at)
+    within = sa.true() if begin is None or end is None else sa.or_(when.is_(None), when.between(begin, end))
     return tuple(
         tx.session.exec(
-            select(Link).where(Link.site == site, Link.kind == Kind.APPOINTMENT, col(Link.ended_at).is_(None))
+            select(Link)
+            .where(Link.site == site, Link.kind == Kind.APPOINTMENT, col(Link.ended_at).is_(None), within)
+            .order_by(col(Link.id))
         ).all()
     )
 
@@ -98,12 +105,14 @@ def visits_at(tx: Transaction, pims_account: str, start: datetime) -> tuple[Link
     """The links of the visits of a PIMS account that start at a moment."""
     return tuple(
         tx.session.exec(
-            select(Link).where(
+            select(Link)
+            .where(
                 Link.pims_account == pims_account,
                 Link.visit_at == start,
                 Link.kind == Kind.APPOINTMENT,
                 col(Link.ended_at).is_(None),
             )
+            .order_by(col(Link.id))
         ).all()
     )
 
@@ -111,12 +120,14 @@ def visits_at(tx: Transaction, pims_account: str, start: datetime) -> tuple[Link
 def of_stamp(tx: Transaction, account: str, stamp: str) -> Link | None:
     """The link of the visit that was written with this stamp at an account."""
     return tx.session.exec(
-        select(Link).where(
+        select(Link)
+        .where(
             Link.stamp == stamp,
             sa.or_(col(Link.pims_account) == account, col(Link.booking_account) == account),
             Link.kind == Kind.APPOINTMENT,
             col(Link.ended_at).is_(None),
         )
+        .order_by(col(Link.id))
     ).first()
 
 

@@ -3,8 +3,7 @@
 A body is what a sealed column holds: names, phones, notes. Who did what, when and why stands beside it by ids, and is
 kept. Four sorts of bodies come to an end:
 
-- *actions*: what a write carried, once it is settled. One that was looked for in vain is kept: where it turns up
-  after all, its body says what it was.
+- *actions*: what a write carried, once it is settled.
 - *questions* that are answered and carried out, or closed, once their visit has begun: until then an answer may be
   taken back, and the question asked again.
 - *lines* of the work list that are confirmed or struck.
@@ -23,9 +22,8 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel, col
 
 from vetbridge.core.answers import Choice
-from vetbridge.ledger.actions import NOT_FOUND
 from vetbridge.ledger.database import Ledger
-from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, Attempt, Link, Review, Worklist
+from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, Link, Review, Worklist
 
 BATCH = 500
 """Rows that one transaction empties: the one writer is never held for long."""
@@ -67,8 +65,7 @@ def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lam
 
 
 def _actions(before: datetime) -> sa.ColumnElement[bool]:
-    in_vain = sa.exists().where(col(Attempt.action_id) == col(Action.id), col(Attempt.code) == NOT_FOUND)
-    return sa.and_(col(Action.state).not_in(UNSETTLED_ACTIONS), col(Action.answered_at) < before, ~in_vain)
+    return sa.and_(col(Action.state).not_in(UNSETTLED_ACTIONS), col(Action.answered_at) < before)
 
 
 def _questions(before: datetime) -> sa.ColumnElement[bool]:

@@ -155,6 +155,17 @@ def taken_back(tx: Transaction, item: Review) -> bool:
     return item.state == "answered" and row.state == "open"
 
 
+def kept(tx: Transaction, record_id: int, digest: str | None) -> str | None:
+    """Why a person was asked last about a record, where the answer was to leave it, was carried out, and the record
+    still shows the content that it had then; None where anything of that is not so."""
+    newest = tx.session.exec(
+        select(Review).where(Review.record_id == record_id).order_by(col(Review.id).desc()).limit(1)
+    ).first()
+    if newest is None or newest.answer != Choice.KEEP or newest.applied_at is None or digest is None:
+        return None
+    return newest.why if tx.session.get_one(Record, record_id).digest_hash == digest else None
+
+
 def reopen(tx: Transaction, item: Review) -> None:
     """Asks the same question again: its answer was taken back. Nothing where there is another answer meanwhile."""
     row = tx.session.get_one(Review, item.id)

@@ -29,7 +29,8 @@ def confirm(
     ``witnesses``: other visits of the same account, one of which must still read (none at all: nobody can tell); None
     where nothing hangs on it. ``code`` and ``unsure``: why it waits after one miss, and where no witness reads.
     """
-    apart = timedelta(seconds=timings.absence_confirm)
+    # A side whose lists lag may not show yet what was just written there.
+    apart = timedelta(seconds=max(timings.absence_confirm, end.connector.capabilities.late_landing))
     with ledger.write() as tx:
         record = changes.record_of(tx, end.account, Kind.APPOINTMENT, remote_id)
         assert record.id is not None  # noqa: S101 - flushed

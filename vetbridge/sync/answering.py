@@ -98,6 +98,17 @@ def given_answer(ledger: Ledger, job: Job) -> Given | None:
         return Given(item, answer, reviews.question(tx, item) or {})
 
 
+def stays(ledger: Ledger, job: Job, *, linked: bool) -> bool:
+    """Whether a person has said of a job's record that it stays as it is, and it has not changed since.
+
+    Of a visit that stands on both sides the bases say so; what became of a lost write only the answer does.
+    """
+    with ledger.read() as tx:
+        why = reviews.kept(tx, job.record_id, job.digest)
+        answered = reviews.answered(tx, job.record_id) is not None
+    return why is not None and not answered and (not linked or why == UNKNOWN_OUTCOME)
+
+
 def mark_applied(ledger: Ledger, job: Job, given: Given, *, still_whose: bool = False) -> None:
     """The answer was carried out. ``still_whose``: whose the visit is stays to be answered."""
     with ledger.write() as tx:

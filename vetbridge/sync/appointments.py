@@ -25,6 +25,7 @@ from vetbridge.sync.answering import (
     close_answered,
     given_answer,
     mark_applied,
+    stays,
 )
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import BOOKED_BY, digest, wanted_fields
@@ -77,6 +78,10 @@ class Appointments:
         if here is not None and here.client_id is not None:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
         given = given_answer(self._ledger, job)
+        with self._ledger.read() as tx:
+            link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+        if stays(self._ledger, job, linked=link is not None):
+            return KEPT
         said = given.said if given else None
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)

@@ -12,7 +12,7 @@ from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
 from vetbridge.core.gleaning import glean
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
-from vetbridge.ledger import changes, links, reviews, worklist
+from vetbridge.ledger import actions, changes, links, reviews, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link
 from vetbridge.sync import absence
@@ -25,6 +25,7 @@ from vetbridge.sync.answering import (
     close_answered,
     given_answer,
     mark_applied,
+    stays,
 )
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, standing_fields
@@ -88,7 +89,9 @@ class DeskVisits:
         self._point("read")
         given = given_answer(self._ledger, job)
         undone = given is not None and given.answer.choice is Choice.UNDO
-        if link is not None and not undone:
+        with self._ledger.read() as tx:
+            in_doubt = bool(actions.unsettled(tx, job.record_id))
+        if link is not None and not undone and not in_doubt:
             if given is not None:
                 mark_applied(self._ledger, job, given)  # by an earlier try, which got no further
             with self._ledger.read() as tx:
@@ -96,6 +99,8 @@ class DeskVisits:
             return ECHO if echo else self._follow(link, urgent=there.status is AppointmentStatus.CANCELLED)
         if there.client_id is not None:
             enter(job, changes.client_lane(end.account, there.client_id))
+        if stays(self._ledger, job, linked=link is not None):
+            return KEPT
         said = given.said if given else None
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from vetbridge.connector.interface import Native
 from vetbridge.core.answers import SLOT_TAKEN
 from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
@@ -50,19 +52,37 @@ def require_free(end: End, wanted: Appointment, *, but: str | None, here: Appoin
     begin = wanted.start.utc
     over = begin + timedelta(seconds=wanted.duration)
     for native in end.connector.search(Kind.APPOINTMENT, window(begin - LONGEST_VISIT, over)):
-        try:
-            other = end.mapper.read(Kind.APPOINTMENT, native)
-        except MappingError:
-            continue  # of a kind that this site does not carry over
-        if (
-            other.id != but
-            and other.resource == wanted.resource
-            and other.status not in (AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW)
-            and other.start.utc < over
-            and begin < other.start.utc + timedelta(seconds=other.duration)
-        ):
+        if _stands_in(end, native, wanted, but, begin, over):
+            other = _read(end, native)
+            named = f" ({other.id})" if other is not None else ""
             raise Ask(
                 SLOT_TAKEN,
-                f"{end.account}: the time is taken by another visit ({other.id})",
+                f"{end.account}: the time is taken by another visit{named}",
                 {"booking": here, "other": other},
             )
+
+
+def _stands_in(
+    end: End, native: Native, wanted: Appointment, but: str | None, begin: datetime, over: datetime
+) -> bool:
+    """Whether a visit of a list takes the time of ``wanted``; what else is said of it need not be readable."""
+
+    def said(name: str) -> Any:
+        return end.mapper.peek(Kind.APPOINTMENT, native, name)
+
+    try:
+        if said("id") == but or said("resource") != wanted.resource:
+            return False
+        start, length, status = said("start"), said("duration"), said("status")
+    except MappingError:
+        return False  # of somebody, or of a kind, that this site does not carry over
+    if start is None or status in (AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW):
+        return False
+    return bool(start.utc < over and begin < start.utc + timedelta(seconds=length or 0))
+
+
+def _read(end: End, native: Native) -> Appointment | None:
+    try:
+        return end.mapper.read(Kind.APPOINTMENT, native)
+    except MappingError:
+        return None

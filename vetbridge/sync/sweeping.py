@@ -39,7 +39,7 @@ class Sweeper:
         in_pims = self._list(self._pair.pims, begin, end)
         hinted = 0
         with self._ledger.write() as tx:
-            for link in links.visits(tx, self._pair.site):
+            for link in links.visits(tx, self._pair.site, begin, end):
                 booking_base, pims_base = links.bases(tx, link)
                 lost_here = _ahead(booking_base, begin, end) and at_booking is not None
                 lost_there = _ahead(pims_base, begin, end) and in_pims is not None

@@ -14,7 +14,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receipt, Write
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Stale, VetBridgeError
-from vetbridge.core.records import Appointment, Kind, Record
+from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
 from vetbridge.ledger import actions, changes, fuses, links, reviews
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
@@ -310,15 +310,21 @@ class Writer:
             )
 
     def _read_again(self, job: Job, intention: Intention, keep: Keep) -> None:
-        """Settles an update that shows in the record. Of all others the plan on fresh reads decides."""
+        """Settles a change that shows in the record. Of all others the plan on fresh reads decides."""
         native = None
-        if intention.operation == Operation.UPDATE and intention.remote_id is not None:
+        if intention.remote_id is not None:
             native = self._end.connector.get(intention.kind, intention.remote_id)
-        if native is not None:
-            record = self._end.mapper.read(intention.kind, native)
-            if all(getattr(record, name, None) == value for name, value in intention.payload["fields"].items()):
-                self._settle(job, intention.action_id, intention.payload, record, keep)
+        record = None if native is None else self._end.mapper.read(intention.kind, native)
+        if intention.operation == Operation.CANCEL:
+            if record is None or _is_off(record):
+                # By whomever: it counts, and the plan finds both sides agreed.
+                self._note(job, intention, ActionState.ANSWERED, "read-again")
                 return
+        elif record is not None and all(
+            getattr(record, name, None) == value for name, value in intention.payload["fields"].items()
+        ):
+            self._settle(job, intention.action_id, intention.payload, record, keep)
+            return
         self._note(job, intention, ActionState.NOT_DONE, "read-again")
 
     def _look(self, job: Job, intention: Intention, keep: Keep, said: Said | None) -> None:
@@ -373,3 +379,7 @@ class Writer:
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             actions.close(tx, intention.action_id, state, code=code)
+
+
+def _is_off(record: Record) -> bool:
+    return isinstance(record, Appointment) and record.status is AppointmentStatus.CANCELLED

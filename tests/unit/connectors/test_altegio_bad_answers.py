@@ -709,7 +709,9 @@ def test_an_update_takes_nothing_away_that_it_could_not_read(changes: Native) ->
     assert vendor.sent == []
 
 
-@pytest.mark.parametrize("custom", [MISSING, "x", [1], {"vetbridge_pets": {"x": 1}}], ids=["missing", "text", "list", "odd"])
+@pytest.mark.parametrize(
+    "custom", [MISSING, "x", [1], {"vetbridge_pets": {"x": 1}}], ids=["missing", "text", "list", "odd"]
+)
 def test_pets_that_could_not_be_read_are_neither_gone_nor_overwritten(custom: Any) -> None:
     card = {name: value for name, value in {**CARD, "custom_fields": custom}.items() if value is not MISSING}
     vendor = Vendor((200, enveloped(CARD)), card=card)

@@ -138,6 +138,9 @@ def test_a_link_and_the_pet_tell_a_couple_with_one_card_apart() -> None:
     found = ask_linked(booker("Mary"), "Rex", couple)
     assert (found.verdict, found.client_id) == (Verdict.LINKED, "c1")
     assert ask_linked(booker("Mary"), "Milo", couple).verdict is Verdict.REVIEW
+    namesakes = [KNOWN_JOHN, Known(MARY, (replace(REX, id="p2"),))]
+    assert ask_linked(booker("John"), "Rex", namesakes).client_id == "c1"
+    assert ask_linked(booker("Mary"), "Rex", namesakes).client_id != "c1", "her own pet has that name, too"
 
 
 def test_a_link_alone_says_nothing() -> None:

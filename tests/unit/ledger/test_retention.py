@@ -29,7 +29,9 @@ def change_of(ledger: Ledger, remote_id: str = "b1") -> Change:
         )
 
 
-def write(ledger: Ledger, state: ActionState | None, *, code: str = "") -> int:
+def write(
+    ledger: Ledger, state: ActionState | None, *, code: str = "", stamp: str = "VB-0000000000"
+) -> int:
     """A write that stands in a state; None: intended."""
     with ledger.write() as tx:
         change = changes.receive(
@@ -42,7 +44,7 @@ def write(ledger: Ledger, state: ActionState | None, *, code: str = "") -> int:
             kind=Kind.APPOINTMENT,
             operation="create",
             remote_id=None,
-            stamp="VB-0000000000",
+            stamp=stamp,
             fields=["start", "notes"],
             payload={"native": {"description": "Jane Doe"}},
         )
@@ -99,13 +101,15 @@ def test_a_write_that_is_not_settled_keeps_its_body(
         assert found.payload["native"] == {"description": "Jane Doe"}
 
 
-def test_a_write_that_was_looked_for_in_vain_may_turn_up_and_keeps_its_body(ledger: Ledger, clock: FakeClock) -> None:
-    action = write(ledger, ActionState.NOT_DONE, code=actions.NOT_FOUND)
-    assert drop(ledger, clock) == NOTHING
-    with ledger.write() as tx:
-        record = actions.doubt(tx, action)
-        assert record is not None
-        assert actions.unsettled(tx, record)[0].payload["native"] == {"description": "Jane Doe"}
+def test_a_write_that_was_looked_for_in_vain_is_not_expected_any_more_once_its_body_is_gone(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    write(ledger, ActionState.NOT_DONE, code=actions.NOT_FOUND, stamp="VB-AAAAAAAAAA")
+    with ledger.read() as tx:
+        assert actions.refuted(tx, "pims", "VB-AAAAAAAAAA") is not None
+    assert drop(ledger, clock).actions == 1
+    with ledger.read() as tx:
+        assert actions.refuted(tx, "pims", "VB-AAAAAAAAAA") is None
 
 
 def test_an_open_question_keeps_its_words(ledger: Ledger, clock: FakeClock) -> None:

@@ -65,8 +65,8 @@ The control door (JSON, under ``/_sim``, never a vendor's):
 - ``POST /_sim/clock`` with ``{"now": "2026-03-02T09:00:00+00:00"}``: runs on from there; null: the machine's time.
 """
 
+from vetbridge.testing.faults import FAULTS, VENDOR_MADE, Faults, parse_fault
 from vetbridge.testing.simkit.clock import SettableClock
-from vetbridge.testing.simkit.faults import FAULTS, VENDOR_MADE, Faults, parse_fault
 from vetbridge.testing.simkit.limits import Limit, Limits, LimitState
 from vetbridge.testing.simkit.server import Effect, Refusal, Request, Response, Route
 from vetbridge.testing.simkit.simulator import Simulator, SimulatorOptions, served

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 from vetbridge.connector.clock import Clock
 from vetbridge.testing.clinic import Clinic, make_clinic
+from vetbridge.testing.faults import FAULTS, VENDOR_MADE, Faults
 from vetbridge.testing.simkit.clock import SettableClock
-from vetbridge.testing.simkit.faults import FAULTS, VENDOR_MADE, Faults
 from vetbridge.testing.simkit.limits import Limit, Limits
 from vetbridge.testing.simkit.server import (
     HOST,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vetbridge.testing.simkit.faults import Faults
+from vetbridge.testing.faults import Faults
 
 _HELD_BACK = 4.0
 """A webhook that is to be overtaken waits up to this many delays longer (at least 0.1 s)."""

@@ -1,0 +1,27 @@
+"""Where ezyVet keeps what, and what has a budget of its own (ezyvet.md, section 1)."""
+
+from __future__ import annotations
+
+PATHS = {
+    "contact": "/v1/contact",
+    "contactdetail": "/v1/contactdetail",
+    "contactdetailtype": "/v1/contactdetailtype",
+    # v1 of animal can no longer be read since 13 October 2026 (ezyvet.md, section 1).
+    "animal": "/v2/animal",
+    "animalcolour": "/v1/animalcolour",
+    "sex": "/v1/sex",
+    "breed": "/v1/breed",
+    "appointment": "/v2/appointment",
+    "appointmenttype": "/v1/appointmenttype",
+    "appointmentstatus": "/v1/appointmentstatus",
+    "resource": "/v1/resource",
+    "separation": "/v1/separation",
+    "systemsetting": "/v1/systemsetting",
+}
+"""Where each resource is read."""
+
+ENDPOINTS = (*PATHS, "oauth")
+"""What has a budget of its own: a resource, whatever its version and method; how ezyVet counts is not documented."""
+
+DATABASE = "database"
+"""The budget of everything together."""
