@@ -21,7 +21,7 @@ from sqlmodel import col, select
 from tests.rig import Killed, Rig
 from tests.stepping import Stepper, Worker
 from vetbridge.connector.interface import Capabilities, ExactlyOnce, Operation, Receipt, Relink, Unlinked, Write
-from vetbridge.core.answers import TWICE, Answer, Choice, choices
+from vetbridge.core.answers import COPIED, REUSED, TWICE, Answer, Choice, choices
 from vetbridge.core.errors import AuthFailed, RateLimited, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.ledger import changes, fuses, reviews, worklist
@@ -72,11 +72,6 @@ PEOPLE = (
     Person("Eva", "Novak", "+447912000001", "Ziggy", known=False, ambiguous=True),  # John's phone
     Person("Anna", "Miller", "+447912000002", "Kit", ambiguous=True),
 )
-PARTNERS_BOOK = False
-"""Whether one of a couple books online whose partner has the card: a known fault, see test_found.py."""
-BOOKERS = PEOPLE if PARTNERS_BOOK else PEOPLE[:-1]
-ASKED_ABOUT_BOTH_SIDES = False
-"""Whether a late second write is noticed at the booking side, too: a known fault, see test_found.py."""
 COUPLE = (
     Person("Bob", "Berg", "+447912000006", "Odin"),
     Person("Ann", "Berg", "+447912000006", "Luna"),
@@ -188,6 +183,7 @@ class Visit:
     """A person said that both sides stay as they are."""
     poisoned: bool = False
     reopened: bool = False
+    """People brought it back, or said that it is two: it may stand twice by their doing."""
     regiven: set[str] = field(default_factory=set)
     """Sides at which people gave it to somebody else."""
     purged: set[str] = field(default_factory=set)
@@ -243,7 +239,7 @@ class Town:
         self._anchor()
         self._morning()
         if setting.slow_requests:
-            for side in (self.booking, self.pims) if ASKED_ABOUT_BOTH_SIDES else (self.pims,):
+            for side in (self.booking, self.pims):
                 side.arriving = lambda: self.stepper.point("arriving")
         self._restart()
 
@@ -390,16 +386,16 @@ class Town:
 
     def book(self, n: int) -> None:
         """Somebody books online."""
-        self._book(BOOKERS[n % len(BOOKERS)])
+        self._book(PEOPLE[n % len(PEOPLE)])
 
     def book_badly(self, n: int) -> None:
         """A booking with a code that the mapping does not know."""
-        self.visits[self._book(BOOKERS[n % len(BOOKERS)], type=UNKNOWN_CODE)].poisoned = True
+        self.visits[self._book(PEOPLE[n % len(PEOPLE)], type=UNKNOWN_CODE)].poisoned = True
 
     def book_soon(self, n: int) -> None:
         """A visit in a few minutes."""
         start = (self.clock.now() + timedelta(minutes=10 + n % 50)).isoformat()
-        self._book(BOOKERS[n % len(BOOKERS)], start=start)
+        self._book(PEOPLE[n % len(PEOPLE)], start=start)
 
     def desk_books(self, n: int) -> None:
         """The desk makes a visit for an owner it knows."""
@@ -415,7 +411,7 @@ class Town:
 
     def left_without_owner(self, n: int) -> None:
         """Another booking system leaves a visit on the placeholder, or without an owner."""
-        person = BOOKERS[n % len(BOOKERS)]
+        person = PEOPLE[n % len(PEOPLE)]
         owner, pet = self.rig.pair.stand_in if self.setting.unlinked is Unlinked.PLACEHOLDER else (None, None)
         text = f"Name: {person.given} {person.family}\nPhone: {person.phone}\nPet: {person.pet} (dog)"
         visit = self.visits[self._desk(owner, pet, None, notes=text)]
@@ -432,7 +428,7 @@ class Town:
             client = self.clients[COUPLE[0]]
             seconds = self._desk(client, self._pet_of(client), COUPLE[0], **taken)
         else:
-            seconds = self._book(BOOKERS[n % len(BOOKERS)], **taken)
+            seconds = self._book(PEOPLE[n % len(PEOPLE)], **taken)
         made = self.side("pims" if name == "booking" else "booking").visits(seconds)[0]
         self.side("pims" if name == "booking" else "booking").edit(Kind.APPOINTMENT, made["id"], {"who": row["who"]})
 
@@ -621,7 +617,9 @@ class Town:
     def _note_answer(self, item: Review, choice: Choice, visit: Visit | None, client: str | None) -> None:
         if visit is not None:
             visit.answers += 1
-            visit.kept |= choice is Choice.KEEP
+            two = item.why in (REUSED, COPIED)  # a person may say so, and be wrong
+            visit.kept |= choice is Choice.KEEP or two
+            visit.reopened |= two
             visit.said_new += choice is Choice.NEW
             if client is not None:
                 visit.claims.add(client)
@@ -762,10 +760,11 @@ class Town:
     def lose(self, n: int) -> None:
         """Answers to writes are lost: done, not done, or done later."""
         side = self.side("pims" if n % 2 else "booking")
-        if n // 2 % 3 == 2:
+        # A list that lags shows a late write later than both sides declare: one of the two at a time.
+        if n // 2 % 3 == 2 and not self.setting.lag:
             side.land_late(1 + n % (LATE - 1), times=1 + n % 2)
         else:
-            side.lose_answers(done=n // 2 % 3 == 0, times=1 + n % 3)
+            side.lose_answers(done=n // 2 % 3 != 1, times=1 + n % 3)
         self.hint(n)
         self.work(n)
 

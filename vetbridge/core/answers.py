@@ -55,6 +55,8 @@ UNKNOWN_OUTCOME = "outcome-unknown"
 """Why of the question whether a write arrived whose answer was lost, and which cannot be looked for."""
 REUSED = "id-reused"
 """Why of the question whether a visit is still the one it was: everything about it is another one's."""
+NOT_SHOWN = "not-shown"
+"""Why of the question whether a visit is gone that a side does not show, nor the others near it; it begins soon."""
 COPIED = "copied"
 """Why of the question about a visit that carries the mark of another one, which stands at the same time."""
 CLIENT_IS_ANOTHER = "client-is-another"
@@ -76,7 +78,8 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     TWICE: (Choice.AGAIN, Choice.KEEP),
     COPIED: (Choice.AGAIN, Choice.KEEP),
     UNKNOWN_OUTCOME: (Choice.AGAIN, Choice.KEEP),
-    REUSED: (Choice.AGAIN, Choice.PIMS, Choice.KEEP),
+    REUSED: (Choice.AGAIN, Choice.PIMS),
+    NOT_SHOWN: (Choice.PIMS, Choice.BOOKING),
     SLOT_TAKEN: (Choice.AGAIN, Choice.KEEP),
     "no-client-there": (Choice.AGAIN, Choice.KEEP),
     "conflict": _BOTH_SIDES,

@@ -18,6 +18,7 @@ from vetbridge.core.answers import (
     ADOPT,
     COPIED,
     FUSE,
+    NOT_SHOWN,
     PROPOSAL,
     REUSED,
     SLOT_TAKEN,
@@ -336,6 +337,13 @@ _PLAIN: Mapping[tuple[str, Choice], str] = {
         REUSED,
         Choice.AGAIN,
     ): "It is another visit: the booking is written to the PIMS anew, and this one is left alone.",
+    (NOT_SHOWN, Choice.PIMS): "The PIMS is right: where the visit is gone there, the booking is cancelled; where it "
+    "stands there, it is booked anew.",
+    (
+        NOT_SHOWN,
+        Choice.BOOKING,
+    ): "The booking side is right: where the booking is gone there, the visit is cancelled in "
+    "the PIMS; where it stands there, it is written to the PIMS anew.",
     (REUSED, Choice.PIMS): "It is the same visit, changed in the PIMS: the booking follows it.",
     (
         SLOT_TAKEN,

@@ -10,6 +10,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from vetbridge.core.records import Kind
+from vetbridge.ledger import changes
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, ActionState, Attempt, Change, Reservation
@@ -174,6 +175,22 @@ def answered_operation(tx: Transaction, change_id: int, kind: Kind, account: str
     ).first()
 
 
+def shown(tx: Transaction, account: str, stamp: str, remote_id: str) -> int | None:
+    """A listing shows what a create has made whose outcome is in doubt; returns the record whose work it was."""
+    action = tx.session.exec(
+        select(Action).where(
+            Action.account == account,
+            Action.stamp == stamp,
+            Action.operation == "create",
+            Action.state == ActionState.UNKNOWN,
+        )
+    ).first()
+    if action is None:
+        return None
+    action.remote_id = remote_id
+    return action.record_id
+
+
 NOT_FOUND = "looked-and-not-found"
 """Code of an attempt that counts as not done because nothing was found."""
 BOTH_STAND = "both-stand"
@@ -199,16 +216,24 @@ def refuted(tx: Transaction, account: str, stamp: str) -> int | None:
 
 
 def reserve(tx: Transaction, account: str, kind: str, keys: Collection[str], record_id: int) -> bool:
-    """Reserves contact keys or slots for a record: all of them, or none where another record holds one."""
+    """Reserves contact keys or slots for a record: all of them, or none where another record holds one.
+
+    What a record has reserved that nobody works on any more is free: its worker was killed, or it has expired.
+    """
     hashes = sorted({tx.sealer.hash(f"{kind}:{key}") for key in keys})
     rows = tx.session.exec(
         select(Reservation).where(
             Reservation.account == account, Reservation.kind == kind, col(Reservation.key_hash).in_(hashes)
         )
     ).all()
-    if any(row.record_id != record_id for row in rows):
-        return False
-    mine = {row.key_hash for row in rows}
+    for row in rows:
+        if row.record_id != record_id and changes.open_change(tx, row.record_id) is not None:
+            return False
+    for row in rows:
+        if row.record_id != record_id:
+            tx.session.delete(row)
+    tx.session.flush()
+    mine = {row.key_hash for row in rows if row.record_id == record_id}
     for key_hash in hashes:
         if key_hash not in mine:
             tx.session.add(

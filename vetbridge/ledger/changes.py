@@ -36,9 +36,6 @@ BACKING_OFF = frozenset({"bad-answer", "rate-limited", "outcome-unknown", NOT_FO
 MIRROR_REASONS = frozenset({"mirror-incomplete", "mirror-stale"})
 """Reasons to wait that end when the mirror was read."""
 
-WITNESSES = 3
-"""Records that are asked for before a miss counts as blindness."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -261,28 +258,6 @@ def missed(tx: Transaction, record_id: int) -> datetime:
     record = tx.session.get_one(Record, record_id)
     record.missed_at = record.missed_at or tx.now
     return record.missed_at
-
-
-def witnesses(tx: Transaction, record_id: int) -> tuple[str, ...]:
-    """Other settled records of the same account and kind, by which to tell a gone record from a blind side.
-
-    A few of them, the newest first: one may be gone itself without anybody having said so.
-    """
-    record = tx.session.get_one(Record, record_id)
-    found = tx.session.exec(
-        select(Record.remote_id)
-        .where(
-            Record.account == record.account,
-            Record.kind == record.kind,
-            Record.id != record.id,
-            col(Record.digest_hash).is_not(None),
-            col(Record.missed_at).is_(None),
-            col(Record.gone_at).is_(None),
-        )
-        .order_by(col(Record.id).desc())
-        .limit(WITNESSES)
-    )
-    return tuple(found)
 
 
 def gone(tx: Transaction, record_id: int) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.instants import Instant
-from vetbridge.core.records import AppointmentStatus, Kind
+from vetbridge.core.records import Kind
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Link, Record
+from vetbridge.ledger.tables import Link
 
 
 def of_booking(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Link | None:
@@ -137,88 +137,6 @@ def point(tx: Transaction, link: Link, *, pims_id: str | None = None, booking_id
     row.pims_id = pims_id or row.pims_id
     row.booking_id = booking_id or row.booking_id
     row.updated_at = tx.now
-
-
-def booking_record(tx: Transaction, link: Link) -> int:
-    """The record of a link's booking."""
-    return (
-        tx.session.exec(
-            select(Record.id).where(
-                Record.account == link.booking_account,
-                Record.kind == link.kind,
-                Record.remote_id == link.booking_id,
-            )
-        ).one()
-        or 0
-    )
-
-
-WITNESSES = 3
-"""Visits that are asked for before a miss counts as blindness."""
-NEARBY = 12
-"""So many visits before a visit, and after it, are looked at to find its witnesses."""
-REMEMBERED = timedelta(days=1)
-"""So long a visit that was found gone tells that its neighbours may only be out of sight."""
-
-
-def witnesses(
-    tx: Transaction, account: str, moment: datetime | None, *, booking: bool, but: Link | None = None
-) -> tuple[str, ...] | None:
-    """Visits of an account by which to tell a gone visit from a side that is blind for it.
-
-    A side may be blind for one person's visits, or for those of some days, where rights or windows shorten what it
-    shows. So the witnesses are the nearest in time, those of the same person or room alone where there are any, and
-    later ones: what is shown beyond a visit shows that the window reaches as far. For the last visit of all its
-    neighbour speaks. Those that are
-    missed themselves tell nothing, and nobody else speaks for them. ``but``: the link of the visit itself. None where
-    no other visit is known at all.
-    """
-    near = _near(tx, account, moment, booking=booking, but=but)
-    if not near:
-        return None
-    mine = None if but is None else _base(tx, but).get("resource")
-    alike = [one for one in near if mine is not None and _base(tx, one[0]).get("resource") == mine] or near
-    later = [one for one in alike if moment is not None and (one[0].visit_at or moment) >= moment] or alike[:1]
-    shown = [link for link, missed in later if not missed]
-    return tuple(link.booking_id if booking else link.pims_id for link in shown[:WITNESSES])
-
-
-def _near(
-    tx: Transaction, account: str, moment: datetime | None, *, booking: bool, but: Link | None
-) -> list[tuple[Link, bool]]:
-    """The standing visits around a moment, the nearest first, and whether each is missed itself."""
-    of, id_ = (Link.booking_account, Link.booking_id) if booking else (Link.pims_account, Link.pims_id)
-    when = col(Link.visit_at)
-    others = (
-        select(Link, Record)
-        .outerjoin(
-            Record, sa.and_(col(Record.account) == of, col(Record.kind) == Link.kind, col(Record.remote_id) == id_)
-        )
-        .where(
-            of == account,
-            Link.kind == Kind.APPOINTMENT,
-            sa.true() if but is None else col(Link.id) != but.id,
-            col(Link.ended_at).is_(None),
-        )
-        .limit(NEARBY)
-    )
-    if moment is None:
-        found = list(tx.session.exec(others.order_by(col(Link.id).desc())))
-    else:
-        found = list(tx.session.exec(others.where(when >= moment).order_by(when)))
-        found += tx.session.exec(others.where(when < moment).order_by(when.desc()))
-        found.sort(key=lambda one: abs((one[0].visit_at or tx.now) - moment))
-    near = []
-    for link, record in found:
-        missed = record is not None and record.missed_at is not None
-        lately = record is not None and record.gone_at is not None and record.gone_at > tx.now - REMEMBERED
-        if lately or _base(tx, link).get("status") != AppointmentStatus.CANCELLED:
-            near.append((link, missed))
-    return near
-
-
-def _base(tx: Transaction, link: Link) -> dict[str, object]:
-    return bases(tx, link)[1] or {}
 
 
 def put_member(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from vetbridge.connector.clock import Clock
+from vetbridge.core.answers import NOT_SHOWN
 from vetbridge.core.records import Kind
 from vetbridge.ledger import changes
 from vetbridge.ledger.database import Ledger
-from vetbridge.sync.job import PutOff
+from vetbridge.ledger.tables import Record
+from vetbridge.sync.job import Ask, PutOff
 from vetbridge.sync.pair import End, Timings
+
+SOON = timedelta(days=1)
+"""So long before a visit a person is asked whether it is gone, where nobody else can tell."""
 
 
 def confirm(
     end: End,
-    remote_id: str,
+    record: Record,
     witnesses: Sequence[str] | None,
     *,
     ledger: Ledger,
@@ -23,17 +28,18 @@ def confirm(
     timings: Timings,
     code: str,
     unsure: str,
+    visit_at: datetime | None,
 ) -> None:
     """Returns once a visit of ``end`` that was just not found counts as gone; raises ``PutOff`` until then.
 
     ``witnesses``: other visits of the same account, one of which must still read (none at all: nobody can tell); None
     where nothing hangs on it. ``code`` and ``unsure``: why it waits after one miss, and where no witness reads.
+    ``visit_at``: when it begins, if that is known; shortly before, a person is asked (``Ask``).
     """
+    assert record.id is not None  # noqa: S101 - flushed
     # A side whose lists lag may not show yet what was just written there.
     apart = timedelta(seconds=max(timings.absence_confirm, end.connector.capabilities.late_landing))
     with ledger.write() as tx:
-        record = changes.record_of(tx, end.account, Kind.APPOINTMENT, remote_id)
-        assert record.id is not None  # noqa: S101 - flushed
         since = changes.missed(tx, record.id)
     now = clock.now()
     if now < since + apart:
@@ -41,6 +47,12 @@ def confirm(
             since + apart, code, f"{end.account} does not show it; it is asked once more before it counts as gone"
         )
     if witnesses is not None and all(end.connector.get(Kind.APPOINTMENT, one) is None for one in witnesses):
+        if visit_at is not None and now < visit_at <= now + SOON:
+            raise Ask(
+                NOT_SHOWN,
+                f"{end.account} shows neither the visit nor others near it: was it removed, or are rights missing?",
+                {"ids": [record.remote_id]},
+            )
         raise PutOff(
             now + timedelta(seconds=timings.retry_longest),
             unsure,

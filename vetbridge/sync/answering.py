@@ -8,6 +8,7 @@ from typing import Any
 
 from vetbridge.core import notes
 from vetbridge.core.answers import (
+    NOT_SHOWN,
     OFF_ITS_OWNER,
     PET_OF_ANOTHER,
     REUSED,
@@ -98,15 +99,19 @@ def given_answer(ledger: Ledger, job: Job) -> Given | None:
         return Given(item, answer, reviews.question(tx, item) or {})
 
 
-def stays(ledger: Ledger, job: Job, *, linked: bool) -> bool:
-    """Whether a person has said of a job's record that it stays as it is, and it has not changed since.
+def is_told_gone(given: Given | None) -> bool:
+    """Whether a person has said what is to become of a visit that a side does not show: nobody else is asked then."""
+    return given is not None and given.question.get("why") == NOT_SHOWN
 
-    Of a visit that stands on both sides the bases say so; what became of a lost write only the answer does.
-    """
+
+def stays(ledger: Ledger, job: Job) -> bool:
+    """Whether a person has said of a record that stands at one side only that it stays so, and it has not changed
+    since. Of a visit that stands on both sides the bases say it."""
     with ledger.read() as tx:
         why = reviews.kept(tx, job.record_id, job.digest)
-        answered = reviews.answered(tx, job.record_id) is not None
-    return why is not None and not answered and (not linked or why == UNKNOWN_OUTCOME)
+        if why is None or reviews.answered(tx, job.record_id) is not None:
+            return False
+        return why == UNKNOWN_OUTCOME or not actions.unsettled(tx, job.record_id)
 
 
 def mark_applied(ledger: Ledger, job: Job, given: Given, *, still_whose: bool = False) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
-from vetbridge.core.answers import BOOKED_BY_ANOTHER, REUSED, Choice
+from vetbridge.core.answers import BOOKED_BY_ANOTHER, CLIENT_IS_ANOTHER, REUSED, Choice
 from vetbridge.core.matching import blocking_keys
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
-from vetbridge.ledger import actions, changes, links, reviews
+from vetbridge.ledger import actions, changes, links, reviews, witnesses
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
-from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.ledger.tables import Change, ChangeState, Link, Record
 from vetbridge.sync import absence
 from vetbridge.sync.answering import (
     LINKED_AT_DESK,
@@ -24,6 +24,7 @@ from vetbridge.sync.answering import (
     Given,
     close_answered,
     given_answer,
+    is_told_gone,
     mark_applied,
     stays,
 )
@@ -73,14 +74,14 @@ class Appointments:
 
     def work(self, job: Job, enter: Enter) -> Ending:
         """Works on one change, in the lane of the client that the read has shown."""
-        here = self._read(job)
+        given = given_answer(self._ledger, job)
+        here = self._read(job, given)
         self._point("read")
         if here is not None and here.client_id is not None:
             enter(job, changes.client_lane(self._pair.booking.account, here.client_id))
-        given = given_answer(self._ledger, job)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-        if stays(self._ledger, job, linked=link is not None):
+        if link is None and stays(self._ledger, job):
             return KEPT
         said = given.said if given else None
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
@@ -91,8 +92,8 @@ class Appointments:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
         if link is not None:
             ending = self._follow(job, here, link, given, enter)
-            if ending is ANEW_IN_PIMS and here is not None:
-                ending = self._first(job, here, given)
+            if ending is ANEW_IN_PIMS:
+                ending = _GONE if here is None else self._first(job, here, given)
             elif ending.state is ChangeState.SKIPPED:
                 ending = self._written_before(job, link) or ending
         elif (
@@ -102,9 +103,7 @@ class Appointments:
         ):
             ending = own
         elif here is None:
-            ending = Ending(
-                state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over"
-            )
+            ending = _GONE
         else:
             ending = self._first(job, here, given)
         self._mind_questions(job, ending, given)
@@ -117,20 +116,31 @@ class Appointments:
             asked = reviews.open_item(tx, job.record_id)
         whose = link is not None and link.unlinked
         if given is not None:
+            self._forget_another(given)
             if ending is not PARKED:  # else its question is open again
                 whose = whose or given.question.get("whose") == BOOKED_BY_ANOTHER
                 mark_applied(self._ledger, job, given, still_whose=whose and ending is not ON_WORK_LIST)
         elif asked and not whose and asked.why != BOOKED_BY_ANOTHER and ending.state is not ChangeState.REVIEW:
             close_answered(self._ledger, job)
 
+    def _forget_another(self, given: Given) -> None:
+        """A person has said whose a visit is whose booker was linked with somebody else by now: that link ends."""
+        booked = given.question.get("booking")
+        if given.question.get("why") != CLIENT_IS_ANOTHER or booked is None or booked.client_id is None:
+            return
+        with self._ledger.write() as tx:
+            link = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, booked.client_id)
+            if link is not None:
+                links.end(tx, link)
+
     # -- read ---------------------------------------------------------------------------------------------------
 
-    def _read(self, job: Job) -> Appointment | None:
+    def _read(self, job: Job, given: Given | None) -> Appointment | None:
         """The appointment now; None once it counts as gone."""
         end = self._pair.booking
         native = end.connector.get(Kind.APPOINTMENT, job.remote_id)
         if native is None:
-            self._confirm_absence(job)
+            self._confirm_absence(job, given)
             return None
         job.digest = digest(self._ledger.sealer, end, native)
         record = end.mapper.read(Kind.APPOINTMENT, native)
@@ -139,24 +149,27 @@ class Appointments:
             changes.seen(tx, job.change_id, visit_at=record.start.utc)
         return record
 
-    def _confirm_absence(self, job: Job) -> None:
+    def _confirm_absence(self, job: Job, given: Given | None) -> None:
         """Gone only after two misses a set time apart; where a visit hangs on it, while another record reads, too."""
-        with self._ledger.read() as tx:
-            link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-            witnesses = None  # nothing hangs on it
-            if link is not None:
-                witnesses = links.witnesses(tx, link.booking_account, link.visit_at, booking=True, but=link)
-                if witnesses is None:
-                    witnesses = changes.witnesses(tx, job.record_id)
+        end = self._pair.booking
+        with self._ledger.write() as tx:
+            record = tx.session.get_one(Record, job.record_id)
+            link = links.of_booking(tx, end.account, Kind.APPOINTMENT, job.remote_id)
+            asked = None  # nothing hangs on it
+            if link is not None and not is_told_gone(given):
+                asked = witnesses.of(tx, record, link.visit_at, booking=True, link=link)
+            if link is not None and link.visit_at is not None:
+                tx.session.get_one(Change, job.change_id).visit_at = link.visit_at
         absence.confirm(
-            self._pair.booking,
-            job.remote_id,
-            witnesses,
+            end,
+            record,
+            asked,
             ledger=self._ledger,
             clock=self._clock,
             timings=self._timings,
             code="not-found",
             unsure="not-found-unsure",
+            visit_at=link.visit_at if link is not None else None,
         )
 
     # -- a booking that is not in the PIMS yet ------------------------------------------------------------------
@@ -221,7 +234,7 @@ class Appointments:
     # -- a booking that stands in the PIMS ----------------------------------------------------------------------
 
     def _follow(self, job: Job, here: Appointment | None, link: Link, given: Given | None, enter: Enter) -> Ending:
-        there = self._there(job, link, lone=here is None or here.status is AppointmentStatus.CANCELLED)
+        there = self._there(job, link, given, lone=here is None or here.status is AppointmentStatus.CANCELLED)
         if there is not None:
             with self._ledger.read() as tx:
                 link = tx.session.get_one(Link, link.id)  # the visit may have got another id
@@ -250,7 +263,7 @@ class Appointments:
         ending = self._follower.follow(job, link, here, there, steer)
         return whose or ending
 
-    def _there(self, job: Job, link: Link, *, lone: bool) -> Appointment | None:
+    def _there(self, job: Job, link: Link, given: Given | None, *, lone: bool) -> Appointment | None:
         """The visit in the PIMS now; None once it counts as gone: missed twice, while another visit still reads.
 
         ``lone``: no booking stands any more that would be cancelled for it, so no other visit is asked for.
@@ -260,23 +273,24 @@ class Appointments:
         if native is not None:
             absence.found(end, link.pims_id, self._ledger)
             return end.mapper.read(Kind.APPOINTMENT, native)
-        moved = renumbered(self._ledger, end, link)
+        moved = renumbered(job, self._ledger, end, link)
         if moved is not None:
             return moved
         with self._ledger.write() as tx:
             record = changes.record_of(tx, end.account, Kind.APPOINTMENT, link.pims_id)
-            witnesses = links.witnesses(tx, end.account, link.visit_at, booking=False, but=link)
-            if witnesses is None:
-                witnesses = changes.witnesses(tx, record.id or 0)
+            asked = None
+            if not lone and not is_told_gone(given):
+                asked = witnesses.of(tx, record, link.visit_at, booking=False, link=link)
         absence.confirm(
             end,
-            link.pims_id,
-            None if lone else witnesses,
+            record,
+            asked,
             ledger=self._ledger,
             clock=self._clock,
             timings=self._timings,
             code=NOT_FOUND_IN_PIMS,
             unsure=NOT_FOUND_IN_PIMS,
+            visit_at=link.visit_at,
         )
         return None
 
@@ -337,6 +351,7 @@ class Appointments:
         return notes.make_stamp(self._ledger.sealer.hash(seed).encode())
 
 
+_GONE = Ending(state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over")
 _ENDINGS: Mapping[str, Ending] = {Operation.UPDATE: UPDATED, Operation.CANCEL: CANCELLED}
 
 

@@ -12,9 +12,9 @@ from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
 from vetbridge.core.gleaning import glean
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
-from vetbridge.ledger import actions, changes, links, reviews, worklist
+from vetbridge.ledger import actions, changes, links, reviews, witnesses, worklist
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.tables import Change, ChangeState, Link
+from vetbridge.ledger.tables import Change, ChangeState, Link, Record
 from vetbridge.sync import absence
 from vetbridge.sync.answering import (
     LINKED,
@@ -99,7 +99,7 @@ class DeskVisits:
             return ECHO if echo else self._follow(link, urgent=there.status is AppointmentStatus.CANCELLED)
         if there.client_id is not None:
             enter(job, changes.client_lane(end.account, there.client_id))
-        if stays(self._ledger, job, linked=link is not None):
+        if link is None and stays(self._ledger, job):
             return KEPT
         said = given.said if given else None
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
@@ -126,18 +126,18 @@ class DeskVisits:
         with self._ledger.read() as tx:
             asked = reviews.standing(tx, job.record_id) or worklist.standing(tx, job.record_id, worklist.RELINK)
             when = tx.session.get_one(Change, job.change_id).visit_at
-            witnesses = links.witnesses(tx, self._pair.pims.account, when, booking=False)
-            if witnesses is None:
-                witnesses = changes.witnesses(tx, job.record_id)
+            record = tx.session.get_one(Record, job.record_id)
+            others = witnesses.of(tx, record, when, booking=False) if asked else None
         absence.confirm(
             self._pair.pims,
-            job.remote_id,
-            witnesses if asked else None,
+            record,
+            others,
             ledger=self._ledger,
             clock=self._clock,
             timings=self._timings,
             code=changes.NOT_FOUND_IN_PIMS,
             unsure=changes.NOT_FOUND_IN_PIMS,
+            visit_at=None,
         )
         self._relinker.struck(job, why="the visit is gone")
         ending = self._nothing("gone-before-written", "it is gone")

@@ -45,6 +45,11 @@ BAD_ANSWER_TRIES = 4
 """An unreadable answer is asked for again this often before it counts as failed."""
 
 STALE_WAIT = timedelta(milliseconds=50)
+STALE_TRIES = 12
+"""A record that was changed under each of so many writes is given to a person."""
+
+_GROWING = frozenset({BadAnswer.code, Stale.code, OutcomeUnknown.code})
+"""Reasons to wait whose wait grows with each try."""
 
 
 def nowhere(point: str) -> None:
@@ -116,7 +121,7 @@ class Engine:
                 began_at=self._clock.steady(),
                 waited_for=change.code if change.state == ChangeState.WAITING else "",
             )
-            account, tries = change.account, change.tries if job.waited_for == BadAnswer.code else 1
+            account, tries = change.account, change.tries if job.waited_for in _GROWING else 1
         try:
             self._work(job, self._pairs[job.site], account, tries)
         finally:
@@ -267,10 +272,13 @@ class Engine:
         now = self._clock.now()
         if error.code == LEDGER_BUSY:
             raise error
-        if isinstance(error, Stale):
-            self._put_off(job, PutOff(now + STALE_WAIT, error.code, error.message))
+        if isinstance(error, Stale) and tries < STALE_TRIES:
+            self._put_off(job, PutOff(now + STALE_WAIT * 2**tries, error.code, error.message))
         elif isinstance(error, OutcomeUnknown):
-            self._put_off(job, PutOff(now, error.code, error.message))
+            # When it must have landed says whoever looks; only one that is lost again and again waits here.
+            again = self._timings.retry_first * 2**tries if tries > 2 else 0.0
+            wait = timedelta(seconds=min(again, self._timings.retry_longest))
+            self._put_off(job, PutOff(now + wait, error.code, error.message))
         elif error.scope is Scope.ACCOUNT:
             self._put_off(job, PutOff(self.account_failed(error), error.code, error.message))
         elif isinstance(error, SlotTaken):

@@ -12,7 +12,7 @@ from datetime import timedelta
 from vetbridge.core import normalise
 from vetbridge.core.answers import COPIED, REUSED
 from vetbridge.core.errors import MappingError
-from vetbridge.core.matching import same_household
+from vetbridge.core.matching import same_person
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links
 from vetbridge.ledger.database import Ledger
@@ -31,12 +31,10 @@ _FINGERPRINT = ("start", "client_id", "pet_id", "resource", "appointment_type")
 
 
 def is_another_client(base: Mapping[str, object], now: Client, country: str) -> bool:
-    """Whether a client is somebody else than the one whose comparable fields were kept: no name, phone or e-mail
-    address in common."""
-    if not base.get("name"):
-        return False
-    before = Client(family_name=str(base["name"]).rsplit(" ", maxsplit=1)[-1])
-    if same_household(before, now) or set(str(base["name"]).split()) & set(now.full_name.split()):
+    """Whether a client is somebody else than the one whose comparable fields were kept: another name, and neither
+    phone nor e-mail address in common."""
+    given, _, family = str(base.get("name") or "").rpartition(" ")
+    if not family or same_person(Client(given_name=given, family_name=family), now):
         return False
     phones = {number for text in now.phones for number in normalise.phones(text, country)}
     emails = {normalise.email(text) for text in now.emails}
@@ -55,7 +53,7 @@ def require_same_visit(link: Link, base: Mapping[str, object] | None, there: App
         raise Ask(REUSED, "the visit has another owner, another pet and another time at once", {"pims": there})
 
 
-def renumbered(ledger: Ledger, end: End, link: Link) -> Appointment | None:
+def renumbered(job: Job, ledger: Ledger, end: End, link: Link) -> Appointment | None:
     """The visit of a link whose id the PIMS no longer shows, where it stands there under another id; the link points
     to that from then on. None where nothing looks like it, or several do."""
     if not end.connector.capabilities.of(Kind.APPOINTMENT).search >= WINDOW_KEYS:
@@ -76,6 +74,7 @@ def renumbered(ledger: Ledger, end: End, link: Link) -> Appointment | None:
     if len(found) != 1:
         return None
     with ledger.write() as tx:
+        changes.held(tx, job.leases)
         if links.of_pims(tx, end.account, Kind.APPOINTMENT, found[0].id or "") is not None:
             return None
         links.point(tx, link, pims_id=found[0].id)
@@ -134,12 +133,19 @@ class Identity:
             id_ = link.pims_id if in_pims else link.booking_id
             native = end.connector.get(Kind.APPOINTMENT, id_)
             if native is None:
-                if not in_pims:
-                    continue
+                if not in_pims or link.visit_at != record.start.utc:
+                    continue  # one miss proves nothing; that one's own work finds out
                 with self._ledger.write() as tx:
                     changes.held(tx, job.leases)
                     links.point(tx, link, pims_id=record.id)
-                    changes.receive_again(tx, links.booking_record(tx, link), "renumbered")
+                    changes.receive(
+                        tx,
+                        site=link.site,
+                        account=link.booking_account,
+                        kind=Kind.APPOINTMENT,
+                        remote_id=link.booking_id,
+                        source="renumbered",
+                    )
                 return OWN
             other = end.mapper.read(Kind.APPOINTMENT, native)
             if stamped and other.status is not AppointmentStatus.CANCELLED and other.start == record.start:

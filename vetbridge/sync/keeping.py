@@ -129,6 +129,8 @@ class Keeper:
             return  # it has no counterpart at the booking side
         change = tx.session.get_one(Change, job.change_id)
         link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+        if link is not None and link.pims_id != record.id:
+            links.point(tx, link, pims_id=record.id)  # of two that were written one was removed
         if link is None:
             question = payload["question"]
             link = self._link(
@@ -145,8 +147,6 @@ class Keeper:
                 reviews.ask(tx, change, why=str(question["why"]), visit_at=record.start.utc, question=question)
         elif record.status is AppointmentStatus.CANCELLED:
             reviews.close(tx, job.record_id, "the booking was cancelled")
-        elif link.pims_id != record.id:
-            links.point(tx, link, pims_id=record.id)  # of two that were written one was removed
         elif "booking" in payload:
             reviews.update(tx, change, booking=payload["booking"], visit_at=record.start.utc)
         if "unlinked" in payload:

@@ -13,10 +13,10 @@ from vetbridge.connector.interface import Native, Operation
 from vetbridge.core.answers import CLIENT_IS_ANOTHER, PROPOSAL
 from vetbridge.core.planning import FieldOwner, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import changes, links, mirror, worklist
+from vetbridge.ledger import changes, links, mirror, reviews, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link
-from vetbridge.sync.answering import given_answer, mark_applied
+from vetbridge.sync.answering import Given, close_answered, given_answer, mark_applied
 from vetbridge.sync.comparing import client_fields, pet_fields
 from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
 from vetbridge.sync.identity import is_another_client
@@ -53,11 +53,24 @@ class People:
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
 
     def work(self, job: Job, kind: Kind, enter: Enter) -> Ending:
-        """Works on one booking-side client or pet.
+        """Works on one booking-side client or pet; an answer about it is carried out, and a question that the facts
+        have answered is closed."""
+        given = given_answer(self._ledger, job)
+        ending = self._work(job, kind, given, enter)
+        if given is not None:
+            mark_applied(self._ledger, job, given)
+        else:
+            with self._ledger.read() as tx:
+                asked = reviews.open_item(tx, job.record_id) is not None
+            if asked:
+                close_answered(self._ledger, job)
+        return ending
+
+    def _work(self, job: Job, kind: Kind, given: Given | None, enter: Enter) -> Ending:
+        """The work itself.
 
         It holds the lane of that client: a side may keep a client and its pets in one record, which is written whole.
         """
-        given = given_answer(self._ledger, job)
         said = given.said if given else None
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
@@ -78,6 +91,7 @@ class People:
         there = self._read(self._pair.pims, kind, link.pims_id)
         if here is None or there is None:
             with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
                 links.end(tx, link)
             return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
         with self._ledger.write() as tx:
@@ -85,10 +99,7 @@ class People:
             _, base = links.bases(tx, link)
         if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
             return _ANOTHER  # nothing of it is carried, and the next booking asks whose it is
-        ending = self._agree(job, kind, link, here, there, given.steer if given else Steer())
-        if given is not None:
-            mark_applied(self._ledger, job, given)
-        return ending
+        return self._agree(job, kind, link, here, there, given.steer if given else Steer())
 
     def _agree(self, job: Job, kind: Kind, link: Link, here: Person, there: Person, steer: Steer) -> Ending:
         with self._ledger.read() as tx:

@@ -126,7 +126,8 @@ class Receiver:
         except MappingError:
             return False
         base, _ = links.bases(tx, link)
-        return base == comparable(card, self._pair.country)
+        asked = reviews.is_asked(tx, end.account, Kind.CLIENT, found.id)
+        return base == comparable(card, self._pair.country) and not asked
 
 
 def _is_off(end: End, kind: Kind, found: Found) -> bool:

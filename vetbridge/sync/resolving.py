@@ -90,7 +90,7 @@ class Resolver:
 
     def _linked_client(self, appointment: Appointment) -> tuple[Known | None, bool]:
         """The PIMS client that the booking's own client is linked to, freshly read; and whether that one turned out
-        to be somebody else by now: then the link has ended, and nobody is returned."""
+        to be somebody else by now: then nobody is returned, and each booking asks until a person has said whose."""
         if appointment.client_id is None:
             return None, False
         with self._ledger.read() as tx:
@@ -99,8 +99,6 @@ class Resolver:
         known = None if link is None else self._fresh(link.pims_id)
         if link is None or known is None or not is_another_client(base, known.client, self._pair.country):
             return known, False
-        with self._ledger.write() as tx:
-            links.end(tx, link)
         return None, True
 
     def _candidates(self, booker: Client, pet: Pet | None) -> list[Known]:

@@ -1,6 +1,6 @@
 """The writing protocol: intended, sent, answered; and after a lost answer: look before anything is sent again.
 
-Vendors have no idempotency keys, so the effect is made exactly-once here (architecture, section 8).
+Hardly any vendor has idempotency keys, so the effect is made exactly-once here (architecture, section 8).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receipt, Write
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
-from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Stale, VetBridgeError
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
 from vetbridge.ledger import actions, changes, fuses, links, reviews
 from vetbridge.ledger.actions import Intention
@@ -144,16 +144,20 @@ class Writer:
             f"the fuse holds back {FUSED_WORDS[step.operation]} at {self._end.account} until a person has looked",
         )
 
-    def _require_time(self, job: Job, action_id: int, began: float) -> None:
-        """Raises ``Stale`` where the lane may be another worker's before a write that begins now has ended."""
+    def _require_time(self, job: Job, action_id: int, began: float, *, again: bool = False) -> None:
+        """Raises ``Stale`` where the lane may be another worker's before a write that begins now has ended.
+
+        ``again``: it was sent before, and what became of that stays unknown.
+        """
         if self._clock.steady() - began + self._end.timeout < self._timings.lease:
             return
         with self._ledger.write() as tx:
             if changes.are_held(tx, job.leases):
-                actions.close(tx, action_id, ActionState.NOT_DONE, code="too-late-to-send")
+                state = ActionState.UNKNOWN if again else ActionState.NOT_DONE
+                actions.close(tx, action_id, state, code="too-late-to-send")
         raise Stale("the work stood still for too long to send its write; it is read and planned again")
 
-    def _send(self, job: Job, action_id: int, write: Write, *, fresh: bool) -> Record:
+    def _send(self, job: Job, action_id: int, write: Write, *, fresh: bool, again: bool = False) -> Record:
         try:
             receipt = self._end.connector.apply(write)
             return self._read_back(write.kind, Receipt(id=receipt.id) if fresh else receipt)
@@ -161,7 +165,9 @@ class Writer:
             self._close(job, action_id, ActionState.UNKNOWN, error)
             raise OutcomeUnknown(error.message) from None
         except VetBridgeError as error:
-            self._close(job, action_id, ActionState.NOT_DONE, error)
+            # Sent again and not done says nothing about the first time, unless the side refuses it for good.
+            lost = again and not isinstance(error, Refused)
+            self._close(job, action_id, ActionState.UNKNOWN if lost else ActionState.NOT_DONE, error)
             raise
 
     def _read_back(self, kind: Kind, receipt: Receipt) -> Record:
@@ -206,6 +212,7 @@ class Writer:
         ``other``: who that is, in words.
         """
         with self._ledger.write() as tx:
+            changes.held(tx, job.leases)  # else nobody would give them back
             free = actions.reserve(tx, self._end.account, kind, keys, job.record_id)
         if not free:
             raise PutOff(self._in_a_moment(), f"{kind}-reserved", f"another {other} is being written")
@@ -220,15 +227,29 @@ class Writer:
         with self._ledger.read() as tx:
             made_by = actions.under_way(tx, self._end.account, stamp) if stamp else None
             asked = made_by is not None and reviews.open_item(tx, made_by) is not None
-        if made_by is not None and not asked:
+        if made_by is None:
+            return False
+        blind = self._end.connector.capabilities.of(Kind.APPOINTMENT).create is ExactlyOnce.NONE
+        if blind and self._show(stamp, record):
+            return True
+        if not asked:
             raise PutOff(self._in_a_moment(), "own-write", "VetBridge is just writing this visit itself")
-        return asked
+        return True
+
+    def _show(self, stamp: str, record: Appointment) -> bool:
+        """Tells the work that a write in doubt belongs to where it stands: that is all the looking there is."""
+        with self._ledger.write() as tx:
+            made_by = actions.shown(tx, self._end.account, stamp, record.id or "")
+            if made_by is not None:
+                changes.receive_again(tx, made_by, "late-write")
+        return made_by is not None
 
     def _in_a_moment(self) -> datetime:
         return self._clock.now() + timedelta(seconds=self._timings.busy)
 
     def settle_unknown(self, job: Job, keepers: Mapping[Kind, Keep], said: Said | None = None) -> None:
-        """Finds out about every write to this end whose answer was lost; nothing else is written before.
+        """Finds out about every write to this end whose answer was lost; before that nothing else is written, unless
+        a person has said that it shall be left.
 
         ``said``: what a person has answered to the question what became of such a write. Raises ``PutOff`` until a
         late write must have landed, and ``Ask`` where two records were found, or where nobody can look.
@@ -240,10 +261,10 @@ class Writer:
             creates = intention.operation == Operation.CREATE
             level = (can.create or ExactlyOnce.NONE) if creates else can.changed
             keep = keepers[intention.kind]
-            if level is ExactlyOnce.IDEMPOTENCY_KEY:
+            if level is ExactlyOnce.IDEMPOTENCY_KEY and creates:
                 self._send_again(job, intention, keep)
             elif level is ExactlyOnce.NONE:
-                self._ask_what_became(job, intention, said)
+                self._ask_what_became(job, intention, keep, said)
             else:
                 self._await_landing(job, intention)
                 if creates:
@@ -258,7 +279,7 @@ class Writer:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
             actions.again(tx, intention.action_id)
         self._point("intended")
-        self._require_time(job, intention.action_id, began)
+        self._require_time(job, intention.action_id, began, again=True)
         self._point("sending")
         write = Write(
             operation=Operation(intention.operation),
@@ -270,17 +291,25 @@ class Writer:
             key=intention.key,
         )
         # The answer may be that of the first time: the record is read as it stands now.
-        record = self._send(job, intention.action_id, write, fresh=True)
+        record = self._send(job, intention.action_id, write, fresh=True, again=True)
         self._point("sent")
         self._settle(job, intention.action_id, {**intention.payload, FOUND: True}, record, keep)
         self._point("answered")
 
-    def _ask_what_became(self, job: Job, intention: Intention, said: Said | None) -> None:
-        """At most once: nobody can look, so a person has to say whether the write arrived."""
+    def _ask_what_became(self, job: Job, intention: Intention, keep: Keep, said: Said | None) -> None:
+        """At most once: nobody can look, so a person has to say whether the write arrived, or a listing shows it."""
+        if intention.operation == Operation.CREATE and intention.remote_id is not None:
+            native = self._end.connector.get(intention.kind, intention.remote_id)
+            if native is not None:
+                record = self._end.mapper.read(intention.kind, native)
+                self._settle(job, intention.action_id, {**intention.payload, FOUND: True}, record, keep)
+                return
         if said is not None and said.action_id == intention.action_id:  # else it is about an earlier one
             if said.choice is Choice.AGAIN:
                 self._note(job, intention, ActionState.NOT_DONE, "not-there-as-a-person-says")
-            return  # kept, it stays in doubt: the next change of this record asks again
+            elif intention.operation != Operation.CREATE:
+                self._note(job, intention, ActionState.NOT_DONE, "left-as-a-person-says")
+            return  # what was made stays in doubt: the next change of this record asks again
         if intention.lost_at is None:
             self._note(job, intention, ActionState.UNKNOWN, "no-answer")
         raise Ask(
@@ -342,6 +371,8 @@ class Writer:
         standing = self._linked(intention, found)
         if standing is not None:
             found[str(standing.id)] = standing
+        # Of two, staff may have cancelled the one too many and not removed it.
+        found = {id_: record for id_, record in found.items() if not _is_off(record)} or found
         meant = said is not None and said.choice is Choice.KEEP and said.action_id == intention.action_id
         if len(found) > 1 and meant:
             with self._ledger.read() as tx:

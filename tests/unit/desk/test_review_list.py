@@ -14,6 +14,7 @@ from vetbridge.core.answers import (
     CLIENT_IS_ANOTHER,
     COPIED,
     FUSE,
+    NOT_SHOWN,
     PROPOSAL,
     REUSED,
     SLOT_TAKEN,
@@ -264,7 +265,7 @@ def test_a_moment_that_is_over_is_not_ahead() -> None:
     [
         *("creating-clients-is-off", "creating-pets-is-off", "species-not-named", "phone-not-readable"),
         *("name-too-long", "no-client-there", FUSE, ADOPT, PROPOSAL, TWICE, SLOT_TAKEN),
-        *(UNKNOWN_OUTCOME, COPIED, REUSED, CLIENT_IS_ANOTHER),
+        *(UNKNOWN_OUTCOME, COPIED, NOT_SHOWN, REUSED, CLIENT_IS_ANOTHER),
         *planning.REASONS,
         *REASONS,
     ],

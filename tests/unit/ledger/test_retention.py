@@ -29,9 +29,7 @@ def change_of(ledger: Ledger, remote_id: str = "b1") -> Change:
         )
 
 
-def write(
-    ledger: Ledger, state: ActionState | None, *, code: str = "", stamp: str = "VB-0000000000"
-) -> int:
+def write(ledger: Ledger, state: ActionState | None, *, code: str = "", stamp: str = "VB-0000000000") -> int:
     """A write that stands in a state; None: intended."""
     with ledger.write() as tx:
         change = changes.receive(
