@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.answers import Answer, Choice, asks_whose
@@ -93,6 +94,18 @@ def open_items(tx: Transaction) -> tuple[Review, ...]:
             select(Review).where(Review.state == "open").order_by(col(Review.visit_at).nulls_first(), col(Review.id))
         ).all()
     )
+
+
+def count_open(tx: Transaction, why: str) -> int:
+    """How many questions of one reason are open."""
+    statement = select(sa.func.count()).select_from(Review).where(Review.state == "open", Review.why == why)
+    return tx.session.exec(statement).one()
+
+
+def asked_about(tx: Transaction, why: str) -> set[tuple[str, str]]:
+    """Account and id of the records about which a question of one reason is open."""
+    statement = select(Record.account, Record.remote_id).join(Review, col(Review.record_id) == Record.id)
+    return set(tx.session.exec(statement.where(Review.state == "open", Review.why == why)).all())
 
 
 def question(tx: Transaction, item: Review) -> Any:

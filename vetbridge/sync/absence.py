@@ -8,14 +8,18 @@ from datetime import datetime, timedelta
 from vetbridge.connector.clock import Clock
 from vetbridge.core.answers import NOT_SHOWN
 from vetbridge.core.records import Kind
-from vetbridge.ledger import changes
+from vetbridge.ledger import changes, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Record
 from vetbridge.sync.job import Ask, PutOff
 from vetbridge.sync.pair import End, Timings
 
+UNSURE = timedelta(hours=1)
+"""So long a visit is not shown before a person is asked whether it is gone, where nobody else can tell."""
+FEW = 5
+"""So many such questions stand at once: a side that shows nothing at all is one trouble, not a thousand questions."""
 SOON = timedelta(days=1)
-"""So long before a visit a person is asked whether it is gone, where nobody else can tell."""
+"""Of a visit that begins within this time it is asked in any case."""
 
 
 def confirm(
@@ -34,7 +38,7 @@ def confirm(
 
     ``witnesses``: other visits of the same account, one of which must still read (none at all: nobody can tell); None
     where nothing hangs on it. ``code`` and ``unsure``: why it waits after one miss, and where no witness reads.
-    ``visit_at``: when it begins, if that is known; shortly before, a person is asked (``Ask``).
+    ``visit_at``: when it begins, where a person is to be asked (``Ask``) if nobody else can tell.
     """
     assert record.id is not None  # noqa: S101 - flushed
     # A side whose lists lag may not show yet what was just written there.
@@ -47,7 +51,10 @@ def confirm(
             since + apart, code, f"{end.account} does not show it; it is asked once more before it counts as gone"
         )
     if witnesses is not None and all(end.connector.get(Kind.APPOINTMENT, one) is None for one in witnesses):
-        if visit_at is not None and now < visit_at <= now + SOON:
+        with ledger.read() as tx:
+            few = reviews.count_open(tx, NOT_SHOWN) < FEW
+        soon = visit_at is not None and now < visit_at <= now + SOON
+        if soon or (visit_at is not None and few and now >= since + UNSURE):
             raise Ask(
                 NOT_SHOWN,
                 f"{end.account} shows neither the visit nor others near it: was it removed, or are rights missing?",

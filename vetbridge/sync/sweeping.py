@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Found
+from vetbridge.core.answers import NOT_SHOWN
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import AppointmentStatus, Kind
-from vetbridge.ledger import links
+from vetbridge.ledger import links, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.receiving import Receiver
@@ -39,13 +40,15 @@ class Sweeper:
         in_pims = self._list(self._pair.pims, begin, end)
         hinted = 0
         with self._ledger.write() as tx:
+            unsure = reviews.asked_about(tx, NOT_SHOWN)
             for link in links.visits(tx, self._pair.site, begin, end):
                 booking_base, pims_base = links.bases(tx, link)
                 lost_here = _ahead(booking_base, begin, end) and at_booking is not None
                 lost_there = _ahead(pims_base, begin, end) and in_pims is not None
-                if (lost_here and link.booking_id not in (at_booking or ())) or (
-                    lost_there and link.pims_id not in (in_pims or ())
-                ):
+                unseen_here = lost_here and link.booking_id not in (at_booking or ())
+                unseen_there = lost_there and link.pims_id not in (in_pims or ())
+                asked = (link.booking_account, link.booking_id) in unsure  # it may be shown again
+                if unseen_here or unseen_there or asked:
                     self._receiver.receive(tx, link.booking_account, Kind.APPOINTMENT, link.booking_id, "sweep")
                     hinted += 1
         return hinted

@@ -20,6 +20,7 @@ from tests.ledgers import PASSWORD, Server, execute, rows
 from vetbridge.config.address import Address
 from vetbridge.config.models import Ledger as LedgerPart
 from vetbridge.config.secrets import Secret
+from vetbridge.connector.clock import SystemClock
 from vetbridge.core.errors import LedgerError, LedgerLocked
 from vetbridge.core.records import Kind
 from vetbridge.daemon import lock
@@ -78,7 +79,7 @@ def until(condition: Any) -> None:
     end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.01)
+        SystemClock().wait(0.01)
 
 
 def test_a_second_writer_waits_for_the_first_and_sees_what_it_wrote(place: Address, ledger: Ledger) -> None:

@@ -94,10 +94,10 @@ def test_a_side_that_is_blind_for_one_vet_cancels_none_of_her_visits(rig: Rig) -
         rig.clock.advance(2 * rig.timings.absence_confirm)
     assert [row["state"] for row in rig.booking.rows(Kind.APPOINTMENT)] == ["booked"] * 6
     rig.pims.hide(())
-    rig.clock.advance(rig.timings.retry_longest)
+    rig.sweeper.sweep()
     rig.run()
     assert [row["state"] for row in rig.booking.rows(Kind.APPOINTMENT)] == ["booked"] * 6
-    assert {state for state, _ in rig.endings()} <= {"done", "skipped"}
+    assert rig.questions() == ()
 
 
 def test_a_side_that_shows_the_coming_days_alone_cancels_nothing_beyond_them(rig: Rig) -> None:
