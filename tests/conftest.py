@@ -8,6 +8,19 @@ import pytest
 
 from tests import ledgers
 
+WITHOUT_LEDGER = (
+    *(
+        f"tests/unit/{name}/"
+        for name in ("core", "mapping", "config", "connector", "connectors", "simkit", "testing")
+    ),
+    "tests/unit/demo/",
+    "tests/conformance/",
+    "tests/guards/",
+    "tests/system/test_demo.py",  # the demo has a ledger of its own, a file on either
+    *(f"tests/properties/test_{name}.py" for name in ("matching", "normalise", "notes", "planning")),
+)
+"""Tests that do the same whatever ``--ledger`` says."""
+
 SERVER = pytest.StashKey[ledgers.Server]()
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
@@ -15,6 +28,9 @@ LEFT_OUT = pytest.StashKey[dict[str, str]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="where the tests' ledgers are"
+    )
+    parser.addoption(
+        "--with-ledger", action="store_true", help="only tests that open a ledger: for a second run, on the other one"
     )
 
 
@@ -34,6 +50,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--with-ledger"):
+        same = [item for item in items if item.nodeid.startswith(WITHOUT_LEDGER)]
+        config.hook.pytest_deselected(items=same)
+        items[:] = [item for item in items if not item.nodeid.startswith(WITHOUT_LEDGER)]
     if not ledgers.on_postgresql():
         return
     marked = {item: item.get_closest_marker("sqlite_file") for item in items}
@@ -61,6 +81,10 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.getoption("--with-ledger"):
+        terminalreporter.section("left out, for they open no ledger and were run before")
+        for name in WITHOUT_LEDGER:
+            terminalreporter.line(name)
     left_out = config.stash[LEFT_OUT]
     if left_out:
         terminalreporter.section(f"left out on PostgreSQL: {len(left_out)}, for they are about the SQLite file")
