@@ -21,6 +21,12 @@ WITHOUT_LEDGER = (
 )
 """Tests that do the same whatever ``--ledger`` says."""
 
+OF_VENDORS = (
+    *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
+    "tests/crash/test_points.py",
+)
+"""Long tests of what vendors do; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""
+
 SERVER = pytest.StashKey[ledgers.Server]()
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
@@ -30,7 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="where the tests' ledgers are"
     )
     parser.addoption(
-        "--with-ledger", action="store_true", help="only tests that open a ledger: for a second run, on the other one"
+        "--with-ledger",
+        action="store_true",
+        help="for a second run, on the other ledger: leaves out what opens none, and what is long",
     )
 
 
@@ -51,9 +59,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--with-ledger"):
-        same = [item for item in items if item.nodeid.startswith(WITHOUT_LEDGER)]
+        same = [item for item in items if item.nodeid.startswith(WITHOUT_LEDGER + OF_VENDORS)]
         config.hook.pytest_deselected(items=same)
-        items[:] = [item for item in items if not item.nodeid.startswith(WITHOUT_LEDGER)]
+        items[:] = [item for item in items if not item.nodeid.startswith(WITHOUT_LEDGER + OF_VENDORS)]
     if not ledgers.on_postgresql():
         return
     marked = {item: item.get_closest_marker("sqlite_file") for item in items}
@@ -82,8 +90,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if config.getoption("--with-ledger"):
-        terminalreporter.section("left out, for they open no ledger and were run before")
-        for name in WITHOUT_LEDGER:
+        terminalreporter.section("left out: what opens no ledger, and long tests of what vendors do")
+        for name in WITHOUT_LEDGER + OF_VENDORS:
             terminalreporter.line(name)
     left_out = config.stash[LEFT_OUT]
     if left_out:

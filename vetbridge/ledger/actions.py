@@ -215,6 +215,27 @@ def refuted(tx: Transaction, account: str, stamp: str) -> int | None:
     ).first()
 
 
+MOST_REFUSED = 4
+"""So many creates of one record are taken for not done before a refusal is believed."""
+
+
+def in_vain(tx: Transaction, record_id: int, account: str, kind: Kind) -> int | None:
+    """The last create of a kind for a record that was looked for in vain, None where there is none, or too many."""
+    tried = tx.session.exec(
+        select(Action.id, Attempt.code)
+        .join(Attempt, col(Attempt.action_id) == Action.id)
+        .where(
+            Action.record_id == record_id,
+            Action.account == account,
+            Action.kind == kind,
+            Action.operation == "create",
+            Action.state == ActionState.NOT_DONE,
+        )
+        .order_by(col(Action.id).desc())
+    ).all()
+    return next((id_ for id_, code in tried if code == NOT_FOUND), None) if len(tried) <= MOST_REFUSED else None
+
+
 def reserve(tx: Transaction, account: str, kind: str, keys: Collection[str], record_id: int) -> bool:
     """Reserves contact keys or slots for a record: all of them, or none where another record holds one.
 

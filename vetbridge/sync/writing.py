@@ -168,7 +168,22 @@ class Writer:
             # Sent again and not done says nothing about the first time, unless the side refuses it for good.
             lost = again and not isinstance(error, Refused)
             self._close(job, action_id, ActionState.UNKNOWN if lost else ActionState.NOT_DONE, error)
+            if isinstance(error, Refused) and write.operation is Operation.CREATE and self._doubt_first(job, write):
+                raise OutcomeUnknown(
+                    f"refused after an earlier try was looked for in vain: {error.message}"
+                ) from None
             raise
+
+    def _doubt_first(self, job: Job, write: Write) -> bool:
+        """A create is refused that was sent before and looked for in vain: that one may have landed, and be the reason.
+
+        It is looked for once more then; whether there is one.
+        """
+        with self._ledger.write() as tx:
+            if not changes.are_held(tx, job.leases):
+                return False
+            first = actions.in_vain(tx, job.record_id, self._end.account, write.kind)
+            return first is not None and actions.doubt(tx, first) is not None
 
     def _read_back(self, kind: Kind, receipt: Receipt) -> Record:
         """The record as the side has it now. What cannot be read back counts as unknown, and is looked for."""
