@@ -21,11 +21,12 @@ WITHOUT_LEDGER = (
 )
 """Tests that do the same whatever ``--ledger`` says."""
 
-OF_VENDORS = (
+LONG = (
     *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
-    "tests/crash/test_points.py",
+    *("tests/system/test_three_processes", "tests/system/test_replay_after_restart"),
+    *("tests/properties/", "tests/crash/"),
 )
-"""Long tests of what vendors do; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""
+"""Long tests; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""
 
 SERVER = pytest.StashKey[ledgers.Server]()
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
@@ -59,9 +60,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--with-ledger"):
-        same = [item for item in items if item.nodeid.startswith(WITHOUT_LEDGER + OF_VENDORS)]
+        same = [item for item in items if item.nodeid.startswith(WITHOUT_LEDGER + LONG)]
         config.hook.pytest_deselected(items=same)
-        items[:] = [item for item in items if not item.nodeid.startswith(WITHOUT_LEDGER + OF_VENDORS)]
+        items[:] = [item for item in items if not item.nodeid.startswith(WITHOUT_LEDGER + LONG)]
     if not ledgers.on_postgresql():
         return
     marked = {item: item.get_closest_marker("sqlite_file") for item in items}
@@ -90,8 +91,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if config.getoption("--with-ledger"):
-        terminalreporter.section("left out: what opens no ledger, and long tests of what vendors do")
-        for name in WITHOUT_LEDGER + OF_VENDORS:
+        terminalreporter.section("left out: what opens no ledger, and long tests")
+        for name in WITHOUT_LEDGER + LONG:
             terminalreporter.line(name)
     left_out = config.stash[LEFT_OUT]
     if left_out:

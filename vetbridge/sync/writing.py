@@ -175,7 +175,7 @@ class Writer:
             raise
 
     def _doubt_first(self, job: Job, write: Write) -> bool:
-        """A create is refused that was sent before and looked for in vain: that one may have landed, and be the reason.
+        """A create is refused that was sent before and looked for in vain: that one may have landed, and be why.
 
         It is looked for once more then; whether there is one.
         """
