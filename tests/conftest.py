@@ -24,7 +24,7 @@ WITHOUT_LEDGER = (
 LONG = (
     *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
     *("tests/system/test_three_processes", "tests/system/test_replay_after_restart"),
-    *("tests/properties/", "tests/crash/"),
+    *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )
 """Long tests; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""
 
