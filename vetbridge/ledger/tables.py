@@ -217,6 +217,7 @@ class Link(SQLModel, table=True):
         sa.Index("link_booking", "booking_id", "booking_account", "kind"),
         sa.Index("link_pims", "pims_id", "pims_account", "kind"),
         sa.Index("link_visit", "pims_account", "visit_at"),
+        sa.Index("link_stamp", "stamp"),
     )
     id: int | None = Field(default=None, sa_type=Id, primary_key=True)
     site: str

@@ -78,6 +78,7 @@ class DeskVisits:
         native = end.connector.get(Kind.APPOINTMENT, job.remote_id)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
+            in_doubt = bool(actions.unsettled(tx, job.record_id))
         if native is None:
             return self._follow(link, urgent=True) if link else self._gone(job)
         absence.found(end, job.remote_id, self._ledger)
@@ -89,8 +90,6 @@ class DeskVisits:
         self._point("read")
         given = given_answer(self._ledger, job)
         undone = given is not None and given.answer.choice is Choice.UNDO
-        with self._ledger.read() as tx:
-            in_doubt = bool(actions.unsettled(tx, job.record_id))
         if link is not None and not undone and not in_doubt:
             if given is not None:
                 mark_applied(self._ledger, job, given)  # by an earlier try, which got no further
