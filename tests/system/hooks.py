@@ -1,4 +1,4 @@
-"""An inbox for the PIMS's webhooks: real posts, which VetBridge is handed when the test says so."""
+"""An inbox for a simulator's webhooks: real posts, which VetBridge is handed when the test says so."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.system.town import Town
 from vetbridge.connector.interface import HookRequest
 from vetbridge.daemon.assembly import Program
+from vetbridge.testing.simkit import Simulator
 
 
 class Hooks:
-    """What the PIMS posted and nobody was handed yet."""
+    """What one side posted and nobody was handed yet. ``url``: where it posts to."""
 
-    def __init__(self, place: Town) -> None:
-        self._place = place
+    def __init__(self, account: str, side: Simulator) -> None:
+        self.url = ""
+        self._account = account
+        self._side = side
         self._lock = threading.Lock()
         self._bodies: list[bytes] = []
 
@@ -27,18 +29,18 @@ class Hooks:
 
     def deliver(self, program: Program) -> None:
         """Hands over what has been posted, in the order in which it came, once nothing is under way."""
-        assert self._place.pims.outbox.wait_empty(10)
+        assert self._side.outbox.wait_empty(10)
         with self._lock:
             bodies, self._bodies = self._bodies, []
         for body in bodies:
-            hints = program.connectors["ezyvet"].hints(HookRequest(body=body))
-            program.receivers["ezyvet"].hints("ezyvet", hints)
+            hints = program.connectors[self._account].hints(HookRequest(body=body))
+            program.receivers[self._account].hints(self._account, hints)
 
 
 @contextmanager
-def hooks(place: Town) -> Iterator[Hooks]:
-    """An inbox to which the PIMS posts."""
-    inbox = Hooks(place)
+def hooks(account: str, side: Simulator) -> Iterator[Hooks]:
+    """An inbox for the webhooks of an account, whose simulator is yet to be told its ``url``."""
+    inbox = Hooks(account, side)
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -53,7 +55,7 @@ def hooks(place: Town) -> Iterator[Hooks]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
-        place.desk.control("/webhooks", {"urls": [f"http://127.0.0.1:{server.server_port}/"]})
+        inbox.url = f"http://127.0.0.1:{server.server_port}/"
         yield inbox
     finally:
         server.shutdown()

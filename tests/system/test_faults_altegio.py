@@ -6,12 +6,10 @@ nothing is wrong (but with webhooks), VetBridge works while something is.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +24,10 @@ from connectors.ezyvet.simulator import (
     PLACEHOLDER_ANIMAL,
     PLACEHOLDER_CONTACT,
 )
+from tests.system.hooks import Hooks, hooks
 from tests.system.test_front_desk import command
 from tests.system.town import Town
 from vetbridge.cli.config import load_config
-from vetbridge.connector.interface import HookRequest
 from vetbridge.daemon.assembly import Program, assembled
 from vetbridge.daemon.once import drain, pass_over
 from vetbridge.testing.clinic import Owner, make_clinic
@@ -115,59 +113,10 @@ def test_every_switch_of_the_simulator_is_tried() -> None:
     assert all(name in case.rates for name, case in SWITCHES.items())
 
 
-class Inbox:
-    """What the booking side posted and VetBridge was not handed yet."""
-
-    def __init__(self, place: Town) -> None:
-        self._place = place
-        self._lock = threading.Lock()
-        self._bodies: list[bytes] = []
-
-    def take(self, body: bytes) -> None:
-        """Keeps one post."""
-        with self._lock:
-            self._bodies.append(body)
-
-    def deliver(self, program: Program) -> None:
-        """Hands over what has been posted, in the order in which it came, once nothing is under way."""
-        assert self._place.booking.outbox.wait_empty(10)
-        with self._lock:
-            bodies, self._bodies = self._bodies, []
-        for body in bodies:
-            hints = program.connectors["altegio"].hints(HookRequest(body=body))
-            program.receivers["altegio"].hints("altegio", hints)
-
-
-@contextmanager
-def inbox_of(place: Town) -> Iterator[Inbox]:
-    """An inbox to which the booking side posts."""
-    inbox = Inbox(place)
-
-    class Door(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            inbox.take(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """No log."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        hooks = {"urls": [f"http://127.0.0.1:{server.server_port}/"], "active": 1, "record": 1, "client": 1}
-        place.altegio("POST", "/hooks_settings/{location}", hooks)
-        yield inbox
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 class Morning:
     """Bookings, moves, cancellations and visits of the desk; and what must stand in the end."""
 
-    def __init__(self, place: Town, inbox: Inbox, clock: FakeClock) -> None:
+    def __init__(self, place: Town, inbox: Hooks, clock: FakeClock) -> None:
         self.place = place
         self.inbox = inbox
         self.clock = clock
@@ -305,7 +254,9 @@ def morning(folder: Path, simulator: dict[str, Any]) -> Iterator[Morning]:
     ):
         place = Town(folder, booking, pims, make_clinic(SEED, CLIENTS))
         place.write_config()
-        inbox = stack.enter_context(inbox_of(place))
+        inbox = stack.enter_context(hooks("altegio", place.booking))
+        wanted = {"urls": [inbox.url], "active": 1, "record": 1, "client": 1}
+        place.altegio("POST", "/hooks_settings/{location}", wanted)
         made = Morning(place, inbox, clock)
         try:
             made.sync()

@@ -210,7 +210,8 @@ def morning(folder: Path, **simulator: Any) -> Iterator[Morning]:
     """A town where yesterday's bookings stand, and webhooks come."""
     clock = FakeClock(datetime.now(UTC))
     times = {"late_seconds": LANDS_WITHIN - 1, "lag_seconds": LANDS_WITHIN - 1, "webhook_delay": 0.0}
-    with town(folder, clients=40, clock=clock, **times, **simulator) as place, hooks(place) as inbox:
+    with town(folder, clients=40, clock=clock, **times, **simulator) as place, hooks("ezyvet", place.pims) as inbox:
+        place.desk.control("/webhooks", {"urls": [inbox.url]})
         place.write_config(
             daemon={"workers": 2},
             timings={
