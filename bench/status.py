@@ -32,9 +32,22 @@ from sqlmodel import SQLModel
 from vetbridge.connector.clock import SystemClock
 from vetbridge.core.answers import FUSE
 from vetbridge.core.records import Kind
-from vetbridge.ledger import actions, changes, fuses, links, reports, reviews, worklist
+from vetbridge.ledger import actions, changes, fuses, links, reports, reviews, witnesses, worklist
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
-from vetbridge.ledger.tables import Account, Action, Attempt, Change, Cursor, Lane, Link, Mirror, Record, Review, Run
+from vetbridge.ledger.tables import (
+    Account,
+    Action,
+    Attempt,
+    Change,
+    ChangeState,
+    Cursor,
+    Lane,
+    Link,
+    Mirror,
+    Record,
+    Review,
+    Run,
+)
 
 GOAL_SECONDS = 0.5
 """The whole command, from the shell's return key to its last byte (the goals' figure)."""
@@ -148,6 +161,7 @@ def build(path: Path, count: int, *, seed: int = 1) -> None:
             for number in range(1, records + 1)
         ),
     )
+    rows.add(Record, _pims_records(records))
     rows.add(Lane, ({"key": f"client/ezyvet/{number}", "epoch": 3} for number in range(records // 4)))
     rows.add(Change, (change(number) for number in range(count)))
     rows.add(Link, (_link(number, begun[number * 2], base) for number in range(1, records)))
@@ -202,12 +216,27 @@ def _accounts(now: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
+def _pims_records(records: int) -> Iterator[dict[str, Any]]:
+    """The counterpart of each record, which a poll of the PIMS shows, too."""
+    for number in range(1, records + 1):
+        yield {
+            "id": records + number,
+            "account": "ezyvet",
+            "kind": "appointment",
+            "remote_id": str(number),
+            "hints": 1,
+            "digest_hash": "d" * 32,
+            "lane": f"client/ezyvet/{number // 4}",
+        }
+
+
 def _link(number: int, at: datetime, base: bytes) -> dict[str, Any]:
     site = SITES[number % 3]
     return {
         "id": number,
         "site": site,
         "kind": "appointment" if number % 4 else "client",
+        "visit_at": at + timedelta(days=3) if number % 4 else None,
         "booking_account": f"altegio-{site}",
         "booking_id": str(number),
         "pims_account": "ezyvet",
@@ -346,12 +375,21 @@ def commands(config: Path, rounds: int) -> dict[str, float]:
 def queries(ledger: Ledger) -> dict[str, float]:
     """What the engine asks all day, in milliseconds each."""
     hour = timedelta(hours=1)
+
+    def missed(tx: Transaction) -> Record:
+        return changes.record_of(tx, f"altegio-{SITES[5 % 3]}", Kind.APPOINTMENT, "5")
+
+    def missed_pims(tx: Transaction) -> Record:
+        return changes.record_of(tx, "ezyvet", Kind.APPOINTMENT, "5")
+
     reading: dict[str, Callable[[Transaction], object]] = {
         "open_sites": changes.open_sites,
         "earliest": lambda tx: changes.earliest(tx, without_sites=["x"]),
         "last_id": changes.last_id,
-        "count_open": lambda tx: changes.count(tx, [changes.ChangeState.RECEIVED, changes.ChangeState.WAITING]),
-        "witnesses": lambda tx: changes.witnesses(tx, 5),
+        "count_open": lambda tx: changes.count(tx, [ChangeState.RECEIVED, ChangeState.WAITING]),
+        "witnesses": lambda tx: witnesses.of(tx, missed(tx), None, booking=True),
+        "witnesses_on_day": lambda tx: witnesses.of(tx, missed(tx), tx.now, booking=True),
+        "witnesses_on_day_pims": lambda tx: witnesses.of(tx, missed_pims(tx), tx.now, booking=False),
         "settled_digest": lambda tx: changes.settled_digest(tx, "altegio-city", Kind.APPOINTMENT, "9"),
         "unsettled": lambda tx: actions.unsettled(tx, 5),
         "under_way": lambda tx: actions.under_way(tx, "ezyvet", "vb-9"),

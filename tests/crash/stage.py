@@ -19,6 +19,7 @@ from tests.crash.processes import Nursery, SimulatorProcess, Victim
 from tests.system.town import HOOK_SECRET, Town
 from vetbridge.connector.clock import SystemClock
 from vetbridge.demo.draws import Draws
+from vetbridge.demo.stage import config_text
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.simkit import Simulator
 
@@ -28,13 +29,17 @@ LEASE = 3.0
 CALM_LEASE = 30.0
 PACE, CALM_PACE = 1.0, 2.0
 """Seconds between two polls of a side."""
+OVERLAP = 10
+"""Seconds that a poll looks back before the last one, as the config says it: longer than a side stands still, and
+shorter than the torture, or every poll lists all that was ever done, and hints anew at all that is still open."""
 LATE_LANDING = 1.0
 """Seconds, as the config tells VetBridge about the PIMS."""
 LATE = {PIMS: 0.8, BOOKING: 0.5}
 """Seconds after which a write lands late, well within what VetBridge waits for."""
 LOOKED_AFTER = REQUEST_TIMEOUT + LATE_LANDING
 """Seconds after a lost answer in which VetBridge must have looked, or may look at any time."""
-QUIET_PATIENCE = 240.0
+QUIET_PATIENCE = 600.0
+"""Seconds; ten times what it takes after 200 kills, unless the machine is busy."""
 _LIST = {BOOKING: "GET /records/{location}", PIMS: "GET /v2/appointment"}
 _LISTED = 3
 """So many lists after each other, or the first may have begun before the last thing happened."""
@@ -96,15 +101,18 @@ class Stage:
                 "pims_refresh": pace,
             },
             accounts={
-                BOOKING: {"poll": pace},
-                PIMS: {"hook_secret": {"file": "hook.secret.secret"}, "options": {"late_landing": LATE_LANDING}},
+                BOOKING: {"poll": pace, "options": {"overlap_seconds": OVERLAP}},
+                PIMS: {
+                    "hook_secret": {"file": "hook.secret.secret"},
+                    "options": {"late_landing": LATE_LANDING, "overlap_seconds": OVERLAP},
+                },
             },
             sites={"town": {"fuse": 100_000}},
         )
         config: dict[str, Any] = yaml.safe_load(path.read_text())
         config["ledger"] = self.ledger.config(self.folder)
         path = self.folder / name
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        path.write_text(config_text(config))
         assert (self.folder / "hook.secret.secret").read_text() == HOOK_SECRET
         return path
 

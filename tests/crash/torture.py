@@ -6,8 +6,9 @@ One JSON object goes to standard output: ``kills``, ``effects`` (things that peo
 ``lost``, ``duplicated``, ``asked`` (not as people left it, and a person is asked), ``control_duplicated`` (what is
 there twice where VetBridge does not look before it writes again; it has to be more than nothing, or the harness
 proves nothing), and how it came to these. Progress goes to standard error. Ends with 0 only where nothing was lost or
-duplicated and the control shows duplicates. The same seed makes the same faults in the same order; when a process
-meets them, the machine decides.
+duplicated, nothing was left to do at last, and the control shows duplicates. Where VetBridge ends by itself every
+time, there is nothing to kill: it says why, and prints no object. The same seed makes the same faults in the same
+order; when a process meets them, the machine decides.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ STANDSTILL = REQUEST_TIMEOUT + 0.5
 """Seconds for which a side stands still: longer than VetBridge waits, shorter than a write may land late."""
 TROUBLE = 1.5
 """Seconds for which the ledger is in trouble."""
+ENDS_IN_A_ROW = 5
+"""A trouble of the ledger may end VetBridge now and then; ended so often without a kill, it will not be otherwise."""
 CONTROL_KILLS = 5
 CONTROL_PATIENCE = 15.0
 """Seconds; it dies long before that, unless the machine is busy."""
@@ -48,8 +51,13 @@ _RATES = {
     "5xx_before": 0.1,
     "429_retry_after": 0.03,
 }
+_LAST_BYTES = 2000
 
 Talk = Callable[[str], None]
+
+
+class EndsByItself(Exception):
+    """VetBridge ended by itself again and again: there is nothing to kill, and so nothing to prove."""
 
 
 @dataclass(slots=True)
@@ -70,8 +78,8 @@ class Told:
 
     @property
     def passed(self) -> bool:
-        """Nothing lost, nothing twice, and it would have been seen."""
-        return not self.audit.lost and not self.audit.duplicated and self.control.duplicated > 0
+        """It came to rest with nothing lost and nothing twice, and it would have been seen."""
+        return self.quiet and not self.audit.lost and not self.audit.duplicated and self.control.duplicated > 0
 
     def as_data(self) -> dict[str, Any]:
         """For one JSON object."""
@@ -98,10 +106,14 @@ class Torture:
     def __init__(self, stage: Stage, talk: Talk) -> None:
         self._stage = stage
         self._talk = talk
+        self._ends_in_a_row = 0
         self.told = Told()
 
     def play(self, kills: int, seed: int) -> Told:
-        """All rounds, then a quiet time, then the audit."""
+        """All rounds, then a quiet time, then the audit.
+
+        Raises ``EndsByItself`` where VetBridge does that ``ENDS_IN_A_ROW`` times without a kill in between.
+        """
         while self.told.kills < kills:  # more than once only where VetBridge has ended by itself
             for one in rounds(kills - self.told.kills, seed + self.told.kills):
                 self._talk(f"{self.told.kills + 1} of {kills}: {one}")
@@ -126,9 +138,16 @@ class Torture:
         """A victim is dead: killed, or by itself."""
         if victim.killed:
             self.told.kills += 1
-        else:
-            self.told.ended += 1
-            self._talk(f"VetBridge {victim.pid} ended by itself ({victim.code}), see {self._stage.log}")
+            self._ends_in_a_row = 0
+            return
+        self.told.ended += 1
+        self._ends_in_a_row += 1
+        self._talk(f"VetBridge {victim.pid} ended by itself ({victim.code}), see {self._stage.log}")
+        if self._ends_in_a_row == ENDS_IN_A_ROW:
+            raise EndsByItself(
+                f"VetBridge ended by itself {ENDS_IN_A_ROW} times in a row ({victim.code}); "
+                f"the last words in {self._stage.log}: {last_words(self._stage.log)}"
+            )
 
     # -- what happens in a round, until its victim is dead
 
@@ -170,7 +189,7 @@ class Torture:
 
     def _stopped(self, one: Round, victim: Victim) -> None:
         victim.wait_until_it_works()
-        if not until(lambda: victim.stands_still, AIM_PATIENCE):
+        if not until(lambda: victim.stands_still or not victim.alive, AIM_PATIENCE):
             self.told.missed += 1
             victim.stop()
         other = self._stage.victim("--shared", *(["--door"] if one.door else []))
@@ -211,6 +230,15 @@ _HAPPENS: dict[Fault, Callable[[Torture, Round, Victim], None]] = {
     Fault.STOPPED: Torture._stopped,
     Fault.LEDGER: Torture._in_ledger,
 }
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log in which something stands, as a screen can show it."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LAST_BYTES))
+        lines = file.read().decode(errors="replace").split("\n")
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def control(stage: Stage, kills: int) -> Audit:
@@ -259,7 +287,11 @@ def main() -> int:
 
     folder = given.keep or Path(tempfile.mkdtemp(prefix="vetbridge-crash-"))
     folder.mkdir(parents=True, exist_ok=True)
-    told = torture(given.kills, given.seed, given.ledger, folder, talk)
+    try:
+        told = torture(given.kills, given.seed, given.ledger, folder, talk)
+    except EndsByItself as reason:
+        talk(f"{reason}; stores, ledger and logs are kept in {folder}")
+        return 1
     data = {
         **told.as_data(),
         "seed": given.seed,

@@ -26,9 +26,11 @@ TABLES = frozenset(
     {
         *("account", "budget", "cursor", "record", "change", "link", "mirror", "match_key", "action", "attempt"),
         *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta", "worklist", "pause", "fuse"),
+        *("match_term", "match_weights", "observation"),
     }
 )
-"""Section 13; ``match_key`` holds the mirror's matching keys."""
+"""Section 13. ``match_key`` holds the mirror's matching keys and ``match_term`` how common its names are,
+``observation`` what a decision was made by, and ``match_weights`` the weights that a site has trained by that."""
 
 
 def test_the_states_of_a_change() -> None:

@@ -37,7 +37,7 @@ class Person:
 PEOPLE = (
     Person("John", "Smith", "+447912000001", "Bella", known=True),
     Person("Mary", "Jones", "+447912000005", "Tom", known=True),
-    Person("Ben", "Miller", "+447912000002", "Kit", known=True, ambiguous=True),  # his wife has the same phone
+    Person("Ben", "Miller", "+447912000002", "Kit", known=True, ambiguous=True),  # has another phone on record
     Person("Zoe", "Newcomer", "+447912000003", "Rex"),
     Person("Max", "Stranger", "+447912000004", "Luna"),
     Person("Eva", "Novak", "+447912000001", "Ziggy", ambiguous=True),
@@ -68,8 +68,8 @@ class Town:
     def __post_init__(self) -> None:
         for person in PEOPLE:
             if person.known:
-                self.owners[person] = self.rig.owner(person.given, person.family, person.phone, person.pet)
-        self.rig.owner("Anna", "Miller", "+447912000002", "Kit")
+                phone = "+447912000009" if person.ambiguous else person.phone
+                self.owners[person] = self.rig.owner(person.given, person.family, phone, person.pet)
         self.rig.refresher.pass_()
 
     def book(self, which: int) -> None:

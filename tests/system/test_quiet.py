@@ -21,6 +21,7 @@ from vetbridge.cli.main import app
 from vetbridge.daemon.assembly import Program, assembled
 from vetbridge.daemon.once import drain, pass_over
 from vetbridge.daemon.rounds import Rounds
+from vetbridge.demo.stage import config_text
 from vetbridge.testing.clinic import SERVICES
 
 REMIND = 24
@@ -134,7 +135,7 @@ def test_a_sweep_that_finds_lost_hints_messages_nobody(place: Town, program: Pro
 def test_a_replay_messages_nobody(place: Town) -> None:
     config = yaml.safe_load(place.config_path.read_text())
     del config["sites"]["town"]["pims"]["codes"]["appointment_type"][DENTAL.code]
-    place.config_path.write_text(yaml.safe_dump(config))
+    place.config_path.write_text(config_text(config))
     records = [booked(place, number, service=DENTAL.number) for number in range(2)]
     with assembled(load_config(place.config_path), command="sync") as old:
         sync(old)

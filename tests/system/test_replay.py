@@ -22,6 +22,7 @@ from vetbridge.core.errors import RateLimited
 from vetbridge.daemon.assembly import assembled
 from vetbridge.daemon.rehearsal import rehearsed
 from vetbridge.daemon.rounds import Rounds
+from vetbridge.demo.stage import config_text
 from vetbridge.ledger.database import exists
 from vetbridge.testing.clinic import SERVICES, Owner
 
@@ -49,7 +50,7 @@ def unmap(place: Town, side: str, code: str) -> None:
     """Takes a service out of the code lists of one side."""
     config = yaml.safe_load(place.config_path.read_text())
     del config["sites"]["town"][side]["codes"]["appointment_type"][code]
-    place.config_path.write_text(yaml.safe_dump(config))
+    place.config_path.write_text(config_text(config))
 
 
 def writes(place: Town) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from tests.system.test_daemon import daemon
 from tests.system.town import POLLS_ONLY, Seen, Town, soon, town, until
 from vetbridge.cli.main import app
+from vetbridge.demo.stage import config_text
 from vetbridge.testing.clinic import SERVICES
 
 DENTAL = SERVICES[2]
@@ -46,7 +47,7 @@ def test_five_come_over_once_each_and_one_whose_visit_has_passed_is_refused(tmp_
         place.write_config(**POLLS_ONLY)
         config = yaml.safe_load(place.config_path.read_text())
         del config["sites"]["town"]["pims"]["codes"]["appointment_type"][DENTAL.code]
-        place.config_path.write_text(yaml.safe_dump(config))
+        place.config_path.write_text(config_text(config))
         with daemon(place) as old:
             old.ready()
             until(lambda: place.ledger("SELECT 1 FROM account WHERE mirror_complete_at IS NOT NULL"), "the mirror")

@@ -11,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from connectors.altegio import simulator as altegio
 from connectors.ezyvet import simulator as ezyvet
 from tests.ledgers import ledger_part, ledger_place, rows
+from vetbridge.demo.stage import config_text
 from vetbridge.ledger.database import Place
 from vetbridge.testing.clinic import SERVICES, STAFF, Clinic, Owner, make_clinic
 from vetbridge.testing.simkit import Row, Simulator
@@ -150,7 +149,7 @@ class Town:
         }
         for name, value in changes.items():
             config[name] = _merged(config.get(name), value)
-        self.config_path.write_text(yaml.safe_dump(config, sort_keys=False))
+        self.config_path.write_text(config_text(config))
         return self.config_path
 
     # -- what people do -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from vetbridge.cli import (
     demo,
     doctor,
     links,
+    match,
     pause,
     plan,
     replay,
@@ -89,6 +90,7 @@ app.add_typer(changes.app)
 app.add_typer(review.app)
 app.add_typer(worklist.app)
 app.add_typer(links.app)
+app.add_typer(match.app)
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ long, hold terminal escapes or half characters. What compares cuts its input bef
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
-from itertools import pairwise
 from typing import NamedTuple
 
 import phonenumbers
@@ -23,6 +23,10 @@ _LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "ŧ": "t", "ŋ": "n"}
 )
 _APOSTROPHES = str.maketrans("", "", "'`´ʹʻʼʽˈ‘’‛′＇")
+_ASCII = str.maketrans(
+    {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | dict.fromkeys(map(ord, "'`"), "")
+)
+"""What ``name`` makes of each ASCII character."""
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
 _AFTER_FIRST = re.compile(r"[aeiouyhw]")
 _DOUBLES = re.compile(r"(.)\1+")
@@ -36,10 +40,16 @@ _UNSEEN = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
 _PHONE_BREAK = re.compile(r"[^\d+()\-./\s\u2010-\u2015]+|(?=\+)")
 _PHONE_GAP = re.compile(r"[\s/]+")
 _MAX_PHONE_PARTS = 30
+_PLAIN_PHONE = re.compile(r"[ ().-]*\+?[0-9]+(?:[ ().-]+[0-9]+)*[ ().-]*")
+_MAX_PLAIN_PHONE = 50
+_NO_DIGITS = str.maketrans("", "", "+ ().-")
+_NEVER = r"(?!)"
+_RISING = "0123456789" * 3
 
 _EMAIL_BREAK = re.compile(r"[\s,;<>\"()\[\]|]+")
 _EMAIL = re.compile(r"[^@]{1,64}@(?:[\w](?:[\w-]{0,61}[\w])?\.)+[^\W\d_](?:[\w-]{0,61}[\w])")
 _MAX_EMAIL = 254
+_NOT_A_LETTER = re.compile(r"[\W\d_]+")
 _NO_EMAIL = frozenset(
     {
         "na",
@@ -103,10 +113,13 @@ def name(text: str) -> str:
     An apostrophe joins (``O'Brien`` is ``obrien``), other punctuation parts (``Smith-Jones`` is ``smith jones``).
     Letters that are no letter and accent are spelt out (``ß`` ss, ``æ`` ae, ``ø`` o, ``ł`` l). Other scripts stay.
     """
-    folded = unicodedata.normalize("NFKD", text[:MAX_NAME]).casefold().translate(_LETTERS)
+    text = text[:MAX_NAME]
+    if text.isascii():
+        return " ".join(text.translate(_ASCII).split())
+    folded = unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS)
     # Folding can bring new accents to light (Turkish dotted I), so it is taken apart once more.
     folded = unicodedata.normalize("NFKD", folded).translate(_APOSTROPHES)
-    kept = "".join(_letter(character) for character in folded)
+    kept = "".join(map(_letter, folded))
     return " ".join(kept.split())[:MAX_NAME].strip()
 
 
@@ -130,6 +143,8 @@ def clean(text: str) -> str:
     Formatting characters are dropped, because they can turn the direction of what follows; those that join letters
     and emoji stay. Never longer than ``text``.
     """
+    if text.isprintable():
+        return text.rstrip()
     return "\n".join("".join(map(_visible, line)).rstrip() for line in text.replace("\r\n", "\n").split("\n"))
 
 
@@ -155,7 +170,7 @@ def _letter(character: str) -> str:
 def _slash_parts(piece: str, country: str) -> list[str]:
     """``020 7946 0018/07700 900123`` is two numbers, the German ``030/1234567`` is one."""
     parts = piece.split("/")
-    if all(part.strip()[:1] in ("0", "+") and _e164(part, country) for part in parts):
+    if len(parts) > 1 and all(part.strip()[:1] in ("0", "+") and _e164(part, country) for part in parts):
         return parts
     return [piece]
 
@@ -185,7 +200,72 @@ class _Number(NamedTuple):
     """The digits without country code and trunk zero."""
 
 
+class _Plan(NamedTuple):
+    """How numbers of a country are written, as the library knows it."""
+
+    code: str
+    lengths: frozenset[int]
+    number: re.Pattern[str]
+    abroad: re.Pattern[str]
+    """What is dialled before the country code of another country."""
+    trunk: re.Pattern[str]
+    """What is dialled before a number within the country."""
+
+
 def _e164(text: str, country: str) -> _Number | None:
+    return _plain_e164(text, country) or _parsed(text, country)
+
+
+def _plain_e164(text: str, country: str) -> _Number | None:
+    """What ``_parsed`` makes of digits with nothing peculiar about them, for a fraction of its time; else None."""
+    if len(text) > _MAX_PLAIN_PHONE or _PLAIN_PHONE.fullmatch(text) is None:
+        return None
+    digits = text.translate(_NO_DIGITS)
+    if "+" in text:
+        # No country's code is the beginning of another's.
+        plan = _plan_of_code(digits[:1]) or _plan_of_code(digits[:2]) or _plan_of_code(digits[:3])
+        if plan is None:
+            return None
+        digits = digits[len(plan.code) :]
+    else:
+        plan = _plan(country.upper())
+        if plan is None or digits.startswith(plan.code) or plan.abroad.match(digits):
+            return None
+    trunk = plan.trunk.match(digits)
+    if trunk:
+        if trunk[0] != "0" or plan.number.fullmatch(digits):
+            return None
+        digits = digits[1:]
+    if len(digits) not in plan.lengths or digits[0] == "0":
+        return None
+    return _Number(f"+{plan.code}{digits}", digits)
+
+
+@functools.cache
+def _plan_of_code(code: str) -> _Plan | None:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code)) if code and code[0] != "0" else None
+    return _plan(regions[0]) if regions else None
+
+
+@functools.lru_cache(maxsize=300)
+def _plan(country: str) -> _Plan | None:
+    """None where the country is not known, or numbers are peculiar there."""
+    known = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    if known is None or phonenumbers.region_code_for_country_code(known.country_code) != country:
+        return None
+    described = known.general_desc
+    if known.national_prefix_transform_rule or not described.national_number_pattern:
+        return None
+    return _Plan(
+        code=str(known.country_code),
+        lengths=frozenset(length for length in described.possible_length if length > 3),
+        number=re.compile(described.national_number_pattern),
+        abroad=re.compile(known.international_prefix or _NEVER),
+        trunk=re.compile(known.national_prefix_for_parsing or _NEVER),
+    )
+
+
+def _parsed(text: str, country: str) -> _Number | None:
     try:
         parsed = phonenumbers.parse(text, country.upper() or None)
     except phonenumbers.NumberParseException:
@@ -195,7 +275,7 @@ def _e164(text: str, country: str) -> _Number | None:
     e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     national = phonenumbers.national_significant_number(parsed)
     # Of several leading zeros each reading takes one away, where the country's numbers do not start with zero.
-    if national.startswith("0") and text != e164 and _e164(e164, "") != _Number(e164, national):
+    if national.startswith("0") and text != e164 and _parsed(e164, "") != _Number(e164, national):
         return None
     return _Number(e164, national)
 
@@ -204,14 +284,13 @@ def _placeholder_number(number: _Number) -> bool:
     digits = number.national
     if len(set(digits[1:])) == 1 or len(set(digits[-7:])) == 1:
         return True
-    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(digits)}
-    return steps in ({1}, {9})
+    return len(digits) > 1 and (digits in _RISING or digits[::-1] in _RISING)
 
 
 def _plausible_email(word: str) -> bool:
     if len(word) > _MAX_EMAIL or ".." in word or _EMAIL.fullmatch(word) is None:
         return False
     local, domain = word.split("@")
-    bare = re.sub(r"[\W\d_]+", "", local)
-    host = re.sub(r"[\W\d_]+", "", domain.split(".")[0])
+    bare = _NOT_A_LETTER.sub("", local)
+    host = _NOT_A_LETTER.sub("", domain.split(".")[0])
     return bare not in _NO_EMAIL and host not in _NO_EMAIL and not (len(local) == 1 and local == host)

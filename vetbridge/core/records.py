@@ -46,13 +46,22 @@ class AppointmentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """The owner of pets. ``phones`` and ``emails`` stand as the side holds them, the preferred one first."""
+    """The owner of pets. ``phones`` and ``emails`` stand as the side holds them, the preferred one first.
+
+    The address and ``registered_on`` (the day the side made the record) are known where the side shows them; they
+    serve matching and are never written.
+    """
 
     id: str | None = None
     given_name: str = ""
     family_name: str = ""
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
+    street: str = ""
+    """Street and house number, in the order of the country."""
+    postcode: str = ""
+    city: str = ""
+    registered_on: date | None = None
     active: bool = True
     version: str | None = field(default=None, compare=False)
 

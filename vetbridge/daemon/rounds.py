@@ -9,7 +9,7 @@ import structlog
 from vetbridge.core.errors import Scope, VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
-from vetbridge.ledger import accounts, changes, pauses, retention
+from vetbridge.ledger import accounts, changes, observations, pauses, retention
 from vetbridge.ledger.database import Transaction
 
 log = structlog.get_logger("vetbridge.daemon")
@@ -58,7 +58,9 @@ class Rounds:
         return expired
 
     def prune(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Drops the personal values that are kept no longer; returns how many rows that were."""
+        """Drops the personal values that are kept no longer, and the oldest of the matcher's observations; returns
+        how many rows of the former that were."""
+        observations.trim(self._program.ledger)
         dropped = retention.drop_bodies(
             self._program.ledger, self._program.loaded.config.ledger.keep_bodies_days, stopping=stopping
         )

@@ -73,7 +73,7 @@ def _fitting(tx: Transaction, account: str, country: str, text: str) -> Iterator
     """Clients that fit, what a key finds first; a client may come twice."""
     keys = [f"phone:{number}" for number in normalise.phones(text, country)]
     keys += [f"email:{address}" for address in normalise.emails(text)]
-    for known in mirror.candidates(tx, account, keys) if keys else ():
+    for known in mirror.with_contact(tx, account, keys) if keys else ():
         yield "contact", known
     ids = {text, mirror.owner_of(tx, account, text) or text}
     for known in mirror.clients(tx, account, ids):

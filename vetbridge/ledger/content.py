@@ -14,17 +14,22 @@ _RECORDS: dict[str, type[Client] | type[Pet] | type[Appointment]] = {
     "pet": Pet,
     "appointment": Appointment,
 }
+_TAGS = {type_: f"${name}" for name, type_ in _RECORDS.items()}
+_FIELDS = {type_: tuple(f.name for f in fields(type_)) for type_ in _RECORDS.values()}
+_AS_IT_IS = frozenset([str, int, bool, float, type(None)])
+"""Types of values that JSON keeps as they are: most values of a record."""
 
 
 def plain(value: Any) -> Any:
     """A canonical value (record, instant, date, mapping, sequence, scalar) as JSON-like data."""
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, Instant):
         return {"$instant": [value.utc.isoformat(), value.zone, value.local]}
     if isinstance(value, date) and not isinstance(value, datetime):
         return {"$date": value.isoformat()}
     if isinstance(value, (Client, Pet, Appointment)):
-        content = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
-        return {f"${type(value).__name__.lower()}": content}
+        return {_TAGS[type(value)]: {name: plain(getattr(value, name)) for name in _FIELDS[type(value)]}}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -34,6 +39,8 @@ def plain(value: Any) -> Any:
 
 def rich(value: Any) -> Any:
     """The canonical value that ``plain`` wrote; sequences come back as tuples."""
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, list):
         return tuple(rich(item) for item in value)
     if not isinstance(value, dict):
@@ -52,7 +59,7 @@ def rich(value: Any) -> Any:
 def _record(
     type_: type[Client] | type[Pet] | type[Appointment], content: dict[str, Any]
 ) -> Client | Pet | Appointment:
-    known = {f.name for f in fields(type_)}
+    known = _FIELDS[type_]
     values = {name: rich(item) for name, item in content.items() if name in known}
     if "status" in values:
         values["status"] = AppointmentStatus(values["status"])

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
-from vetbridge.core.matching import Known, blocking_keys
+from vetbridge.core.matching import Clinic, Forms, Known, contact_keys, forms_of, home_keys, keys, terms
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Account, MatchKey, Mirror
 
 MOST_CANDIDATES = 100
-"""Clients that one sort of key may bring; what finds more says too little to match by."""
+"""So many clients are compared with a booking at the most, those that share the rarest keys."""
+CROWDED = 60
+"""A key that more clients have says too little to find anybody by."""
 
 _BATCH = 500
+_TERMS_OF_A_SELECT = 250
+_AT_ONCE = 5000
+"""The forms and keys of so many clients are held in memory at once."""
 TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
-KEYS: sa.Table = MatchKey.__table__  # type: ignore[attr-defined]
+_OWNERS = "owners"
+"""The term that every client has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +40,28 @@ class Stored:
 
 def put(tx: Transaction, account: str, records: Iterable[Client | Pet]) -> Stored:
     """Stores clients and pets as they were read, and the matching keys of every client they touch."""
-    rows = {
-        (row["kind"], row["remote_id"]): row for record in records if record.id and (row := _row(tx, account, record))
-    }
-    before = _stored(tx, account, list(rows))
-    changed = [row for key, row in rows.items() if key not in before or before[key].digest_hash != row["digest_hash"]]
+    read = {(_kind(record), record.id): record for record in records if record.id}
+    before = _before(tx, account, list(read))
+    changed: dict[tuple[Kind, str], _Row] = {}
     touched: set[str] = set()
-    for row in changed:
-        held = before.get((row["kind"], row["remote_id"]))
-        # A pet that moved decides the keys of the client it left, too.
-        owners = (row["parent_id"], held.parent_id if held else None)
-        touched.update([row["remote_id"]] if row["kind"] == Kind.CLIENT else [id_ for id_ in owners if id_])
-    _upsert(tx, account, changed)
-    _rekey(tx, account, touched)
-    return Stored(read=len(rows), changed=len(changed))
+    for key, record in read.items():
+        held = before.get(key)
+        content = plain(record)
+        digest = tx.sealer.hash(repr(content))
+        if held is not None and held.digest_hash == digest:
+            continue
+        changed[key] = _Row(record, tx.sealer.seal(content), digest)
+        if isinstance(record, Client):
+            touched.add(key[1])
+        else:
+            # A pet that moved decides the keys of the client it left, too.
+            owners = (record.client_id, held.parent_id if held else None)
+            touched.update(id_ for id_ in owners if id_)
+    _upsert(tx, account, [row for (kind, _), row in changed.items() if kind is Kind.PET])
+    ids = sorted(touched)
+    for start in range(0, len(ids), _AT_ONCE):
+        _rekey(tx, account, ids[start : start + _AT_ONCE], read, changed)
+    return Stored(read=len(read), changed=len(changed))
 
 
 def client(tx: Transaction, account: str, client_id: str) -> Known | None:
@@ -57,25 +72,89 @@ def client(tx: Transaction, account: str, client_id: str) -> Known | None:
 
 def clients(tx: Transaction, account: str, ids: Collection[str]) -> tuple[Known, ...]:
     """Clients with their pets, as last read, by id."""
-    wanted = sorted(ids)
-    own = {
-        row.remote_id: rich(tx.sealer.open(row.content_sealed))
-        for row in _select(tx, account, Kind.CLIENT, TABLE.c.remote_id, wanted)
-        if row.content_sealed
-    }
-    pets: dict[str, list[Pet]] = {id_: [] for id_ in own}
-    for row in _select(tx, account, Kind.PET, TABLE.c.parent_id, wanted):
-        if row.content_sealed and row.parent_id in pets:
-            pets[row.parent_id].append(rich(tx.sealer.open(row.content_sealed)))
-    return tuple(Known(record, tuple(pets[id_])) for id_, record in own.items())
+    own = _clients(tx, account, sorted(ids))
+    pets = _pets(tx, account, list(own), {})
+    return tuple(Known(own[id_], tuple(pets.get(id_, ()))) for id_ in sorted(own))
 
 
-def candidates(tx: Transaction, account: str, keys: Collection[str]) -> tuple[Known, ...]:
-    """Clients that share a blocking key; those that share a contact come before those that share a name."""
-    by_contact = [key for key in keys if not key.startswith("name:")]
-    by_name = [key for key in keys if key.startswith("name:")]
-    ids = dict.fromkeys([*_sharing(tx, account, by_contact), *_sharing(tx, account, by_name)])
-    return clients(tx, account, list(ids))
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the mirror holds for a booking: whom to compare, how common its names are, and contacts that say nothing."""
+
+    candidates: tuple[Forms, ...]
+    clinic: Clinic
+    crowded: frozenset[str]
+
+
+def find(tx: Transaction, account: str, booking: Forms) -> Found:
+    """The clients that share a key with a booking, those with the rarest keys first."""
+    contacts = contact_keys(booking)
+    shared, crowded = _sharing(tx, account, keys(booking), contacts)
+    best = sorted(shared, key=lambda id_: (-shared[id_], id_))[:MOST_CANDIDATES]
+    return Found(
+        comparable(tx, account, best),
+        clinic(tx, account, booking),
+        frozenset(key.partition(":")[2] for key in crowded & contacts),
+    )
+
+
+def household(tx: Transaction, account: str, of: Forms) -> tuple[Forms, ...]:
+    """The records that share a contact or the address with one; itself among them."""
+    shared, _ = _sharing(tx, account, home_keys(of), frozenset())
+    return comparable(tx, account, sorted(shared)[:CROWDED])
+
+
+def _sharing(
+    tx: Transaction, account: str, wanted: Collection[str], contacts: Collection[str]
+) -> tuple[dict[str, float], frozenset[str]]:
+    """Clients with what the keys they share weigh, and the keys that are crowded. A contact weighs more."""
+    by_hash = {tx.sealer.hash(key): key for key in wanted}
+    holders: dict[str, list[str]] = {}
+    for key_hash, client_id in _holders(tx, account, list(by_hash)):
+        holders.setdefault(by_hash[key_hash], []).append(client_id)
+    crowded = frozenset(key for key, ids in holders.items() if len(ids) > CROWDED)
+    shared: dict[str, float] = {}
+    for key, ids in holders.items():
+        if key not in crowded:
+            for id_ in ids:
+                shared[id_] = shared.get(id_, 0.0) + 1 / len(ids) + (key in contacts)
+    return shared, crowded
+
+
+def comparable(tx: Transaction, account: str, ids: Collection[str]) -> tuple[Forms, ...]:
+    """The comparable forms of clients, by id."""
+    rows = _of(
+        tx,
+        "SELECT forms_sealed FROM mirror WHERE account = {0} AND kind = {0} AND forms_sealed IS NOT NULL "
+        "AND remote_id IN",
+        (account, Kind.CLIENT.value),
+        sorted(ids),
+    )
+    return tuple(Forms.unpacked(tx.sealer.open(bytes(sealed))) for (sealed,) in rows)
+
+
+def clinic(tx: Transaction, account: str, booking: Forms) -> Clinic:
+    """How many clients the mirror holds, and on how many of them the booking's names stand."""
+    by_hash = {tx.sealer.hash(term): term for term in (_OWNERS, *terms(booking))}
+    statement = (
+        "SELECT term_hash, count FROM match_term WHERE account = {0} "
+        "AND term_hash IN (" + ", ".join(["{0}"] * len(by_hash)) + ")"
+    )
+    counts = {by_hash[term_hash]: count for term_hash, count in _rows(tx, statement, (account, *by_hash))}
+    return Clinic(counts.pop(_OWNERS, 0), counts)
+
+
+def with_contact(tx: Transaction, account: str, contacts: Collection[str]) -> tuple[Known, ...]:
+    """Clients that have one of these contacts, as ``contact_keys`` makes them."""
+    hashes = [tx.sealer.hash(key) for key in contacts]
+    ids = tx.session.exec(
+        select(MatchKey.client_id)
+        .where(MatchKey.account == account, col(MatchKey.key_hash).in_(hashes))
+        .distinct()
+        .order_by(MatchKey.client_id)
+        .limit(MOST_CANDIDATES)
+    ).all()
+    return clients(tx, account, ids)
 
 
 def scan(tx: Transaction, account: str) -> Iterator[Known]:
@@ -101,15 +180,36 @@ def owner_of(tx: Transaction, account: str, pet_id: str) -> str | None:
     ).first()
 
 
-def _sharing(tx: Transaction, account: str, keys: Collection[str]) -> Sequence[str]:
-    hashes = [tx.sealer.hash(key) for key in keys]
-    return tx.session.exec(
-        select(MatchKey.client_id)
-        .where(MatchKey.account == account, col(MatchKey.key_hash).in_(hashes))
-        .distinct()
-        .order_by(MatchKey.client_id)
-        .limit(MOST_CANDIDATES)
-    ).all()
+def _holders(tx: Transaction, account: str, hashes: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Each key with the clients that have it, one more than ``CROWDED`` at the most."""
+    found: list[tuple[str, str]] = []
+    one = (
+        "SELECT key_hash, client_id FROM (SELECT key_hash, client_id FROM match_key "
+        f"WHERE account = {{0}} AND key_hash = {{0}} LIMIT {CROWDED + 1}) AS held"
+    )
+    for start in range(0, len(hashes), _TERMS_OF_A_SELECT):
+        batch = hashes[start : start + _TERMS_OF_A_SELECT]
+        values = [value for key_hash in batch for value in (account, key_hash)]
+        found.extend(_rows(tx, " UNION ALL ".join([one] * len(batch)), tuple(values)))
+    return found
+
+
+def _rows(tx: Transaction, statement: str, values: tuple[Any, ...]) -> Iterable[Any]:
+    """The rows of a statement that is run as it is, with ``{0}`` for each value: a booking asks three of them, and
+    building them anew would take longer than answering them."""
+    connection = tx.session.connection()
+    return connection.exec_driver_sql(statement.format(_mark(connection)), values).fetchall()
+
+
+def _run(tx: Transaction, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Runs a statement as it is for each row of values."""
+    if rows:
+        connection = tx.session.connection()
+        connection.exec_driver_sql(statement.format(_mark(connection)), rows)
+
+
+def _mark(connection: sa.Connection) -> str:
+    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
 
 
 def count(tx: Transaction, account: str, kind: Kind) -> int:
@@ -126,60 +226,162 @@ def completed(tx: Transaction, account: str, *, first: bool) -> None:
         row.mirror_complete_at = tx.now
 
 
-def _row(tx: Transaction, account: str, record: Client | Pet) -> dict[str, Any]:
-    content = plain(record)
-    return {
-        "account": account,
-        "kind": str(Kind.CLIENT if isinstance(record, Client) else Kind.PET),
-        "remote_id": record.id,
-        "parent_id": record.client_id if isinstance(record, Pet) else None,
-        "active": record.active,
-        "content_sealed": tx.sealer.seal(content),
-        "digest_hash": tx.sealer.hash(repr(content)),
-        "read_at": tx.now,
-    }
+class _Row(NamedTuple):
+    """What the mirror is to hold of a record. ``forms_sealed`` is a client's alone."""
+
+    record: Client | Pet
+    content_sealed: bytes
+    digest_hash: str
 
 
-def _stored(tx: Transaction, account: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], sa.Row[Any]]:
+class _Held(NamedTuple):
+    """What the mirror holds of a record, as far as that tells what is new."""
+
+    remote_id: str
+    digest_hash: str
+    parent_id: str | None
+
+
+def _kind(record: Client | Pet) -> Kind:
+    return Kind.CLIENT if isinstance(record, Client) else Kind.PET
+
+
+def _before(tx: Transaction, account: str, keys_: Sequence[tuple[Kind, str]]) -> dict[tuple[Kind, str], _Held]:
     """What the mirror holds of these records."""
     return {
-        (kind, row.remote_id): row
+        (kind, row[0]): _Held(*row)
         for kind in (Kind.CLIENT, Kind.PET)
-        for row in _select(tx, account, kind, TABLE.c.remote_id, [id_ for one, id_ in keys if one == kind])
+        for row in _of(
+            tx,
+            f"SELECT {', '.join(_Held._fields)} FROM mirror WHERE account = {{0}} AND kind = {{0}} AND remote_id IN",
+            (account, kind.value),
+            [id_ for one, id_ in keys_ if one is kind],
+        )
     }
 
 
-def _upsert(tx: Transaction, account: str, rows: Sequence[dict[str, Any]]) -> None:
-    for kind in (Kind.CLIENT, Kind.PET):
-        own = [row for row in rows if row["kind"] == kind]
-        for start in range(0, len(own), _BATCH):
-            batch = own[start : start + _BATCH]
-            ids = [row["remote_id"] for row in batch]
-            same = sa.and_(TABLE.c.account == account, TABLE.c.kind == kind, TABLE.c.remote_id.in_(ids))
-            tx.session.execute(sa.delete(TABLE).where(same))
-            tx.session.execute(sa.insert(TABLE), batch)
+def _upsert(
+    tx: Transaction, account: str, rows: Iterable[_Row], forms_sealed: Mapping[str, bytes] = MappingProxyType({})
+) -> None:
+    """Stores records, each with its forms by its id."""
+    bound = TABLE.c.read_at.type.bind_processor(tx.session.connection().dialect)
+    read_at = bound(tx.now) if bound else tx.now
+    _run(
+        tx,
+        f"INSERT INTO mirror ({', '.join(_COLUMNS)}) VALUES ({', '.join(['{0}'] * len(_COLUMNS))}) "
+        "ON CONFLICT (account, kind, remote_id) DO UPDATE SET "
+        + ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[3:]),
+        [
+            (
+                account,
+                _kind(record).value,
+                record.id,
+                record.client_id if isinstance(record, Pet) else None,
+                record.active,
+                content_sealed,
+                forms_sealed.get(record.id or "") if isinstance(record, Client) else None,
+                digest_hash,
+                read_at,
+            )
+            for record, content_sealed, digest_hash in rows
+        ],
+    )
 
 
-def _rekey(tx: Transaction, account: str, client_ids: Collection[str]) -> None:
-    ids = sorted(client_ids)
+_COLUMNS = (
+    *("account", "kind", "remote_id", "parent_id", "active", "content_sealed", "forms_sealed", "digest_hash", "read_at"),
+)
+
+
+def _rekey(
+    tx: Transaction,
+    account: str,
+    ids: Sequence[str],
+    read: Mapping[tuple[Kind, str], Client | Pet],
+    changed: Mapping[tuple[Kind, str], _Row],
+) -> None:
+    """Makes the forms and keys of these clients anew, stores those that changed, and counts their terms.
+
+    ``read`` are records at hand, which need not be read from the mirror.
+    """
+    counted: dict[str, int] = {}
+    before = comparable(tx, account, ids)
+    for one in before:
+        _count(counted, one, -1)
     country = tx.session.get_one(Account, account).country
+    own = {id_: record for id_ in ids if isinstance(record := read.get((Kind.CLIENT, id_)), Client)}
+    own.update(_clients(tx, account, [id_ for id_ in ids if id_ not in own]))
+    pets = _pets(tx, account, list(own), read)
+    now = [forms_of(record, pets.get(id_, ()), country) for id_, record in own.items()]
+    for one in now:
+        _count(counted, one, 1)
+    sealed = {one.client_id: tx.sealer.seal(one) for one in now}
+    _upsert(tx, account, [row for id_ in ids if (row := changed.get((Kind.CLIENT, id_)))], sealed)
+    _run(
+        tx,
+        "UPDATE mirror SET forms_sealed = {0} WHERE account = {0} AND kind = {0} AND remote_id = {0}",
+        [(made, account, Kind.CLIENT.value, id_) for id_, made in sealed.items() if (Kind.CLIENT, id_) not in changed],
+    )
+    _run(
+        tx,
+        "DELETE FROM match_key WHERE account = {0} AND client_id = {0}",
+        [(account, one.client_id) for one in before],
+    )
+    _run(
+        tx,
+        "INSERT INTO match_key (account, key_hash, client_id) VALUES ({0}, {0}, {0})",
+        # In the index's order: neighbours in it are on the same page of the file.
+        sorted((account, tx.sealer.hash(key), one.client_id) for one in now for key in keys(one)),
+    )
+    _run(
+        tx,
+        "INSERT INTO match_term (account, term_hash, count) VALUES ({0}, {0}, {0}) "
+        "ON CONFLICT (account, term_hash) DO UPDATE SET count = match_term.count + excluded.count",
+        sorted((account, tx.sealer.hash(term), by) for term, by in counted.items() if by),
+    )
+
+
+def _count(counted: dict[str, int], of: Forms, by: int) -> None:
+    """Adds to how often each term is met."""
+    for term in (_OWNERS, *terms(of)):
+        counted[term] = counted.get(term, 0) + by
+
+
+def _clients(tx: Transaction, account: str, ids: Sequence[str]) -> dict[str, Client]:
+    """Clients as last read, by id."""
+    return {
+        id_: rich(tx.sealer.open(bytes(sealed)))
+        for id_, sealed in _of(
+            tx,
+            "SELECT remote_id, content_sealed FROM mirror WHERE account = {0} AND kind = {0} "
+            "AND content_sealed IS NOT NULL AND remote_id IN",
+            (account, Kind.CLIENT.value),
+            ids,
+        )
+    }
+
+
+def _pets(
+    tx: Transaction, account: str, client_ids: Sequence[str], read: Mapping[tuple[Kind, str], Client | Pet]
+) -> dict[str, list[Pet]]:
+    """The pets of clients, by the client's id. Those that were just ``read`` are at hand."""
+    found: dict[str, list[Pet]] = {}
+    for id_, client_id, sealed in _of(
+        tx,
+        "SELECT remote_id, parent_id, content_sealed FROM mirror WHERE account = {0} AND kind = {0} "
+        "AND content_sealed IS NOT NULL AND parent_id IN",
+        (account, Kind.PET.value),
+        client_ids,
+    ):
+        pet = read.get((Kind.PET, id_))
+        found.setdefault(client_id, []).append(pet if isinstance(pet, Pet) else rich(tx.sealer.open(bytes(sealed))))
+    for pets in found.values():
+        pets.sort(key=lambda pet: pet.id or "")
+    return found
+
+
+def _of(tx: Transaction, statement: str, values: tuple[Any, ...], ids: Sequence[str]) -> Iterator[Any]:
+    """The rows of a statement that ends with ``IN``, for all ids."""
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
-        rows = [
-            {"account": account, "key_hash": tx.sealer.hash(key), "client_id": known.client_id}
-            for known in clients(tx, account, batch)
-            for key in blocking_keys(known.client, known.pets, country)
-        ]
-        tx.session.execute(sa.delete(KEYS).where(KEYS.c.account == account, KEYS.c.client_id.in_(batch)))
-        if rows:
-            tx.session.execute(sa.insert(KEYS), rows)
-
-
-def _select(
-    tx: Transaction, account: str, kind: Kind, column: sa.Column[Any], values: Sequence[str]
-) -> Iterator[sa.Row[Any]]:
-    for start in range(0, len(values), _BATCH):
-        batch = list(values[start : start + _BATCH])
-        yield from tx.session.execute(
-            sa.select(TABLE).where(TABLE.c.account == account, TABLE.c.kind == kind, column.in_(batch))
-        )
+        yield from _rows(tx, f"{statement} ({', '.join(['{0}'] * len(batch))})", (*values, *batch))

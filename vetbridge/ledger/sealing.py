@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 import os
 from typing import Any
@@ -21,6 +20,9 @@ from vetbridge.core.errors import LedgerError
 
 SHORTEST_KEY = 32
 """Characters: a shorter ledger key is refused."""
+
+_SHA256_BLOCK = 64
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def new_key() -> str:
@@ -39,7 +41,10 @@ class Sealer:
                 code="ledger-key",
             )
         self._aead = AESGCM(_derive(key, b"vetbridge seal 1"))
-        self._hash_key = _derive(key, b"vetbridge hash 1")
+        # HMAC-SHA-256 with the key taken in already: a copy of its two halves for each hash costs half of a new start.
+        hash_key = _derive(key, b"vetbridge hash 1").ljust(_SHA256_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in hash_key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in hash_key))
 
     def __repr__(self) -> str:
         return "Sealer(...)"
@@ -47,13 +52,13 @@ class Sealer:
     def seal(self, value: Any) -> bytes:
         """A JSON-like value, sealed."""
         nonce = os.urandom(12)
-        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        plain = _JSON.encode(value).encode(errors="surrogatepass")
         return nonce + self._aead.encrypt(nonce, plain, None)
 
     def open(self, sealed: bytes) -> Any:
         """The value that was sealed. Raises ``LedgerError`` with another key or a damaged column."""
         try:
-            return json.loads(self._aead.decrypt(sealed[:12], sealed[12:], None))
+            return json.loads(self._aead.decrypt(sealed[:12], sealed[12:], None).decode(errors="surrogatepass"))
         except (InvalidTag, ValueError):
             raise LedgerError(
                 "a sealed column does not open: the ledger key is not the one this ledger was made with",
@@ -62,7 +67,10 @@ class Sealer:
 
     def hash(self, text: str) -> str:
         """A keyed hash of a look-up value, 32 hexadecimal characters."""
-        return hmac.new(self._hash_key, text.encode(errors="replace"), hashlib.sha256).hexdigest()[:32]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode(errors="replace"))
+        outer.update(inner.digest())
+        return outer.hexdigest()[:32]
 
 
 def _derive(key: str, purpose: bytes) -> bytes:

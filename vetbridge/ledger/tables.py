@@ -217,6 +217,7 @@ class Link(SQLModel, table=True):
         sa.Index("link_booking", "booking_id", "booking_account", "kind"),
         sa.Index("link_pims", "pims_id", "pims_account", "kind"),
         sa.Index("link_visit", "pims_account", "visit_at"),
+        sa.Index("link_booked_visit", "booking_account", "visit_at"),
         sa.Index("link_stamp", "stamp"),
     )
     id: int | None = Field(default=None, sa_type=Id, primary_key=True)
@@ -252,24 +253,97 @@ class Mirror(SQLModel, table=True):
     """The local copy of a PIMS client or pet, for matching."""
 
     __tablename__ = "mirror"
+    __table_args__ = (sa.Index("mirror_pet", "account", "parent_id"),)
     account: str = Field(primary_key=True)
     kind: str = Field(primary_key=True)
     remote_id: str = Field(primary_key=True)
-    parent_id: str | None = Field(default=None, index=True)
+    parent_id: str | None = None
     """The client's id, for a pet."""
     active: bool = True
     content_sealed: bytes | None = _sealed()
+    forms_sealed: bytes | None = _sealed()
+    """The comparable forms of a client with its pets; None for a pet."""
     digest_hash: str = ""
     read_at: datetime = _moment()
+
+
+class MatchTerm(SQLModel, table=True):
+    """A name, hashed, with the number of clients in the mirror that have it: how common it is here."""
+
+    __tablename__ = "match_term"
+    account: str = Field(primary_key=True)
+    term_hash: str = Field(primary_key=True)
+    count: int = 0
 
 
 class MatchKey(SQLModel, table=True):
     """A blocking key of a client in the mirror, hashed."""
 
     __tablename__ = "match_key"
+    __table_args__ = (sa.Index("match_key_client", "account", "client_id"),)
     account: str = Field(primary_key=True)
     key_hash: str = Field(primary_key=True)
-    client_id: str = Field(primary_key=True, index=True)
+    client_id: str = Field(primary_key=True)
+
+
+class Alias(SQLModel, table=True):
+    """Whom a person meant by a contact together with a name: hashed, never in clear."""
+
+    __tablename__ = "alias"
+    __table_args__ = (sa.Index("alias_key", "account", "key_hash"),)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    account: str
+    key_hash: str
+    client_id: str
+    review_id: int = Field(sa_type=Id, foreign_key="review.id", index=True)
+    """The question whose answer taught it; it counts while that answer stands."""
+    made_by: str = ""
+    made_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
+
+
+class Observation(SQLModel, table=True):
+    """What a decision of the matcher was decided by: levels and frequencies, no value of anybody."""
+
+    __tablename__ = "observation"
+    __table_args__ = (sa.Index("observation_account", "account", "id"),)
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    account: str
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", index=True)
+    change_id: int = Field(sa_type=Id, foreign_key="change.id", index=True)
+    content: str
+    """JSON, as ``vetbridge.core.matching.observing`` packs it."""
+    client_ids: str
+    """JSON: the candidates' ids, in their order."""
+    label: str | None = None
+    """JSON: the places of the candidates whom a person said to be meant; None where nobody has said it."""
+    review_id: int | None = Field(default=None, sa_type=Id, foreign_key="review.id", index=True)
+    """The question whose answer is the label."""
+    made_at: datetime = _moment()
+    labelled_at: datetime | None = _moment(nullable=True)
+
+
+class MatchWeights(SQLModel, table=True):
+    """Weights that were trained for an account."""
+
+    __tablename__ = "match_weights"
+    __table_args__ = (
+        sa.Index(
+            "match_weights_live",
+            "account",
+            unique=True,
+            sqlite_where=sa.text("live = 1"),
+            postgresql_where=sa.text("live"),
+        ),
+    )
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    account: str
+    document: str
+    """TOML."""
+    made_from: str
+    made_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
+    live: bool
 
 
 class Action(SQLModel, table=True):

@@ -28,6 +28,7 @@ from vetbridge.sync.comparing import CARRIED, wanted_fields
 from vetbridge.sync.following import Steer
 from vetbridge.sync.job import Ask, Ending, Job
 from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.learning import Learner
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import Placement, Placer, shown_candidates
 from vetbridge.sync.relinking import Relinker, without_block
@@ -147,6 +148,7 @@ class Answerer:
         self._keeper = keeper
         self._placer = placer
         self._relinker = relinker
+        self._learner = Learner(pair, ledger)
 
     def placement(self, job: Job, here: Appointment, given: Given) -> Placement | None:
         """On whom a booking that is not written yet goes, where the answer says so."""
@@ -224,6 +226,7 @@ class Answerer:
         self, job: Job, link: Link, here: Appointment, there: Appointment, given: Given
     ) -> tuple[Ending, Appointment]:
         """Puts a visit back on the placeholder, with the booked details in its notes, and asks again."""
+        self._learner.taken_back(job, given.item)
         if link.unlinked:
             # It never left the placeholder: only the work list knew of the answer.
             self._relinker.struck(job, why="the answer was taken back")
@@ -245,7 +248,12 @@ class Answerer:
         return PARKED, moved
 
     def whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
-        """Client and pet that the answer means, on fresh reads; made where they are new."""
+        """Client and pet that the answer means, on fresh reads; made where they are new. The matcher learns it."""
+        client_id, pet_id = self._whom(job, here, given)
+        self._learner.answered(job, given.item, here, client_id if given.answer.choice is Choice.LINK else None)
+        return client_id, pet_id
+
+    def _whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
         if given.answer.choice is Choice.NEW:
             blocker = self._placer.cannot_create(here)
             if blocker:

@@ -8,7 +8,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
 from vetbridge.core.answers import BOOKED_BY_ANOTHER, CLIENT_IS_ANOTHER, REUSED, Choice
-from vetbridge.core.matching import blocking_keys
+from vetbridge.core.matching import contact_keys, forms_of
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links, reviews, witnesses
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
@@ -190,7 +190,7 @@ class Appointments:
             self._to_pims.reserve(job, "slot", slot_keys(here), "visit at the same time")
             require_free(self._pair.pims, here, but=None, here=here)
         # Two bookings of one new owner must not both create her: the second waits for the first.
-        keys = blocking_keys(here.booker or Client(), [], self._pair.country)
+        keys = contact_keys(forms_of(here.booker or Client(), [], self._pair.country))
         self._to_pims.reserve(job, "contact", keys, "booking with the same phone or e-mail")
         placement = self._answerer.placement(job, here, given) if given else None
         placement = placement or self._placer.place(job, here, self._resolver.resolve(here))

@@ -174,7 +174,7 @@ class Cards:
     def _holders(self, phones: tuple[str, ...]) -> tuple[Known, ...]:
         """The PIMS clients that have one of these phones."""
         with self._ledger.read() as tx:
-            return mirror.candidates(tx, self._pair.pims.account, [f"phone:{phone}" for phone in phones])
+            return mirror.with_contact(tx, self._pair.pims.account, [f"phone:{phone}" for phone in phones])
 
     def _create(self, job: Job, client: Client, phones: tuple[str, ...]) -> str | None:
         if self._pair.booking.connector.capabilities.of(Kind.CLIENT).create is None or not client.full_name:

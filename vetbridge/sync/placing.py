@@ -13,6 +13,7 @@ from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.job import Ask, Job
 from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.learning import Learner
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.resolving import Resolution
 from vetbridge.sync.writing import Keep, Step, Writer
@@ -45,9 +46,11 @@ class Placer:
         self._ledger = ledger
         self._writer = writer
         self._keeper = keeper
+        self._learner = Learner(pair, ledger)
 
     def place(self, job: Job, here: Appointment, resolution: Resolution) -> Placement:
         """Decides on whom the visit is written, making the owner and the pet where they are new."""
+        self._learner.observed(job, resolution)
         blocker = self._cannot_create(here, resolution)
         if resolution.verdict is Verdict.REVIEW or blocker:
             return self._unlinked(here, resolution.match, blocker or resolution.match.reason)
@@ -59,7 +62,9 @@ class Placer:
         assert client.id is not None  # noqa: S101 - read from the PIMS
         assert pet.id is not None  # noqa: S101 - read from the PIMS
         evidence = _evidence(resolution.match.evidence)
-        if resolution.client is not None and here.client_id is not None:
+        # What a person has said of one contact and name says nothing of all who share the booking side's client.
+        is_taught = resolution.match.reason == "taught"
+        if resolution.client is not None and here.client_id is not None and not is_taught:
             with self._ledger.write() as tx:
                 self._keeper.matched_client(tx, here.client_id, client, here.booker or Client(), evidence)
         return Placement(client.id, pet.id, "matched" if resolution.client else "created", evidence)
@@ -100,6 +105,8 @@ class Placer:
         """Why the owner or the pet that is missing may not be made; empty when nothing stands against it."""
         if resolution.verdict is Verdict.REVIEW or resolution.pet is not None:
             return ""
+        if resolution.match.pet_doubt:
+            return resolution.match.pet_doubt
         if resolution.client is None:
             if not self._pair.may_create_clients:
                 return "creating-clients-is-off"

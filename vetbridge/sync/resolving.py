@@ -6,16 +6,18 @@ a live search before anybody counts as new, and a fresh read of whoever is about
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from vetbridge.connector.clock import Clock
 from vetbridge.core import normalise
 from vetbridge.core.answers import CLIENT_IS_ANOTHER
-from vetbridge.core.matching import Known, Match, Verdict, blocking_keys, match
+from vetbridge.core.matching import Known, Match, Verdict, forms_of
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import accounts, links, mirror
 from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.matcher import Matched, Matcher
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import PutOff
 from vetbridge.sync.pair import Pair, Timings
@@ -26,9 +28,13 @@ MIRROR_WAIT = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Who is meant. ``client`` is set when the owner is known; ``pet`` when the animal is known, too."""
+    """Who is meant. ``client`` is set when the owner is known; ``pet`` when the animal is known, too.
+
+    ``matched`` is what that was decided by.
+    """
 
     match: Match
+    matched: Matched
     client: Client | None = None
     pet: Pet | None = None
 
@@ -46,47 +52,60 @@ class Resolver:
         self._ledger = ledger
         self._clock = clock
         self._timings = timings
+        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country)
 
     def resolve(self, appointment: Appointment) -> Resolution:
         """Decides who is meant. Raises ``PutOff`` while the mirror cannot tell who is new."""
-        booker = appointment.booker or Client()
-        pet = appointment.booked_pet
         linked, was_another = self._linked_client(appointment)
-        candidates = _merged(self._candidates(booker, pet), [linked] if linked else [])
-
-        def matched() -> Match:
-            linked_to = linked.client_id if linked else None
-            return match(booker, pet, candidates, country=self._pair.country, linked_to=linked_to)
-
-        found = matched()
-        read = {linked.client_id} if linked else set()
-        while found.verdict is Verdict.LINKED and found.client_id is not None and found.client_id not in read:
-            read.add(found.client_id)
-            fresh = self._fresh(found.client_id)
-            candidates = [one for one in candidates if one.client_id != found.client_id]
-            candidates = _merged(candidates, [fresh] if fresh else [])
-            found = matched()
-        # After the fresh reads: where the one who seemed to be meant is gone, somebody may have been entered anew.
-        if found.verdict is Verdict.NEW:
-            self._require_whole_mirror()
-            candidates = _merged(candidates, self._live_search(booker))
-            found = matched()
+        linked_to = linked.client_id if linked else None
+        fresh = {linked.client_id: linked} if linked else {}
+        read = set(fresh)
+        searched = False
+        matched = self._match(appointment, fresh, read, linked_to)
+        while True:
+            found = matched.match
+            if found.verdict is Verdict.LINKED and found.client_id is not None and found.client_id not in read:
+                read.add(found.client_id)
+                fresh.update(_by_id([self._fresh(found.client_id)]))
+            elif found.verdict is Verdict.NEW and not searched:
+                # After the fresh reads: where the one who seemed to be meant is gone, somebody may have been
+                # entered anew.
+                searched = True
+                self._require_whole_mirror()
+                fresh.update(_by_id(self._live_search(appointment.booker or Client())))
+                read.update(fresh)
+            else:
+                break
+            matched = self._match(appointment, fresh, read, linked_to)
         if was_another:
             # The id that was trusted leads to somebody else: whoever fits now is for a person to say.
             found = replace(found, verdict=Verdict.REVIEW, reason=CLIENT_IS_ANOTHER)
-        return self._resolution(found, candidates)
+        return self._resolution(found, matched, fresh)
 
     def candidates(self, appointment: Appointment) -> Match:
         """Who may be meant by what is known of a visit that was left without its owner; for a question alone."""
-        booker, pet = appointment.booker or Client(), appointment.booked_pet
-        return match(booker, pet, self._candidates(booker, pet), country=self._pair.country)
+        return self._match(appointment, {}, (), None).match
 
-    def _resolution(self, found: Match, candidates: list[Known]) -> Resolution:
-        if found.verdict is not Verdict.LINKED:
-            return Resolution(match=found)
-        known = next(one for one in candidates if one.client_id == found.client_id)
+    def _match(
+        self, appointment: Appointment, fresh: Mapping[str, Known], read: Collection[str], linked_to: str | None
+    ) -> Matched:
+        """Who is meant, by the mirror and what was read since; whoever was ``read`` and is not there is gone."""
+        gone = {client_id for client_id in read if client_id not in fresh}
+        return self._matcher.match(
+            appointment.booker or Client(),
+            appointment.booked_pet,
+            linked_to=linked_to,
+            fresher=[forms_of(known.client, known.pets, self._pair.country) for known in fresh.values()],
+            but=gone | {self._pair.placeholder.client_id} if self._pair.placeholder else gone,
+        )
+
+    @staticmethod
+    def _resolution(found: Match, matched: Matched, fresh: Mapping[str, Known]) -> Resolution:
+        if found.verdict is not Verdict.LINKED or found.client_id is None:
+            return Resolution(match=found, matched=matched)
+        known = fresh[found.client_id]
         pet = next((pet for pet in known.pets if pet.id == found.pet_id), None) if found.pet_id else None
-        return Resolution(match=found, client=known.client, pet=pet)
+        return Resolution(match=found, matched=matched, client=known.client, pet=pet)
 
     def _linked_client(self, appointment: Appointment) -> tuple[Known | None, bool]:
         """The PIMS client that the booking's own client is linked to, freshly read; and whether that one turned out
@@ -100,12 +119,6 @@ class Resolver:
         if link is None or known is None or not is_another_client(base, known.client, self._pair.country):
             return known, False
         return None, True
-
-    def _candidates(self, booker: Client, pet: Pet | None) -> list[Known]:
-        keys = blocking_keys(booker, [pet] if pet else [], self._pair.country)
-        with self._ledger.read() as tx:
-            found = mirror.candidates(tx, self._pair.pims.account, keys)
-        return [known for known in found if not self._is_placeholder(known.client_id)]
 
     def _is_placeholder(self, client_id: str | None) -> bool:
         return self._pair.placeholder is not None and client_id == self._pair.placeholder.client_id
@@ -157,6 +170,5 @@ class Resolver:
             return mirror.client(tx, end.account, client_id)
 
 
-def _merged(one: list[Known], other: list[Known]) -> list[Known]:
-    """Both lists, the fresher second one winning."""
-    return list({known.client_id: known for known in [*one, *other]}.values())
+def _by_id(found: Iterable[Known | None]) -> dict[str, Known]:
+    return {known.client_id: known for known in found if known is not None}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.matching import decided
 from vetbridge.core import normalise, notes
-from vetbridge.core.matching import Known, Verdict, blocking_keys, match
+from vetbridge.core.matching import Verdict, forms_of, keys
+from vetbridge.core.matching.forms import sound
 from vetbridge.core.records import Client, Pet
 
 NAMES = Path(__file__).parents[4] / "shared" / "data" / "pets" / "seattle_names.csv"
@@ -44,13 +45,14 @@ def test_the_same_pet_is_found_again(names: list[str]) -> None:
     """However its name is typed the second time, the booking and the record share a key, and the pet is that pet."""
     booker = Client(given_name="Ann", family_name="Example", phones=("07700 900123",))
     client = Client(id="1", given_name="Ann", family_name="EXAMPLE", phones=("+447700900123",))
-    for name in names[::7]:
-        record = Known(client, (Pet(id="2", client_id="1", name=name),))
+    for name in names[::13]:
+        record = Pet(id="2", client_id="1", name=name)
         typed = Pet(name=f"  {name.swapcase()} ")
-        by_name = blocking_keys(replace(booker, phones=()), [typed], "GB")
-        shared = by_name & blocking_keys(replace(client, phones=()), record.pets, "GB")
-        assert bool(shared) == bool(normalise.pet_name(name)), name
-        found = match(booker, typed, [record], country="GB")
+        by_name = keys(forms_of(Client(family_name="Example"), [typed], "GB"))
+        shared = by_name & keys(forms_of(Client(family_name="Example"), [record], "GB"))
+        folded = forms_of(client, [record], "GB").animals[0].name
+        assert bool(shared) == bool(sound(folded.partition(" ")[0])), name
+        found = decided(booker, typed, [(client, [record])])
         assert (found.verdict, found.pet_id) == (Verdict.LINKED, "2"), name
 
 

@@ -9,13 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from vetbridge.config.document import parse
 from vetbridge.connector.configured import read_config
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.stage import BOOKING_ACCOUNT, PIMS_ACCOUNT, SITE, Sides, Stage, mend_config, write_config
+from vetbridge.demo.stage import (
+    BOOKING_ACCOUNT,
+    PIMS_ACCOUNT,
+    SITE,
+    Sides,
+    Stage,
+    config_text,
+    mend_config,
+    write_config,
+)
 from vetbridge.testing.clinic import make_clinic
 
 MORNING = plan_morning(make_clinic(1, 2000), 1, 20, today=date(2026, 3, 2))
 
+ODD_UID = "12e45678"
+"""As random hexadecimal digits come out now and then: YAML readers disagree whether it is a number."""
 SECRETS = {"partner_token": "partner-s3cret", "user_token": "user-s3cret", "client_secret": "client-s3cret"}
 
 
@@ -36,7 +48,7 @@ def hooks(stage: Stage) -> str:
         "credentials": {
             "partner_id": "p1",
             "client_id": "c1",
-            "site_uid": "s1",
+            "site_uid": ODD_UID,
             "client_secret": SECRETS["client_secret"],
         },
     }
@@ -52,6 +64,44 @@ def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
     assert account.hook_secret is not None
     door = loaded.config.door
     assert hooks == f"http://{door.host}:{door.port}/hooks/{BOOKING_ACCOUNT}/{account.hook_secret.reveal()}"
+
+
+def test_a_credential_that_looks_like_a_number_stays_what_it_is(stage: Stage, hooks: str) -> None:
+    assert read_config(stage.config).config.accounts[PIMS_ACCOUNT].options.site_uid == ODD_UID
+    mend_config(stage, MORNING.unmapped)
+    assert read_config(stage.config).config.accounts[PIMS_ACCOUNT].options.site_uid == ODD_UID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(ODD_UID, "1_000", "0x1f", ".5", "12:30", "2026-03-02", "+44 20 7946 0000", "0044", "7", "1.5", "9" * 30),
+        *(
+            "",
+            "~",
+            "null",
+            "true",
+            "no",
+            "On",
+            "!tag",
+            "*name",
+            "&name",
+            "# no comment",
+            "a: b",
+            "- a",
+            " a ",
+            "=",
+            "<<",
+        ),
+        *('"', "'", "Zieliński", "two\nlines", "a word " * 40),
+    ],
+)
+def test_any_text_in_a_config_is_read_as_it_was(text: str) -> None:
+    shared = {"word": text}
+    config = {"one": text, "list": [text, 7, 1.5, True, None], "inside": shared, "again": shared, text: {}}
+    document = parse(config_text(config), "config.yaml")
+    assert [str(problem) for problem in document.problems] == []
+    assert document.data == config
 
 
 def test_one_service_has_no_code_until_the_config_is_mended(stage: Stage, hooks: str) -> None:

@@ -154,7 +154,7 @@ def test_the_story_of_a_parked_booking(desk: Desk, parked: Parked) -> None:
     assert words["intended"] == "create appointment at ezyvet-city (notes, start)"
     assert words["sent"] == "try 1 of create appointment: done, appointment 77"
     assert words["linked"].startswith("linked to appointment 77 at ezyvet-city, on the placeholder")
-    assert words["asked"].endswith("another client has the same phone or e-mail address")
+    assert words["asked"].endswith("another client has the same phone or e-mail address, and fits about as well")
     assert words["ended"].startswith("review (contact-shared)")
     assert found["verdict"] == "placeholder"
     assert found["evidence"][0]["words"] == "same phone"

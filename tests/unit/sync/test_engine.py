@@ -29,11 +29,10 @@ def test_a_booking_of_a_known_owner_is_linked(rig: Rig) -> None:
     assert rig.endings() == [("done", "matched")]
     (visit,) = rig.visits()
     assert visit["owner"] == owner
-    levels = {one["field"]: (one["level"], one["weight"]) for one in rig.evidence(Kind.APPOINTMENT)}
-    assert levels["phone"] == ("equal", 1.0)
-    assert levels["family_name"] == ("alike", pytest.approx(0.8))
-    assert levels["given_name"] == ("alike", pytest.approx(0.857, abs=0.001))
-    assert levels["pet_name"] == ("equal", 1.0)
+    evidence = {one["field"]: one for one in rig.evidence(Kind.APPOINTMENT)}
+    levels = {name: evidence[name]["level"] for name in ("phone", "family_name", "given_name", "pet_name")}
+    assert levels == {"phone": "exact", "family_name": "near", "given_name": "short", "pet_name": "exact"}
+    assert evidence["phone"]["weight"] > 5 > 0 > evidence["prior"]["weight"]
 
 
 def test_the_same_phone_with_another_pet_and_name_is_a_question(rig: Rig) -> None:

@@ -1,6 +1,6 @@
-"""Who is meant: finds the client and the pet of a booking among the records of the other side.
+"""The strict rules of VetBridge's first version, kept as they were as a baseline.
 
-Strict rules, in plain words for the support desk in docs/matching.md: *linked* when a phone or an e-mail address is
+*linked* when a phone or an e-mail address is
 equal and belongs to one active client alone, the family name or the pet's name is alike, and no veto fires; *new*
 when nobody shares a phone, an e-mail address, or family name with pet; everything else is a question for a person.
 
@@ -10,13 +10,19 @@ Pure and deterministic: the order of the records, letter case, accents and the w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
+from functools import lru_cache
+from time import perf_counter
 from types import MappingProxyType
 
 from rapidfuzz import fuzz
 
+from bench.matching.peers import MAX_CANDIDATE_IDS, Action, Decision
+from bench.matching.peers import clinic as files
 from vetbridge.core import normalise
 from vetbridge.core.records import Client, Pet
 
@@ -40,12 +46,47 @@ _SHARES: Mapping[str, float] = MappingProxyType(
 """What each similarity counts for in a candidate's score. What is missing does not count at all."""
 
 
+class Strict:
+    """The strict rules over an index in memory, as the first version's mirror held it."""
+
+    name = "VetBridge's first strict rules"
+
+    def decide(self, clinic: files.Clinic, bookings: Sequence[files.Booking]) -> Iterator[Decision]:
+        """One decision a booking, in the order of the bookings. An existing-client claim is not looked at."""
+        known = {key: Known(_client(one.person), tuple(map(_pet, one.pets))) for key, one in clinic.owners.items()}
+        index: defaultdict[str, list[str]] = defaultdict(list)
+        for key, one in known.items():
+            for block in blocking_keys(one.client, one.pets, clinic.country):
+                index[block].append(key)
+        for booking in bookings:
+            start = perf_counter()
+            booker, pet = _client(booking.person), _pet(booking.pet) if booking.pet else None
+            blocks = blocking_keys(booker, [pet] if pet else [], clinic.country)
+            found = tuple(dict.fromkeys(key for block in sorted(blocks) for key in index.get(block, ())))
+            answer = match(booker, pet, [known[key] for key in found], country=clinic.country)
+            yield Decision(
+                booking_id=booking.id,
+                action=_ACTIONS[answer.verdict],
+                owner_id=answer.client_id,
+                patient_id=answer.pet_id,
+                probability=1.0 if answer.client_id else 0.0,
+                candidates=len(found),
+                ms=1000 * (perf_counter() - start),
+                candidate_ids=found[:MAX_CANDIDATE_IDS],
+            )
+
+
 class Verdict(StrEnum):
     """What the matcher says about a booking."""
 
     LINKED = "linked"
     NEW = "new"
     REVIEW = "review"
+
+
+_ACTIONS: Mapping[Verdict, Action] = MappingProxyType(
+    {Verdict.LINKED: "link", Verdict.NEW: "create", Verdict.REVIEW: "review"}
+)
 
 
 class Level(StrEnum):
@@ -162,18 +203,6 @@ class Match:
     words: str
     evidence: tuple[Evidence, ...]
     candidates: tuple[Candidate, ...]
-
-
-def same_household(one: Client, other: Client) -> bool:
-    """Whether two who share a phone may share a record that takes a phone once: their family names are alike."""
-    similarity = _similarity(_family(one), _family(other))
-    return similarity is not None and similarity >= FAMILY_CUT
-
-
-def same_person(one: Client, other: Client) -> bool:
-    """Whether two who share a phone are one person: family names alike, and no given name against it."""
-    given = _given_similarity(_given(one), _given(other))
-    return same_household(one, other) and (given is None or given >= GIVEN_CUT)
 
 
 def blocking_keys(client: Client, pets: Sequence[Pet], country: str) -> frozenset[str]:
@@ -552,7 +581,7 @@ def _given_similarity(here: str, there: str) -> float | None:
 
 
 def _phones(client: Client, country: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(number for text in client.phones for number in normalise.phones(text, country)))
+    return tuple(dict.fromkeys(number for text in client.phones for number in _read_phones(text, country)))
 
 
 def _emails(client: Client) -> tuple[str, ...]:
@@ -572,3 +601,37 @@ def _given(client: Client) -> str:
     if normalise.name(client.family_name):
         return given
     return " ".join(given.split()[:-1]) or given
+
+
+@lru_cache(maxsize=1_000_000)
+def _read_phones(text: str, country: str) -> tuple[str, ...]:
+    # A record's phones are read once a clinic, not once a comparison, as a mirror would hold them.
+    return normalise.phones(text, country)
+
+
+def _client(person: files.Person) -> Client:
+    return Client(
+        id=person.id,
+        given_name=person.written_given,
+        family_name=person.written_family,
+        phones=person.written_phones,
+        emails=person.written_emails,
+        active=person.active,
+    )
+
+
+def _pet(pet: files.Pet) -> Pet:
+    return Pet(
+        id=pet.id,
+        name=pet.written_name,
+        species=pet.species or None,
+        birth_date=_date(pet.birth_date),
+        deceased=pet.deceased,
+    )
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

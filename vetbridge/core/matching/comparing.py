@@ -1,0 +1,352 @@
+"""How a booking's forms agree with those of a client, field by field, in levels.
+
+Levels of a field are ordered: each says more agreement than the next. Nothing is weighed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
+from typing import NamedTuple
+
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from vetbridge.core.matching import words
+from vetbridge.core.matching.forms import Animal, Forms, Person, sound
+
+MISSING = "missing"
+"""One of the two sides does not say it. Neither speaks for nor against anything."""
+COMMON = "common"
+"""The contact stands on so many records that it says nothing: the clinic's own number, a shared office address."""
+EXACT = "exact"
+DIFFERS = "differs"
+
+LEVELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "phone": (EXACT, "near", DIFFERS),
+        "email": (EXACT, "local", "near", DIFFERS),
+        "address": (EXACT, "near", "postcode", DIFFERS),
+        "family_name": (EXACT, "part", "near", "alike", DIFFERS),
+        "given_name": (EXACT, "short", "near", "initial", DIFFERS),
+        "pet_name": (EXACT, "short", "near", "alike", DIFFERS),
+        "species": (EXACT, DIFFERS),
+        "breed": (EXACT, "alike", DIFFERS),
+        "sex": (EXACT, DIFFERS),
+        "birth_date": (EXACT, "near", DIFFERS),
+    }
+)
+"""The levels of each field, the one of most agreement first; ``missing`` and ``common`` stand outside the order."""
+
+MOST_HOLDERS = 5
+"""A phone or an e-mail address that more clients share points to nobody."""
+
+_GUESSED = 400
+"""Days: birth dates are often made from an age in years."""
+_NEAR_FAMILY = 0.93
+_ALIKE = 0.75
+_ENDINGS = ("chen", "lein", "ette", "ito", "ita", "iku", "ie", "li", "ek", "ka", "us", "y", "i", "a", "o", "s")
+
+
+class Compared(NamedTuple):
+    """The levels of one client beside a booking; ``animal`` is the pet that they speak of, None where none fits.
+
+    ``several``: more than one of the client's pets fits the named one alike well.
+    """
+
+    phone: str
+    email: str
+    address: str
+    family_name: str
+    given_name: str
+    pet_name: str
+    species: str
+    breed: str
+    sex: str
+    birth_date: str
+    animal: Animal | None
+    several: bool
+
+
+def compare(booking: Forms, known: Forms, common: frozenset[str]) -> Compared:
+    """The levels of ``known`` beside ``booking``. ``common`` are the contacts that point to nobody."""
+    family, given = _names(booking.people, known.people)
+    pet = _pet(booking.animals[0] if booking.animals else None, known.animals)
+    return Compared(
+        _phone(booking.phones, known.phones, common),
+        _email(booking.emails, known.emails, common),
+        _address(booking, known),
+        family,
+        given,
+        *pet,
+    )
+
+
+def family_level(here: str, there: str) -> str:
+    """How two folded family names agree."""
+    if not here or not there:
+        return MISSING
+    if here == there:
+        return EXACT
+    one, other = here.replace(" ", ""), there.replace(" ", "")
+    if one == other:
+        return EXACT
+    if " " in here or " " in there:
+        ours, theirs = set(here.split()) - words.PARTICLES, set(there.split()) - words.PARTICLES
+        if ours and theirs and (ours <= theirs or theirs <= ours):
+            return "part"
+    longest = max(len(one), len(other))
+    if longest >= 4:
+        distance = OSA.distance(one, other, score_cutoff=2)
+        if distance == 1 or (distance == 2 and longest >= 8):
+            return "near"
+    similarity = JaroWinkler.similarity(one, other)
+    if similarity >= _NEAR_FAMILY or (similarity >= _ALIKE and sound(one) == sound(other)):
+        return "near"
+    return "alike" if similarity >= 0.85 else DIFFERS
+
+
+def given_level(here: str, there: str) -> str:
+    """How two folded given names agree; of several the first ones must."""
+    if not here or not there:
+        return MISSING
+    if here == there or here.replace(" ", "") == there.replace(" ", ""):
+        return EXACT
+    one, other = here.partition(" ")[0], there.partition(" ")[0]
+    if 1 in (len(one), len(other)):
+        return "initial" if one[0] == other[0] else DIFFERS
+    if one == other:
+        return "short"  # "Anna" and "Anna Maria"
+    if words.GIVEN_NAMES.get(one, _NONE) & words.GIVEN_NAMES.get(other, _NONE):
+        return "short"
+    if _are_two(one, other):
+        return DIFFERS
+    longest = max(len(one), len(other))
+    distance = OSA.distance(one, other, score_cutoff=2)
+    if longest >= 4 and (distance == 1 or (distance == 2 and longest >= 7)):
+        return "near" if longest >= 5 or sound(one) == sound(other) else DIFFERS
+    if sound(one) == sound(other) and one[0] == other[0] and distance <= 2:
+        return "near"
+    if min(len(one), len(other)) >= 3 and (one.startswith(other) or other.startswith(one)):
+        return "short"
+    return DIFFERS
+
+
+def _are_two(one: str, other: str) -> bool:
+    """John and Joan, Marie and Mario, Paul and Paula are two people more often than one misspelt."""
+    if {one + "a", other + "a"} & {one, other}:
+        return True
+    names = words.GIVEN_NAMES.get(one, _NONE), words.GIVEN_NAMES.get(other, _NONE)
+    return (one in names[0] and other in names[1]) or (one[:-1] == other[:-1] and "o" in (one[-1], other[-1]))
+
+
+def pet_level(here: str, there: str) -> str:
+    """How two folded names of a pet agree."""
+    if not here or not there:
+        return MISSING
+    one, other = here.replace(" ", ""), there.replace(" ", "")
+    if one == other:
+        return EXACT
+    if _is_short(here, there) or _is_short(there, here):
+        return "short"
+    longest = max(len(one), len(other))
+    distance = OSA.distance(one, other, score_cutoff=2)
+    if distance == 1 and longest >= 4:
+        # Names that rhyme (Molly, Polly) are two siblings more often than one pet misspelt.
+        return "near" if one[0] == other[0] and longest >= 5 else "alike"
+    if distance == 2 and longest >= 6 and one[0] == other[0]:
+        return "near" if sound(one) == sound(other) else "alike"
+    return "alike" if sound(one) == sound(other) and one[0] == other[0] else DIFFERS
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _names(here: Sequence[Person], there: Sequence[Person]) -> tuple[str, str]:
+    """The best pair of levels among the people of both sides."""
+    best, best_rank = (MISSING, MISSING), -1
+    for one in here:
+        for other in there:
+            pair = family_level(one.family, other.family), given_level(one.given, other.given)
+            rank = _FAMILY_RANK[pair[0]] + _GIVEN_RANK[pair[1]]
+            if pair[0] == DIFFERS and one.given and other.given:
+                swapped = family_level(one.family, other.given), given_level(one.given, other.family)
+                if swapped[0] in _SURE and swapped[1] in _SURE:  # somebody typed them into each other's field
+                    pair, rank = ("near", "near"), _FAMILY_RANK["near"] + _GIVEN_RANK["near"]
+            if rank > best_rank:
+                best, best_rank = pair, rank
+    return best
+
+
+_SURE = (EXACT, "near")
+_FAMILY_RANK = {EXACT: 10, "part": 8, "near": 7, "alike": 3, MISSING: 2, DIFFERS: 0}
+_GIVEN_RANK = {EXACT: 8, "short": 6, "near": 5, "initial": 3, MISSING: 2, DIFFERS: 0}
+
+
+def _phone(here: Sequence[str], there: Sequence[str], common: frozenset[str]) -> str:
+    if not here or not there:
+        return MISSING
+    shared = [number for number in here if number in there]
+    if shared:
+        return EXACT if any(number not in common for number in shared) else COMMON
+    if any(number in common for number in here) and all(number in common for number in here):
+        return COMMON
+    near = any(OSA.distance(one, other, score_cutoff=1) == 1 for one in here for other in there)
+    return "near" if near else DIFFERS
+
+
+def _email(here: Sequence[str], there: Sequence[str], common: frozenset[str]) -> str:
+    if not here or not there:
+        return MISSING
+    shared = [address for address in here if address in there]
+    if shared:
+        return EXACT if any(address not in common for address in shared) else COMMON
+    best = DIFFERS
+    for one in here:
+        for other in there:
+            mine, my_host = one.rsplit("@", 1)
+            theirs, their_host = other.rsplit("@", 1)
+            if mine == theirs and len(mine) >= 4:
+                return "local"
+            if my_host == their_host and OSA.distance(mine, theirs, score_cutoff=1) == 1 and len(mine) >= 5:
+                best = "near"
+    return best
+
+
+def _address(here: Forms, there: Forms) -> str:
+    if not (here.postcode or here.street) or not (there.postcode or there.street):
+        return MISSING
+    postcode = here.postcode == there.postcode if here.postcode and there.postcode else None
+    house = here.house == there.house if here.house and there.house else None
+    street = None
+    if here.street and there.street:
+        street = here.street == there.street or JaroWinkler.similarity(here.street, there.street) >= 0.9
+    if house and street and postcode is not False:
+        return EXACT if postcode or (here.city and here.city == there.city) else "near"
+    if house and postcode and street is None:
+        return EXACT
+    if house and (street or postcode):
+        return "near"
+    return "postcode" if postcode or (street and house is None) else DIFFERS
+
+
+def _pet(
+    here: Animal | None, there: Sequence[Animal]
+) -> tuple[str, str, str, str, str, Animal | None, bool]:
+    """The levels of the pet that fits best, that pet, and whether another fits alike well."""
+    if here is None or not here.name:
+        return _unnamed(here or _NO_ANIMAL, there)
+    if not there:  # whoever has no pet yet comes with a new one
+        return (DIFFERS, MISSING, MISSING, MISSING, MISSING, None, False)
+    ranked = sorted(
+        ((_rank(levels := _pet_levels(here, animal), animal), levels, animal) for animal in there),
+        key=lambda one: (one[0], one[2].id),
+        reverse=True,
+    )
+    rank, levels, animal = ranked[0]
+    if levels[0] == DIFFERS:
+        return (DIFFERS, MISSING, MISSING, MISSING, MISSING, None, False)
+    several = len(ranked) > 1 and ranked[1][0] == rank
+    return (*levels, animal, several)
+
+
+_NO_ANIMAL = Animal("", "", "", "", "", "", 0, deceased=False, active=True)
+
+
+def _unnamed(
+    here: Animal, there: Sequence[Animal]
+) -> tuple[str, str, str, str, str, Animal | None, bool]:
+    """Without a name the only living pet is meant, if what is said of it fits."""
+    living = [animal for animal in there if animal.active and not animal.deceased]
+    if len(living) != 1:
+        return (MISSING, MISSING, MISSING, MISSING, MISSING, None, len(living) > 1)
+    return (*_pet_levels(here, living[0]), living[0], False)
+
+
+def _pet_levels(here: Animal, there: Animal) -> tuple[str, str, str, str, str]:
+    return (
+        pet_level(here.name, there.name),
+        _same(here.species, there.species),
+        breed_level(here.breed, there.breed),
+        _same(here.sex, there.sex),
+        _birth(here.born, there.born),
+    )
+
+
+def _rank(levels: tuple[str, str, str, str, str], animal: Animal) -> tuple[int, ...]:
+    """How well a pet fits: its name first, then what contradicts, then that it lives."""
+    name, *details = levels
+    order = LEVELS["pet_name"]
+    return (
+        -order.index(name) if name in order else -len(order),
+        -sum(level == DIFFERS for level in details[:1] + details[3:]),
+        int(animal.active and not animal.deceased),
+        sum((level == EXACT) * weight for level, weight in zip(details, (2, 2, 1, 3), strict=True)),
+    )
+
+
+def _same(here: str, there: str) -> str:
+    if not here or not there:
+        return MISSING
+    return EXACT if here == there else DIFFERS
+
+
+def breed_level(here: str, there: str) -> str:
+    """How two breeds in comparable forms agree; one that names part of the other is alike."""
+    if not here or not there:
+        return MISSING
+    if here == there:
+        return EXACT
+    ours, theirs = set(here.split()) - _BREED_FILL, set(there.split()) - _BREED_FILL
+    if ours & theirs or (len(here) >= 5 and OSA.distance(here, there, score_cutoff=2) <= 2):
+        return "alike"
+    return DIFFERS
+
+
+_BREED_FILL = frozenset(
+    {
+        *("dog", "cat", "hund", "katze", "hond", "kat", "terrier", "spaniel"),
+        *("mini", "miniature", "toy", "standard", "and", "x", "the"),
+    }
+)
+
+
+def _birth(here: int, there: int) -> str:
+    """Exact, or near: day and month exchanged, one part of the date mistyped, or an age that somebody guessed."""
+    if not here or not there:
+        return MISSING
+    if here == there:
+        return EXACT
+    one, other = _parts(here), _parts(there)
+    same = sum(mine == theirs for mine, theirs in zip(one, other, strict=True))
+    exchanged = one[0] == other[0] and one[1:] == other[:0:-1]
+    return "near" if same == 2 or exchanged or abs(here - there) <= _GUESSED else DIFFERS
+
+
+def _parts(ordinal: int) -> tuple[int, int, int]:
+    day = date.fromordinal(ordinal)
+    return day.year, day.month, day.day
+
+
+def _is_short(one: str, other: str) -> bool:
+    """Whether ``one`` is a short or a pet form of ``other``: Bella of Isabella, Luna of Luna Mae, Maxi of Max."""
+    first = other.partition(" ")[0]
+    if one == first or (" " in other and one == other.rpartition(" ")[2] and len(one) >= 4):
+        return True
+    begins, ends = other.startswith(one), len(one) >= 4 and other.endswith(one)
+    if len(one) >= 3 and len(other) >= len(one) + 2 and (begins or ends):
+        return True
+    if first in words.GIVEN_NAMES.get(one, _NONE):  # not two short forms of one name: Polly and Molly
+        return True
+    stem, of = _stem(one), _stem(first)
+    return len(stem) >= 3 and (stem == of or stem == first)
+
+
+def _stem(name: str) -> str:
+    """The name without a diminutive's ending, and without the letter doubled before it."""
+    for ending in _ENDINGS:
+        if name.endswith(ending) and len(name) - len(ending) >= 3:
+            name = name[: -len(ending)]
+            break
+    return name[:-1] if len(name) > 3 and name[-1] == name[-2] else name
+

@@ -1,0 +1,45 @@
+"""A client of the other side as the records hold it, and whether two records that share a phone are one person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vetbridge.core.matching.comparing import DIFFERS, MISSING, family_level, given_level
+from vetbridge.core.matching.forms import people
+from vetbridge.core.records import Client, Pet
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A client of the other side with its pets: a possible counterpart. Raises ValueError where an id is missing."""
+
+    client: Client
+    pets: tuple[Pet, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.client.id or not all(pet.id for pet in self.pets):
+            raise ValueError("a known client and its pets need their ids")
+
+    @property
+    def client_id(self) -> str:
+        """The client's id at its own side."""
+        return self.client.id or ""
+
+
+def same_household(one: Client, other: Client) -> bool:
+    """Whether two who share a phone may share a record that takes a phone once: their family names are alike."""
+    return any(
+        family_level(mine.family, theirs.family) not in (DIFFERS, MISSING)
+        for mine in people(one)
+        for theirs in people(other)
+    )
+
+
+def same_person(one: Client, other: Client) -> bool:
+    """Whether two who share a phone are one person: family names alike, and no given name against it."""
+    return any(
+        family_level(mine.family, theirs.family) not in (DIFFERS, MISSING)
+        and given_level(mine.given, theirs.given) != DIFFERS
+        for mine in people(one)
+        for theirs in people(other)
+    )

@@ -1,0 +1,96 @@
+"""Aliases: whom a person meant by a contact together with a pet's or an owner's name, by keyed hashes alone.
+
+An alias counts while the answer it was taught by stands, and says nothing where two clients were taught for one
+combination.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from vetbridge.core.answers import Choice
+from vetbridge.core.matching import Forms
+from vetbridge.core.matching.teaching import lesson_keys
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import Alias, Review
+
+TABLE: sa.Table = Alias.__table__  # type: ignore[attr-defined]
+_REVIEWS: sa.Table = Review.__table__  # type: ignore[attr-defined]
+
+
+def teach(tx: Transaction, account: str, item: Review, booking: Forms, client_id: str) -> None:
+    """A person's answer to ``item`` says that ``client_id`` was meant by a booking.
+
+    It ends what earlier answers about the same record have taught.
+    """
+    assert item.id is not None  # noqa: S101 - it came from the ledger
+    hashes = sorted(_hash(tx, key) for key in lesson_keys(booking))
+    before = [(row.key_hash, row.client_id) for row in standing(tx, item.id)]
+    if before and before == [(key_hash, client_id) for key_hash in hashes]:
+        return  # by an earlier try
+    end(tx, item)
+    for key_hash in hashes:
+        tx.session.add(
+            Alias(
+                account=account,
+                key_hash=key_hash,
+                client_id=client_id,
+                review_id=item.id,
+                made_by=item.answered_by,
+                made_at=tx.now,
+            )
+        )
+
+
+def end(tx: Transaction, item: Review) -> None:
+    """Ends what answers about the record of ``item`` have taught: it was taken back, or answered anew."""
+    of_record = select(Review.id).where(Review.record_id == item.record_id)
+    tx.session.execute(
+        sa.update(TABLE)
+        .where(TABLE.c.review_id.in_(of_record), TABLE.c.ended_at.is_(None))
+        .values(ended_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def taught(tx: Transaction, account: str, booking: Forms, common: frozenset[str]) -> str | None:
+    """The client whom people have said to be meant by what a booking says; None where nobody has, or they differ.
+
+    ``common`` are contacts that point to nobody.
+    """
+    hashes = [_hash(tx, key) for key in lesson_keys(booking, common)]
+    if not hashes:
+        return None
+    by_key: dict[str, set[str]] = {}
+    for key_hash, client_id in tx.session.execute(_STANDING, {"account": account, "hashes": hashes}):
+        by_key.setdefault(key_hash, set()).add(client_id)
+    said = {client_id for clients in by_key.values() if len(clients) == 1 for client_id in clients}
+    return said.pop() if len(said) == 1 else None
+
+
+_STANDING: sa.Select[Any] = (
+    sa.select(TABLE.c.key_hash, TABLE.c.client_id)
+    .join(_REVIEWS, _REVIEWS.c.id == TABLE.c.review_id)
+    .where(
+        TABLE.c.account == sa.bindparam("account"),
+        TABLE.c.key_hash.in_(sa.bindparam("hashes", expanding=True)),
+        TABLE.c.ended_at.is_(None),
+        # Whoever takes an answer back is believed at once, not only when it has been carried out.
+        _REVIEWS.c.state == "answered",
+        _REVIEWS.c.answer == Choice.LINK.value,
+        _REVIEWS.c.answer_client_id == TABLE.c.client_id,
+    )
+)
+
+
+def standing(tx: Transaction, review_id: int) -> tuple[Alias, ...]:
+    """What the answer to a question has taught, as long as that has not ended."""
+    statement = select(Alias).where(Alias.review_id == review_id, col(Alias.ended_at).is_(None))
+    return tuple(tx.session.exec(statement.order_by(col(Alias.id))).all())
+
+
+def _hash(tx: Transaction, key: str) -> str:
+    return tx.sealer.hash(f"alias:{key}")

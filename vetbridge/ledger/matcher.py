@@ -1,0 +1,129 @@
+"""Asks the mirror who is meant: the one path from a booking to a match, for the daemon and for `match eval`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from vetbridge.core.matching import Clinic, Forms, Match, Weights, decide, forms_of, unsettled
+from vetbridge.core.matching.comparing import MOST_HOLDERS
+from vetbridge.core.matching.observing import Observation, observe
+from vetbridge.core.records import Client, Pet
+from vetbridge.ledger import aliases, mirror
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.site_weights import LiveWeights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """A match with all that it was decided by."""
+
+    match: Match
+    booking: Forms
+    candidates: Mapping[str, Forms]
+    clinic: Clinic
+    weights: Weights
+    crowded: frozenset[str]
+    linked_to: str | None
+    taught: str | None
+    claims_existing: bool | None
+
+    def observation(self) -> Observation:
+        """What was compared, without a word of it."""
+        return observe(
+            self.match,
+            self.booking,
+            self.candidates,
+            self.clinic,
+            self.weights,
+            linked_to=self.linked_to,
+            taught=self.taught,
+            claims_existing=self.claims_existing,
+            crowded=self.crowded,
+        )
+
+
+class Matcher:
+    """Matches bookings with the clients of one PIMS account. ``country`` is the site's, for phones.
+
+    Without ``weights`` the account's own are used, where some were trained and are live, else the shipped.
+    """
+
+    def __init__(self, ledger: Ledger, account: str, *, country: str, weights: Weights | None = None) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._country = country
+        self._weights = weights
+        self._live = LiveWeights(account)
+
+    def match(
+        self,
+        booker: Client,
+        pet: Pet | None,
+        *,
+        claims_existing: bool | None = None,
+        linked_to: str | None = None,
+        fresher: Iterable[Forms] = (),
+        but: Collection[str] = (),
+    ) -> Matched:
+        """Who is meant by a booking of ``booker`` for ``pet`` (None: it says nothing of one).
+
+        ``claims_existing``: what the booker says about having been here before. ``linked_to``: the client that the
+        booking's own client is linked to. ``fresher`` are clients that were read just now: they stand in for what the
+        mirror has of them. ``but`` are clients who are never meant: a placeholder, and those who are gone.
+        """
+        booking = forms_of(booker, [] if pet is None else [pet], self._country)
+        with self._ledger.read() as tx:
+            weights = self._weights or self._live.get(tx)
+            found = mirror.find(tx, self._account, booking)
+            candidates = {one.client_id: one for one in (*found.candidates, *fresher)}
+            taught = self._taught(tx, booking, candidates, found.crowded)
+            for client_id in but:
+                candidates.pop(client_id, None)
+
+            def decided() -> Match:
+                return decide(
+                    booking,
+                    list(candidates.values()),
+                    found.clinic,
+                    weights=weights,
+                    linked_to=linked_to,
+                    taught=taught,
+                    claims_existing=claims_existing,
+                    crowded=found.crowded,
+                )
+
+            match = decided()
+            if unsettled(match):
+                # The pet may stand on a partner's record, which shares nothing with the booking but the home.
+                home = mirror.household(tx, self._account, candidates[match.candidates[0].client_id])
+                others = [one for one in home if one.client_id not in candidates and one.client_id not in but]
+                if others:
+                    candidates.update({one.client_id: one for one in others})
+                    match = decided()
+        return Matched(
+            match=match,
+            booking=booking,
+            candidates=candidates,
+            clinic=found.clinic,
+            weights=weights,
+            crowded=found.crowded,
+            linked_to=linked_to,
+            taught=taught,
+            claims_existing=claims_existing,
+        )
+
+    def _taught(
+        self, tx: Transaction, booking: Forms, candidates: dict[str, Forms], crowded: frozenset[str]
+    ) -> str | None:
+        """Whom people have said to be meant by such a booking; a candidate, then, whatever else it shares with it."""
+        holders = [{*one.phones, *one.emails} for one in candidates.values()]
+        shared = {
+            contact
+            for contact in (*booking.phones, *booking.emails)
+            if sum(contact in each for each in holders) > MOST_HOLDERS
+        }
+        client_id = aliases.taught(tx, self._account, booking, crowded | shared)
+        if client_id is not None and client_id not in candidates:
+            candidates.update({one.client_id: one for one in mirror.comparable(tx, self._account, [client_id])})
+        return client_id
