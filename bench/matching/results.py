@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
@@ -157,7 +157,7 @@ def render(page: Page, command: str, seconds: float, *, vetbridge: str) -> str:
 
 def _head(command: str, seconds: float) -> str:
     python = platform.python_version()
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
     return f"""# Matching: results
 
 Made by `{command}`
@@ -312,7 +312,8 @@ def _learning(table: str) -> str:
     return f"""## Learning
 
 Reception answers a clinic's first questions, each as the truth says; then the same people book again, half of them
-with something changed, and other people book. The goal of 200 answers: a quarter fewer questions, no more false links.
+with something changed, and other people book. The goal of 200 answers: a quarter fewer questions, no more false
+links.
 
 {table}"""
 
@@ -390,6 +391,13 @@ def _behind(tables: Sequence[Table], vetbridge: str) -> str:
                     lines.append(f"- {table.title}: {name}: {line.title} {yours}, VetBridge {own}")
     words = "Of the peers with at most 0.01 % of bookings on strangers:"
     return "\n".join(["## Where a peer is better", "", words, "", *(lines or ["- nowhere"])])
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _commit() -> str:

@@ -158,12 +158,12 @@ def _booked(booking: Visit) -> str:
 
 def candidate_lines(candidate: ShownCandidate, number: int) -> list[str]:
     """Somebody who may be meant, with what speaks for and against."""
-    score = f"{100 * candidate.score:.0f} %"
+    score = f"{100 * candidate.score:.0f} %" if candidate.score >= 0.01 else "under 1 %"
     if candidate.client is None:
         who = f"client {one_line(candidate.client_id, 24)} (no longer known)"
     else:
         who = client_words(candidate.client, candidate.pets)
-    said = [each for each in candidate.evidence if each.get("level") != "missing"]
+    said = [each for each in candidate.evidence if each.get("level") != "missing" and each.get("field") != "prior"]
     says = "; ".join(one_line(str(each.get("words", ""))) for each in said)
     drawn = _wrapped(f"{who}  {score}", first=f"   {number}   ")
     if says:

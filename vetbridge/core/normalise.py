@@ -24,7 +24,7 @@ _LETTERS = str.maketrans(
 )
 _APOSTROPHES = str.maketrans("", "", "'`´ʹʻʼʽˈ‘’‛′＇")
 _ASCII = str.maketrans(
-    {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)} | dict.fromkeys(map(ord, "'`"), "")
+    {one: one.lower() if one.isalnum() else " " for one in map(chr, range(128))} | {"'": "", "`": ""}
 )
 """What ``name`` makes of each ASCII character."""
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
@@ -251,10 +251,10 @@ def _plan_of_code(code: str) -> _Plan | None:
 def _plan(country: str) -> _Plan | None:
     """None where the country is not known, or numbers are peculiar there."""
     known = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
-    if known is None or phonenumbers.region_code_for_country_code(known.country_code) != country:
+    if known is None or phonenumbers.region_code_for_country_code(known.country_code or 0) != country:
         return None
     described = known.general_desc
-    if known.national_prefix_transform_rule or not described.national_number_pattern:
+    if known.national_prefix_transform_rule or described is None or not described.national_number_pattern:
         return None
     return _Plan(
         code=str(known.country_code),

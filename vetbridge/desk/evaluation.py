@@ -143,9 +143,7 @@ def explain(files: ClinicFiles, booking_id: str, *, country: str, progress: Prog
 
 
 @contextmanager
-def decider(
-    reports: Reports, country: str, progress: Progress, weights: Weights | None = None
-) -> Iterator[Decider]:
+def decider(reports: Reports, country: str, progress: Progress, weights: Weights | None = None) -> Iterator[Decider]:
     """What decides about a booking, once owners and pets are in the mirror."""
     with clinic_ledger(reports, country, progress) as ledger:
         matcher = Matcher(ledger, ACCOUNT, country=country, weights=weights)

@@ -24,7 +24,6 @@ class Matched:
     clinic: Clinic
     weights: Weights
     crowded: frozenset[str]
-    linked_to: str | None
     taught: str | None
     claims_existing: bool | None
 
@@ -36,7 +35,6 @@ class Matched:
             self.candidates,
             self.clinic,
             self.weights,
-            linked_to=self.linked_to,
             taught=self.taught,
             claims_existing=self.claims_existing,
             crowded=self.crowded,
@@ -108,7 +106,6 @@ class Matcher:
             clinic=found.clinic,
             weights=weights,
             crowded=found.crowded,
-            linked_to=linked_to,
             taught=taught,
             claims_existing=claims_existing,
         )

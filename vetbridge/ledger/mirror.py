@@ -79,7 +79,7 @@ def clients(tx: Transaction, account: str, ids: Collection[str]) -> tuple[Known,
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the mirror holds for a booking: whom to compare, how common its names are, and contacts that say nothing."""
+    """What the mirror holds for a booking: whom to compare, how common its names are, contacts that say nothing."""
 
     candidates: tuple[Forms, ...]
     clinic: Clinic
@@ -136,11 +136,10 @@ def comparable(tx: Transaction, account: str, ids: Collection[str]) -> tuple[For
 def clinic(tx: Transaction, account: str, booking: Forms) -> Clinic:
     """How many clients the mirror holds, and on how many of them the booking's names stand."""
     by_hash = {tx.sealer.hash(term): term for term in (_OWNERS, *terms(booking))}
-    statement = (
-        "SELECT term_hash, count FROM match_term WHERE account = {0} "
-        "AND term_hash IN (" + ", ".join(["{0}"] * len(by_hash)) + ")"
+    rows = _of(
+        tx, "SELECT term_hash, count FROM match_term WHERE account = {0} AND term_hash IN", (account,), list(by_hash)
     )
-    counts = {by_hash[term_hash]: count for term_hash, count in _rows(tx, statement, (account, *by_hash))}
+    counts = {by_hash[term_hash]: count for term_hash, count in rows}
     return Clinic(counts.pop(_OWNERS, 0), counts)
 
 
@@ -185,11 +184,11 @@ def _holders(tx: Transaction, account: str, hashes: Sequence[str]) -> Iterable[t
     found: list[tuple[str, str]] = []
     one = (
         "SELECT key_hash, client_id FROM (SELECT key_hash, client_id FROM match_key "
-        f"WHERE account = {{0}} AND key_hash = {{0}} LIMIT {CROWDED + 1}) AS held"
+        "WHERE account = {0} AND key_hash = {0} LIMIT {0}) AS held"
     )
     for start in range(0, len(hashes), _TERMS_OF_A_SELECT):
         batch = hashes[start : start + _TERMS_OF_A_SELECT]
-        values = [value for key_hash in batch for value in (account, key_hash)]
+        values = [value for key_hash in batch for value in (account, key_hash, CROWDED + 1)]
         found.extend(_rows(tx, " UNION ALL ".join([one] * len(batch)), tuple(values)))
     return found
 
@@ -253,7 +252,8 @@ def _before(tx: Transaction, account: str, keys_: Sequence[tuple[Kind, str]]) ->
         for kind in (Kind.CLIENT, Kind.PET)
         for row in _of(
             tx,
-            f"SELECT {', '.join(_Held._fields)} FROM mirror WHERE account = {{0}} AND kind = {{0}} AND remote_id IN",
+            "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = {0} AND kind = {0} "
+            "AND remote_id IN",
             (account, kind.value),
             [id_ for one, id_ in keys_ if one is kind],
         )
@@ -268,9 +268,12 @@ def _upsert(
     read_at = bound(tx.now) if bound else tx.now
     _run(
         tx,
-        f"INSERT INTO mirror ({', '.join(_COLUMNS)}) VALUES ({', '.join(['{0}'] * len(_COLUMNS))}) "
-        "ON CONFLICT (account, kind, remote_id) DO UPDATE SET "
-        + ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[3:]),
+        "INSERT INTO mirror "
+        "(account, kind, remote_id, parent_id, active, content_sealed, forms_sealed, digest_hash, read_at) "
+        "VALUES ({0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}) "
+        "ON CONFLICT (account, kind, remote_id) DO UPDATE SET parent_id = excluded.parent_id, "
+        "active = excluded.active, content_sealed = excluded.content_sealed, forms_sealed = excluded.forms_sealed, "
+        "digest_hash = excluded.digest_hash, read_at = excluded.read_at",
         [
             (
                 account,
@@ -286,11 +289,6 @@ def _upsert(
             for record, content_sealed, digest_hash in rows
         ],
     )
-
-
-_COLUMNS = (
-    *("account", "kind", "remote_id", "parent_id", "active", "content_sealed", "forms_sealed", "digest_hash", "read_at"),
-)
 
 
 def _rekey(
@@ -320,7 +318,11 @@ def _rekey(
     _run(
         tx,
         "UPDATE mirror SET forms_sealed = {0} WHERE account = {0} AND kind = {0} AND remote_id = {0}",
-        [(made, account, Kind.CLIENT.value, id_) for id_, made in sealed.items() if (Kind.CLIENT, id_) not in changed],
+        [
+            (made, account, Kind.CLIENT.value, id_)
+            for id_, made in sealed.items()
+            if (Kind.CLIENT, id_) not in changed
+        ],
     )
     _run(
         tx,

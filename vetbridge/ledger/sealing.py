@@ -41,7 +41,7 @@ class Sealer:
                 code="ledger-key",
             )
         self._aead = AESGCM(_derive(key, b"vetbridge seal 1"))
-        # HMAC-SHA-256 with the key taken in already: a copy of its two halves for each hash costs half of a new start.
+        # HMAC-SHA-256 that has taken in the key already: to copy its two halves costs half of starting anew.
         hash_key = _derive(key, b"vetbridge hash 1").ljust(_SHA256_BLOCK, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in hash_key))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in hash_key))

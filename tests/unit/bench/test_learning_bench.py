@@ -18,6 +18,7 @@ from vetbridge.core.matching.replaying import replay as replayed
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("faker", reason="the extra `bench` is not installed")
     folder = tmp_path_factory.mktemp("world")
     write_world(folder, owners=150, bookings=200, seed=5, locale="en")
     return folder

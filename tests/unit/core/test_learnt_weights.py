@@ -119,7 +119,9 @@ def test_a_decision_is_made_again_from_its_observation_alone(claims: bool | None
                     told = {how: "c0"} if how else {}
                     match = decide(booking, known, numbers, claims_existing=claims, **told)
                     by_id = {each.client_id: each for each in known}
-                    seen = observe(match, booking, by_id, numbers, shipped(), claims_existing=claims, **told)
+                    seen = observe(
+                        match, booking, by_id, numbers, shipped(), claims_existing=claims, taught=told.get("taught")
+                    )
                     again = Observation.unpacked(seen.packed())
                     assert again is not None
                     linked = 0 if match.verdict is Verdict.LINKED else None

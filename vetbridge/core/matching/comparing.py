@@ -5,6 +5,7 @@ Levels of a field are ordered: each says more agreement than the next. Nothing i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
@@ -41,6 +42,8 @@ LEVELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 MOST_HOLDERS = 5
 """A phone or an e-mail address that more clients share points to nobody."""
 
+_REMEMBERED = 10_000
+"""So many pairs of names are remembered with their level: the candidates of a booking share names."""
 _GUESSED = 400
 """Days: birth dates are often made from an age in years."""
 _NEAR_FAMILY = 0.93
@@ -82,6 +85,7 @@ def compare(booking: Forms, known: Forms, common: frozenset[str]) -> Compared:
     )
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def family_level(here: str, there: str) -> str:
     """How two folded family names agree."""
     if not here or not there:
@@ -106,6 +110,7 @@ def family_level(here: str, there: str) -> str:
     return "alike" if similarity >= 0.85 else DIFFERS
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def given_level(here: str, there: str) -> str:
     """How two folded given names agree; of several the first ones must."""
     if not here or not there:
@@ -140,6 +145,7 @@ def _are_two(one: str, other: str) -> bool:
     return (one in names[0] and other in names[1]) or (one[:-1] == other[:-1] and "o" in (one[-1], other[-1]))
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def pet_level(here: str, there: str) -> str:
     """How two folded names of a pet agree."""
     if not here or not there:
@@ -230,9 +236,7 @@ def _address(here: Forms, there: Forms) -> str:
     return "postcode" if postcode or (street and house is None) else DIFFERS
 
 
-def _pet(
-    here: Animal | None, there: Sequence[Animal]
-) -> tuple[str, str, str, str, str, Animal | None, bool]:
+def _pet(here: Animal | None, there: Sequence[Animal]) -> tuple[str, str, str, str, str, Animal | None, bool]:
     """The levels of the pet that fits best, that pet, and whether another fits alike well."""
     if here is None or not here.name:
         return _unnamed(here or _NO_ANIMAL, there)
@@ -253,9 +257,7 @@ def _pet(
 _NO_ANIMAL = Animal("", "", "", "", "", "", 0, deceased=False, active=True)
 
 
-def _unnamed(
-    here: Animal, there: Sequence[Animal]
-) -> tuple[str, str, str, str, str, Animal | None, bool]:
+def _unnamed(here: Animal, there: Sequence[Animal]) -> tuple[str, str, str, str, str, Animal | None, bool]:
     """Without a name the only living pet is meant, if what is said of it fits."""
     living = [animal for animal in there if animal.active and not animal.deceased]
     if len(living) != 1:
@@ -266,11 +268,20 @@ def _unnamed(
 def _pet_levels(here: Animal, there: Animal) -> tuple[str, str, str, str, str]:
     return (
         pet_level(here.name, there.name),
-        _same(here.species, there.species),
+        _species(here.species, there.species),
         breed_level(here.breed, there.breed),
         _same(here.sex, there.sex),
         _birth(here.born, there.born),
     )
+
+
+def _species(here: str, there: str) -> str:
+    """As ``_same``; of a word that names no species we know nobody can tell that it is another one."""
+    level = _same(here, there)
+    return MISSING if level == DIFFERS and not {here, there} <= _KNOWN_SPECIES else level
+
+
+_KNOWN_SPECIES = frozenset(words.SPECIES.values())
 
 
 def _rank(levels: tuple[str, str, str, str, str], animal: Animal) -> tuple[int, ...]:
@@ -339,9 +350,10 @@ def _is_short(one: str, other: str) -> bool:
     if first in words.GIVEN_NAMES.get(one, _NONE):  # not two short forms of one name: Polly and Molly
         return True
     stem, of = _stem(one), _stem(first)
-    return len(stem) >= 3 and (stem == of or stem == first)
+    return len(stem) >= 3 and stem in (of, first)
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _stem(name: str) -> str:
     """The name without a diminutive's ending, and without the letter doubled before it."""
     for ending in _ENDINGS:
@@ -349,4 +361,3 @@ def _stem(name: str) -> str:
             name = name[: -len(ending)]
             break
     return name[:-1] if len(name) > 3 and name[-1] == name[-2] else name
-

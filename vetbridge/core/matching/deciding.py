@@ -29,8 +29,8 @@ from vetbridge.core.matching.weighing import Clinic, Odds
 from vetbridge.core.matching.weights import Weights, shipped
 
 SURE_LINK = 0.95
-"""How sure a link between the two sides' clients is by itself; a couple may share a card at the booking side."""
-SURE_TAUGHT = 0.98
+"""How sure it is who is meant where the two sides' clients are linked and the pet is that client's."""
+SURE_TAUGHT = 0.99999
 """How sure it is who is meant where a person said so for the same contact and name before."""
 
 _NAMED = (EXACT, "short", "near")
@@ -38,6 +38,8 @@ _NAMED = (EXACT, "short", "near")
 _FITS = (EXACT, "short", "near", "part", "initial")
 _WORTH_A_LOOK = 1e-5
 """Of all the mass, what a candidate must have to be shown."""
+_LIKELY = 0.5
+"""From this probability on, a veto is the reason why a person must look; below it, the doubt itself."""
 _LOOKED_AT = 12
 """Of the best so many candidates are looked at as members of one household."""
 
@@ -101,11 +103,16 @@ def decide(
     weights = weights or shipped()
     by_chance = weighing.chances(booking, clinic, weights)
     before = weighing.prior(clinic, weights, claims_existing=claims_existing)
-    sure = {linked_to: SURE_LINK} | {taught: SURE_TAUGHT}
-    common = crowded | _common(known)
+    sure = {}
+    common = crowded | common_contacts(known)
     ones = []
     for forms in known:
         levels = compare(booking, forms, common)
+        if forms.client_id == taught:
+            sure[forms.client_id] = SURE_TAUGHT
+        elif forms.client_id == linked_to and levels.pet_name in _NAMED:
+            # A couple may share a card at the booking side: the link says nothing where the pet is not this one's.
+            sure[forms.client_id] = SURE_LINK
         mine = _prior(forms, sure, before, weights)
         ones.append(
             _One(forms, levels, weighing.odds(levels, by_chance, len(forms.animals), mine, clinic, weights), mine)
@@ -115,14 +122,14 @@ def decide(
     ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
     mass = 1.0 + sum(one.linking for one in ones)
     for one in ones:
-        one.share = _calibrated(one.linking / mass, weights)
+        one.share = calibrated(one.linking / mass, weights)
     hinted = sum(one.odds.hinting for one in ones)
     unfound = before * clinic.owners * weights.shares["unfound"]
     nobody = 1.0 / (mass + hinted + unfound)
     chosen = ones[0] if ones else None
     if chosen is not None:
-        twice = [one for one in ones[1:_LOOKED_AT] if _one_person(chosen.forms, one.forms)]
-        chosen.share = _calibrated(sum(one.linking for one in (chosen, *twice)) / mass, weights)
+        twice = [one for one in ones[1:_LOOKED_AT] if one_person(chosen.forms, one.forms)]
+        chosen.share = calibrated(sum(one.linking for one in (chosen, *twice)) / mass, weights)
         _veto(booking, chosen, ones, twice, weights)
     certain = chosen is not None and _risk(chosen, ones, twice, mass, weights) < 1
     # A phone or an e-mail address that stands on a record makes nobody new: a partner, or a number passed on, a
@@ -137,10 +144,20 @@ def decide(
             client_id=one.forms.client_id,
             pet_id=_pet_id(booking, one),
             score=round(one.share, 6),
-            evidence=(found := evidence_of(
-                booking, one.forms, one.levels, by_chance, one.before, clinic, weights,
-                sure=one.forms.client_id in sure, partner=one.partner, usual=before,
-            )),
+            evidence=(
+                found := evidence_of(
+                    booking,
+                    one.forms,
+                    one.levels,
+                    by_chance,
+                    one.before,
+                    clinic,
+                    weights,
+                    sure=one.forms.client_id in sure,
+                    partner=one.partner,
+                    usual=before,
+                )
+            ),
             vetoes=tuple(veto for veto in VETOES if veto in one.vetoes),
             bits=round(sum(item.weight for item in found), 2),
         )
@@ -162,14 +179,14 @@ def decide(
     )
 
 
-def _prior(forms: Forms, sure: Mapping[str | None, float], usual: float, weights: Weights) -> float:
+def _prior(forms: Forms, sure: Mapping[str, float], usual: float, weights: Weights) -> float:
     inactive = weights.shares["inactive"]
     certain = sure.get(forms.client_id)
     before = usual if certain is None else max(usual, certain / (1 - certain))
     return before * (1 - inactive if forms.active else inactive)
 
 
-def _common(known: Sequence[Forms]) -> frozenset[str]:
+def common_contacts(known: Sequence[Forms]) -> frozenset[str]:
     """Contacts that more than a few of the candidates share: they point to nobody."""
     holders: dict[str, int] = {}
     for forms in known:
@@ -191,7 +208,7 @@ def _weigh_partners(ones: Sequence[_One], by_chance: weighing.Chances, clinic: C
         for booker in ones:
             if booker is holder or not booker.names_fit or booker.pet_fits:
                 continue
-            if _one_household(holder.forms, booker.forms):
+            if one_household(holder.forms, booker.forms):
                 share = weights.shares["partner_on_record"]
             elif holder.levels.family_name == EXACT:
                 share = weights.shares["partner_elsewhere"] / namesakes
@@ -203,15 +220,15 @@ def _weigh_partners(ones: Sequence[_One], by_chance: weighing.Chances, clinic: C
             holder.partner = max(holder.partner, found)
 
 
-def _one_household(one: Forms, other: Forms) -> bool:
-    return _share_contact(one, other) or (bool(one.house and one.postcode) and (
-        (one.house, one.postcode) == (other.house, other.postcode)
-    ))
+def one_household(one: Forms, other: Forms) -> bool:
+    return _share_contact(one, other) or (
+        bool(one.house and one.postcode) and ((one.house, one.postcode) == (other.house, other.postcode))
+    )
 
 
-def _one_person(one: Forms, other: Forms) -> bool:
+def one_person(one: Forms, other: Forms) -> bool:
     """Whether two records look like two registrations of one person; she may have married in between."""
-    if not _one_household(one, other):
+    if not one_household(one, other):
         return False
     same_pet = bool({pet.name for pet in one.animals} & {pet.name for pet in other.animals})
     if not (same_pet or _share_contact(one, other)):
@@ -249,17 +266,15 @@ def _risk(chosen: _One, ones: Sequence[_One], twice: Sequence[_One], mass: float
         if one is chosen or one in twice:
             continue
         at_home += one.partner
-        if _one_household(chosen.forms, one.forms):
+        if one_household(chosen.forms, one.forms):
             at_home += one.odds.linking
         else:
             away += one.odds.linking
-    certain = _calibrated(1 - (1 + away) / mass, weights)
+    certain = calibrated(1 - (1 + away) / mass, weights)
     return (1 - certain) * weights.decide["false_link"] + at_home / mass * weights.decide["household_link"]
 
 
-def _veto(
-    booking: Forms, chosen: _One, ones: Sequence[_One], twice: Sequence[_One], weights: Weights
-) -> None:
+def _veto(booking: Forms, chosen: _One, ones: Sequence[_One], twice: Sequence[_One], weights: Weights) -> None:
     """Sets what forbids a link to the first candidate, whatever its odds. ``twice`` are the same person once more."""
     levels, forms = chosen.levels, chosen.forms
     if booking.proxy or (not chosen.pet_fits and any(_is_named_aside(booking, one) for one in ones)):
@@ -294,7 +309,7 @@ def _may_be_the_other(one: _One) -> bool:
 def _is_named_aside(booking: Forms, one: _One) -> bool:
     """Whether the words behind the pet's name are the family name of somebody who has that pet."""
     return one.pet_fits and any(
-        family_level(other, person.family) in (EXACT, "near")
+        family_level(other, person.family) in (EXACT, "near", "part")
         for other in booking.others
         for person in one.forms.people
     )
@@ -360,7 +375,7 @@ def _pet_doubt(booking: Forms, chosen: _One) -> str:
 
 def _doubt(chosen: _One | None) -> str:
     """Why a person must look where nothing is certain."""
-    if chosen is None:
+    if chosen is None or (chosen.share < _LIKELY and not chosen.shares_contact):
         return "maybe-known"
     first = next((veto for veto in VETOES if veto in chosen.vetoes), None)
     if first is not None:
@@ -388,7 +403,7 @@ def _pet_id(booking: Forms, one: _One) -> str | None:
     return levels.animal.id
 
 
-def _calibrated(share: float, weights: Weights) -> float:
+def calibrated(share: float, weights: Weights) -> float:
     """The share of the mass as a probability, by what such shares turned out to be worth."""
     pairs = weights.calibration
     if not pairs or not 0 < share < 1:

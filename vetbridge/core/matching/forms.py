@@ -24,7 +24,10 @@ _REMEMBERED = 10_000
 """So many texts are remembered with what came of them: the names of people, pets and places come again and again."""
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """What moves a terminal's cursor or colours it: no part of a name."""
-_AND = re.compile(r"\s*(?:&|\+|/|\band\b|\bund\b|\ben\b|\bet\b|\boraz\b|\b[iy]\b(?=\s+\w{3}))\s*", re.IGNORECASE)
+_AND = re.compile(
+    r"\s*(?:&|\+|/|\band\b|\bund\b|\ben\b|\bet\b|\boraz\b|\b(?-i:[iy])\b(?=\s+\w{3}))\s*",
+    re.IGNORECASE,
+)
 _REMARK = re.compile(r"\([^()]*\)?|\[[^\[\]]*\]|\{[^{}]*\}|\*.*|--.*|#.*|[\d!?].*")
 _PROXY = re.compile(
     r"(?<!\bde )sitter|\bsitting\b|on behalf|\bc/o\b|im auftrag|\bnamens\b|"

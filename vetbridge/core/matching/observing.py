@@ -175,7 +175,6 @@ def observe(
     clinic: Clinic,
     weights: Weights,
     *,
-    linked_to: str | None = None,
     taught: str | None = None,
     claims_existing: bool | None = None,
     crowded: frozenset[str] = frozenset(),
@@ -184,12 +183,13 @@ def observe(
     seen = []
     usual = weighing.prior(clinic, weights, claims_existing=claims_existing)
     by_chance = weighing.chances(booking, clinic, weights)
-    common = crowded | deciding._common(list(known.values()))
+    common = crowded | deciding.common_contacts(list(known.values()))
     contacts = {*booking.phones, *booking.emails} - common
     first = known[match.candidates[0].client_id] if match.candidates else None
     for candidate in match.candidates:
         forms = known[candidate.client_id]
-        sure = TAUGHT if candidate.client_id == taught else LINKED if candidate.client_id == linked_to else ""
+        known_before = any(each.field == "link" for each in candidate.evidence)
+        sure = (TAUGHT if candidate.client_id == taught else LINKED) if known_before else ""
         levels = compare(booking, forms, common)
         one = Seen(tuple(levels[:10]), len(forms.animals), forms.active, sure, 0.0, _relation(first, forms))
         own = weighing.odds(levels, by_chance, one.pets, _before(one, usual, weights), clinic, weights).linking
@@ -210,9 +210,9 @@ def observe(
 def _relation(first: Forms | None, other: Forms) -> str:
     if first is None or other is first:
         return ""
-    if deciding._one_person(first, other):
+    if deciding.one_person(first, other):
         return TWIN
-    return HOME if deciding._one_household(first, other) else ""
+    return HOME if deciding.one_household(first, other) else ""
 
 
 def _compared(levels: tuple[str, ...]) -> Compared:

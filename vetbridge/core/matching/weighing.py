@@ -126,9 +126,7 @@ def steps(
         last = now
 
 
-def _with(
-    story: _Story, field: str, level: str, by_chance: Chances, pets: int, weights: Weights
-) -> _Story:
+def _with(story: _Story, field: str, level: str, by_chance: Chances, pets: int, weights: Weights) -> _Story:
     if level in (MISSING, COMMON):
         return story
     own, household, stranger, relative, lookalike = weights.chances[field][level]
@@ -171,4 +169,3 @@ def _frequency(field: str, names: Iterable[str], clinic: Clinic) -> float:
     """How often the most frequent of the names is met; one record of it is the candidate's own."""
     count = max((clinic.counts.get(name, 0) for name in names), default=0)
     return (max(count - 1, 0) + _TYPICAL_WEIGHT * _TYPICAL[field]) / (clinic.owners + _TYPICAL_WEIGHT)
-
