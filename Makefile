@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all test-postgresql check bench mutants torture clean
+.PHONY: demo test test-all test-postgresql check bench bench-matching mutants torture clean
 
 demo: $(READY)
 	$(BIN)/vetbridge demo
@@ -33,6 +33,11 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.status
+
+# The matcher beside its peers, an hour: makes bench/matching/RESULTS.md. The peers weigh 640 MB.
+bench-matching: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BIN)/python -m bench.matching
 
 # Breaks the code on purpose, a patch at a time, and looks whether a test notices.
 mutants: $(READY)

@@ -8,7 +8,7 @@ from typing import Any
 
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
-from vetbridge.core.matching import Candidate, Evidence, Match, Verdict
+from vetbridge.core.matching import REASONS, Candidate, Evidence, Match, Verdict
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.job import Ask, Job
@@ -135,7 +135,7 @@ class Placer:
     def _unlinked(self, here: Appointment, match: Match, why: str) -> Placement:
         question = {
             "why": why,
-            "words": match.words,
+            "words": REASONS.get(why, match.words),
             "booking": here,
             "candidates": shown_candidates(match),
         }

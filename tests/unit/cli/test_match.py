@@ -162,8 +162,8 @@ def test_train_on_files_writes_weights_that_eval_takes(clinic: Path) -> None:
     assert "140 decisions observed, 140 of them with a known truth" in done.stdout
     assert "written: weights.toml" in done.stdout
     assert run("eval", "--out", "decisions.jsonl", "--weights", "weights.toml").exit_code == 0
-    found = data(train(*FILES, "--out", "weights.toml", "--json"))["data"]
-    assert (found["result"], found["observations"], found["labelled"]) == ("written", 140, 0)
+    found = data(train(*FILES, "--truth", "truth.jsonl", "--out", "weights.toml", "--json"))["data"]
+    assert (found["result"], found["observations"], found["labelled"]) == ("written", 140, 140)
     assert [each["name"] for each in found["replayed"]] == ["shipped", "own"]
 
 
