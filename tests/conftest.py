@@ -11,7 +11,7 @@ from tests import ledgers
 WITHOUT_LEDGER = (
     *(
         f"tests/unit/{name}/"
-        for name in ("core", "mapping", "config", "connector", "connectors", "simkit", "testing")
+        for name in ("bench", "cli", "core", "mapping", "config", "connector", "connectors", "simkit", "testing")
     ),
     "tests/unit/demo/",
     "tests/conformance/",

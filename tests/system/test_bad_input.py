@@ -307,7 +307,7 @@ def test_terminal_escapes_never_reach_a_terminal(place: Town, healthy: Healthy) 
     owner = place.plain_owner(1)
     place.book(
         fullname=f"{HOSTILE} Escapova",
-        phone=owner.phones[0],
+        phone=place.plain_owner(2).phones[0],
         pet=f"Pet{HOSTILE}",
         comment=f"note {HOSTILE}",
         species="cat",

@@ -101,9 +101,12 @@ def test_it_starts_works_stops_and_starts_again(place: Town) -> None:
 
 def test_killed_in_the_middle_it_ends_the_same(place: Town) -> None:
     families = ("Abbott", "Bergman", "Castillo", "Dimitrov", "Eriksen", "Fontaine", "Grabowski", "Hakimi")
-    people = [(f"Nova {family}", f"+44791234560{number}") for number, family in enumerate(families)]
+    given = ("Nova", "Egon", "Pia", "Ruben", "Thora", "Ulric", "Wendy", "Yasmin")
+    people = [
+        (f"{given[number]} {family}", f"+4479{number}234{number}60{number}") for number, family in enumerate(families)
+    ]
     for number, (name, phone) in enumerate(people):
-        place.book(fullname=name, phone=phone, pet=f"Quirin {families[number]}", species="cat")
+        place.book(fullname=name, phone=phone, pet=f"Puss{given[7 - number]}", species="cat")
     for written in (1, 3, 6):
         with daemon(place) as running:
             running.ready()
@@ -118,7 +121,7 @@ def test_killed_in_the_middle_it_ends_the_same(place: Town) -> None:
     assert len(place.visits()) == len(people)
     made = [row["last_name"] for row in place.pims.store.all("contact") if row["last_name"] in families]
     assert sorted(made) == sorted(families)
-    pets = [row["name"] for row in place.pims.store.all("animal") if str(row["name"]).startswith("Quirin ")]
+    pets = [row["name"] for row in place.pims.store.all("animal") if str(row["name"]).startswith("Puss")]
     assert len(pets) == len(set(pets)) == len(people)
 
 

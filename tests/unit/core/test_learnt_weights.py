@@ -260,7 +260,7 @@ def test_the_shipped_set_has_hard_decisions_and_stands_for_many() -> None:
     assert tally.bookings > 10 * len(seen) * 0.5
     assert tally.right > tally.bookings * 0.3
     careless = {**shipped().decide, "false_link": 2.0, "household_link": 1.0, "margin": 0.0, "margin_twice": 0.0}
-    assert replay(seen, replace(shipped(), decide=careless)).wrong > tally.wrong + 100
+    assert replay(seen, replace(shipped(), decide=careless)).wrong > 3 * tally.wrong
 
 
 def test_what_nobody_knows_the_truth_of_does_not_count() -> None:
