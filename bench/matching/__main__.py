@@ -223,7 +223,8 @@ def main() -> int:
     if benchmark.failed:
         say(f"no page is written: {len(benchmark.failed)} parts failed; the same command tries them again")
         return 1
-    command = " ".join(["python -m bench.matching", *sys.argv[1:]])
+    numbers = [",".join(map(str, some)) for some in (sizes, [bookings], speeds, [given.seed])]
+    command = "python -m bench.matching --sizes {} --bookings {} --speed {} --seed {}".format(*numbers)
     given.out.write_text(render(page, command, benchmark.seconds, vetbridge=VETBRIDGE), encoding="utf-8")
     say(f"{given.out} is made")
     return 0
