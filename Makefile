@@ -14,15 +14,15 @@ demo: $(READY)
 	$(BIN)/vetbridge demo
 
 test: $(READY)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 # The whole suite with every ledger on a real PostgreSQL; its server comes from PyPI, too.
 test-postgresql: $(READY)
-	$(BIN)/pytest -n 2 --ledger postgresql
+	$(BIN)/pytest -n 2 --dist worksteal --ledger postgresql
 
 # All there is, then what opens a ledger once more on PostgreSQL. Nothing needs a Debian package yet.
 test-all: test
-	$(BIN)/pytest -n 2 --ledger postgresql --with-ledger
+	$(BIN)/pytest -n 2 --dist worksteal --ledger postgresql --with-ledger
 
 check: $(READY)
 	$(BIN)/ruff check .
