@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from vetbridge.core.matching import Clinic, Forms, Match, Weights, decide, forms_of, unsettled
-from vetbridge.core.matching.comparing import MOST_HOLDERS
+from vetbridge.core.matching.deciding import common_contacts
 from vetbridge.core.matching.observing import Observation, observe
 from vetbridge.core.records import Client, Pet
 from vetbridge.ledger import aliases, mirror
@@ -114,13 +114,8 @@ class Matcher:
         self, tx: Transaction, booking: Forms, candidates: dict[str, Forms], crowded: frozenset[str]
     ) -> str | None:
         """Whom people have said to be meant by such a booking; a candidate, then, whatever else it shares with it."""
-        holders = [{*one.phones, *one.emails} for one in candidates.values()]
-        shared = {
-            contact
-            for contact in (*booking.phones, *booking.emails)
-            if sum(contact in each for each in holders) > MOST_HOLDERS
-        }
-        client_id = aliases.taught(tx, self._account, booking, crowded | shared)
+        common = crowded | common_contacts(list(candidates.values()))
+        client_id = aliases.taught(tx, self._account, booking, common)
         if client_id is not None and client_id not in candidates:
             candidates.update({one.client_id: one for one in mirror.comparable(tx, self._account, [client_id])})
         return client_id

@@ -195,7 +195,7 @@ def _phone(here: Sequence[str], there: Sequence[str], common: frozenset[str]) ->
     shared = [number for number in here if number in there]
     if shared:
         return EXACT if any(number not in common for number in shared) else COMMON
-    if any(number in common for number in here) and all(number in common for number in here):
+    if all(number in common for number in here):
         return COMMON
     near = any(OSA.distance(one, other, score_cutoff=1) == 1 for one in here for other in there)
     return "near" if near else DIFFERS

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from vetbridge.core.matching import weighing
 from vetbridge.core.matching.answer import MAX_CANDIDATES, REASONS, VETOES, Candidate, Match, Verdict
@@ -113,7 +112,8 @@ def decide(
         elif forms.client_id == linked_to and levels.pet_name in _NAMED:
             # A couple may share a card at the booking side: the link says nothing where the pet is not this one's.
             sure[forms.client_id] = SURE_LINK
-        mine = _prior(forms, sure, before, weights)
+        certain = sure.get(forms.client_id)
+        mine = weighing.prior_of(before, weights, active=forms.active, certain=certain)
         ones.append(
             _One(forms, levels, weighing.odds(levels, by_chance, len(forms.animals), mine, clinic, weights), mine)
         )
@@ -131,12 +131,12 @@ def decide(
         twice = [one for one in ones[1:_LOOKED_AT] if one_person(chosen.forms, one.forms)]
         chosen.share = calibrated(sum(one.linking for one in (chosen, *twice)) / mass, weights)
         _veto(booking, chosen, ones, twice, weights)
-    certain = chosen is not None and _risk(chosen, ones, twice, mass, weights) < 1
+    is_certain = chosen is not None and _risk(chosen, ones, twice, mass, weights) < 1
     # A phone or an e-mail address that stands on a record makes nobody new: a partner, or a number passed on, a
     # person must tell.
     may_be_new = (1 - nobody) * weights.decide["duplicate"] < 1 and not any(one.shares_contact for one in ones)
     verdict, reason, doubt = _verdict(
-        booking, chosen, certain=certain, may_be_new=may_be_new, linked_to=linked_to, taught=taught
+        booking, chosen, certain=is_certain, may_be_new=may_be_new, linked_to=linked_to, taught=taught
     )
 
     shown = tuple(
@@ -179,13 +179,6 @@ def decide(
     )
 
 
-def _prior(forms: Forms, sure: Mapping[str, float], usual: float, weights: Weights) -> float:
-    inactive = weights.shares["inactive"]
-    certain = sure.get(forms.client_id)
-    before = usual if certain is None else max(usual, certain / (1 - certain))
-    return before * (1 - inactive if forms.active else inactive)
-
-
 def common_contacts(known: Sequence[Forms]) -> frozenset[str]:
     """Contacts that more than a few of the candidates share: they point to nobody."""
     holders: dict[str, int] = {}
@@ -221,9 +214,9 @@ def _weigh_partners(ones: Sequence[_One], by_chance: weighing.Chances, clinic: C
 
 
 def one_household(one: Forms, other: Forms) -> bool:
-    return _share_contact(one, other) or (
-        bool(one.house and one.postcode) and ((one.house, one.postcode) == (other.house, other.postcode))
-    )
+    """Whether two records share a contact, or postcode and house number."""
+    at_home = (one.house, one.postcode)
+    return _share_contact(one, other) or (all(at_home) and at_home == (other.house, other.postcode))
 
 
 def one_person(one: Forms, other: Forms) -> bool:
@@ -415,6 +408,6 @@ def calibrated(share: float, weights: Weights) -> float:
     elif place == len(pairs):
         worth = bits + pairs[-1][1] - pairs[-1][0]
     else:
-        (x0, y0), (x1, y1) = list(pairwise(pairs))[place - 1]
+        (x0, y0), (x1, y1) = pairs[place - 1], pairs[place]
         worth = y0 + (bits - x0) * (y1 - y0) / (x1 - x0)
     return 1 / (1 + math.exp2(-worth))

@@ -222,10 +222,7 @@ def _compared(levels: tuple[str, ...]) -> Compared:
 
 
 def _before(one: Seen, usual: float, weights: Weights) -> float:
-    certain = _SURE.get(one.sure)
-    before = usual if certain is None else max(usual, certain / (1 - certain))
-    inactive = weights.shares["inactive"]
-    return before * (1 - inactive if one.active else inactive)
+    return weighing.prior_of(usual, weights, active=one.active, certain=_SURE.get(one.sure))
 
 
 def _short(number: float) -> float:

@@ -104,6 +104,14 @@ def prior(clinic: Clinic, weights: Weights, *, claims_existing: bool | None) -> 
     return known / (1 - known) / max(clinic.owners, 1)
 
 
+def prior_of(usual: float, weights: Weights, *, active: bool, certain: float | None) -> float:
+    """The odds of one record before anything is compared: ``usual``, or, where it is known beforehand who is meant,
+    what that is worth. ``certain`` is how sure that is, None where nobody knows."""
+    odds_before = usual if certain is None else max(usual, certain / (1 - certain))
+    inactive = weights.shares["inactive"]
+    return odds_before * (1 - inactive if active else inactive)
+
+
 def odds(levels: Compared, by_chance: Chances, pets: int, before: float, clinic: Clinic, weights: Weights) -> Odds:
     """The odds of one candidate. ``pets``: how many it has, each a chance to agree; ``before``: the prior odds."""
     story = _START
