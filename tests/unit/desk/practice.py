@@ -20,6 +20,7 @@ from vetbridge.config.loader import Loaded
 from vetbridge.core.answers import FUSE
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.demo.stage import config_text
 from vetbridge.ledger import accounts, actions, changes, fuses, links, mirror, reviews
 from vetbridge.ledger.database import Ledger, Place, Transaction, exists, open_ledger
 from vetbridge.ledger.tables import ActionState, Change, ChangeState
@@ -123,7 +124,7 @@ class Desk:
         return data
 
     def save(self, config: dict[str, Any]) -> None:
-        self.config_path.write_text(yaml.safe_dump(config, sort_keys=False))
+        self.config_path.write_text(config_text(config))
 
     def loaded(self) -> Loaded:
         return load_config(self.config_path)
