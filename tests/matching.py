@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vetbridge.core.matching import Clinic, Forms, Match, decide, forms_of, home_keys, keys, terms, unsettled
+from vetbridge.core.matching import Clinic, Forms, Match, decide, forms_of, home_keys, keys, terms
 from vetbridge.core.records import Client, Pet
 
 OWNERS = 2_000
@@ -36,13 +36,11 @@ def decided(
     compared = [one for one in all_forms if not blocked or keys(one) & keys(booking)]
     linked_to = {more.get("linked_to"), more.get("taught")}
     compared += [one for one in all_forms if one.client_id in linked_to and one not in compared]
-    found = decide(booking, compared, clinic, **more)
-    if unsettled(found):
-        first = next(one for one in compared if one.client_id == found.candidates[0].client_id)
-        home = [one for one in all_forms if home_keys(one) & home_keys(first) and one not in compared]
-        if home:
-            found = decide(booking, [*compared, *home], clinic, **more)
-    return found
+
+    def household(of: Forms) -> list[Forms]:
+        return [one for one in all_forms if home_keys(one) & home_keys(of) and one not in compared]
+
+    return decide(booking, compared, clinic, household=household, **more)
 
 
 def clinic_of(booking: Forms, records: Iterable[Forms], owners: int = OWNERS) -> Clinic:

@@ -6,8 +6,6 @@ combination.
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlmodel import col, select
 
@@ -15,10 +13,10 @@ from vetbridge.core.answers import Choice
 from vetbridge.core.matching import Forms
 from vetbridge.core.matching.teaching import lesson_keys
 from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.statements import rows_of
 from vetbridge.ledger.tables import Alias, Review
 
 TABLE: sa.Table = Alias.__table__  # type: ignore[attr-defined]
-_REVIEWS: sa.Table = Review.__table__  # type: ignore[attr-defined]
 
 
 def teach(tx: Transaction, account: str, item: Review, booking: Forms, client_id: str) -> None:
@@ -65,24 +63,17 @@ def taught(tx: Transaction, account: str, booking: Forms, common: frozenset[str]
     if not hashes:
         return None
     by_key: dict[str, set[str]] = {}
-    for key_hash, client_id in tx.session.execute(_STANDING, {"account": account, "hashes": hashes}):
+    for key_hash, client_id in rows_of(tx, _TAUGHT, (Choice.LINK.value, account), hashes):
         by_key.setdefault(key_hash, set()).add(client_id)
     said = {client_id for clients in by_key.values() if len(clients) == 1 for client_id in clients}
     return said.pop() if len(said) == 1 else None
 
 
-_STANDING: sa.Select[Any] = (
-    sa.select(TABLE.c.key_hash, TABLE.c.client_id)
-    .join(_REVIEWS, _REVIEWS.c.id == TABLE.c.review_id)
-    .where(
-        TABLE.c.account == sa.bindparam("account"),
-        TABLE.c.key_hash.in_(sa.bindparam("hashes", expanding=True)),
-        TABLE.c.ended_at.is_(None),
-        # Whoever takes an answer back is believed at once, not only when it has been carried out.
-        _REVIEWS.c.state == "answered",
-        _REVIEWS.c.answer == Choice.LINK.value,
-        _REVIEWS.c.answer_client_id == TABLE.c.client_id,
-    )
+# Whoever takes an answer back is believed at once, not only when it has been carried out.
+_TAUGHT = (
+    "SELECT alias.key_hash, alias.client_id FROM alias JOIN review ON review.id = alias.review_id "
+    "WHERE review.state = 'answered' AND review.answer = ? AND review.answer_client_id = alias.client_id "
+    "AND alias.account = ? AND alias.ended_at IS NULL AND alias.key_hash IN"
 )
 
 

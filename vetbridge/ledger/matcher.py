@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from vetbridge.core.matching import Clinic, Forms, Match, Weights, decide, forms_of, unsettled
+from vetbridge.core.matching import Clinic, Forms, Match, Weights, decide, forms_of
 from vetbridge.core.matching.deciding import common_contacts
 from vetbridge.core.matching.observing import Observation, observe
 from vetbridge.core.records import Client, Pet
@@ -79,26 +79,23 @@ class Matcher:
             for client_id in but:
                 candidates.pop(client_id, None)
 
-            def decided() -> Match:
-                return decide(
-                    booking,
-                    list(candidates.values()),
-                    found.clinic,
-                    weights=weights,
-                    linked_to=linked_to,
-                    taught=taught,
-                    claims_existing=claims_existing,
-                    crowded=found.crowded,
-                )
-
-            match = decided()
-            if unsettled(match):
-                # The pet may stand on a partner's record, which shares nothing with the booking but the home.
-                home = mirror.household(tx, self._account, candidates[match.candidates[0].client_id])
+            def household(of: Forms) -> list[Forms]:
+                home = mirror.household(tx, self._account, of)
                 others = [one for one in home if one.client_id not in candidates and one.client_id not in but]
-                if others:
-                    candidates.update({one.client_id: one for one in others})
-                    match = decided()
+                candidates.update({one.client_id: one for one in others})
+                return others
+
+            match = decide(
+                booking,
+                list(candidates.values()),
+                found.clinic,
+                weights=weights,
+                linked_to=linked_to,
+                taught=taught,
+                claims_existing=claims_existing,
+                crowded=found.crowded,
+                household=household,
+            )
         return Matched(
             match=match,
             booking=booking,

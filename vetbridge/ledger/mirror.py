@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.matching import Clinic, Forms, Known, contact_keys, forms_of, home_keys, keys, terms
 from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.ledger import statements
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Account, MatchKey, Mirror
@@ -22,7 +23,7 @@ CROWDED = 60
 """A key that more clients have says too little to find anybody by."""
 
 _BATCH = 500
-_TERMS_OF_A_SELECT = 250
+_TERMS_OF_A_SELECT = 248
 _AT_ONCE = 5000
 """The forms and keys of so many clients are held in memory at once."""
 TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
@@ -123,23 +124,23 @@ def _sharing(
 
 def comparable(tx: Transaction, account: str, ids: Collection[str]) -> tuple[Forms, ...]:
     """The comparable forms of clients, by id."""
-    rows = _of(
+    found = statements.rows_of(
         tx,
-        "SELECT forms_sealed FROM mirror WHERE account = {0} AND kind = {0} AND forms_sealed IS NOT NULL "
+        "SELECT forms_sealed FROM mirror WHERE account = ? AND kind = ? AND forms_sealed IS NOT NULL "
         "AND remote_id IN",
         (account, Kind.CLIENT.value),
         sorted(ids),
     )
-    return tuple(Forms.unpacked(tx.sealer.open(bytes(sealed))) for (sealed,) in rows)
+    return tuple(Forms.unpacked(tx.sealer.open(bytes(sealed))) for (sealed,) in found)
 
 
 def clinic(tx: Transaction, account: str, booking: Forms) -> Clinic:
     """How many clients the mirror holds, and on how many of them the booking's names stand."""
     by_hash = {tx.sealer.hash(term): term for term in (_OWNERS, *terms(booking))}
-    rows = _of(
-        tx, "SELECT term_hash, count FROM match_term WHERE account = {0} AND term_hash IN", (account,), list(by_hash)
+    found = statements.rows_of(
+        tx, "SELECT term_hash, count FROM match_term WHERE account = ? AND term_hash IN", (account,), list(by_hash)
     )
-    counts = {by_hash[term_hash]: count for term_hash, count in rows}
+    counts = {by_hash[term_hash]: count for term_hash, count in found}
     return Clinic(counts.pop(_OWNERS, 0), counts)
 
 
@@ -184,31 +185,13 @@ def _holders(tx: Transaction, account: str, hashes: Sequence[str]) -> Iterable[t
     found: list[tuple[str, str]] = []
     one = (
         "SELECT key_hash, client_id FROM (SELECT key_hash, client_id FROM match_key "
-        "WHERE account = {0} AND key_hash = {0} LIMIT {0}) AS held"
+        "WHERE account = ? AND key_hash = ? LIMIT ?) AS held"
     )
     for start in range(0, len(hashes), _TERMS_OF_A_SELECT):
-        batch = hashes[start : start + _TERMS_OF_A_SELECT]
+        batch = statements.filled(hashes[start : start + _TERMS_OF_A_SELECT])
         values = [value for key_hash in batch for value in (account, key_hash, CROWDED + 1)]
-        found.extend(_rows(tx, " UNION ALL ".join([one] * len(batch)), tuple(values)))
+        found.extend(statements.rows(tx, " UNION ALL ".join([one] * len(batch)), tuple(values)))
     return found
-
-
-def _rows(tx: Transaction, statement: str, values: tuple[Any, ...]) -> Iterable[Any]:
-    """The rows of a statement that is run as it is, with ``{0}`` for each value: a booking asks three of them, and
-    building them anew would take longer than answering them."""
-    connection = tx.session.connection()
-    return connection.exec_driver_sql(statement.format(_mark(connection)), values).fetchall()
-
-
-def _run(tx: Transaction, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    """Runs a statement as it is for each row of values."""
-    if rows:
-        connection = tx.session.connection()
-        connection.exec_driver_sql(statement.format(_mark(connection)), rows)
-
-
-def _mark(connection: sa.Connection) -> str:
-    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
 
 
 def count(tx: Transaction, account: str, kind: Kind) -> int:
@@ -250,10 +233,9 @@ def _before(tx: Transaction, account: str, keys_: Sequence[tuple[Kind, str]]) ->
     return {
         (kind, row[0]): _Held(*row)
         for kind in (Kind.CLIENT, Kind.PET)
-        for row in _of(
+        for row in statements.rows_of(
             tx,
-            "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = {0} AND kind = {0} "
-            "AND remote_id IN",
+            "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
             (account, kind.value),
             [id_ for one, id_ in keys_ if one is kind],
         )
@@ -266,11 +248,11 @@ def _upsert(
     """Stores records, each with its forms by its id."""
     bound = TABLE.c.read_at.type.bind_processor(tx.session.connection().dialect)
     read_at = bound(tx.now) if bound else tx.now
-    _run(
+    statements.run(
         tx,
         "INSERT INTO mirror "
         "(account, kind, remote_id, parent_id, active, content_sealed, forms_sealed, digest_hash, read_at) "
-        "VALUES ({0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (account, kind, remote_id) DO UPDATE SET parent_id = excluded.parent_id, "
         "active = excluded.active, content_sealed = excluded.content_sealed, forms_sealed = excluded.forms_sealed, "
         "digest_hash = excluded.digest_hash, read_at = excluded.read_at",
@@ -315,29 +297,29 @@ def _rekey(
         _count(counted, one, 1)
     sealed = {one.client_id: tx.sealer.seal(one) for one in now}
     _upsert(tx, account, [row for id_ in ids if (row := changed.get((Kind.CLIENT, id_)))], sealed)
-    _run(
+    statements.run(
         tx,
-        "UPDATE mirror SET forms_sealed = {0} WHERE account = {0} AND kind = {0} AND remote_id = {0}",
+        "UPDATE mirror SET forms_sealed = ? WHERE account = ? AND kind = ? AND remote_id = ?",
         [
             (made, account, Kind.CLIENT.value, id_)
             for id_, made in sealed.items()
             if (Kind.CLIENT, id_) not in changed
         ],
     )
-    _run(
+    statements.run(
         tx,
-        "DELETE FROM match_key WHERE account = {0} AND client_id = {0}",
+        "DELETE FROM match_key WHERE account = ? AND client_id = ?",
         [(account, one.client_id) for one in before],
     )
-    _run(
+    statements.run(
         tx,
-        "INSERT INTO match_key (account, key_hash, client_id) VALUES ({0}, {0}, {0})",
+        "INSERT INTO match_key (account, key_hash, client_id) VALUES (?, ?, ?)",
         # In the index's order: neighbours in it are on the same page of the file.
         sorted((account, tx.sealer.hash(key), one.client_id) for one in now for key in keys(one)),
     )
-    _run(
+    statements.run(
         tx,
-        "INSERT INTO match_term (account, term_hash, count) VALUES ({0}, {0}, {0}) "
+        "INSERT INTO match_term (account, term_hash, count) VALUES (?, ?, ?) "
         "ON CONFLICT (account, term_hash) DO UPDATE SET count = match_term.count + excluded.count",
         sorted((account, tx.sealer.hash(term), by) for term, by in counted.items() if by),
     )
@@ -353,9 +335,9 @@ def _clients(tx: Transaction, account: str, ids: Sequence[str]) -> dict[str, Cli
     """Clients as last read, by id."""
     return {
         id_: rich(tx.sealer.open(bytes(sealed)))
-        for id_, sealed in _of(
+        for id_, sealed in statements.rows_of(
             tx,
-            "SELECT remote_id, content_sealed FROM mirror WHERE account = {0} AND kind = {0} "
+            "SELECT remote_id, content_sealed FROM mirror WHERE account = ? AND kind = ? "
             "AND content_sealed IS NOT NULL AND remote_id IN",
             (account, Kind.CLIENT.value),
             ids,
@@ -368,9 +350,9 @@ def _pets(
 ) -> dict[str, list[Pet]]:
     """The pets of clients, by the client's id. Those that were just ``read`` are at hand."""
     found: dict[str, list[Pet]] = {}
-    for id_, client_id, sealed in _of(
+    for id_, client_id, sealed in statements.rows_of(
         tx,
-        "SELECT remote_id, parent_id, content_sealed FROM mirror WHERE account = {0} AND kind = {0} "
+        "SELECT remote_id, parent_id, content_sealed FROM mirror WHERE account = ? AND kind = ? "
         "AND content_sealed IS NOT NULL AND parent_id IN",
         (account, Kind.PET.value),
         client_ids,
@@ -380,10 +362,3 @@ def _pets(
     for pets in found.values():
         pets.sort(key=lambda pet: pet.id or "")
     return found
-
-
-def _of(tx: Transaction, statement: str, values: tuple[Any, ...], ids: Sequence[str]) -> Iterator[Any]:
-    """The rows of a statement that ends with ``IN``, for all ids."""
-    for start in range(0, len(ids), _BATCH):
-        batch = ids[start : start + _BATCH]
-        yield from _rows(tx, f"{statement} ({', '.join(['{0}'] * len(batch))})", (*values, *batch))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.matching import Weights, read_weights, shipped
+from vetbridge.ledger import statements
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import MatchWeights
 
@@ -28,13 +28,13 @@ class LiveWeights:
 
     def get(self, tx: Transaction) -> Weights:
         """Those that are live now."""
-        id_ = tx.session.execute(_LIVE, {"account": self._account}).scalar()
+        id_ = next((row[0] for row in statements.rows(tx, _LIVE, (self._account, True))), None)
         if self._read is None or self._read[0] != id_:
             self._read = (id_, shipped() if id_ is None else _weights(tx, id_))
         return self._read[1]
 
 
-_LIVE: sa.Select[Any] = sa.select(TABLE.c.id).where(TABLE.c.account == sa.bindparam("account"), TABLE.c.live)
+_LIVE = "SELECT id FROM match_weights WHERE account = ? AND live = ?"
 
 
 def live(tx: Transaction, account: str) -> MatchWeights | None:

@@ -234,6 +234,7 @@ def test_a_calibration_rises_and_can_be_read(seen: list[Observation]) -> None:
     document = {**document_of(shipped()), "calibration": {"bits": [list(pair) for pair in pairs]}}
     assert read_weights(document, "calibrated").calibration == pairs
     assert all(x < more and y <= higher for (x, y), (more, higher) in pairwise(pairs))
+    assert all(worth <= bits for bits, worth in pairs)  # a claim is taken back, never raised
 
 
 @pytest.mark.parametrize("number", [1, 30, 3000])
@@ -247,6 +248,19 @@ def test_mistakes_at_high_claims_lower_them() -> None:
     flawless, flawed = (calibrate(seen, shipped()) for seen in ([right] * 1000, [right] * 990 + [wrong] * 10))
     assert flawed[-1][1] < flawless[-1][1] - 2
     assert calibrate([one(SURE)], shipped()) == ()
+
+
+def test_a_calibration_changes_what_is_claimed_and_not_what_is_decided() -> None:
+    john = Client(id="c1", given_name="John", family_name="Smith", phones=("07700 900123",))
+    rex = Pet(id="p1", client_id="c1", name="Rex", species="dog")
+    booking = forms_of(replace(john, id=None), [replace(rex, id=None)], "GB")
+    known = forms_of(john, [rex], "GB")
+    careful = replace(shipped(), calibration=((-1.0, -1.0), (1.0, 1.0), (1000.0, 1.0)))
+    bold, modest = (decide(booking, [known], Clinic(2_000, {}), weights=each) for each in (shipped(), careful))
+    assert (bold.verdict, bold.client_id, bold.pet_id) == (Verdict.LINKED, "c1", "p1")
+    assert (modest.verdict, modest.client_id, modest.pet_id) == (Verdict.LINKED, "c1", "p1")
+    assert bold.probability > 0.99
+    assert modest.probability == pytest.approx(2 / 3, abs=1e-5)
 
 
 # -- replaying

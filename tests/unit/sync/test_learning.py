@@ -14,7 +14,7 @@ from tests.unit.sync.test_both_ways import answer, pet_of
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.matching.observing import Observation as Seen
 from vetbridge.core.records import Kind
-from vetbridge.ledger import aliases, links, observations, reviews
+from vetbridge.ledger import aliases, links, observations, reviews, statements
 from vetbridge.ledger.tables import Alias, Observation, Review
 
 PHONE = "+447912000001"
@@ -98,8 +98,8 @@ def test_an_answer_counts_no_more_as_soon_as_somebody_takes_it_back(rig: Rig) ->
     with rig.ledger.read() as tx:
         assert all(one.ended_at is None for one in taught(rig))
         hashes = {one.key_hash for one in taught(rig)}
-        said = tx.session.connection().execute(aliases._STANDING, {"account": "pims", "hashes": sorted(hashes)})
-        assert said.all() == []
+        said = statements.rows_of(tx, aliases._TAUGHT, (Choice.LINK.value, "pims"), sorted(hashes))
+        assert list(said) == []
 
 
 def test_an_alias_never_links_to_a_client_who_is_inactive(rig: Rig) -> None:

@@ -11,7 +11,7 @@ Words never hold personal data; ``here`` and ``there`` of an evidence do.
 
 from vetbridge.core.matching.answer import REASONS, VETOES, Candidate, Evidence, Match, Verdict
 from vetbridge.core.matching.blocking import contact_keys, home_keys, keys
-from vetbridge.core.matching.deciding import decide, unsettled
+from vetbridge.core.matching.deciding import decide
 from vetbridge.core.matching.forms import Forms, forms_of
 from vetbridge.core.matching.known import Known, same_household, same_person
 from vetbridge.core.matching.weighing import Clinic, terms
@@ -38,5 +38,4 @@ __all__ = [
     "same_person",
     "shipped",
     "terms",
-    "unsettled",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -124,17 +125,16 @@ def given_level(here: str, there: str) -> str:
         return "short"  # "Anna" and "Anna Maria"
     if words.GIVEN_NAMES.get(one, _NONE) & words.GIVEN_NAMES.get(other, _NONE):
         return "short"
-    if _are_two(one, other):
+    distance = OSA.distance(one, other, score_cutoff=2)
+    begins = min(len(one), len(other)) >= 3 and (one.startswith(other) or other.startswith(one))
+    if (distance > 2 and not begins) or _are_two(one, other):
         return DIFFERS
     longest = max(len(one), len(other))
-    distance = OSA.distance(one, other, score_cutoff=2)
     if longest >= 4 and (distance == 1 or (distance == 2 and longest >= 7)):
         return "near" if longest >= 5 or sound(one) == sound(other) else DIFFERS
     if sound(one) == sound(other) and one[0] == other[0] and distance <= 2:
         return "near"
-    if min(len(one), len(other)) >= 3 and (one.startswith(other) or other.startswith(one)):
-        return "short"
-    return DIFFERS
+    return "short" if begins else DIFFERS
 
 
 def _are_two(one: str, other: str) -> bool:
@@ -160,9 +160,11 @@ def pet_level(here: str, there: str) -> str:
     if distance == 1 and longest >= 4:
         # Names that rhyme (Molly, Polly) are two siblings more often than one pet misspelt.
         return "near" if one[0] == other[0] and longest >= 5 else "alike"
-    if distance == 2 and longest >= 6 and one[0] == other[0]:
+    if one[0] != other[0]:
+        return DIFFERS
+    if distance == 2 and longest >= 6:
         return "near" if sound(one) == sound(other) else "alike"
-    return "alike" if sound(one) == sound(other) and one[0] == other[0] else DIFFERS
+    return "alike" if sound(one) == sound(other) else DIFFERS
 
 
 _NONE: frozenset[str] = frozenset()
@@ -173,15 +175,18 @@ def _names(here: Sequence[Person], there: Sequence[Person]) -> tuple[str, str]:
     best, best_rank = (MISSING, MISSING), -1
     for one in here:
         for other in there:
-            pair = family_level(one.family, other.family), given_level(one.given, other.given)
-            rank = _FAMILY_RANK[pair[0]] + _GIVEN_RANK[pair[1]]
-            if pair[0] == DIFFERS and one.given and other.given:
-                swapped = family_level(one.family, other.given), given_level(one.given, other.family)
-                if swapped[0] in _SURE and swapped[1] in _SURE:  # somebody typed them into each other's field
-                    pair, rank = ("near", "near"), _FAMILY_RANK["near"] + _GIVEN_RANK["near"]
+            family, given = family_level(one.family, other.family), given_level(one.given, other.given)
+            if family == DIFFERS and one.given and other.given and _is_swapped(one, other):
+                family = given = "near"
+            rank = _FAMILY_RANK[family] + _GIVEN_RANK[given]
             if rank > best_rank:
-                best, best_rank = pair, rank
+                best, best_rank = (family, given), rank
     return best
+
+
+def _is_swapped(one: Person, other: Person) -> bool:
+    """Whether somebody typed given and family name into each other's field."""
+    return family_level(one.family, other.given) in _SURE and given_level(one.given, other.family) in _SURE
 
 
 _SURE = (EXACT, "near")
@@ -242,18 +247,22 @@ def _pet(here: Animal | None, there: Sequence[Animal]) -> tuple[str, str, str, s
         return _unnamed(here or _NO_ANIMAL, there)
     if not there:  # whoever has no pet yet comes with a new one
         return (DIFFERS, MISSING, MISSING, MISSING, MISSING, None, False)
-    ranked = sorted(
-        ((_rank(levels := _pet_levels(here, animal), animal), levels, animal) for animal in there),
-        key=lambda one: (one[0], one[2].id),
-        reverse=True,
-    )
-    rank, levels, animal = ranked[0]
-    if levels[0] == DIFFERS:
+    names = [pet_level(here.name, animal.name) for animal in there]
+    best = min(names, key=_PET_RANK.__getitem__)
+    if best == DIFFERS:
         return (DIFFERS, MISSING, MISSING, MISSING, MISSING, None, False)
-    several = len(ranked) > 1 and ranked[1][0] == rank
-    return (*levels, animal, several)
+    # The name decides first: only those that it fits best are looked at closer.
+    fitting = [
+        (*_fit(levels := _pet_levels(here, animal), animal), animal.id, levels, animal)
+        for name, animal in zip(names, there, strict=True)
+        if name == best
+    ]
+    first = max(fitting, key=itemgetter(0, 1, 2, 3))
+    several = sum(one[:3] == first[:3] for one in fitting) > 1
+    return (*first[4], first[5], several)
 
 
+_PET_RANK = {level: place for place, level in enumerate((*LEVELS["pet_name"], MISSING))}
 _NO_ANIMAL = Animal("", "", "", "", "", "", 0, deceased=False, active=True)
 
 
@@ -284,15 +293,13 @@ def _species(here: str, there: str) -> str:
 _KNOWN_SPECIES = frozenset(words.SPECIES.values())
 
 
-def _rank(levels: tuple[str, str, str, str, str], animal: Animal) -> tuple[int, ...]:
-    """How well a pet fits: its name first, then what contradicts, then that it lives."""
-    name, *details = levels
-    order = LEVELS["pet_name"]
+def _fit(levels: tuple[str, str, str, str, str], animal: Animal) -> tuple[int, bool, int]:
+    """How well one of several pets of like names fits: by what contradicts, whether it lives, and what agrees."""
+    _, species, breed, sex, birth = levels
     return (
-        -order.index(name) if name in order else -len(order),
-        -sum(level == DIFFERS for level in details[:1] + details[3:]),
-        int(animal.active and not animal.deceased),
-        sum((level == EXACT) * weight for level, weight in zip(details, (2, 2, 1, 3), strict=True)),
+        -((species == DIFFERS) + (birth == DIFFERS)),
+        animal.active and not animal.deceased,
+        2 * (species == EXACT) + 2 * (breed == EXACT) + (sex == EXACT) + 3 * (birth == EXACT),
     )
 
 
@@ -344,11 +351,13 @@ def _is_short(one: str, other: str) -> bool:
     first = other.partition(" ")[0]
     if one == first or (" " in other and one == other.rpartition(" ")[2] and len(one) >= 4):
         return True
-    begins, ends = other.startswith(one), len(one) >= 4 and other.endswith(one)
-    if len(one) >= 3 and len(other) >= len(one) + 2 and (begins or ends):
+    within = other.startswith(one) or (len(one) >= 4 and other.endswith(one))
+    if within and len(one) >= 3 and len(other) >= len(one) + 2:
         return True
     if first in words.GIVEN_NAMES.get(one, _NONE):  # not two short forms of one name: Polly and Molly
         return True
+    if one[:1] != first[:1]:
+        return False
     stem, of = _stem(one), _stem(first)
     return len(stem) >= 3 and stem in (of, first)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from vetbridge.core.matching import weighing
 from vetbridge.core.matching.answer import MAX_CANDIDATES, REASONS, VETOES, Candidate, Match, Verdict
@@ -39,6 +40,9 @@ _WORTH_A_LOOK = 1e-5
 """Of all the mass, what a candidate must have to be shown."""
 _LIKELY = 0.5
 """From this probability on, a veto is the reason why a person must look; below it, the doubt itself."""
+_LIKELY_ENOUGH = 0.1
+"""From this share on, the household of a candidate without such a pet is looked up."""
+_NEXT_TO_ONE = 1 - 2.0**-53
 _LOOKED_AT = 12
 """Of the best so many candidates are looked at as members of one household."""
 
@@ -51,6 +55,8 @@ class _One:
     levels: Compared
     odds: Odds
     before: float
+    sure: bool
+    """Whether it was known beforehand that this one is meant."""
     partner: float = 0.0
     """The odds that another client of the household, who is on record too, books for this one's pet."""
     share: float = 0.0
@@ -74,11 +80,6 @@ class _One:
         return self.levels.pet_name in _NAMED
 
 
-def unsettled(found: Match) -> bool:
-    """Whether the pet that is meant may stand on another record of the first candidate's household."""
-    return bool(found.candidates) and found.candidates[0].pet_id is None and found.candidates[0].score > 0.1
-
-
 def decide(
     booking: Forms,
     known: Sequence[Forms],
@@ -89,46 +90,38 @@ def decide(
     taught: str | None = None,
     claims_existing: bool | None = None,
     crowded: frozenset[str] = frozenset(),
+    household: Callable[[Forms], Sequence[Forms]] | None = None,
 ) -> Match:
     """Who of ``known`` is meant.
 
     ``linked_to`` is the client that the booking's own client is linked to already, ``taught`` the one whom a person
     named for this contact and name before: both replace the prior, and vetoes still run. ``known`` are the clients
     that share a blocking key, each once (else ValueError). ``crowded`` are contacts of the booking that stand on so
-    many records that they say nothing.
+    many records that they say nothing. ``household`` finds the other records of a client's household: it is asked
+    where the first candidate is likely and has no such pet, which may stand on a partner's record.
     """
-    if len({one.client_id for one in known}) != len(known):
-        raise ValueError("a known client stands twice in the list")
     weights = weights or shipped()
     by_chance = weighing.chances(booking, clinic, weights)
     before = weighing.prior(clinic, weights, claims_existing=claims_existing)
-    sure = {}
-    common = crowded | common_contacts(known)
-    ones = []
-    for forms in known:
-        levels = compare(booking, forms, common)
-        if forms.client_id == taught:
-            sure[forms.client_id] = SURE_TAUGHT
-        elif forms.client_id == linked_to and levels.pet_name in _NAMED:
-            # A couple may share a card at the booking side: the link says nothing where the pet is not this one's.
-            sure[forms.client_id] = SURE_LINK
-        certain = sure.get(forms.client_id)
-        mine = weighing.prior_of(before, weights, active=forms.active, certain=certain)
-        ones.append(
-            _One(forms, levels, weighing.odds(levels, by_chance, len(forms.animals), mine, clinic, weights), mine)
-        )
-    ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
-    _weigh_partners(ones[:_LOOKED_AT], by_chance, clinic, weights)
-    ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
+
+    def weighed(those: Sequence[Forms]) -> list[_One]:
+        sure = {linked_to: SURE_LINK, taught: SURE_TAUGHT}
+        return _weighed(booking, those, crowded, sure, by_chance, before, clinic, weights)
+
+    ones = weighed(known)
+    if household is not None and ones and _is_unsettled(booking, ones):
+        others = household(ones[0].forms)
+        if others:
+            ones = weighed([*known, *others])
     mass = 1.0 + sum(one.linking for one in ones)
-    for one in ones:
+    for one in ones[1:MAX_CANDIDATES]:
         one.share = calibrated(one.linking / mass, weights)
     hinted = sum(one.odds.hinting for one in ones)
     unfound = before * clinic.owners * weights.shares["unfound"]
     nobody = 1.0 / (mass + hinted + unfound)
     chosen = ones[0] if ones else None
     if chosen is not None:
-        twice = [one for one in ones[1:_LOOKED_AT] if one_person(chosen.forms, one.forms)]
+        twice = _twice(ones)
         chosen.share = calibrated(sum(one.linking for one in (chosen, *twice)) / mass, weights)
         _veto(booking, chosen, ones, twice, weights)
     is_certain = chosen is not None and _risk(chosen, ones, twice, mass, weights) < 1
@@ -153,7 +146,7 @@ def decide(
                     one.before,
                     clinic,
                     weights,
-                    sure=one.forms.client_id in sure,
+                    sure=one.sure,
                     partner=one.partner,
                     usual=before,
                 )
@@ -177,6 +170,49 @@ def decide(
         compared=tuple(one.forms.client_id for one in ones),
         pet_doubt=doubt,
     )
+
+
+def _weighed(
+    booking: Forms,
+    known: Sequence[Forms],
+    crowded: frozenset[str],
+    sure: Mapping[str | None, float],
+    by_chance: weighing.Chances,
+    before: float,
+    clinic: Clinic,
+    weights: Weights,
+) -> list[_One]:
+    """The candidates with their odds, the likeliest first. ``sure``: how sure it is of some by themselves."""
+    if len({one.client_id for one in known}) != len(known):
+        raise ValueError("a known client stands twice in the list")
+    common = crowded | common_contacts(known)
+    ones = []
+    for forms in known:
+        levels = compare(booking, forms, common)
+        certain = sure.get(forms.client_id)
+        if certain == SURE_LINK and levels.pet_name not in _NAMED:
+            # A couple may share a card at the booking side: the link says nothing where the pet is not this one's.
+            certain = None
+        mine = weighing.prior_of(before, weights, active=forms.active, certain=certain)
+        odds = weighing.odds(levels, by_chance, len(forms.animals), mine, clinic, weights)
+        ones.append(_One(forms, levels, odds, mine, sure=certain is not None))
+    ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
+    _weigh_partners(ones[:_LOOKED_AT], by_chance, clinic, weights)
+    ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
+    return ones
+
+
+def _is_unsettled(booking: Forms, ones: Sequence[_One]) -> bool:
+    """Whether the pet that is meant may stand on another record of the first candidate's household."""
+    if _pet_id(booking, ones[0]) is not None:
+        return False
+    mass = 1.0 + sum(one.linking for one in ones)
+    return sum(one.linking for one in (ones[0], *_twice(ones))) > _LIKELY_ENOUGH * mass
+
+
+def _twice(ones: Sequence[_One]) -> list[_One]:
+    """Those of the best who are the first candidate once more, registered twice."""
+    return [one for one in ones[1:_LOOKED_AT] if one_person(ones[0].forms, one.forms)]
 
 
 def common_contacts(known: Sequence[Forms]) -> frozenset[str]:
@@ -263,8 +299,16 @@ def _risk(chosen: _One, ones: Sequence[_One], twice: Sequence[_One], mass: float
             at_home += one.odds.linking
         else:
             away += one.odds.linking
-    certain = calibrated(1 - (1 + away) / mass, weights)
-    return (1 - certain) * weights.decide["false_link"] + at_home / mass * weights.decide["household_link"]
+    return cost_of(1 + away, at_home, mass, weights)
+
+
+def cost_of(away: float, at_home: float, mass: float, weights: Weights) -> float:
+    """What a link is expected to cost, in reviews: ``away`` of all the ``mass`` speaks for nobody or for strangers to
+    the record, ``at_home`` for somebody else of its household.
+
+    By the odds themselves: a calibration knows right links and wrong ones, and the two costs are far apart.
+    """
+    return (away * weights.decide["false_link"] + at_home * weights.decide["household_link"]) / mass
 
 
 def _veto(booking: Forms, chosen: _One, ones: Sequence[_One], twice: Sequence[_One], weights: Weights) -> None:
@@ -399,10 +443,11 @@ def _pet_id(booking: Forms, one: _One) -> str | None:
 def calibrated(share: float, weights: Weights) -> float:
     """The share of the mass as a probability, by what such shares turned out to be worth."""
     pairs = weights.calibration
-    if not pairs or not 0 < share < 1:
+    if not pairs or share <= 0:
         return share
+    share = min(share, _NEXT_TO_ONE)
     bits = math.log2(share / (1 - share))
-    place = bisect_right([here for here, _ in pairs], bits)
+    place = bisect_right(pairs, bits, key=itemgetter(0))
     if place == 0:
         worth = bits + pairs[0][1] - pairs[0][0]
     elif place == len(pairs):

@@ -96,13 +96,24 @@ class Forms(NamedTuple):
     @classmethod
     def unpacked(cls, packed: Sequence[Any]) -> Self:
         """The forms that JSON kept as nested lists."""
-        found = cls(*packed)
-        return found._replace(
-            people=tuple(Person(*each) for each in found.people),
-            phones=tuple(found.phones),
-            emails=tuple(found.emails),
-            others=tuple(found.others),
-            animals=tuple(Animal(*each) for each in found.animals),
+        id_, active, registered, given, family, people_, phones, emails, *place, proxy, others, animals = packed
+        street, house, postcode, city = place
+        return cls(
+            id_,
+            active,
+            registered,
+            given,
+            family,
+            tuple(map(Person._make, people_)),
+            tuple(phones),
+            tuple(emails),
+            street,
+            house,
+            postcode,
+            city,
+            proxy,
+            tuple(others),
+            tuple(map(Animal._make, animals)),
         )
 
 

@@ -124,8 +124,7 @@ def _risk(one: Observation, chosen: int, linking: Sequence[float], mass: float, 
             at_home += linking[place] - seen.partner
         else:
             away += linking[place] - seen.partner
-    certain = deciding.calibrated(1 - (1 + away) / mass, weights)
-    return (1 - certain) * weights.decide["false_link"] + at_home / mass * weights.decide["household_link"]
+    return deciding.cost_of(1 + away, at_home, mass, weights)
 
 
 def _forbidden(one: Observation, chosen: int, linking: Sequence[float], weights: Weights) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.matching.comparing import COMMON, LEVELS, MISSING
 from vetbridge.core.matching.document import document_of
-from vetbridge.core.matching.observing import Observation
+from vetbridge.core.matching.observing import TWIN, Observation
 from vetbridge.core.matching.weights import AGAINST, FOR, Weights, read_weights
 
 START_COUNTS = 500.0
@@ -112,11 +112,12 @@ def calibrate(observations: Iterable[Observation], weights: Weights) -> tuple[tu
     """Pairs of bits for ``[calibration]``: what the share of the first candidate claims, and what it was worth.
 
     Isotonic, from observations whose truth is known. Each step claims no more than if one more link had been wrong
-    than was seen, and beyond the last one the claim rises no further. Empty where nothing is known.
+    than was seen, and beyond the last one the claim rises no further. Claims are taken back, never raised: who is
+    right more often than claimed depends on how many rivals there are, which one share does not say. Empty where
+    nothing is known.
     """
-    raw = replace(weights, calibration=())
     points = sorted(
-        (_first_bits(one, raw), one.stands_for if one.meant and 0 in one.meant else 0.0, one.stands_for)
+        (_first_bits(one, weights), one.stands_for if one.meant and 0 in one.meant else 0.0, one.stands_for)
         for one in observations
         if one.meant is not None and one.seen
     )
@@ -129,10 +130,13 @@ def calibrate(observations: Iterable[Observation], weights: Weights) -> tuple[tu
     pairs: list[tuple[float, float]] = []
     for step in careful:
         share = step.careful()
-        worth = round(math.log2(share / (1 - share)), 3)
-        for bits in (step.low, step.high):
-            if not pairs or round(bits, 3) > pairs[-1][0]:
-                pairs.append((round(bits, 3), worth))
+        worth = math.log2(share / (1 - share))
+        for bits in (round(step.low, 3), round(step.high, 3)):
+            pair = (bits, round(min(bits, worth), 3))
+            if len(pairs) == 1 and pairs[0][0] == pairs[0][1] and pair[0] == pair[1]:
+                pairs = []  # below the first pair a claim stands as it is
+            if not pairs or bits > pairs[-1][0]:
+                pairs.append(pair)
     if pairs:
         pairs.append((pairs[-1][0] + 1000.0, pairs[-1][1]))
     return tuple(pairs)
@@ -164,11 +168,14 @@ def _add(steps: list[_Step], step: _Step, worth: Callable[[_Step], float]) -> No
 
 
 def _first_bits(one: Observation, weights: Weights) -> float:
-    odds = [each.linking + seen.partner for each, seen in zip(one.odds(weights), one.seen, strict=True)]
-    rest = 1.0 + sum(
-        value for place, (value, seen) in enumerate(zip(odds, one.seen, strict=True)) if place and not seen.relation
-    )
-    return math.log2(max(odds[0], 1e-300) / rest)
+    """What the first candidate's share claims before calibration: the same person's other record counts with it."""
+    own, rest = 0.0, 1.0
+    for place, (odds, seen) in enumerate(zip(one.odds(weights), one.seen, strict=True)):
+        if place == 0 or seen.relation == TWIN:
+            own += odds.linking + seen.partner
+        else:
+            rest += odds.linking + seen.partner
+    return math.log2(max(own, 1e-300) / rest)
 
 
 def _prepared(one: Observation, start: Weights) -> _Seen:

@@ -18,6 +18,7 @@ from vetbridge.core.matching.weights import Weights
 
 FIELDS: tuple[str, ...] = tuple(LEVELS)
 CONTACTS = ("phone", "email", "address")
+_SAYS_NOTHING = frozenset({MISSING, COMMON})
 
 _TYPICAL = {"family_name": 0.002, "given_name": 0.01, "pet_name": 0.008}
 """How often a name is met that is on record once: what a small clinic's own counts cannot say."""
@@ -44,6 +45,12 @@ class Chances(NamedTuple):
     pet_name: float
 
 
+_BY_CHANCE = frozenset(Chances._fields)
+_Story = tuple[float, float, float, float, bool]
+"""How much likelier the levels so far are than for any stranger, where the booker is the person, of the household,
+kin, or a look-alike; and whether a contact or the address agrees."""
+
+
 class Odds(NamedTuple):
     """A candidate's odds against nobody being meant.
 
@@ -53,20 +60,6 @@ class Odds(NamedTuple):
 
     linking: float
     hinting: float
-
-
-class _Story(NamedTuple):
-    """How much likelier the levels so far are in each story than for any stranger."""
-
-    self: float
-    household: float
-    relative: float
-    lookalike: float
-    touched: bool
-    """Whether a contact or the address agrees."""
-
-
-_START = _Story(1.0, 1.0, 1.0, 1.0, touched=False)
 
 
 def terms(of: Forms) -> tuple[str, ...]:
@@ -114,9 +107,7 @@ def prior_of(usual: float, weights: Weights, *, active: bool, certain: float | N
 
 def odds(levels: Compared, by_chance: Chances, pets: int, before: float, clinic: Clinic, weights: Weights) -> Odds:
     """The odds of one candidate. ``pets``: how many it has, each a chance to agree; ``before``: the prior odds."""
-    story = _START
-    for field, level in zip(FIELDS, levels[:10], strict=True):
-        story = _with(story, field, level, by_chance, pets, weights)
+    *_, story = _stories(levels, by_chance, pets, weights)
     return _odds(story, before, clinic, weights)
 
 
@@ -124,38 +115,45 @@ def steps(
     levels: Compared, by_chance: Chances, pets: int, before: float, clinic: Clinic, weights: Weights
 ) -> Iterator[tuple[str, float]]:
     """Each field with the bits it adds to those before it; first ``prior``. Their sum is the log2 of the odds."""
-    story = _START
-    last = math.log2(_odds(story, before, clinic, weights).linking)
-    yield "prior", last
-    for field, level in zip(FIELDS, levels[:10], strict=True):
-        story = _with(story, field, level, by_chance, pets, weights)
+    last, told = 0.0, None
+    for field, story in zip(("prior", *FIELDS), _stories(levels, by_chance, pets, weights), strict=True):
+        if story is told:  # it says nothing new
+            yield field, 0.0
+            continue
         now = math.log2(_odds(story, before, clinic, weights).linking)
         yield field, now - last
-        last = now
+        last, told = now, story
 
 
-def _with(story: _Story, field: str, level: str, by_chance: Chances, pets: int, weights: Weights) -> _Story:
-    if level in (MISSING, COMMON):
-        return story
-    own, household, stranger, relative, lookalike = weights.chances[field][level]
-    if level == EXACT and field in Chances._fields:
-        stranger = _by_name(field, by_chance, pets)
-        household, relative = max(household, stranger), max(relative, stranger)
-    elif field in Chances._fields and level != DIFFERS:
-        # Who has the same name by chance may have misspelt it, too.
-        own_exact, *exact = weights.chances[field][EXACT]
-        by_name = _by_name(field, by_chance, pets)
-        slip = own / own_exact
-        stranger += by_name * slip
-        household += max(by_name - exact[0], 0.0) * slip
-        relative += max(by_name - exact[2], 0.0) * slip
-    return _Story(
-        story.self * own / stranger,
-        story.household * household / stranger,
-        story.relative * relative / stranger,
-        story.lookalike * lookalike / stranger,
-        story.touched or (level == EXACT and field in CONTACTS),
-    )
+def _stories(levels: Compared, by_chance: Chances, pets: int, weights: Weights) -> Iterator[_Story]:
+    """The stories before anything was compared, then with each field more."""
+    in_self = in_household = in_relative = in_lookalike = 1.0
+    touched = False
+    story = (in_self, in_household, in_relative, in_lookalike, touched)
+    yield story
+    for field, level in zip(FIELDS, levels[:10], strict=True):
+        if level not in _SAYS_NOTHING:
+            own, household, stranger, relative, lookalike = weights.chances[field][level]
+            if level == DIFFERS or field not in _BY_CHANCE:
+                pass
+            elif level == EXACT:
+                stranger = _by_name(field, by_chance, pets)
+                household, relative = max(household, stranger), max(relative, stranger)
+                touched = touched or field in CONTACTS
+            else:
+                # Who has the same name by chance may have misspelt it, too.
+                own_exact, *exact = weights.chances[field][EXACT]
+                by_name = _by_name(field, by_chance, pets)
+                slip = own / own_exact
+                stranger += by_name * slip
+                household += max(by_name - exact[0], 0.0) * slip
+                relative += max(by_name - exact[2], 0.0) * slip
+            in_self = in_self * own / stranger
+            in_household = in_household * household / stranger
+            in_relative = in_relative * relative / stranger
+            in_lookalike = in_lookalike * lookalike / stranger
+            story = (in_self, in_household, in_relative, in_lookalike, touched)
+        yield story
 
 
 def _by_name(field: str, by_chance: Chances, pets: int) -> float:
@@ -165,12 +163,13 @@ def _by_name(field: str, by_chance: Chances, pets: int) -> float:
 
 
 def _odds(story: _Story, before: float, clinic: Clinic, weights: Weights) -> Odds:
+    in_self, in_household, in_relative, in_lookalike, touched = story
     shares, owners = weights.shares, max(clinic.owners, 1)
-    relative = shares["relative"] / owners * story.relative
-    lookalike = shares["lookalike"] / owners * story.lookalike
-    own = before * (1 - shares["household"]) * story.self / (1 + relative + lookalike)
-    household = before * shares["household"] * story.household / (1 + relative)
-    return Odds(own + household, 0.0) if story.touched else Odds(own, household)
+    relative = shares["relative"] / owners * in_relative
+    lookalike = shares["lookalike"] / owners * in_lookalike
+    own = before * (1 - shares["household"]) * in_self / (1 + relative + lookalike)
+    household = before * shares["household"] * in_household / (1 + relative)
+    return Odds(own + household, 0.0) if touched else Odds(own, household)
 
 
 def _frequency(field: str, names: Iterable[str], clinic: Clinic) -> float:
