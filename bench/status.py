@@ -327,6 +327,7 @@ SITE = """\
     name: {site}
     zone: Europe/London
     country: GB
+    start: live
     booking: {{account: altegio-{site}}}
     pims: {{account: ezyvet, placeholder: {{client: "1", pet: "1"}}}}
 """

@@ -15,15 +15,16 @@ from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import Capabilities, Unlinked
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
-from vetbridge.ledger import accounts, changes, reviews
+from vetbridge.ledger import accounts, changes, going_live, reviews
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Ledger, open_ledger
 from vetbridge.ledger.tables import Change, Link, Review
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.engine import Engine, nowhere
 from vetbridge.sync.pair import End, Pair, Placeholder, Timings
+from vetbridge.sync.pairing import Pairer, Report
 from vetbridge.sync.receiving import Receiver
-from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.refreshing import Refresher, read_cards
 from vetbridge.sync.sweeping import Sweeper
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
@@ -93,6 +94,7 @@ class Rig:
         self.receiver = Receiver(self.pair, self.ledger)
         self.sweeper = Sweeper(self.pair, self.ledger, self.clock, self.receiver)
         self.refresher = Refresher(self.pair, self.ledger)
+        self.pairer = Pairer(self.pair, self.ledger, self.clock)
 
     def _end(self, account: str, side: MemorySide) -> End:
         mapper = Mapper(load_table("memory"), zone="Europe/London", country="GB")
@@ -178,6 +180,23 @@ class Rig:
         self.receiver.poll_desk()
         self.receiver.poll()
         self.settle()
+
+    def meet(self, *, start_live: bool = False) -> None:
+        """The pair is met as at a real start: in the shadow, unless the config says otherwise."""
+        with self.ledger.write() as tx:
+            going_live.meet(tx, "town", start_live=start_live)
+
+    def pair_up(self) -> Report:
+        """Reads both mirrors and pairs what stands on both sides."""
+        self.refresher.pass_()
+        read_cards(self.pair, self.ledger)
+        return self.pairer.pass_()
+
+    def approve(self) -> None:
+        """A person approves the pair, which is paired once more then."""
+        with self.ledger.write() as tx:
+            going_live.approve(tx, "town", "admin")
+        self.pair_up()
 
     # -- what came of it ------------------------------------------------------------------------------------------
 

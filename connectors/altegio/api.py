@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
 from connectors.altegio import wire
+from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import Native
@@ -54,9 +55,10 @@ class Reply:
 class Rows:
     """One page of a list. ``complete``: with it, as many different rows have come as the list counts.
 
-    ``nameless``: how many rows came so far that are no objects or have no id.
+    ``nameless``: how many rows came so far that are no objects or have no id. ``begin``: where it can be read again.
     """
 
+    begin: Mark
     rows: list[Native]
     nameless: int
     total: int | None
@@ -101,15 +103,27 @@ class Api:
             raise BadAnswer(f"{self._account}: GET {path}: answered something else than this {what}")
         return row
 
-    def pages(self, path: str, params: Mapping[str, str], *, patience: float = 0.0) -> Iterator[Rows]:
+    def pages(
+        self, path: str, params: Mapping[str, str], *, patience: float = 0.0, begin: Mark | None = None
+    ) -> Iterator[Rows]:
         """The pages of a list, until as many rows came as it counts, or none, or none that is new.
 
-        ``patience``: seconds that each page may wait for its budget. Raises ``BadAnswer`` for what is no list, and
-        for one that has no end.
+        ``patience``: seconds that each page may wait for its budget. ``begin``: where an earlier walk is taken up;
+        what came before counts as different from what comes now. Raises ``BadAnswer`` for what is no list, and for
+        one that has no end.
         """
+        begin = begin or Mark()
         seen: set[str] = set()
-        came = nameless = 0
-        for number in range(1, MOST_PAGES + 1):
+        came, nameless = begin.came, begin.nameless
+        for number in range(begin.page, MOST_PAGES + 1):
+            here = begin.model_copy(
+                update={
+                    "page": number,
+                    "came": came,
+                    "different": begin.different + len(seen),
+                    "nameless": nameless,
+                }
+            )
             asked = {**params, "page": str(number), "count": str(self._page_size)}
             reply = self.read(path, asked, patience=patience)
             if not isinstance(reply.data, list):
@@ -121,8 +135,9 @@ class Api:
             nameless += len(reply.data) - len(rows)
             # More rows than it counts: the count is wrong, or the list moved, so an empty page must tell its end.
             last = not new or came == reply.total
-            complete = not reply.data if reply.total is None else len(seen) >= reply.total
-            yield Rows(rows, nameless, reply.total, last, complete and not nameless, reply.served_at)
+            different = begin.different + len(seen)
+            complete = not reply.data if reply.total is None else different >= reply.total
+            yield Rows(here, rows, nameless, reply.total, last, complete and not nameless, reply.served_at)
             if last:
                 return
         raise BadAnswer(f"{self._account}: GET {path}: the list has no end")

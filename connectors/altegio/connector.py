@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from connectors.altegio import pets_field, wire
 from connectors.altegio.api import ACCEPT, Api, Declined, Reply, Rows
 from connectors.altegio.check import check
+from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS, CAPABILITIES, AltegioOptions
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import PATIENCE, HttpClient
@@ -117,14 +118,14 @@ class AltegioConnector:
 
     # -- reading
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
         """What changed since a cursor, in pages.
 
         The cursor is the greatest ``last_change_date`` that was seen, in UTC. Altegio has no order and no cursor of
         its own, and paging over a changing set can skip rows (section 1). So a page's cursor moves only with the
         last page, only when as many different rows came as Altegio counts and that count never fell, and never
         beyond the moment when the reading began (a stamp may carry a wrong offset, section 8.1); else the next poll
-        reads the same span again.
+        reads the same span again. ``total`` is the most that Altegio counted while it was read.
         """
         if kind is Kind.APPOINTMENT:
             path, extra, unpack = f"/records/{self._location}", {"with_deleted": "1"}, self._found_records
@@ -134,7 +135,15 @@ class AltegioConnector:
             path, extra, unpack = f"/clients/{self._location}", {}, self._found_pets
         else:
             raise self._unsupported(kind, "read")
-        return self._changes(path, extra, unpack, since or "", counted=kind is not Kind.PET)
+        return (
+            replace(
+                page,
+                records=tuple(unpack(rows)),
+                total=None if kind is Kind.PET else page.total,
+                beside={Kind.PET: tuple(self._found_pets(rows))} if kind is Kind.CLIENT else {},
+            )
+            for page, rows in self._changes(path, extra, since or "", Mark.of(mark))
+        )
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """The record now; a deleted appointment comes with state ``deleted``. None where there is none."""
@@ -258,19 +267,18 @@ class AltegioConnector:
         self,
         path: str,
         extra: Mapping[str, str],
-        unpack: Callable[[Sequence[Native]], list[Found]],
         since: str,
-        *,
-        counted: bool,
-    ) -> Iterator[Page]:
-        greatest = wire.moment(since, "UTC")
-        since = "" if greatest is None else since  # a cursor that is none of ours: from the beginning
-        bound = self._bound(greatest)
-        began: datetime | None = None
-        complete = True
-        total: int | None = None
+        begin: Mark,
+    ) -> Iterator[tuple[Page, Sequence[Native]]]:
+        """Pages of a list, without records yet, and their rows."""
+        from_ = wire.moment(since, "UTC")
+        since = "" if from_ is None else since  # a cursor that is none of ours: from the beginning
+        bound = self._bound(from_)
+        greatest = begin.greatest or from_
+        began, complete, most = begin.began, begin.complete, begin.most
         cursor = since
-        for page in self._api.pages(path, {"changed_after": bound, **extra}, patience=PATIENCE):
+        for page in self._api.pages(path, {"changed_after": bound, **extra}, patience=PATIENCE, begin=begin):
+            known = {"began": began, "complete": complete, "most": most, "greatest": greatest}
             now = page.served_at or self._clock.now()
             began = began or now
             self._notice_unfiltered(path, page.rows, bound)
@@ -279,14 +287,13 @@ class AltegioConnector:
                 if changed is None or changed > now + FUTURE:
                     continue  # such a stamp would hide every change until then
                 greatest = max(changed, greatest or changed)
-            if total is not None and page.total is not None and page.total < total:
+            if most is not None and page.total is not None and page.total < most:
                 complete = False  # a row left the list while it was read: another may have slipped past
-            total = page.total
+            most = page.total if most is None else max(most, page.total or 0)
             if page.last and complete and page.complete and greatest is not None:
                 cursor = max(_cursor(min(greatest, began)), since)
-            yield Page(
-                records=tuple(unpack(page.rows)), cursor=cursor, last=page.last, total=total if counted else None
-            )
+            mark = page.begin.model_copy(update=known).text
+            yield Page(records=(), cursor=cursor, last=page.last, total=most, mark=mark), page.rows
             if page.last and page.nameless:
                 # What came with a name is stored by now, and the cursor stays until all can be read.
                 raise BadAnswer(
@@ -704,6 +711,32 @@ class AltegioConnector:
                 "back as it was read; nothing was sent",
                 code="incomplete",
             ) from None
+
+    # -- code lists
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """Services as ``appointment_type`` and team members as ``resource`` (sections 3.3 and 3.4), without those
+        that are dismissed or deleted. Attendance codes are Altegio's own and fixed; species are plain words."""
+        return {
+            "appointment_type": self._titles("services", "title", retired=()),
+            "resource": self._titles("staff", "name", retired=("fired", "status")),
+        }
+
+    def _titles(self, what: str, field: str, *, retired: Sequence[str]) -> dict[str, str]:
+        path = f"/company/{self._location}/{what}"
+        # These lists know no pages (section 1).
+        reply = self._api.read(path, patience=PATIENCE)
+        if not isinstance(reply.data, list):
+            raise BadAnswer(f"{self._account}: GET {path}: answered something that is no list")
+        titles: dict[str, str] = {}
+        for each in reply.data:
+            row = wire.as_mapping(each)
+            id_ = wire.as_id(row.get("id"))
+            if id_ is None:
+                raise BadAnswer(f"{self._account}: GET {path}: a row has no id that can be read", code="unreadable")
+            if not any(wire.as_flag(row.get(name)) for name in retired):
+                titles[id_] = wire.as_text(row.get(field))
+        return titles
 
     # -- webhooks
 

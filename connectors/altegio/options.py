@@ -95,6 +95,7 @@ CAPABILITIES: Final = Capabilities(
             changed=_LEVEL,
             update=frozenset({"name", "species"}),
             incremental=True,
+            listed_with=Kind.CLIENT,
             loss={
                 "name": "in a client's text field of 255 characters for all pets; ; , # ( ) are replaced",
                 "breed": "not kept",
@@ -145,5 +146,6 @@ CAPABILITIES: Final = Capabilities(
     },
     budgets=BUDGETS,
     hints=True,
+    code_lists=frozenset({"appointment_type", "resource"}),
     proven="documented in part; not yet run against a live account",
 )

@@ -38,7 +38,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 from zoneinfo import ZoneInfo
 
 from vetbridge.testing.clinic import Clinic
@@ -54,6 +54,9 @@ from vetbridge.testing.simkit import (
     SimulatorOptions,
 )
 
+if TYPE_CHECKING:
+    from vetbridge.testing.twins.sides import TwinSides
+
 LOCATION = 101001
 STAFF_FROM = 501
 SERVICE_FROM = 701
@@ -63,9 +66,12 @@ FIRST_NEW_CLIENT = 2_000_001
 FIRST_RECORD = 30001
 STAFF_USER = 61
 """Id of the back-office user that the user token belongs to."""
+ATTENDANCE = {"booked": 0, "confirmed": 2, "arrived": 1, "completed": 1, "no_show": -1}
+"""Codes of section 3.7 by VetBridge's words."""
 
 RECORD_FIELDS = {"pet_name": "Pet", "pet_species": "Species", "pet_breed": "Breed", "pet_key": "Pet key"}
-CLIENT_FIELDS = {"vetbridge_pets": "Pets"}
+PETS_FIELD = "vetbridge_pets"
+CLIENT_FIELDS = {PETS_FIELD: "Pets"}
 """Custom field definitions of a new store: code and title, all of type text."""
 
 RIGHTS = (
@@ -222,6 +228,42 @@ class AltegioSimulator(Simulator):
         self.store.number_from("client", FIRST_NEW_CLIENT)
         self.store.number_from("record", FIRST_RECORD)
         self.store.set_meta("hooks", {"urls": [], **dict.fromkeys(HOOK_FLAGS, 0)})
+
+    def fill_twins(self, twins: TwinSides) -> None:
+        """The cards and the calendar that the clinic has kept here by hand. A break is a record without a client."""
+        opened = int(datetime(2025, 1, 6, 8, tzinfo=UTC).timestamp())
+        for card in twins.cards:
+            row = _new_card(card.given_name, card.family_name, card.phone, card.email, opened + card.number)
+            row["custom_fields"] = {PETS_FIELD: card.pets_text} if card.pets_text else {}
+            self.store.insert("client", row, id=CLIENT_FROM + card.number)
+        for booking in twins.bookings:
+            pet = {"pet_name": booking.pet_name, "pet_species": booking.pet_species}
+            kept = {
+                **self._kept_record(booking.vet, booking.start, booking.minutes, opened + booking.number),
+                "client_id": CLIENT_FROM + booking.card,
+                "service_ids": [SERVICE_FROM - 1 + booking.service],
+                "comment": booking.comment,
+                "custom_fields": {code: text for code, text in pet.items() if text},
+                "attendance": ATTENDANCE[booking.status],
+                "sms_remain_hours": booking.remind,
+                "online": booking.online,
+            }
+            self.store.insert("record", kept, id=FIRST_RECORD + booking.number)
+        for block in twins.booking_blocks:
+            kept = self._kept_record(block.vet, block.start, block.minutes, opened)
+            self.store.insert("record", {**kept, "service_ids": [], "comment": block.words})
+
+    def _kept_record(self, vet: int, start: datetime, minutes: int, changed: int) -> dict[str, Any]:
+        moment = int(start.timestamp())
+        return {
+            **self._new_record(online=False),
+            "staff_id": STAFF_FROM - 1 + vet,
+            "datetime": self._iso(moment),
+            "_start": moment,
+            "seance_length": minutes * 60,
+            "_created": changed,
+            "_changed": changed,
+        }
 
     # -- routes, envelope, authorisation
 

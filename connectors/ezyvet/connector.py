@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from connectors.ezyvet import wire
 from connectors.ezyvet.check import check
-from connectors.ezyvet.door import Door, Stretch
+from connectors.ezyvet.door import Door, Place, Stretch
 from connectors.ezyvet.options import EzyVetOptions, capabilities
-from connectors.ezyvet.paths import PATHS
+from connectors.ezyvet.paths import LISTS, PATHS
 from connectors.ezyvet.wire import Where
 from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (
@@ -89,21 +91,21 @@ class EzyVet:
 
     # -- reading
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
         """What changed since a cursor, in pages.
 
         The cursor is ezyVet's own time at the first answer of the walk, in unix seconds, or the greatest
         ``modified_at`` seen where it tells no time that can be; it moves only with the last page, as the order of
         rows is unknown, and only when as many rows came as ezyVet counts. A cursor that cannot be read starts over.
         ``total`` counts what is yielded: contacts that are no customers and calendar blocks are taken off the
-        side's count.
+        side's count. What changed of clients has no marks: it is gathered before it is told.
         """
         resource = self._resource(kind)
         bound = wire.whole(since) or 0
         filters = {"modified_at": Where.above(bound - self._options.overlap_seconds)} if bound else {}
-        if kind is Kind.CLIENT:
-            return self._changed_clients(bound, filters) if bound else self._all_clients()
-        return self._changed(kind, resource, bound, filters)
+        if kind is Kind.CLIENT and bound:
+            return self._changed_clients(bound, filters)
+        return self._walked(kind, resource, bound, filters, _Mark.of(mark))
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """The record now, or None. A contact that is no customer is answered as inactive, a block not at all.
@@ -152,6 +154,25 @@ class EzyVet:
         if write.kind is Kind.APPOINTMENT:
             return self._look_appointment(write)
         return self._look_pet(write.native) if write.kind is Kind.PET else self._look_client(write.native)
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """The site's own lists, without what is archived (ezyvet.md, section 7); those whose scope is asked for.
+
+        ``status`` has the connector's own word for a cancelled visit beside the site's.
+        """
+        if not self._capabilities.code_lists:
+            raise self._unsupported("the reading of a code list")
+        lists = {
+            name: {
+                row["id"]: str(row.get("name") or "")
+                for row in self._door.rows(LISTS[name], {}, patience=PATIENCE)
+                if wire.flag(row.get("active"), default=True)
+            }
+            for name in sorted(self._capabilities.code_lists)
+        }
+        if "status" in lists:
+            lists["status"][wire.INACTIVE] = wire.INACTIVE
+        return lists
 
     # -- writing
 
@@ -244,46 +265,30 @@ class EzyVet:
 
     # -- listings
 
-    def _changed(self, kind: Kind, resource: str, bound: int, filters: Mapping[str, Where]) -> Iterator[Page]:
-        """Pets or appointments, as they come."""
-        cursor = self._cursor(bound)
-        left_out = 0
-        for page in self._door.walk(resource, filters, patience=PATIENCE):
+    def _walked(
+        self, kind: Kind, resource: str, bound: int, filters: Mapping[str, Where], begin: _Mark
+    ) -> Iterator[Page]:
+        """Pets, appointments, or all clients with their contact details, as they come."""
+        cursor = self._cursor(bound, begin)
+        left_out = begin.left_out
+        for page in self._door.walk(resource, filters, patience=PATIENCE, begin=begin.place):
+            here = None if page.begin is None else cursor.mark(page.begin, left_out).text
             cursor.saw(page, resource)
             kept = [row for row in page.rows if self._counts(kind, row)]
             left_out += len(page.rows) - len(kept)
+            if kind is Kind.CLIENT:
+                natives = self._joined(kept, patience=PATIENCE, cursor=cursor)
+            else:
+                natives = (self._flat(kind, row) for row in kept)
             yield Page(
-                records=tuple(_found(self._flat(kind, row)) for row in kept),
+                records=tuple(map(_found, natives)),
                 cursor=cursor.text(last=page.last),
                 last=page.last,
                 total=page.total - left_out,
+                mark=here,
             )
 
     # -- clients, joined from contacts and contact details
-
-    def _all_clients(self) -> Iterator[Page]:
-        """Every client: all details first, kept in memory, then the contacts page by page."""
-        cursor = self._cursor(0)
-        details: dict[str, list[Native]] = {}
-        for page in self._door.walk("contactdetail", {}, patience=PATIENCE):
-            cursor.saw(page, "contactdetail")
-            self._owned(page.rows)
-            for row in page.rows:
-                kept = {name: row[name] for name in _DETAIL_FIELDS if name in row}
-                details.setdefault(wire.record_id(row["contact_id"]) or "", []).append(kept)
-        left_out = 0
-        for page in self._door.walk("contact", {}, patience=PATIENCE):
-            cursor.saw(page, "contact")
-            customers = [row for row in page.rows if wire.is_customer(row)]
-            left_out += len(page.rows) - len(customers)
-            yield Page(
-                records=tuple(
-                    _found(wire.contact(row, details.get(row["id"], ()), self._details)) for row in customers
-                ),
-                cursor=cursor.text(last=page.last),
-                last=page.last,
-                total=page.total - left_out,
-            )
 
     def _changed_clients(self, bound: int, filters: Mapping[str, Where]) -> Iterator[Page]:
         """Clients of which the contact or one of its details changed."""
@@ -305,19 +310,23 @@ class EzyVet:
         for index, part in enumerate(parts, 1):
             last = index == len(parts)
             yield Page(
-                records=tuple(map(_found, self._joined(part, patience=PATIENCE))),
+                records=tuple(map(_found, self._joined(part, patience=PATIENCE, cursor=cursor))),
                 cursor=cursor.text(last=last),
                 last=last,
                 total=len(customers),
             )
 
-    def _joined(self, contacts: Iterable[Native], *, patience: float = 0.0) -> Iterator[Native]:
-        """Contact rows with their details, which are read now."""
+    def _joined(
+        self, contacts: Iterable[Native], *, patience: float = 0.0, cursor: _Cursor | None = None
+    ) -> Iterator[Native]:
+        """Contact rows with their details, which are read now; ``cursor`` takes note of those that lack fields."""
         rows = list(contacts)
         details: dict[str | None, list[Native]] = {}
         ids = [row["id"] for row in rows]
         found = list(self._door.by_ids("contactdetail", "contact_id", ids, patience=patience))
         self._owned(found)
+        if cursor is not None:
+            cursor.joined(found, "contactdetail")
         for detail in found:
             details.setdefault(wire.record_id(detail["contact_id"]), []).append(detail)
         for row in rows:
@@ -447,8 +456,8 @@ class EzyVet:
 
     # -- small things
 
-    def _cursor(self, bound: int) -> _Cursor:
-        return _Cursor(bound, latest=int(self._clock.now().timestamp()) + AHEAD)
+    def _cursor(self, bound: int, begin: _Mark | None = None) -> _Cursor:
+        return _Cursor(bound, latest=int(self._clock.now().timestamp()) + AHEAD, begin=begin)
 
     def _credentials(self) -> Mapping[str, str]:
         """The body of a token request (ezyvet.md, section 2)."""
@@ -506,38 +515,77 @@ class EzyVet:
             raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
 
 
-_DETAIL_FIELDS = ("id", "contact_id", "active", "modified_at", "contact_detail_type_id", "value", "preferred")
-"""What is kept of each contact detail in a first load."""
-
 _NOBODY: tuple[object, ...] = (None, "", 0, "0")
 """How a row says that it points to no record (ezyvet.md, section 3)."""
 
 _CHANGEABLE_OF_PET = frozenset({"name", "species_id", "sex_id", "date_of_birth"})
 
 
+class _Mark(BaseModel):
+    """Where a walk can be taken up, and what it knew there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: Place = Place()
+    left_out: int = 0
+    """Rows that are not told."""
+    begun: int | None = None
+    """ezyVet's time when the walk began."""
+    greatest: int = 0
+    whole: bool = True
+    first: bool = True
+    """Nothing was read yet."""
+
+    @property
+    def text(self) -> str:
+        """The mark as it is kept."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    @classmethod
+    def of(cls, text: str | None) -> _Mark:
+        """The mark that was kept; that of the beginning where there is none that can be read."""
+        try:
+            return cls.model_validate_json(text or "{}")
+        except ValidationError:
+            return cls()
+
+
 class _Cursor:
     """The moment up to which everything was seen once a walk is through; moments after ``latest`` do not count."""
 
-    def __init__(self, bound: int, *, latest: int) -> None:
+    def __init__(self, bound: int, *, latest: int, begin: _Mark | None) -> None:
+        begin = begin or _Mark()
         self._bound = bound
         self._latest = latest
-        self._first = True
-        self._begun: int | None = None
-        self._greatest = bound
-        self._whole = True
+        self._first = begin.first
+        self._begun = begin.begun
+        self._greatest = max(bound, begin.greatest)
+        self._whole = begin.whole
 
     def saw(self, page: Stretch, resource: str) -> None:
         """Takes note of a page. One with a row that lacks fields is read again."""
         if self._first and page.told_at is not None and page.told_at <= self._latest:
             self._begun = page.told_at
         self._first = False
-        self._whole = (
-            self._whole
-            and (page.complete or not page.last)
-            and not any(wire.lacking(resource, row) for row in page.rows)
-        )
+        self._whole = self._whole and (page.complete or not page.last)
+        self.joined(page.rows, resource)
         stamps = [wire.whole(row.get("modified_at")) or 0 for row in page.rows]
         self._greatest = max([self._greatest, *(stamp for stamp in stamps if stamp <= self._latest)])
+
+    def joined(self, rows: Iterable[Native], resource: str) -> None:
+        """Takes note of rows that belong to what was seen."""
+        self._whole = self._whole and not any(wire.lacking(resource, row) for row in rows)
+
+    def mark(self, place: Place, left_out: int) -> _Mark:
+        """What is known now, as the mark of the page that comes next."""
+        return _Mark(
+            place=place,
+            left_out=left_out,
+            begun=self._begun,
+            greatest=self._greatest,
+            whole=self._whole,
+            first=self._first,
+        )
 
     def text(self, *, last: bool) -> str:
         """The cursor after this page: the old bound until the last, as nothing is known about the order of rows, and

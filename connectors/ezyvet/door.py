@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from connectors.ezyvet import wire
 from connectors.ezyvet.paths import DATABASE, PATHS
 from connectors.ezyvet.wire import Listing, Where
@@ -29,11 +31,25 @@ TOKEN_MARGIN = 60.0
 TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
 
 
+class Place(BaseModel):
+    """A page of a walk, and what the walk knew before it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    page: int = Field(default=1, ge=1)
+    seen: int = 0
+    """Different rows."""
+    nameless: int = 0
+    most: int = 0
+    """The greatest total that the listing counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """Rows of one page that were not seen before in one walk.
 
-    ``complete``: with it, as many came as are counted, all of them had an id, and none went away meanwhile.
+    ``total``: the most that the listing counted. ``complete``: with this page, as many came, all of them had an id,
+    and none went away meanwhile.
     """
 
     rows: tuple[Native, ...]
@@ -41,6 +57,8 @@ class Stretch:
     told_at: int | None
     last: bool
     complete: bool
+    begin: Place | None = None
+    """Where it can be read again; None where the listing is walked another time."""
 
 
 class Door:
@@ -113,25 +131,35 @@ class Door:
         return [row for page in pages for row in page.rows]
 
     def walk(
-        self, resource: str, filters: Mapping[str, Where], *, v2: bool = False, patience: float = 0.0
+        self,
+        resource: str,
+        filters: Mapping[str, Where],
+        *,
+        v2: bool = False,
+        patience: float = 0.0,
+        begin: Place | None = None,
     ) -> Iterator[Stretch]:
         """A listing page by page, each row once.
 
         Page size and count are the server's, not what was asked for. Rows shift between pages while data changes,
         so a walk that saw fewer rows than the listing counts, or a count that shrank, is begun again, a few times.
-        ``patience``: seconds that each page may wait for its budget.
+        ``patience``: seconds that each page may wait for its budget. ``begin``: where an earlier walk is taken up;
+        what came before counts as different from what comes now.
 
         An item without an id is left out, and when all others have been given, it is a ``BadAnswer``.
         """
         seen: set[str] = set()
         for round_ in range(1, WALKS + 1):
-            number = 0
+            known = begin if begin is not None and round_ == 1 else Place()
+            number = known.page - 1
             ended = False
-            nameless = 0
-            most = 0
+            nameless = known.nameless
+            most = known.most
             this_round: set[str] = set()
             while not ended:
                 number += 1
+                came = known.seen + len(seen)
+                here = Place(page=number, seen=came, nameless=nameless, most=most) if round_ == 1 else None
                 page = self._page(resource, filters, number, v2=v2, patience=patience)
                 fresh = tuple({row["id"]: row for row in page.rows if row["id"] not in seen}.values())
                 ids = {row["id"] for row in page.rows}
@@ -141,11 +169,12 @@ class Door:
                 ended = counted or ids <= this_round
                 seen |= ids
                 this_round |= ids
-                total = len(seen) if page.total is None else page.total
+                came = known.seen + len(seen)
+                total = came if page.total is None else page.total
                 shrank, most = total < most, max(total, most)
-                complete = len(seen) >= most and not shrank and not nameless and (counted or page.page_total is None)
+                complete = came >= most and not shrank and not nameless and (counted or page.page_total is None)
                 last = ended and (complete or round_ == WALKS)
-                yield Stretch(rows=fresh, total=total, told_at=page.told_at, last=last, complete=complete)
+                yield Stretch(rows=fresh, total=most, told_at=page.told_at, last=last, complete=complete, begin=here)
                 if last and nameless:
                     raise BadAnswer(
                         f"{self._account}: GET {resource}: {nameless} of the items are no {resource} with an id"

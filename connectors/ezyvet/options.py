@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from connectors.ezyvet.paths import DATABASE, ENDPOINTS
+from connectors.ezyvet.paths import DATABASE, ENDPOINTS, LISTS
 from vetbridge.connector.interface import (
     BudgetSpec,
     Capabilities,
@@ -183,6 +183,7 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
             *(BudgetSpec(name=f"endpoint:{name}", calls=60, seconds=60.0, per="endpoint") for name in ENDPOINTS),
         ),
         hints=True,
+        code_lists=frozenset(name for name, resource in LISTS.items() if f"read-{resource}" in options.scope),
         late_landing=options.late_landing,
         proven="documented in part",
     )

@@ -10,6 +10,7 @@ PATHS = {
     "animal": "/v2/animal",
     "animalcolour": "/v1/animalcolour",
     "sex": "/v1/sex",
+    "species": "/v1/species",
     "breed": "/v1/breed",
     "appointment": "/v2/appointment",
     "appointmenttype": "/v1/appointmenttype",
@@ -19,6 +20,16 @@ PATHS = {
     "systemsetting": "/v1/systemsetting",
 }
 """Where each resource is read."""
+
+LISTS = {
+    "appointment_type": "appointmenttype",
+    "resource": "resource",
+    "species": "species",
+    "breed": "breed",
+    "sex": "sex",
+    "status": "appointmentstatus",
+}
+"""Which resource holds which code list (ezyvet.md, sections 6 and 7)."""
 
 ENDPOINTS = (*PATHS, "oauth")
 """What has a budget of its own: a resource, whatever its version and method; how ezyVet counts is not documented."""

@@ -45,7 +45,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 from urllib.parse import parse_qs, urlsplit
 
 from vetbridge.testing import names
@@ -63,6 +63,9 @@ from vetbridge.testing.simkit import (
     SimulatorOptions,
     served,
 )
+
+if TYPE_CHECKING:
+    from vetbridge.testing.twins.sides import TwinSides
 
 V1_ANIMAL_SUNSET = datetime(2026, 10, 13, tzinfo=UTC)
 """From here on ``GET /v1/animal`` answers 404 (ezyvet.md, section 1)."""
@@ -82,6 +85,8 @@ FIRST_CONTACT = 1000
 """The contact of owner number n has the id 1000 + n."""
 FIRST_ANIMAL = 5000
 """The animal of pet number n has the id 5000 + n."""
+FIRST_APPOINTMENT = 20000
+"""The appointment of a twin's visit number n has the id 20000 + n."""
 
 DETAIL_TYPES: Mapping[str, int] = {"email": 1, "mobile": 3, "phone": 4}
 SEPARATION = 1
@@ -324,6 +329,31 @@ class EzyVetSimulator(Simulator):
                 self._fill_pet(pet, FIRST_CONTACT + owner.number, breeds)
         self.store.number_from("contact", FIRST_CONTACT + 1)
         self.store.number_from("animal", FIRST_ANIMAL + 1)
+
+    def fill_twins(self, twins: TwinSides) -> None:
+        """The calendar that the clinic has kept here by hand; calendar blocks stand on the placeholder."""
+        for visit in twins.visits:
+            appointment = {
+                **_when(visit.vet, visit.start, visit.minutes),
+                "type_id": CODE_LISTS["appointment_type"][SERVICES[visit.service - 1].code],
+                "status_id": CODE_LISTS["status"][visit.status],
+                "contact_id": FIRST_CONTACT + visit.owner,
+                "animal_id": FIRST_ANIMAL + visit.pet,
+                "description": visit.note,
+            }
+            stamp = _SEED_STAMP + visit.number
+            self._seed(APPOINTMENT, FIRST_APPOINTMENT + visit.number, appointment, stamp=stamp)
+        first_block = FIRST_APPOINTMENT + len(twins.visits) + 1
+        for number, block in enumerate(twins.pims_blocks, start=first_block):
+            appointment = {
+                **_when(block.vet, block.start, block.minutes),
+                "type_id": BLOCK_TYPE,
+                "status_id": CODE_LISTS["status"]["booked"],
+                "contact_id": PLACEHOLDER_CONTACT,
+                "animal_id": PLACEHOLDER_ANIMAL,
+                "description": block.words,
+            }
+            self._seed(APPOINTMENT, number, appointment)
 
     def _fill_lists(self, clinic: Clinic) -> dict[tuple[str, str], int]:
         """The site's own lists; returns the ids of the breeds by species and name."""
@@ -866,6 +896,12 @@ def _cleaned(value: str) -> str:
     if value.strip().startswith("+") or not digits.startswith("0"):
         return digits
     return digits.removeprefix("00") if digits.startswith("00") else f"44{digits[1:]}"
+
+
+def _when(vet: int, start: datetime, minutes: int) -> dict[str, Any]:
+    """Time and vet of an appointment that is seeded."""
+    resource = CODE_LISTS["resource"][STAFF[vet - 1].code]
+    return {"start_at": int(start.timestamp()), "duration": minutes * 60, "resources": [{"id": resource}]}
 
 
 def _midnight(day: date) -> int:

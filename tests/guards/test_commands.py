@@ -50,8 +50,10 @@ COMMANDS = dict(_commands(TOP))
 def named(text: str) -> set[str]:
     """The commands that a text tells its reader to type, in code spans and code blocks."""
     code = "\n".join([*re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL), *spans(text)])
-    typed = re.findall(r"(?:^|[$`/\\])\s*vetbridge((?: +--?[a-z-]+ +[^\s`|]+)*(?: +[a-z]+){1,2})", code, re.MULTILINE)
-    return {_command(shlex.split(words)) for words in typed}
+    called = re.compile(
+        r"(?:^|[$`/\\])\s*vetbridge((?: +--?[a-z-]+ +[^\s`|]+)*(?: +[a-z][a-z-]*){1,2})", re.MULTILINE
+    )
+    return {_command(shlex.split(words)) for words in called.findall(code)}
 
 
 def spans(text: str) -> list[str]:

@@ -22,15 +22,19 @@ OTHER_WORDS = frozenset(
 )
 """What vendors and other programs say for client, pet, site, account and review item."""
 
+CONFIG_NAMES = {("account", "name"), ("budget", "name"), ("pause", "name"), ("code_list", "name")}
+"""Names that are the config's, not people's."""
 TABLES = frozenset(
     {
         *("account", "budget", "cursor", "record", "change", "link", "mirror", "match_key", "action", "attempt"),
         *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta", "worklist", "pause", "fuse"),
-        *("match_term", "match_weights", "observation"),
+        *("match_term", "match_weights", "observation", "going_live", "reading", "code_list", "shape"),
     }
 )
 """Section 13. ``match_key`` holds the mirror's matching keys and ``match_term`` how common its names are,
-``observation`` what a decision was made by, and ``match_weights`` the weights that a site has trained by that."""
+``observation`` what a decision was made by, and ``match_weights`` the weights that a site has trained by that.
+``going_live`` is how far a pair has come, ``reading`` a first reading under way, ``code_list`` and ``shape`` what an
+upgrade of a vendor is noticed by."""
 
 
 def test_the_states_of_a_change() -> None:
@@ -69,8 +73,7 @@ def test_columns_say_what_they_keep_of_people() -> None:
             words = set(column.name.split("_"))
             assert words & OTHER_WORDS == set(), f"{name}.{column.name}"
             personal = words & {"name", "phone", "phones", "email", "emails", "notes", "given", "family", "address"}
-            # The names of accounts, budgets and lanes are the config's, not people's.
-            assert not personal or (name, column.name) in {("account", "name"), ("budget", "name"), ("pause", "name")}
+            assert not personal or (name, column.name) in CONFIG_NAMES
             blob = column.type.__class__.__name__ == "LargeBinary"
             assert blob == column.name.endswith("_sealed"), f"{name}.{column.name}"
 

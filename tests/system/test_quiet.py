@@ -22,6 +22,7 @@ from vetbridge.daemon.assembly import Program, assembled
 from vetbridge.daemon.once import drain, pass_over
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.demo.stage import config_text
+from vetbridge.ledger import reviews
 from vetbridge.testing.clinic import SERVICES
 
 REMIND = 24
@@ -96,8 +97,10 @@ def test_an_answer_messages_nobody(place: Town, program: Program) -> None:
     owner = place.plain_owner()
     record, _ = place.book(fullname="Eva Novakova", phone=owner.phones[0], pet="Xerxes", remind=REMIND)
     sync(program)
+    with program.ledger.read() as tx:
+        (item,) = (one.id for one in reviews.open_items(tx) if one.visit_at is not None)
     result = CliRunner().invoke(
-        app, ["--config", str(place.config_path), "review", "link", "1", "1", "--no-wait", "--json"]
+        app, ["--config", str(place.config_path), "review", "link", str(item), "1", "--no-wait", "--json"]
     )
     assert result.exit_code == 0, result.output
     sync(program)

@@ -126,6 +126,8 @@ class Town:
                     "name": "Town Vets",
                     "zone": self.clinic.zone,
                     "country": self.clinic.country,
+                    "start": "live",
+                    "first_days": {"days": 0},
                     "booking": {
                         "account": "altegio",
                         "codes": {

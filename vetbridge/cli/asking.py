@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vetbridge.cli.answering import carried_out, confirmed
-from vetbridge.cli.question import client_words, headline, lines, pet_words
+from vetbridge.cli.question import client_words, headline, lines, pairing_line, pet_words
 from vetbridge.cli.tables import one_line, wrapped
-from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Answer, Choice
 from vetbridge.desk import answering
 from vetbridge.desk.answering import BOOKED_PET, CannotAnswer
 from vetbridge.desk.review import Animal, ReviewItem, open_items
@@ -40,8 +39,17 @@ _WORDS: Mapping[Choice, str] = {
     Choice.ALLOW: "a let them through",
 }
 
+_WORDS_OF: Mapping[tuple[str, Choice], str] = {
+    (PAIR_VISIT, Choice.PIMS): "p one visit, the PIMS's time holds",
+    (PAIR_VISIT, Choice.BOOKING): "b one visit, the booking's time holds",
+    (PAIR_VISIT, Choice.AGAIN): "a two visits",
+    (PAIR_VISIT, Choice.KEEP): "k leave both as they are",
+    (PAIR_CLIENT, Choice.KEEP): "k nobody of these",
+}
+"""The same, where a question's answers have words of their own."""
+
 _HELP = (
-    "A number, then Enter: the booking belongs to that client.",
+    "A number, then Enter: the booking belongs to that client, or the client is that one.",
     "n: the owner is new; client and pet are made in the PIMS.",
     "b, p: the booking side or the PIMS is right, where both were changed.",
     "k: leave both sides as they are.  a: try again, or let through what the fuse holds back.",
@@ -93,8 +101,12 @@ class Walk:
     def go(self) -> int:
         """Walks until nothing is left or the person quits; returns how many answers were given."""
         try:
-            items, now = self._open()
+            with self._ledger.read() as tx:
+                now = tx.now
+            items = self._open(pairing=False)
             self._say(headline(items, now))
+            if later := pairing_line(len(self._open(pairing=True))):
+                self._tell(later)
             self._walk()
         except (Quit, EOFError, KeyboardInterrupt):
             self._say("")
@@ -103,7 +115,8 @@ class Walk:
 
     def _walk(self) -> None:
         while True:
-            left = self._left()
+            # Those about who a client is come after all others; as there may be hundreds, they are read only then.
+            left = self._left(pairing=False) or self._left(pairing=True)
             if not left:
                 if self._answered:
                     self._say("")
@@ -115,12 +128,12 @@ class Walk:
         answers = "1 answer was given" if self._answered == 1 else f"{self._answered} answers were given"
         return f"{answers}; nothing else was touched."
 
-    def _open(self) -> tuple[tuple[ReviewItem, ...], datetime]:
+    def _open(self, *, pairing: bool) -> tuple[ReviewItem, ...]:
         with self._ledger.read() as tx:
-            return open_items(tx, self._sites, site=self._site), tx.now
+            return open_items(tx, self._sites, site=self._site, pairing=pairing)
 
-    def _left(self) -> list[ReviewItem]:
-        items, _ = self._open()
+    def _left(self, *, pairing: bool) -> list[ReviewItem]:
+        items = self._open(pairing=pairing)
         return [item for item in items if item.snoozed_until is None and item.id not in self._passed]
 
     # -- one question -----------------------------------------------------------------------------------------------
@@ -262,7 +275,11 @@ class Walk:
     def _outcome(self, taken: answering.Taken) -> None:
         found = carried_out(self._ledger, self._sites, taken, runs=self._runs(), clock=self._clock, patience=PATIENCE)
         undo = (
-            " (u takes it back)" if self._last == taken.item.id and taken.choice in (Choice.LINK, Choice.NEW) else ""
+            " (u takes it back)"
+            if self._last == taken.item.id
+            and taken.choice in (Choice.LINK, Choice.NEW)
+            and (taken.item.why != PAIR_CLIENT or found.state != "applied")
+            else ""
         )
         self._tell(f"{found.message}{undo}")
 
@@ -292,10 +309,10 @@ class Walk:
             if last:
                 numbers = "1" if last == 1 else "1 or 2" if last == 2 else f"1 to {last}"
                 keys.append(f"{numbers} to link")
-            keys += [_WORDS[Choice(choice)] for choice in item.choices if choice != Choice.LINK]
+            keys += [_words(item, Choice(choice)) for choice in item.choices if choice != Choice.LINK]
             keys += ["l not now", "s search"]
         else:
-            keys += [*(_WORDS[Choice(choice)] for choice in item.choices), "l not now"]
+            keys += [*(_words(item, Choice(choice)) for choice in item.choices), "l not now"]
         if self._last is not None:
             keys.append("u undo last")
         return f"Type {', '.join([*keys, '? help, q quit'])}."
@@ -303,6 +320,11 @@ class Walk:
     def _tell(self, text: str) -> None:
         for line in wrapped(text):
             self._say(line)
+
+
+def _words(item: ReviewItem, choice: Choice) -> str:
+    """The key of an answer, with what it says here."""
+    return _WORDS_OF.get((item.why, choice)) or _WORDS[choice]
 
 
 def _number(typed: str, last: int) -> int | None:

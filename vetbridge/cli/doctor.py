@@ -11,7 +11,7 @@ from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import AsJson, as_data, config_path, told
 from vetbridge.cli.tables import one_line, wrapped
-from vetbridge.core.errors import ConfigError, Unavailable
+from vetbridge.core.errors import ConfigError, Unavailable, VetBridgeError
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
@@ -22,7 +22,9 @@ LONGEST_TEXT = 400
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Look at config, ledger, clock, every account and every placeholder, and say what to do.
+    """Look at config, ledger, clock, every account, every placeholder and every code, and say what to do.
+
+    Says too what a vendor's upgrade has changed, and why a site is paused.
 
     Sends only reads that the vendors document, and a token request where one is needed; nothing is written there.
     Ends with 0 when nothing is wrong, 3 when something has to be mended in the config or at the vendor, 6 when the
@@ -63,6 +65,8 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
     yield from desk.check_config(loaded)
     yield from desk.check_ledger(config.ledger, clock)
     yield from desk.check_clock(clock, config.sites)
+    known = desk.remembered(config.ledger, config, clock)
+    yield from desk.check_pauses(config, known, clock.now())
     try:
         connectors = build_connectors(loaded, clock)
     except ConfigError as error:
@@ -70,13 +74,20 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
         return
     try:
         answering = dict(connectors)
+        lists = {}
         for name, connector in connectors.items():
             for line in desk.check_account(name, connector):
                 yield line
                 if line.exit_code == Unavailable.exit_code:
                     answering.pop(name, None)
+        for name, connector in answering.items():
+            try:
+                lists[name] = desk.read_lists(connector)
+            except VetBridgeError as error:
+                yield desk.lists_not_read(name, error)
         for name, site in config.sites.items():
             yield from desk.check_site(name, site, answering, lambda site, side: build_mapper(loaded, site, side))
+            yield from desk.check_codes(name, site, lists, lambda site, side: build_mapper(loaded, site, side), known)
     finally:
         for connector in connectors.values():
             connector.close()

@@ -16,10 +16,13 @@ from vetbridge.cli import (
     connectors,
     demo,
     doctor,
+    imports,
     links,
     match,
+    pairs,
     pause,
     plan,
+    reconcile,
     replay,
     review,
     run,
@@ -82,6 +85,7 @@ app.command(epilog="Example: vetbridge --config clinic.yaml doctor")(doctor.doct
 app.command(epilog="Example: vetbridge --config clinic.yaml run")(run.run)
 app.command(epilog="Example: vetbridge --config clinic.yaml sync --json")(run.sync)
 app.command(epilog="Example: vetbridge plan --site city")(plan.plan)
+app.command(epilog="Example: vetbridge reconcile --site city --html differences.html")(reconcile.reconcile)
 app.command(epilog="Example: vetbridge pause city --for 2h")(pause.pause)
 app.command(epilog="Example: vetbridge resume city")(pause.resume)
 app.command(epilog="Example: vetbridge replay --code mapping --plan")(replay.replay)
@@ -91,6 +95,8 @@ app.add_typer(review.app)
 app.add_typer(worklist.app)
 app.add_typer(links.app)
 app.add_typer(match.app)
+app.add_typer(imports.app)
+app.add_typer(pairs.app)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.moments import span
 from vetbridge.cli.output import emit_json, say
-from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, told
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, signed, told
 from vetbridge.cli.tables import one_line, wrapped
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ Name = Annotated[
     str, typer.Argument(metavar="SITE_OR_ACCOUNT", help="A site or an account of the config; site/NAME where both.")
 ]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would concern, and do nothing.")]
-
-LONGEST_BY = 60
-"""Characters of a name that are kept."""
 
 
 def pause(
@@ -59,17 +55,32 @@ def pause(
             held = None
             if not plan:
                 with ledger.write() as tx:
-                    who = one_line(_login() if by is None else by, LONGEST_BY)
+                    who = signed(by)
                     held = pausing.pause(tx, loaded.config, found.scope, found.name, until=until, by=who)
     if as_json:
         data = {"scope": found.scope, "name": found.name, "paused": held is not None, "pause": as_data(held)}
         emit_json("pause", {**data, "open_changes": found.open_changes, "planned": plan})
     else:
-        _draw_pause(found, held, until, now)
+        _draw_pause(found, held, until if held is None else held.until, now)
 
 
-def resume(ctx: typer.Context, name: Name, plan: Plan = False, as_json: AsJson = False) -> None:
+def resume(
+    ctx: typer.Context,
+    name: Name,
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept", help="What a vendor's upgrade has changed is right as it is now, and is not told again."
+        ),
+    ] = False,
+    plan: Plan = False,
+    as_json: AsJson = False,
+) -> None:
     """End a pause: what has waited is worked on, and what changed meanwhile is read.
+
+    A site that VetBridge itself has paused, because a vendor's upgrade changed something, is paused again when it
+    still finds it so. Run `vetbridge doctor`, mend the config, restart, then resume it; where what is there now is
+    right as it is: `vetbridge resume city --accept`.
 
     Ends with 0 also where there was no pause; with 2 for a name that nothing has, with 6 where there is no ledger.
     """
@@ -83,9 +94,11 @@ def resume(ctx: typer.Context, name: Name, plan: Plan = False, as_json: AsJson =
             ended = False
             if not plan:
                 with ledger.write() as tx:
-                    ended = pausing.resume(tx, found.scope, found.name) and found.pause is not None
+                    ended = pausing.resume(tx, loaded.config, found.scope, found.name, accept=accept)
+                    ended = ended and found.pause is not None
     if as_json:
         data = {"scope": found.scope, "name": found.name, "was": as_data(found.pause), "resumed": ended}
+        data["accepted"] = accept and not plan
         emit_json("resume", {**data, "open_changes": found.open_changes, "planned": plan})
     elif found.pause is None:
         _say(f"{_what(found)} was not paused.")
@@ -93,6 +106,11 @@ def resume(ctx: typer.Context, name: Name, plan: Plan = False, as_json: AsJson =
         _say(f"{_what(found)} would be resumed; {_changes(found)} would be worked on. Nothing was done.")
     else:
         _say(f"{_what(found)} is resumed; {_changes(found)} can be worked on.")
+        if found.pause.why and not accept:
+            _say(
+                f"VetBridge had paused it itself: {found.pause.reason}. When it still finds it so, it pauses it "
+                f"again. To take what is there now as right: {found.pause.command} --accept"
+            )
 
 
 def _target(tx: Transaction, config: Config, command: str, given: str, *, as_json: bool) -> Target:
@@ -137,10 +155,3 @@ def _what(found: Target) -> str:
 
 def _changes(found: Target) -> str:
     return "1 open change" if found.open_changes == 1 else f"{found.open_changes} open changes"
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""

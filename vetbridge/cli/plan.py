@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,12 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, told
+from vetbridge.cli.sheets import CsvFile, HtmlFile, Section, files_told, require_writable, write_csv, write_page
 from vetbridge.cli.tables import one_line, wrapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vetbridge.config.models import Config
     from vetbridge.daemon.once import Outcome
     from vetbridge.ledger.rehearsals import PlannedChange
@@ -24,6 +27,21 @@ PATIENCE = 5.0
 LONGEST_MESSAGE = 300
 """Characters of a message that are shown."""
 
+_COLUMNS = (
+    "Site",
+    "Kind",
+    "Id",
+    "Account",
+    "Visit time",
+    "Would",
+    "What",
+    "At account",
+    "Its id",
+    "Fields",
+    "Ends",
+    "Code",
+)
+
 _NOTHING = frozenset({"done", "skipped"})
 """States that need no line where nothing would be written."""
 
@@ -31,6 +49,8 @@ _NOTHING = frozenset({"done", "skipped"})
 def plan(
     ctx: typer.Context,
     site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
+    csv_file: CsvFile = None,
+    html_file: HtmlFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what `vetbridge sync` would do now: every write, and every question for a person. Nothing is written.
@@ -38,11 +58,28 @@ def plan(
     Reads both sides for real, and works on a copy of the ledger that is thrown away afterwards; so it may run beside
     a running VetBridge. Shows ids, times and names of fields, no values. Ends as `sync` would.
     """
-    rehearse(ctx, "plan", site=site, only=None, patience=PATIENCE, as_json=as_json)
+    rehearse(
+        ctx,
+        "plan",
+        site=site,
+        only=None,
+        patience=PATIENCE,
+        csv_file=csv_file,
+        html_file=html_file,
+        as_json=as_json,
+    )
 
 
 def rehearse(
-    ctx: typer.Context, command: str, *, site: str | None, only: str | None, patience: float, as_json: bool
+    ctx: typer.Context,
+    command: str,
+    *,
+    site: str | None,
+    only: str | None,
+    patience: float,
+    as_json: bool,
+    csv_file: Path | None = None,
+    html_file: Path | None = None,
 ) -> NoReturn:
     """One pass on a copy, drawn; ends the command as a pass in earnest would. ``only``: of this client alone."""
     from vetbridge.cli.log import set_up  # noqa: PLC0415 - keeps --help quick
@@ -50,11 +87,12 @@ def rehearse(
     from vetbridge.daemon.rehearsal import rehearsed  # noqa: PLC0415
     from vetbridge.sync.only import NobodyMeant  # noqa: PLC0415
 
-    with told(command, as_json=as_json):
+    with told(command, as_json=as_json), files_told(command, as_json=as_json):
         loaded = load_config(config_path(ctx))
         config = loaded.config
         if site is not None and site not in config.sites:
-            _unknown_site(command, config, site, as_json=as_json)
+            unknown_site(command, config, site, as_json=as_json)
+        require_writable(csv_file, html_file)
         # Endings of a rehearsal would read as if they had happened.
         set_up("warning", config.log.format)
         with rehearsed(loaded) as rehearsal:
@@ -69,8 +107,15 @@ def rehearse(
                 nobody_meant(command, nobody, as_json=as_json)
             kept = rehearsal.program.engine.only
             found = [each for each in rehearsal.planned().values() if kept is None or each.record_id in kept]
-    if site is not None:
-        found = [each for each in found if each.site == site]
+        if site is not None:
+            found = [each for each in found if each.site == site]
+        found = _once(found)
+        if csv_file is not None:
+            write_csv(csv_file, _COLUMNS, _rows(found, config))
+        if html_file is not None:
+            rows = [row for row, each in zip(_rows(found, config), _by_row(found), strict=True) if _is_shown(each)]
+            section = Section("What would be written and asked", _COLUMNS, rows)
+            write_page(html_file, "What `vetbridge sync` would do now", _summary(found, outcome), [section])
     if as_json:
         came = outcome.as_data()
         data = {**came, "states": came["changes"], "changes": as_data(found)}
@@ -78,6 +123,15 @@ def rehearse(
     else:
         _draw(found, outcome, config)
     raise typer.Exit(outcome.exit_code)
+
+
+def _once(found: Iterable[PlannedChange]) -> list[PlannedChange]:
+    """What would become of each record, once: several changes of one that end alike say nothing more."""
+    once: dict[object, PlannedChange] = {}
+    for number, each in enumerate(found):
+        alike = number if each.writes else (each.record_id, each.state, each.code, each.asks)
+        once.setdefault(alike, each)
+    return list(once.values())
 
 
 def nobody_meant(command: str, why: Exception, *, as_json: bool) -> NoReturn:
@@ -125,29 +179,61 @@ def _ending(each: PlannedChange) -> str:
 
 def _draw(found: Iterable[PlannedChange], outcome: Outcome, config: Config) -> None:
     listed = list(found)
-    shown = [each for each in listed if each.writes or each.asks or each.state not in _NOTHING]
+    shown = [each for each in listed if _is_shown(each)]
     for each in shown:
         for line in change_lines(each, config):
             say(line)
     if shown:
         say("")
+    for text in _summary(listed, outcome):
+        for line in wrapped(text):
+            say(line)
+    for problem in outcome.problems:
+        talk(problem)
+
+
+def _is_shown(each: PlannedChange) -> bool:
+    return bool(each.writes or each.asks or each.state not in _NOTHING)
+
+
+def _summary(listed: Sequence[PlannedChange], outcome: Outcome) -> list[str]:
+    """How much would be written and asked, and what would stop it."""
     writes = sum(len(each.writes) for each in listed)
     parts = [
         _count(writes, "write"),
         _count(sum(bool(each.asks) for each in listed), "question"),
         *(f"{count} would fail" for count in [_in(listed, "failed")] if count),
         *(f"{count} would wait" for count in [_in(listed, "received", "waiting")] if count),
-        f"{len(listed) - len(shown)} without anything to write",
+        f"{sum(not _is_shown(each) for each in listed)} without anything to write",
     ]
-    words = [f"{', '.join(parts)}. Nothing was written."]
-    words += [
-        f"The fuse of site {site} would hold changes back until a person has answered." for site in outcome.blown
+    return [
+        f"{', '.join(parts)}. Nothing was written.",
+        *(f"The fuse of site {site} would hold changes back until a person has answered." for site in outcome.blown),
     ]
-    for text in words:
-        for line in wrapped(text):
-            say(line)
-    for problem in outcome.problems:
-        talk(problem)
+
+
+def _by_row(found: Iterable[PlannedChange]) -> Iterator[PlannedChange]:
+    """The change of each row of a table: it has one for each write, and one where nothing would be written."""
+    for each in found:
+        yield from [each] * max(1, len(each.writes))
+
+
+def _rows(found: Iterable[PlannedChange], config: Config) -> Iterator[Sequence[str]]:
+    for each in found:
+        head = (each.site, each.kind, each.remote_id, each.account, _visit_time(each, config))
+        tail = (_ending(each), each.asks or each.code)
+        for write in each.writes:
+            target = (write.operation, write.kind, write.account, write.remote_id or "", ", ".join(write.fields))
+            yield (*head, *target, *tail)
+        if not each.writes:
+            yield (*head, "", "", "", "", "", *tail)
+
+
+def _visit_time(each: PlannedChange, config: Config) -> str:
+    if each.visit_at is None:
+        return ""
+    zone = ZoneInfo(config.sites[each.site].zone) if each.site in config.sites else each.visit_at.tzinfo
+    return f"{each.visit_at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _in(listed: Iterable[PlannedChange], *states: str) -> int:
@@ -158,7 +244,8 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _unknown_site(command: str, config: Config, site: str, *, as_json: bool) -> NoReturn:
+def unknown_site(command: str, config: Config, site: str, *, as_json: bool) -> NoReturn:
+    """Ends a command that was asked for a site that the config does not have."""
     from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
 
     give_up(

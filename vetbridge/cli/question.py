@@ -42,6 +42,12 @@ def headline(items: Sequence[ReviewItem], now: datetime) -> str:
     return f"{need}; their time has come{later}" if visits else f"{need}{later}"
 
 
+def pairing_line(count: int) -> str:
+    """How many clients wait to be told apart; empty where none does. Nobody has to see to them first."""
+    who = "1 client of the booking side" if count == 1 else f"{count} clients of the booking side"
+    return f"When there is time: {who} may stand in the PIMS already (review list --pairing)." if count else ""
+
+
 def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = True) -> list[str]:
     """One question in full. ``place`` stands before it, as ``[1/3]``; ``answers`` names the commands to answer by."""
     from vetbridge.desk.wording import ahead  # noqa: PLC0415
@@ -111,7 +117,9 @@ def _at_booking(item: ReviewItem) -> list[str]:
         if item.pims is not None:
             facts.append(f"at the booking side: {_slot(visit)}, {visit.status}")
     if item.booking_client is not None:
-        facts.append(f"at the booking side: {_person(item.booking_client)}")
+        client = item.booking_client
+        who = client_words(client, item.booking_pets) if item.asks_whose else _person(client)
+        facts.append(f"at the booking side: {who}")
     if item.booking_pet is not None:
         facts.append(f"at the booking side: {pet_words(item.booking_pet)}")
     return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from vetbridge.ledger.database import Ledger, Transaction
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+LONGEST_BY = 60
+"""Characters of a name that are kept."""
 
 USAGE = 2
 """Exit code of a command that was asked for something that cannot be."""
@@ -100,6 +104,16 @@ def must_know(
                 as_json=as_json,
                 exit_code=USAGE,
             )
+
+
+def signed(by: str | None) -> str:
+    """Who does it: the name that was given, else the login name."""
+    if by is None:
+        try:
+            by = getpass.getuser()
+        except (OSError, KeyError, ImportError):  # no such user on this machine
+            by = ""
+    return one_line(by, LONGEST_BY)
 
 
 def as_data(value: Any) -> Any:

@@ -12,10 +12,10 @@ from vetbridge.cli import answering
 from vetbridge.cli.answering import By, Item, NoWait, Plan, Yes, refusing, who
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.question import client_words, headline, lines
+from vetbridge.cli.question import client_words, headline, lines, pairing_line
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, told
 from vetbridge.cli.tables import one_line, wrapped
-from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.answers import PAIR_CLIENT, Answer, Choice
 
 if TYPE_CHECKING:
     from vetbridge.desk.review import ReviewItem
@@ -54,7 +54,7 @@ def walk(ctx: typer.Context, site: OnlySite = None, by: By = None) -> None:
                 must_know("review", tx, loaded.config, site=site, as_json=False)
             if not answering.on_terminal():
                 with ledger.read() as tx:
-                    _draw_list(open_items(tx, loaded.config.sites, site=site), tx.now)
+                    _draw_list(open_items(tx, loaded.config.sites, site=site), tx.now, pairing=False)
                 talk("There is no terminal to ask at. Answer with `vetbridge review link` and its neighbours.")
                 return
             Walk(
@@ -70,11 +70,19 @@ def walk(ctx: typer.Context, site: OnlySite = None, by: By = None) -> None:
 
 
 @app.command(name="list", epilog="Example: vetbridge review list --json")
-def list_(ctx: typer.Context, site: OnlySite = None, as_json: AsJson = False) -> None:
+def list_(
+    ctx: typer.Context,
+    site: OnlySite = None,
+    pairing: Annotated[
+        bool, typer.Option("--pairing", help="List the questions of pairing, too: who a client is in the PIMS.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List open questions, the soonest visit first, with everybody who may be meant.
 
-    Shows names, phones and pets, because a person needs them: mind who reads along. Ends with 2 for a site that
-    nobody knows, with 6 where there is no ledger.
+    Shows names, phones and pets, because a person needs them: mind who reads along. Which client of the PIMS a client
+    of the booking side is can wait until it books: of those questions only the number is said, unless --pairing or
+    --json asks for them. Ends with 2 for a site that nobody knows, with 6 where there is no ledger.
     """
     with told("review list", as_json=as_json):
         loaded = load_config(config_path(ctx))
@@ -87,7 +95,7 @@ def list_(ctx: typer.Context, site: OnlySite = None, as_json: AsJson = False) ->
     if as_json:
         emit_json("review list", as_data(items))
     else:
-        _draw_list(items, now)
+        _draw_list(items, now, pairing=pairing)
 
 
 @app.command(epilog="Example: vetbridge review show 12")
@@ -151,7 +159,8 @@ def link(
     """Say whose a booking is. The very appointment that stands in the PIMS is put on that client and pet.
 
     Unless --pet says otherwise, the pet is the candidate's; else the one of the booked name, made where the client
-    has none. Ends with 2 for an item that is not open, or a client or pet that cannot be meant.
+    has none. Where pairing asks who a client of the booking side is, no pet is said. Ends with 2 for an item that is
+    not open, or a client or pet that cannot be meant.
     """
     command = "review link"
     if (candidate is None) == (client is None):
@@ -201,7 +210,9 @@ def answer_(
     """Answer a question that does not ask for an owner: which side is right, or whether to go on.
 
     `booking`: the booking side is right; `pims`: the PIMS is right; `keep`: leave both as they are; `again`: try it
-    again; `allow`: let through what the fuse holds back. Ends with 2 for a choice that the item does not offer.
+    again; `allow`: let through what the fuse holds back. Of a booking and a visit that may be one: `pims` and
+    `booking`: one visit, at the PIMS's or the booking's time; `again`: two visits. Ends with 2 for a choice that the
+    item does not offer.
     """
     elsewhere = {Choice.LINK: "link", Choice.NEW: "new", Choice.UNDO: "undo"}
     if choice in elsewhere:
@@ -377,12 +388,16 @@ def _answer(
     answering.tell(command, found, as_json=as_json)
 
 
-def _draw_list(items: tuple[ReviewItem, ...], now: datetime) -> None:
-    say(headline(items, now))
-    for number, item in enumerate(items, start=1):
+def _draw_list(items: tuple[ReviewItem, ...], now: datetime, *, pairing: bool) -> None:
+    shown = items if pairing else tuple(item for item in items if item.why != PAIR_CLIENT)
+    say(headline(shown, now))
+    for number, item in enumerate(shown, start=1):
         say("")
-        for line in lines(item, now, place=f"[{number}/{len(items)}]"):
+        for line in lines(item, now, place=f"[{number}/{len(shown)}]"):
             say(line)
+    if left := pairing_line(len(items) - len(shown)):
+        say("")
+        _say_wrapped(left)
 
 
 def _draw_consequence(command: str, words: str) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import AsJson, told
+
+if TYPE_CHECKING:
+    from vetbridge.daemon.once import Outcome
 
 _LOOK = {
     "review": "vetbridge review list",
@@ -62,6 +65,23 @@ def sync(
         str | None,
         typer.Option(metavar="CLIENT", help="Only the visits of one client: its id at either side, or ACCOUNT/ID."),
     ] = None,
+    approve: Annotated[
+        bool,
+        typer.Option("--approve", help="Let what is in the shadow write from now on; with --only, for this once."),
+    ] = False,
+    more: Annotated[
+        bool, typer.Option("--more", help="With --approve: let more be created today than the first days allow.")
+    ] = False,
+    site: Annotated[
+        str | None, typer.Option(metavar="SITE", help="With --approve: this site alone, not all in the shadow.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="With --approve: who approves; the login name unless given.")] = None,
+    undo: Annotated[
+        str | None,
+        typer.Option(
+            "--undo", metavar="RUN", help="Take back what a run has written: its number; `list` shows the last runs."
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what it would do, and write nothing.")] = False,
     as_json: AsJson = False,
     patience: Annotated[
@@ -70,14 +90,27 @@ def sync(
 ) -> None:
     """Do one pass: read what changed on both sides, carry it over, and end.
 
+    A new site is in the shadow: both sides are read and paired, and nothing is written, until `sync --approve`.
+    A first try on one client: `sync --approve --only 4711`.
+
+    `sync --undo 12` takes back what run 12 has written and nobody has touched since, and puts its sites into the
+    shadow; with --plan it says what it would take back.
+
     Ends with 0 when nothing is left to do (bookings that wait for a person's answer count as done here), with 4 when
     something failed or still waits, with 5 when a side does not answer, with 7 when a fuse has blown.
     """
+    if undo is not None:
+        from vetbridge.cli import undo as undoing  # noqa: PLC0415 - keeps --help quick
+
+        others = {"--only": only, "--approve": approve, "--more": more, "--site": site, "--by": by}
+        undoing.must_fit(others, as_json=as_json)
+        undoing.undo(ctx, undo, plan=plan, patience=patience, as_json=as_json)
     if plan:
         from vetbridge.cli.plan import PATIENCE, rehearse  # noqa: PLC0415 - keeps --help quick
 
-        rehearse(ctx, "plan", site=None, only=only, patience=min(patience, PATIENCE), as_json=as_json)
-    from vetbridge.cli.log import set_up  # noqa: PLC0415 - keeps --help quick
+        rehearse(ctx, "plan", site=site, only=only, patience=min(patience, PATIENCE), as_json=as_json)
+    from vetbridge.cli import approving  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.cli.log import set_up  # noqa: PLC0415
     from vetbridge.cli.plan import nobody_meant  # noqa: PLC0415
     from vetbridge.daemon.assembly import assembled  # noqa: PLC0415
     from vetbridge.daemon.once import pass_for_client, pass_over  # noqa: PLC0415
@@ -86,24 +119,36 @@ def sync(
     with told("sync", as_json=as_json):
         loaded = load_config(ctx.obj.config_path)
         set_up(loaded.config.log.level, loaded.config.log.format)
+        approving.must_fit(loaded.config, approve=approve, more=more, site=site, only=only, as_json=as_json)
+        if approve and only is None:
+            approving.beside_a_daemon(loaded, site=site, more=more, by=by, as_json=as_json)
         with assembled(loaded, command="sync") as program:
             try:
                 if only is None:
+                    if approve:
+                        approving.approve(program.ledger, loaded.config, site=site, more=more, by=by)
                     outcome = pass_over(program, patience=patience, progress=talk)
                 else:
-                    outcome = pass_for_client(program, only, patience=patience, progress=talk)
+                    outcome = pass_for_client(program, only, patience=patience, progress=talk, approved=approve)
             except NobodyMeant as nobody:
                 nobody_meant("sync", nobody, as_json=as_json)
-    data: dict[str, Any] = outcome.as_data()
     if as_json:
-        emit_json("sync", data, outcome.problems)
+        emit_json("sync", outcome.as_data(), outcome.problems)
     else:
-        for state, count in data["changes"].items():
-            say(f"{state:<10} {count:<4} {_LOOK.get(state, '')}".rstrip())
-        if not data["changes"] and not outcome.problems:
-            say("Nothing has changed.")
-        for site in outcome.blown:
-            say(f"The fuse of site {site} has blown: vetbridge review list --site {site}")
-        for problem in outcome.problems:
-            talk(problem)
+        _draw(outcome, only=only)
     raise typer.Exit(outcome.exit_code)
+
+
+def _draw(outcome: Outcome, *, only: str | None) -> None:
+    from vetbridge.cli import approving  # noqa: PLC0415 - keeps --help quick
+
+    approving.draw_paired(outcome.paired)
+    for state, count in outcome.states.items():
+        say(f"{state:<10} {count:<4} {_LOOK.get(state, '')}".rstrip())
+    if not outcome.states and not outcome.problems:
+        say("Nothing has changed.")
+    approving.draw_shadow(outcome.shadow, only=only)
+    for blown in outcome.blown:
+        say(f"The fuse of site {blown} has blown: vetbridge review list --site {blown}")
+    for problem in outcome.problems:
+        talk(problem)

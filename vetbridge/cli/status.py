@@ -116,6 +116,7 @@ def _account(account: AccountStatus, found: Status) -> str:
         else:
             stale = " - too old, nobody counts as new" if mirror.stale else ""
             parts.append(f"mirror complete: {size}, read {ago(mirror.read_at, now)}{stale}")
+    parts += [f"{each.words}, begun {ago(each.begun_at, now)}" for each in account.readings]
     return "\n".join(parts) or "nothing is known yet"
 
 
@@ -124,13 +125,27 @@ def _pause(pause: PauseStatus, now: datetime) -> str:
 
     by = f" by {one_line(pause.by, 60)}" if pause.by else ""
     end = "" if pause.until is None else f", goes on {ahead(pause.until, now)}"
+    if pause.why:
+        return f"paused{by} {ago(pause.since, now)}: {pause.reason}; `vetbridge doctor` says what to do"
     return f"paused{by} {ago(pause.since, now)}{end}: {pause.command}"
+
+
+def _gone_live(site: SiteStatus) -> str:
+    """That a site is in the shadow, or its pair has ended; empty where it is live."""
+    if site.ended_at is not None:
+        by = f" by {one_line(site.ended_by, 60)}" if site.ended_by else ""
+        return f"ended on {site.ended_at:%Y-%m-%d}{by}: it is left alone"
+    if site.in_shadow:
+        return f"in the shadow: nothing is written until `vetbridge sync --approve --site {site.name}`"
+    return ""
 
 
 def _draw_site(site: SiteStatus, found: Status) -> None:
     from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
 
     say(f"Site {site.name} ({site.title})" if site.title != site.name else f"Site {site.name}")
+    for line in wrapped(_gone_live(site), first="  ", margin="    "):
+        say(line)
     if site.pause is not None:
         for line in wrapped(_pause(site.pause, found.at), first="  ", margin="    "):
             say(line)

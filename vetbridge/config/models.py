@@ -104,6 +104,7 @@ Seconds = Annotated[float, Field(strict=True, ge=0, le=31_536_000, allow_inf_nan
 """A span of time in seconds, at most a year."""
 SomeSeconds = Annotated[float, Field(strict=True, ge=1, le=31_536_000, allow_inf_nan=False)]
 """A span of time in seconds, at least one."""
+Limit = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
@@ -315,6 +316,16 @@ class Create(Part):
     """New pets of known or new clients."""
 
 
+class FirstDays(Part):
+    """How much may be created in the first days after a pair was approved, at each side and within 24 hours."""
+
+    days: Annotated[int, Field(strict=True, ge=0, le=365)] = 3
+    """So long the limits hold; 0: they never do."""
+    clients: Limit = 50
+    pets: Limit = 100
+    appointments: Limit = 400
+
+
 OWNED_FIELDS = tuple(
     f"{kind.value}.{field.name}"
     for kind, record in RECORD_TYPES.items()
@@ -341,6 +352,10 @@ class Site(Part):
     """ISO 3166 country, two letters; phones without a country code are read by it."""
     booking: BookingEnd
     pims: PimsEnd
+    start: Literal["shadow", "live"] = "shadow"
+    """``shadow``: nothing is written until somebody runs `vetbridge sync --approve`. ``live``: writing is approved
+    from the beginning, after what stands on both sides has been paired."""
+    first_days: FirstDays = FirstDays()
     create: Create = Create()
     fuse: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""

@@ -41,10 +41,10 @@ class Accounted:
         with self._named():
             return self._inner.check()
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
         """See ``Connector.changes``."""
         with self._named():
-            yield from self._inner.changes(kind, since)
+            yield from self._inner.changes(kind, since, mark=mark)
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """See ``Connector.get``."""
@@ -65,6 +65,11 @@ class Accounted:
         """See ``Connector.apply``."""
         with self._named():
             return self._inner.apply(write)
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """See ``Connector.code_lists``."""
+        with self._named():
+            return self._inner.code_lists()
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         """See ``Connector.hints``."""

@@ -1,11 +1,16 @@
-"""Named rate budgets: how many calls a vendor takes, and the pauses it asks for."""
+"""Named rate budgets: how many calls a vendor takes, the pauses it asks for, and what bulk work leaves free.
+
+Calls are live (somebody's booking waits for them) unless they are made ``with in_bulk()``: a first reading, a
+pairing, a sweep. A bulk call takes a place only within ``BULK_SHARE`` of a budget, and waits longer for it.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import BudgetSpec
@@ -18,6 +23,35 @@ TRAVEL = 0.25
 """Seconds by which one call may travel longer than another. The vendor counts calls as they arrive, so a place stays
 taken for so much longer than the vendor's window."""
 
+BULK_SHARE = 0.6
+"""Share of a budget up to which bulk work may fill it. The rest is for bookings: of Altegio's 200 calls a minute
+80, enough for some ten bookings a minute; a first reading takes two thirds longer for it."""
+
+BULK_PATIENCE = 600.0
+"""Seconds that a bulk call may wait for its place, or for a pause that the vendor asks for."""
+
+BULK_TURN = 60.0
+"""Seconds after which a bulk call that has waited for its share gets the next place of all, before any live call: so
+many bookings may come that they fill the share too, and one call a minute is no loss to them. A bulk call waits no
+longer than this, the vendor's window and the pauses it asks for, and another bulk call that has its turn."""
+
+_IN_BULK: ContextVar[bool] = ContextVar("in_bulk", default=False)
+
+
+@contextmanager
+def in_bulk() -> Iterator[None]:
+    """Calls of this thread are bulk work until the end of the block."""
+    token = _IN_BULK.set(True)
+    try:
+        yield
+    finally:
+        _IN_BULK.reset(token)
+
+
+def patience_of(patience: float) -> float:
+    """Seconds that a call of this thread may wait, which is ``patience`` where it is live."""
+    return max(patience, BULK_PATIENCE) if _IN_BULK.get() else patience
+
 
 class Budget:
     """A sliding window over one bucket. Calls wait for a place up to ``patience`` seconds, then ``RateLimited``."""
@@ -28,9 +62,11 @@ class Budget:
         """Held by whoever looks for a place and takes it."""
         self._clock = clock
         self._calls = max(1, int(spec.calls * scale))
+        self._bulk_calls = max(1, int(self._calls * BULK_SHARE))
         self._patience = patience
         self._sent: deque[float] = deque()
         self._paused_until = 0.0
+        self._promised_to: object | None = None
 
     def take(self) -> None:
         """Takes one place, waiting for it if need be. Raises ``RateLimited`` with the wait that is left."""
@@ -46,17 +82,38 @@ class Budget:
         with self.lock:
             return max(0.0, self._paused_until - self._clock.steady())
 
-    def free_in(self, now: float) -> float:
-        """Seconds until a place may be free; 0 when one is. The lock must be held."""
-        if now < self._paused_until:
+    def free_in(self, now: float, caller: object, *, share: bool = False) -> float:
+        """Seconds until a place may be free for a caller; 0 when one is. The lock must be held.
+
+        ``share``: a place within the share of bulk work.
+        """
+        if self.is_paused(now):
             return self._paused_until - now
         window = self.spec.seconds + TRAVEL
         while self._sent and self._sent[0] <= now - window:
             self._sent.popleft()
-        if len(self._sent) < self._calls:
+        promised = self._promised_to is not None and self._promised_to is not caller
+        over = len(self._sent) - (self._bulk_calls if share else self._calls) + promised
+        if over < 0:
             return 0.0
+        if over >= len(self._sent):
+            return window  # its only place is promised
         # Never 0, which would mean "free": rounding can make it so a moment before the place is free.
-        return max(self._sent[0] + window - now, SHORTEST_WAIT)
+        return max(self._sent[over] + window - now, SHORTEST_WAIT)
+
+    def is_paused(self, now: float) -> bool:
+        """Whether it takes no call at all. The lock must be held."""
+        return now < self._paused_until
+
+    def promise(self, caller: object) -> None:
+        """Keeps the next place for one caller, unless it is kept for another one. The lock must be held."""
+        if self._promised_to is None:
+            self._promised_to = caller
+
+    def release(self, caller: object) -> None:
+        """The caller has its place, or gave up. The lock must be held."""
+        if self._promised_to is caller:
+            self._promised_to = None
 
     def note(self, now: float) -> None:
         """A call is sent now. The lock must be held."""
@@ -73,27 +130,52 @@ class Budget:
 
 
 def take_all(budgets: Sequence[Budget], clock: Clock, patience: float) -> None:
-    """Takes one place in every budget at the same moment, waiting for up to ``patience`` seconds.
+    """Takes one place in every budget at the same moment, waiting for up to ``patience`` seconds, in bulk longer.
 
     At the same moment: a place that was taken in one while another is waited for would be older than its call.
     Callers name budgets in one order, so that no two of them hold each other up.
     """
+    call = object()
+    bulk = _IN_BULK.get()
+    patience = patience_of(patience)
     waited = 0.0
-    while budgets:
-        with ExitStack() as held:
-            for budget in budgets:
-                held.enter_context(budget.lock)
-            now = clock.steady()
-            waits = [budget.free_in(now) for budget in budgets]
-            wait = max(waits)
-            if wait <= 0:
+    try:
+        while budgets:
+            with _held(budgets):
+                now = clock.steady()
+                its_turn = bulk and waited >= BULK_TURN
+                waits = [budget.free_in(now, call, share=bulk and not its_turn) for budget in budgets]
+                wait = max(waits)
+                if wait <= 0:
+                    for budget in budgets:
+                        budget.note(now)
+                    return
+                # While a pause holds the call up, no place is kept from others.
+                promises = its_turn and not any(budget.is_paused(now) for budget in budgets)
                 for budget in budgets:
-                    budget.note(now)
-                return
-        if waited + wait > patience:
-            raise budgets[waits.index(wait)].refusal(wait)
-        clock.wait(wait)
-        waited += wait
+                    if promises:
+                        budget.promise(call)
+                    else:
+                        budget.release(call)
+            if waited + wait > patience:
+                raise budgets[waits.index(wait)].refusal(wait)
+            if bulk and not its_turn:
+                wait = min(wait, max(BULK_TURN - waited, SHORTEST_WAIT))
+            clock.wait(wait)
+            waited += wait
+    finally:
+        if bulk:
+            with _held(budgets):
+                for budget in budgets:
+                    budget.release(call)
+
+
+@contextmanager
+def _held(budgets: Sequence[Budget]) -> Iterator[None]:
+    with ExitStack() as held:
+        for budget in budgets:
+            held.enter_context(budget.lock)
+        yield
 
 
 class Budgets:

@@ -13,6 +13,7 @@ from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
     Connector,
+    Found,
     Hint,
     HookRequest,
     Native,
@@ -64,14 +65,11 @@ class DryRun:
         """See ``Connector.check``."""
         return self._inner.check()
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
         """What changed at the side, as it would be now; records that were only planned are not listed."""
-        for page in self._inner.changes(kind, since):
-            records = tuple(
-                found if found.native is None else replace(found, native=self._now(kind, found.id, found.native))
-                for found in page.records
-            )
-            yield replace(page, records=records)
+        for page in self._inner.changes(kind, since, mark=mark):
+            beside = {other: self._found_now(other, found) for other, found in page.beside.items()}
+            yield replace(page, records=self._found_now(kind, page.records), beside=beside)
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """The record as it would be now."""
@@ -113,6 +111,10 @@ class DryRun:
             place = (write.kind, write.id)
             known[place] = _merged(known.get(place, {}), native)
         return Receipt(id=write.id, native=self.get(write.kind, write.id))
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """See ``Connector.code_lists``."""
+        return self._inner.code_lists()
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         """See ``Connector.hints``."""
@@ -164,6 +166,12 @@ class DryRun:
         with self._lock:
             planned = self._changed.get((kind, id_))
             return native if planned is None else _merged(native, planned)
+
+    def _found_now(self, kind: Kind, found: tuple[Found, ...]) -> tuple[Found, ...]:
+        return tuple(
+            each if each.native is None else replace(each, native=self._now(kind, each.id, each.native))
+            for each in found
+        )
 
     def _now_of(self, kind: Kind, native: Native) -> Native:
         with self._lock:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import tenacity
 
-from vetbridge.connector.budgets import Budgets
+from vetbridge.connector.budgets import Budgets, patience_of
 from vetbridge.connector.clock import Clock
 from vetbridge.core.errors import (
     AuthFailed,
@@ -45,8 +45,8 @@ LONGEST_WAIT_INSIDE = 5.0
 """Seconds: a longer pause that a vendor asks for goes back to the runner."""
 
 PATIENCE = 90.0
-"""Seconds that one page of a long listing may wait for its budget. A listing that is given up begins again from its
-first page, so one that takes more pages than a budget has calls would never come to its end."""
+"""Seconds that one page of a long listing may wait for its budget. A listing of changes that is given up begins again
+from its first page, so one that takes more pages than a budget has calls would never come to its end."""
 
 
 class HttpRefused(Refused):
@@ -164,7 +164,7 @@ class HttpClient:
             stop=tenacity.stop_after_attempt(TRIES),
             wait=_told_or_growing,
             retry=tenacity.retry_if_exception(
-                lambda error: _known_not_done(error, longest=max(LONGEST_WAIT_INSIDE, request.patience))
+                lambda error: _known_not_done(error, longest=max(LONGEST_WAIT_INSIDE, patience_of(request.patience)))
             ),
             sleep=self._clock.wait,
             reraise=True,

@@ -83,6 +83,8 @@ class KindCapabilities:
     """The best that can be done about an update or a cancellation whose answer was lost."""
     incremental: bool = False
     """``changes`` can be limited to what changed since a cursor."""
+    listed_with: Kind | None = None
+    """The kind whose listing holds these records too: its pages tell them ``beside``, so that one walk reads both."""
     deletions_visible: bool = False
     unlinked: Unlinked = Unlinked.NO
     relink: Relink = Relink.NO
@@ -102,6 +104,8 @@ class Capabilities:
     budgets: tuple[BudgetSpec, ...] = ()
     hints: bool = False
     """``hints`` understands this vendor's webhooks."""
+    code_lists: frozenset[str] = frozenset()
+    """Names of the lists that ``code_lists`` reads."""
     late_landing: float = 0.0
     """Seconds after a lost answer in which a write may still appear at the side."""
     proven: str = ""
@@ -127,12 +131,20 @@ class Page:
 
     A safe cursor never skips: asking again from it may repeat records, and must not miss one.
     ``last`` is set on the last page of a listing. ``total`` is the count the side told, if it told one.
+
+    ``mark``: where a walk that was cut off can be taken up, giving this page once more and all that follow. Records
+    may have moved meanwhile, so a mark alone proves nothing: whoever takes a walk up compares this page with what it
+    was, and counts. The cursor at the end of such a walk belongs to the moment when the walk began, and is safe where
+    that count fits. None: from the beginning, or from the mark before.
     """
 
     records: tuple[Found, ...]
     cursor: str
     last: bool
     total: int | None = None
+    mark: str | None = None
+    beside: Mapping[Kind, tuple[Found, ...]] = field(default_factory=dict)
+    """Records of the kinds that are declared to be ``listed_with`` this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +238,12 @@ class Connector(Protocol):
         """Looks at address, credentials, rights and what the config names; writes nothing."""
         ...
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
-        """What changed since a cursor (None: everything), in pages, each with a safe cursor."""
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
+        """What changed since a cursor (None: everything), in pages, each with a safe cursor.
+
+        ``mark``: of a page of an earlier walk with the same ``since``: begins with that page. A mark that cannot be
+        read begins at the beginning.
+        """
         ...
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
@@ -248,6 +264,15 @@ class Connector(Protocol):
 
     def apply(self, write: Write) -> Receipt:
         """The one write door."""
+        ...
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """The side's own lists as they stand now, where declared: titles by code, by the list's name in the config.
+
+        ``appointment_type``, ``resource``, ``species``, ``breed``, ``sex``, ``status``. Codes as native records bear
+        them, also words that the connector itself puts there; without what the side has retired. A list that cannot
+        be read whole raises, for a code that is not shown must not pass for gone.
+        """
         ...
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:

@@ -70,6 +70,11 @@ PET_OF_ANOTHER = "pet-of-another"
 SLOT_TAKEN = "slot-taken"
 """Why of the question about a time that another visit holds at the other side."""
 
+PAIR_VISIT = "maybe-one-visit"
+"""Why of the question whether a booking and a visit, which both stood when VetBridge came, are one and the same."""
+PAIR_CLIENT = "maybe-one-client"
+"""Why of the question which client of the PIMS a client of the booking side is, asked before it books."""
+
 _BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
 _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     FUSE: (Choice.ALLOW, Choice.KEEP),
@@ -81,6 +86,8 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     REUSED: (Choice.AGAIN, Choice.PIMS),
     NOT_SHOWN: (Choice.PIMS, Choice.BOOKING),
     SLOT_TAKEN: (Choice.AGAIN, Choice.KEEP),
+    PAIR_VISIT: (Choice.PIMS, Choice.BOOKING, Choice.AGAIN, Choice.KEEP),
+    PAIR_CLIENT: (Choice.LINK, Choice.KEEP),
     "no-client-there": (Choice.AGAIN, Choice.KEEP),
     "conflict": _BOTH_SIDES,
     "cancelled-here-moved-there": _BOTH_SIDES,

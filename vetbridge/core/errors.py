@@ -136,6 +136,12 @@ class BadAnswer(VetBridgeError):
     code = "bad-answer"
 
 
+class SchemaChanged(VetBridgeError):
+    """The vendor shows records in another form than before. `vetbridge doctor` says what, and what to do about it."""
+
+    code = "schema-changed"
+
+
 class BadHint(VetBridgeError):
     """A webhook call could not be used. Check the address and the secret that stand in the vendor's settings."""
 

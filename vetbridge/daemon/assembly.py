@@ -17,11 +17,12 @@ from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.lock import single_instance
-from vetbridge.ledger import accounts, changes, replays
+from vetbridge.ledger import accounts, changes, going_live, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.engine import Engine
-from vetbridge.sync.pair import End, Pair, Placeholder, Timings
+from vetbridge.sync.pair import End, Pair, Placeholder, Quota, Timings
+from vetbridge.sync.pairing import Pairer
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
 from vetbridge.sync.sweeping import Sweeper
@@ -41,11 +42,14 @@ class Program:
     connectors: Mapping[str, Accounted]
     pairs: tuple[Pair, ...]
     engine: Engine
+    timings: Timings
     receivers: Mapping[str, Receiver]
     """By account, booking and PIMS side alike."""
     refreshers: Mapping[str, Refresher]
     """By PIMS account; a PIMS that several sites share is read once."""
     sweepers: Mapping[str, Sweeper]
+    """By site."""
+    pairers: Mapping[str, Pairer]
     """By site."""
 
     @property
@@ -108,6 +112,7 @@ def assembled(
         with ledger.write() as tx:
             prepare(tx, program)
             run_id = changes.begin_run(tx, command)
+        ledger.run_id = run_id
         try:
             yield program
         finally:
@@ -122,6 +127,8 @@ def prepare(tx: Transaction, program: Program) -> None:
     changes.rename_sites(tx, _sites_by_account(loaded))
     for name, account in loaded.config.accounts.items():
         accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
+    for name, site in loaded.config.sites.items():
+        going_live.meet(tx, name, start_live=site.start == "live")
     replays.note_mappings(tx, program.mappings)
 
 
@@ -155,6 +162,7 @@ def build_program(
             may_create_pets=site.create.pets,
             owners=_appointment_owners(site),
             fuse=site.fuse,
+            quota=_quota(site),
         )
         for name, site in loaded.config.sites.items()
     )
@@ -170,9 +178,11 @@ def build_program(
     receivers: dict[str, Receiver] = {}
     refreshers: dict[str, Refresher] = {}
     sweepers: dict[str, Sweeper] = {}
+    pairers: dict[str, Pairer] = {}
     for pair in pairs:
         receiver = Receiver(pair, ledger)
         sweepers[pair.site] = Sweeper(pair, ledger, clock, receiver)
+        pairers[pair.site] = Pairer(pair, ledger, clock)
         receivers[pair.booking.account] = receiver
         receivers.setdefault(pair.pims.account, receiver)
         refreshers.setdefault(pair.pims.account, Refresher(pair, ledger))
@@ -184,9 +194,11 @@ def build_program(
         connectors=connectors,
         pairs=pairs,
         engine=engine,
+        timings=timings,
         receivers=receivers,
         refreshers=refreshers,
         sweepers=sweepers,
+        pairers=pairers,
     )
 
 
@@ -215,6 +227,12 @@ def _appointment_owners(site: Site) -> dict[str, FieldOwner]:
     prefix = f"{Kind.APPOINTMENT}."
     own = {name.removeprefix(prefix): words[owner] for name, owner in site.owners.items() if name.startswith(prefix)}
     return {**owners(Kind.APPOINTMENT, Side.BOOKING), **own}
+
+
+def _quota(site: Site) -> Quota:
+    first = site.first_days
+    limits = {Kind.CLIENT: first.clients, Kind.PET: first.pets, Kind.APPOINTMENT: first.appointments}
+    return Quota(days=first.days, limits=limits)
 
 
 def _pauses(ledger: Ledger | None, account: str) -> dict[str, float]:

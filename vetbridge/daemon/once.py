@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.rounds import Rounds
-from vetbridge.ledger import changes, fuses
+from vetbridge.desk.paused import reason
+from vetbridge.ledger import changes, fuses, going_live, pauses
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync.only import family, receive
+from vetbridge.sync.pairing import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Outcome:
     unreachable: bool
     blown: tuple[str, ...] = ()
     """Sites whose fuse holds changes back."""
+    shadow: Mapping[str, int] = field(default_factory=dict)
+    """Sites that nobody has approved, each with the number of changes that wait for it."""
+    paired: Mapping[str, Report] = field(default_factory=dict)
+    """Sites that were paired in this pass, with what that came to."""
+    stopped: tuple[str, ...] = ()
+    """Sites that VetBridge itself has paused."""
 
     @property
     def exit_code(self) -> int:
@@ -33,27 +42,43 @@ class Outcome:
             return 7
         if self.unreachable:
             return 5
+        if self.stopped:
+            return 4
         left = (ChangeState.RECEIVED, ChangeState.WAITING, ChangeState.FAILED)
-        return 4 if any(self.states.get(state) for state in left) else 0
+        return 4 if sum(self.states.get(state, 0) for state in left) > sum(self.shadow.values()) else 0
 
     def as_data(self) -> dict[str, Any]:
         """The outcome as plain data."""
-        return {"changes": self.states, "reachable": not self.unreachable, "fuse_blown": list(self.blown)}
+        return {
+            "changes": self.states,
+            "reachable": not self.unreachable,
+            "fuse_blown": list(self.blown),
+            "shadow": dict(self.shadow),
+            "paired": {site: asdict(report) for site, report in self.paired.items()},
+        }
 
 
 def pass_over(program: Program, *, patience: float, progress: Callable[[str], None]) -> Outcome:
     """Does one pass. Waits for changes that must be tried again, up to ``patience`` seconds after progress."""
     with program.ledger.read() as tx:
         before = changes.last_id(tx)
-    problems = _read_sides(program, progress)
+    problems = read_sides(program, progress)
     drain(program, patience, progress)
     with program.ledger.read() as tx:
         states = changes.states_since(tx, before)
-    return Outcome(states, tuple(problems), bool(problems), _blown(program))
+        in_shadow = going_live.held_back(tx) - going_live.ended(tx)
+        shadow = {site: changes.count_new(tx, site, before) for site in sorted(in_shadow)}
+    paired = {site: pairer.report for site, pairer in program.pairers.items() if pairer.report is not None}
+    outcome = Outcome(states, tuple(problems), bool(problems), _blown(program), shadow, paired)
+    return _with_stopped(program, outcome)
 
 
-def pass_for_client(program: Program, client: str, *, patience: float, progress: Callable[[str], None]) -> Outcome:
+def pass_for_client(
+    program: Program, client: str, *, patience: float, progress: Callable[[str], None], approved: bool = False
+) -> Outcome:
     """Does one pass over the visits of one client, and over nothing else; no cursor of visits moves.
+
+    ``approved``: also where its site is in the shadow, for this once.
 
     ``client`` is an id at either side, or ``ACCOUNT/ID``. Raises ``NobodyMeant`` for a client that no side has, and
     where several have one of this id.
@@ -63,36 +88,51 @@ def pass_for_client(program: Program, client: str, *, patience: float, progress:
     problems: list[str] = []
     records: set[int] = set()
     for one in families:
+        _look_for_upgrades(rounds, (one.pair.booking.account, one.pair.pims.account), progress)
         if rounds.rests(one.pair.booking.account) or rounds.rests(one.pair.pims.account):
-            progress(f"site {one.pair.site} is paused")
+            progress(f"site {one.pair.site} is paused or has ended")
             continue
         progress(f"reading the clients and pets of {one.pair.pims.account}")
-        if not rounds.mirror(one.pair.pims.account):
+        if not rounds.mirror(one.pair.pims.account, progress) and not rounds.rests(one.pair.pims.account):
             problems.append(_unread(one.pair.pims.account))
+        if not rounds.pair(one.pair.site, progress) and not rounds.rests(one.pair.booking.account):
+            problems.append(_unread(one.pair.booking.account))
         progress(f"reading the visits of {one.words}")
         records |= receive(program.ledger, one, program.clock.now())
     program.engine.only = frozenset(records)
+    program.engine.unapproved |= approved
     drain(program, patience, progress)
     with program.ledger.read() as tx:
         states = changes.newest_states(tx, records)
-    return Outcome(states, tuple(problems), bool(problems), _blown(program))
+        held = set() if program.engine.unapproved else going_live.held_back(tx)
+    shadow = {one.pair.site: len(records) for one in families if one.pair.site in held}
+    return _with_stopped(program, Outcome(states, tuple(problems), bool(problems), _blown(program), shadow))
 
 
-def _read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
+def read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
     """Reads both sides of every pair; returns what could not be read, in words."""
     rounds = Rounds(program)
-    problems = []
-    for side, what, read in (
-        (Side.PIMS, "clients, pets and visits", rounds.refresh),
-        (Side.BOOKING, "bookings", rounds.poll),
-    ):
+    problems: list[str] = []
+
+    def read(side: Side, what: str, how: Callable[[str], bool]) -> None:
         for account in rounds.accounts(side):
             if rounds.rests(account):
-                progress(f"{account} is paused")
+                progress(f"{account} is paused or its pair has ended")
                 continue
             progress(f"reading the {what} of {account}")
-            if not read(account):
+            if not how(account) and not rounds.rests(account):
                 problems.append(_unread(account))
+
+    _look_for_upgrades(rounds, [*rounds.accounts(Side.PIMS), *rounds.accounts(Side.BOOKING)], progress)
+    read(Side.PIMS, "clients and pets", lambda account: rounds.mirror(account, progress))
+    # Before anything counts as changed: what stands on both sides is no news.
+    problems += [
+        _unread(pair.booking.account)
+        for pair in program.pairs
+        if not rounds.pair(pair.site, progress) and not rounds.rests(pair.booking.account)
+    ]
+    read(Side.PIMS, "visits", rounds.desk)
+    read(Side.BOOKING, "bookings", rounds.poll)
     if not problems:
         for pair in program.pairs:
             progress(f"comparing the coming visits of {pair.site}")
@@ -100,6 +140,22 @@ def _read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
     rounds.expire()
     rounds.prune()
     return problems
+
+
+def _look_for_upgrades(rounds: Rounds, accounts: Iterable[str], progress: Callable[[str], None]) -> None:
+    """Before anything is written. A side that does not answer is no change, and tells so when it is read."""
+    for account in dict.fromkeys(accounts):
+        if not rounds.rests(account):
+            progress(f"reading the code lists of {account}")
+            rounds.upgrades(account)
+
+
+def _with_stopped(program: Program, outcome: Outcome) -> Outcome:
+    """An outcome that names the sites that VetBridge itself has paused."""
+    with program.ledger.read() as tx:
+        why = {row.name: reason(row.why) for row in pauses.standing(tx) if row.scope == "site" and row.why}
+    told = (f"site {site} is paused: {words}; `vetbridge doctor` says what to do" for site, words in why.items())
+    return replace(outcome, problems=(*outcome.problems, *told), stopped=tuple(why))
 
 
 def _unread(account: str) -> str:
@@ -118,7 +174,10 @@ def drain(program: Program, patience: float, progress: Callable[[str], None]) ->
     open_before = -1
     with ThreadPoolExecutor(workers) as pool:
         while True:
-            worked = any(list(pool.map(lambda n: _work_all(program, f"sync-{n}"), range(workers))))
+            # In the caller's context: what is read in bulk stays so in the threads.
+            jobs = [pool.submit(copy_context().run, _work_all, program, f"sync-{n}") for n in range(workers)]
+            done = [job.result() for job in jobs]  # all of them, whatever the first one says
+            worked = any(done)
             left = program.engine.open_changes()
             if left == 0:
                 return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vetbridge.config.loader import Loaded
@@ -25,6 +25,9 @@ from vetbridge.ledger.copying import copy_ledger
 from vetbridge.ledger.database import exists, open_ledger
 from vetbridge.ledger.rehearsals import Mark, PlannedChange
 
+_NEVER_BLOWS = 1_000_000_000
+"""A fuse's limit that no rehearsal reaches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
@@ -39,6 +42,11 @@ class Rehearsal:
         """What became of the changes so far, by their numbers in the copy, the soonest visit first."""
         with self.program.ledger.read() as tx:
             return rehearsals.planned(tx, self._mark)
+
+    def fused(self) -> dict[str, int]:
+        """By site, how many of the writes so far its fuse counts."""
+        with self.program.ledger.read() as tx:
+            return rehearsals.fused(tx, self._mark)
 
     def keep_to(self, site: str) -> None:
         """Leaves every other site alone."""
@@ -66,12 +74,16 @@ class Rehearsal:
 
 
 @contextmanager
-def rehearsed(loaded: Loaded, *, clock: Clock | None = None) -> Iterator[Rehearsal]:
+def rehearsed(loaded: Loaded, *, clock: Clock | None = None, unlimited: bool = False) -> Iterator[Rehearsal]:
     """A rehearsal on a copy of the config's ledger, which is gone afterwards; a first one where there is none yet.
+
+    ``unlimited``: no fuse and no quota of the first days holds anything back, and what is gone is gone at once.
 
     Nothing is written to the ledger itself or to a vendor. Raises ``LedgerError`` where the ledger cannot be copied.
     """
     clock = clock or SystemClock()
+    if unlimited:
+        loaded = _unlimited(loaded)
     settings = loaded.config.ledger
     place = settings.place
     with tempfile.TemporaryDirectory(prefix="vetbridge-rehearsal-") as folder:
@@ -88,7 +100,22 @@ def rehearsed(loaded: Loaded, *, clock: Clock | None = None) -> Iterator[Rehears
                 noted = replays.noted_mappings(tx)
                 prepare(tx, program)
                 mark = rehearsals.mark(tx)
+                if unlimited:
+                    rehearsals.lift_fuses(tx)
+            program.engine.unapproved = True
             yield Rehearsal(program, noted, mark)
+
+
+def _unlimited(loaded: Loaded) -> Loaded:
+    """The config without what keeps writes in earnest few or late."""
+    sites = {
+        name: site.model_copy(
+            update={"fuse": _NEVER_BLOWS, "first_days": site.first_days.model_copy(update={"days": 0})}
+        )
+        for name, site in loaded.config.sites.items()
+    }
+    timings = loaded.config.timings.model_copy(update={"absence_confirm": 0.0})
+    return replace(loaded, config=loaded.config.model_copy(update={"sites": sites, "timings": timings}))
 
 
 def _dry(loaded: Loaded) -> Wrap:

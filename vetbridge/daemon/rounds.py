@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
-from vetbridge.core.errors import Scope, VetBridgeError
+from vetbridge.core.errors import SchemaChanged, Scope, Unavailable, VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
-from vetbridge.ledger import accounts, changes, observations, pauses, retention
+from vetbridge.ledger import accounts, changes, going_live, observations, pauses, retention
 from vetbridge.ledger.database import Transaction
+from vetbridge.sync.refreshing import Progress, quiet, read_cards
+from vetbridge.sync.upgrades import Upgrades
+
+UPGRADES_EVERY = 6 * 3600.0
+"""Seconds between two readings of an account's code lists: vendors change them at night, people in the morning."""
+UPGRADES_AGAIN = 600.0
+"""The same, where they could not be read."""
+PAIR_EVERY = timedelta(hours=1)
+"""In the shadow, what people have entered on both sides meanwhile is paired so often."""
 
 log = structlog.get_logger("vetbridge.daemon")
 
@@ -20,11 +30,34 @@ class Rounds:
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._upgrades = Upgrades(program.ledger, program.pairs)
+        self._next_look: dict[str, float] = {}
+        """When the code lists of an account are to be read again, by the steady clock."""
 
     def accounts(self, side: Side) -> list[str]:
         """The accounts that have rounds at one side."""
         ends = [pair.booking if side is Side.BOOKING else pair.pims for pair in self._program.pairs]
         return list(dict.fromkeys(end.account for end in ends))
+
+    def upgrades(self, account: str) -> bool:
+        """Compares an account's code lists with what they were, and pauses the sites whose codes have changed.
+
+        False where it could not be done.
+        """
+
+        def work() -> int:
+            now = self._program.clock.steady()
+            self._next_look[account] = now + UPGRADES_AGAIN
+            changed = self._upgrades.look(account)
+            # Where something has changed, as soon as a person has resumed the site: until then the account rests.
+            self._next_look[account] = now if changed else now + UPGRADES_EVERY
+            return changed
+
+        return self._round("upgrades", account, work)
+
+    def upgrades_are_due(self, account: str) -> bool:
+        """Whether the code lists of an account are to be read now; at first they are."""
+        return self._program.clock.steady() >= self._next_look.get(account, float("-inf"))
 
     def poll(self, account: str) -> bool:
         """Polls one booking account; False where it could not be done."""
@@ -35,11 +68,15 @@ class Rounds:
 
         False where it could not be done.
         """
-        return self.mirror(account) and self._round("desk", account, self._program.receivers[account].poll_desk)
+        return self.mirror(account) and self.desk(account)
 
-    def mirror(self, account: str) -> bool:
+    def desk(self, account: str) -> bool:
+        """Reads which visits changed at one PIMS account; False where it could not be done."""
+        return self._round("desk", account, self._program.receivers[account].poll_desk)
+
+    def mirror(self, account: str, progress: Progress = quiet) -> bool:
         """Reads the clients and pets of one PIMS account into the mirror; False where it could not be done."""
-        return self._round("refresh", account, self._program.refreshers[account].pass_)
+        return self._round("refresh", account, lambda: self._program.refreshers[account].pass_(progress))
 
     def sweep(self, site: str) -> bool:
         """Compares what both sides of a site list with the ledger; False where it could not be done."""
@@ -49,10 +86,45 @@ class Rounds:
             return False
         return self._round("sweep", sweeper.account, sweeper.sweep)
 
+    def pair(self, site: str, progress: Progress = quiet) -> bool:
+        """Pairs what stands on both sides of a site where that is due; False where it could not be done.
+
+        It is due in the shadow, and once more when a person has approved the pair: writing begins after it.
+        """
+        pair = next(pair for pair in self._program.pairs if pair.site == site)
+        with self._program.ledger.read() as tx:
+            row = going_live.of(tx, site)
+            mirrored = accounts.get(tx, pair.pims.account).mirror_complete_at is not None
+        if row is None or going_live.writes(row) or row.ended_at is not None:
+            return True
+        if not mirrored or self.rests(pair.booking.account) or self.rests(pair.pims.account):
+            return False
+
+        def work() -> int:
+            cards = read_cards(pair, self._program.ledger, progress)
+            with self._program.ledger.read() as tx:
+                counted = accounts.get(tx, pair.booking.account).mirror_complete_at is not None
+            if not counted:  # who is not known to be all would be taken for new
+                raise Unavailable(f"{pair.booking.account}: fewer clients came than it counts; they are read again")
+            self._program.pairers[site].pass_(progress)
+            return cards
+
+        return self._round("pair", pair.booking.account, work)
+
+    def pairing_is_due(self, site: str) -> bool:
+        """Whether a person has approved a pair that is to be paired once more, or its last pairing is a while ago."""
+        with self._program.ledger.read() as tx:
+            row = going_live.of(tx, site)
+            if row is None or going_live.writes(row) or row.ended_at is not None:
+                return False
+            if row.approved_at is not None or row.paired_at is None:
+                return True
+            return tx.now - row.paired_at >= PAIR_EVERY
+
     def expire(self) -> int:
         """Gives up writes whose visit has begun meanwhile; returns how many."""
         with self._program.ledger.write() as tx:
-            expired = changes.expire(tx)
+            expired = changes.expire(tx, without_sites=going_live.held_back(tx))
         if expired:
             log.error("changes.expired", count=expired)
         return expired
@@ -75,13 +147,13 @@ class Rounds:
         return dropped.total
 
     def rests(self, account: str) -> bool:
-        """Whether a person has paused an account, or every site that uses it: then it has no rounds."""
+        """Whether an account, or every site that uses it, is paused or has ended: then it has no rounds."""
         with self._program.ledger.read() as tx:
             return self._rests(tx, account)
 
     def _rests(self, tx: Transaction, account: str) -> bool:
         sites = {pair.site for pair in self._program.pairs if account in (pair.booking.account, pair.pims.account)}
-        return account in pauses.paused(tx, "account") or sites <= pauses.paused(tx, "site")
+        return account in pauses.paused(tx, "account") or sites <= pauses.paused(tx, "site") | going_live.ended(tx)
 
     def _round(self, what: str, account: str, work: Callable[[], int]) -> bool:
         with self._program.ledger.read() as tx:
@@ -92,6 +164,8 @@ class Rounds:
         except VetBridgeError as error:
             if error.scope is Scope.ACCOUNT:
                 self._program.engine.account_failed(error)
+            if isinstance(error, SchemaChanged):
+                self._upgrades.schema_changed(error.account or account)
             log.warning("round.failed", round=what, account=account, code=error.code, message=error.message)
             return False
         with self._program.ledger.write() as tx:

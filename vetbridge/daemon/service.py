@@ -21,6 +21,10 @@ from vetbridge.ledger import accounts
 
 log = structlog.get_logger("vetbridge.daemon")
 
+UPGRADES_LOOK = 60.0
+"""Seconds between two looks whether code lists are to be read: they are at the start, and soon after a resume."""
+PAIR_LOOK = 15.0
+"""Seconds between two looks whether a pair is to be paired: a person who has approved it is waiting."""
 EXPIRY_EVERY = 30.0
 """Seconds between two looks for writes whose visit has begun."""
 PRUNE_EVERY = 86400.0
@@ -50,12 +54,15 @@ class Service:
     def start(self) -> None:
         """Begins: refreshes and polls at once, then by the config's intervals; sweeps after one interval."""
         config = self._program.loaded.config
+        for account in self._program.connectors:
+            self._every(UPGRADES_LOOK, self._upgrades, account)
         for account in self._rounds.accounts(Side.PIMS):
             self._every(config.timings.pims_refresh, self._refresh, account)
         for account in self._rounds.accounts(Side.BOOKING):
             self._every(config.accounts[account].poll, self._poll, account)
         for pair in self._program.pairs:
             self._every(config.timings.sweep, self._sweep, pair.site, begin=config.timings.sweep)
+            self._every(PAIR_LOOK, self._pair, pair.site)
         self._clock.add_job(self._rounds.expire, "interval", seconds=EXPIRY_EVERY, id="expire")
         self._every(PRUNE_EVERY, self._prune, "ledger", begin=PRUNE_BEGIN)
         self.dispatcher.start()
@@ -77,6 +84,10 @@ class Service:
             }
         return {"status": "ok", "not_answering": silent, "mirrors": mirrors}
 
+    def _upgrades(self, account: str) -> None:
+        if self._rounds.upgrades_are_due(account):
+            self._rounds.upgrades(account)
+
     def _poll(self, account: str) -> None:
         self._rounds.poll(account)
         self.dispatcher.wake()
@@ -88,6 +99,10 @@ class Service:
     def _sweep(self, site: str) -> None:
         self._rounds.sweep(site)
         self.dispatcher.wake()
+
+    def _pair(self, site: str) -> None:
+        if self._rounds.pairing_is_due(site) and self._rounds.pair(site):
+            self.dispatcher.wake()
 
     def _prune(self, _ledger: str) -> None:
         self._rounds.prune(stopping=lambda: self._stopping)

@@ -116,6 +116,8 @@ def write_config(stage: Stage, morning: Morning, sides: Sides) -> str:
                 },
                 "pims": {"account": PIMS_ACCOUNT, **_pims_codes(without=morning.unmapped)},
                 "fuse": morning.fuse,
+                "start": "live",
+                "first_days": {"days": 0},
             }
         },
     }

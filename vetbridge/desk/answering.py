@@ -19,6 +19,8 @@ from vetbridge.core.answers import (
     COPIED,
     FUSE,
     NOT_SHOWN,
+    PAIR_CLIENT,
+    PAIR_VISIT,
     PROPOSAL,
     REUSED,
     SLOT_TAKEN,
@@ -31,9 +33,11 @@ from vetbridge.core.matching import Known
 from vetbridge.core.records import Kind, Pet
 from vetbridge.desk.review import Animal, Person, ReviewItem, find_item, shown_pet
 from vetbridge.desk.wording import ago, field_words, value_words, visit_words
-from vetbridge.ledger import fuses, mirror, reports, reviews, worklist
+from vetbridge.ledger import fuses, going_live, mirror, reports, reviews, worklist
 from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.endings import PAIR_ENDED
 from vetbridge.ledger.tables import ChangeState
+from vetbridge.sync.paired import OPEN
 
 LATER = timedelta(hours=4)
 """How long "not now" lasts where nobody says how long; less where the visit is near: see ``postpone``."""
@@ -188,7 +192,10 @@ def show(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ShownItem:
 
 
 def pet_choices(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem, client_id: str) -> tuple[Animal, ...]:
-    """The living pets of a client that a person has to choose from; none where it is clear which one is meant."""
+    """The living pets of a client that a person has to choose from; none where it is clear which one is meant, or no
+    pet is asked about."""
+    if item.why == PAIR_CLIENT:
+        return ()
     living = _living(_known(tx, sites.get(item.site), client_id))
     booked = normalise.pet_name(_booked_name(item))
     fitting = [pet for pet in living if normalise.pet_name(pet.name) == booked] if booked else living
@@ -228,12 +235,22 @@ def _linked(tx: Transaction, site: Site | None, item: ReviewItem, answer: Answer
     if stand_in is not None and answer.client_id == stand_in.client:
         raise CannotAnswer("unknown-candidate", f"client {_text(answer.client_id)} is the site's placeholder")
     known = _known(tx, site, answer.client_id)
+    if item.why == PAIR_CLIENT and known is None:
+        raise CannotAnswer(
+            "unknown-client",
+            f"VetBridge has not read a client {_text(answer.client_id)} in the PIMS",
+            "`vetbridge review search` finds clients and their ids.",
+        )
     if known is not None and not known.client.active:
         raise CannotAnswer(
             "client-inactive",
             f"client {_text(answer.client_id)} is inactive in the PIMS",
             "Make it active there first; VetBridge sees that when it reads the clients next.",
         )
+    if item.why == PAIR_CLIENT:
+        if answer.pet_id is not None:
+            raise CannotAnswer("pet-not-asked", f"item {item.id} asks about a client alone", "Leave --pet out.")
+        return answer, known
     if answer.pet_id == BOOKED_PET:
         return replace(answer, pet_id=_meant_pet(item, known)), known
     if answer.pet_id is not None:
@@ -287,6 +304,13 @@ def _known(tx: Transaction, site: Site | None, client_id: str) -> Known | None:
 def _link_consequence(item: ReviewItem, answer: Answer, known: Known | None) -> str:
     assert answer.client_id is not None  # noqa: S101 - a link without one was refused
     client_id = _text(answer.client_id)
+    if item.why == PAIR_CLIENT:
+        name = _text(known.client.full_name) if known is not None else ""
+        whom = f"{name} (client {client_id})" if name else f"client {client_id}"
+        return (
+            f"{_card(item)} at the booking side is {whom} in the PIMS from now on, and later bookings go there. "
+            "Nothing is written to either side for it."
+        )
     pet = next((pet for pet in known.pets if pet.id == answer.pet_id), None) if known and answer.pet_id else None
     booked = _booked_name(item)
     if known is None:
@@ -351,6 +375,15 @@ _PLAIN: Mapping[tuple[str, Choice], str] = {
     ): "{visit} is written at its time, beside what stands there, where the other side allows that.",
     (SLOT_TAKEN, Choice.KEEP): "{visit} is not carried over: both sides stay as they are. Tell the owner.",
     (ADOPT, Choice.KEEP): "{visit} stays in the PIMS as it is, and VetBridge leaves it alone.",
+    (
+        PAIR_VISIT,
+        Choice.AGAIN,
+    ): "They are two visits: the booking is written to the PIMS, and the visit in the PIMS is carried to the booking "
+    "side.",
+    (PAIR_VISIT, Choice.KEEP): "Both sides stay as they are, and nothing is carried over; nobody is asked again "
+    "until one of them changes.",
+    (PAIR_CLIENT, Choice.KEEP): "It is nobody of these, or nobody can say: the client stays unpaired, and is asked "
+    "about again when it books.",
 }
 """What an answer comes to, by why it is asked, where that does not hang on the values."""
 
@@ -361,6 +394,8 @@ def _consequence(item: ReviewItem, choice: Choice) -> str:
     plain = _PLAIN.get((item.why, choice))
     if plain is not None:
         return plain.format(visit=_visit(item))
+    if item.why == PAIR_VISIT:
+        return _one_visit_consequence(item, choice)
     match choice:
         case Choice.NEW:
             return _new_consequence(item)
@@ -384,6 +419,22 @@ def _fuse_consequence(item: ReviewItem, choice: Choice) -> str:
     if choice is Choice.ALLOW:
         return f"This lets through {held}{detail}."
     return f"This drops {held}{detail}: both sides stay as they are, until somebody changes them anew."
+
+
+def _one_visit_consequence(item: ReviewItem, choice: Choice) -> str:
+    """What it comes to that a booking and a visit are one: its time and its vet or room are brought into line."""
+    holds, follows, wins = (
+        ("the PIMS's", "the booking follows", "pims")
+        if choice is Choice.PIMS
+        else ("the booking's", "the PIMS follows", "booking")
+    )
+    moved = replace(item, differences=tuple(each for each in item.differences if each.field in OPEN))
+    left = [field_words(each.field) for each in item.differences if each.field not in OPEN]
+    if moved.differences:
+        words = f"They are one visit, and {holds} time holds: {follows}{_changes(moved, wins)}."
+    else:
+        words = "They are one visit, and nothing has to be written."
+    return f"{words} As it is on each side stays: {', '.join(left)}." if left else words
 
 
 def _new_consequence(item: ReviewItem) -> str:
@@ -505,6 +556,12 @@ def undo_consequence(tx: Transaction, sites: Mapping[str, Site], item_id: int) -
     if item.state != "answered" or item.given is None:
         state = "nobody has answered it" if item.state == "open" else became(item, tx.now)
         raise CannotAnswer("nothing-to-undo", f"item {item_id} has no answer to take back: {state}")
+    if item.site in going_live.ended(tx):
+        raise CannotAnswer(
+            PAIR_ENDED,
+            f"the pair of site {item.site} has ended: nothing is read or written for it any more",
+            "Put the visit on the right client in the PIMS.",
+        )
     choice = Choice(item.given.choice)
     if choice is Choice.UNDO:
         raise CannotAnswer("nothing-to-undo", f"the answer to item {item_id} is being taken back already")
@@ -521,6 +578,12 @@ def undo_consequence(tx: Transaction, sites: Mapping[str, Site], item_id: int) -
             "visit-has-begun",
             f"the visit of item {item_id} has begun: its answer cannot be taken back any more",
             "Put the visit on the right client in the PIMS.",
+        )
+    if item.why == PAIR_CLIENT:
+        raise CannotAnswer(
+            "nothing-to-undo",
+            f"the answer to item {item_id} was carried out: the two clients are linked",
+            "Nothing was written for it. Where it was wrong, put the next visit on the right owner in the PIMS.",
         )
     made = " The client and the pet that were made stay in the PIMS." if choice is Choice.NEW else ""
     return f"{_visit(item)} is taken off its client again, and the question is open again.{made}"
@@ -569,8 +632,17 @@ def outcome(tx: Transaction, sites: Mapping[str, Site], taken: Taken) -> Outcome
     change = None if taken.change_id is None else reports.change(tx, taken.change_id)
     if change is not None and change.state == ChangeState.FAILED:
         return so_far("written-down", f"It could not be carried out: {change.code}: {change.message}.")
+    if item.site in going_live.held_back(tx) and taken.choice is not Choice.ALLOW:
+        return so_far("written-down", _in_shadow(item))
     waits = change is not None and change.state == ChangeState.WAITING and change.message
     return so_far("written-down", f"it waits: {change.message}" if change and waits else "", settled=False)
+
+
+def _in_shadow(item: ReviewItem) -> str:
+    """When an answer is carried out whose site nobody has approved yet."""
+    if item.why == PAIR_CLIENT:
+        return "Written down: the two are linked when both sides are paired next, by `vetbridge sync` or in an hour."
+    return "Written down: it is carried out once the site is approved and paired once more."
 
 
 def became(item: ReviewItem, now: datetime) -> str:
@@ -585,6 +657,10 @@ def became(item: ReviewItem, now: datetime) -> str:
 
 def _done(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem, taken: Taken) -> str:
     match taken.choice:
+        case Choice.LINK if item.why == PAIR_CLIENT:
+            return f"Done: {_card(item)} is linked with client {_text((item.given and item.given.client_id) or '')}."
+        case Choice.AGAIN if item.why == PAIR_VISIT:
+            return "Done: they are two visits, and each is carried to the other side."
         case Choice.LINK | Choice.NEW:
             whom = _on_whom(tx, sites.get(item.site), item, taken.choice)
             return f"Done: {_lower(_visit(item))} now stands on {whom}."
@@ -621,6 +697,12 @@ def _on_whom(tx: Transaction, site: Site | None, item: ReviewItem, choice: Choic
 
 def _visit(item: ReviewItem) -> str:
     return visit_words(item.visit_at)
+
+
+def _card(item: ReviewItem) -> str:
+    """The client of the booking side that is asked about."""
+    name = "" if item.booking_client is None else _text(_full_name(item.booking_client))
+    return f"{name} (client {_text(item.remote_id)})" if name else f"Client {_text(item.remote_id)}"
 
 
 def _lower(text: str) -> str:

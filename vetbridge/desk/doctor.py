@@ -16,7 +16,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.loader import Loaded
-from vetbridge.config.models import Ledger, Placeholder, Site
+from vetbridge.config.models import Config, Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Check, Connector, Unlinked
@@ -31,12 +31,16 @@ from vetbridge.core.errors import (
     VetBridgeError,
 )
 from vetbridge.core.records import Client, Kind, Pet, Side
-from vetbridge.desk.wording import span
-from vetbridge.ledger import reports
+from vetbridge.core.upgrades import CODES_CHANGED, SCHEMA_CHANGED, CodeLists, changed, tidy
+from vetbridge.desk import pausing
+from vetbridge.desk.paused import PauseStatus
+from vetbridge.desk.wording import ago, ahead, span
+from vetbridge.ledger import codelists, reports, shapes
 from vetbridge.ledger.database import exists, open_ledger
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.mapping import Mapper
 from vetbridge.mapping.codes import CodeList
+from vetbridge.sync.upgrades import used_codes
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """No machine whose clock is right runs this before."""
@@ -45,6 +49,18 @@ CLOCK_SLACK = 60.0
 SHARED_LISTS = ("appointment_type", "resource", "species")
 """Code lists whose words go from one side to the other."""
 
+SHOWN_CODES = 5
+"""So many of a vendor's codes that no word stands for are named; the others are counted."""
+
+_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        CODES_CHANGED: "Look at the lines about codes below. Correct the site's codes in the config and restart "
+        "VetBridge, then `{resume}`. Where what the vendor has now is right as it is, `{resume} --accept`.",
+        SCHEMA_CHANGED: "Look for a newer VetBridge, or mend the site's mapping table, and restart. Then `{resume} "
+        "--accept`. What waits is lost by none of this.",
+    }
+)
+"""What a person does about a pause that VetBridge itself has made."""
 _NONE_YET = "there is none yet; `vetbridge run` or `vetbridge sync` makes it"
 _SILENT = frozenset(error.advice() for error in (AuthFailed, RateLimited, Unavailable))
 _HERE: Mapping[str, str] = MappingProxyType(
@@ -77,6 +93,17 @@ class Line:
     advice: str = ""
     exit_code: int = 0
     """What the command ends with because of this line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What the ledger knows of the vendors, and which pauses hold."""
+
+    lists: Mapping[str, CodeLists]
+    """By account, the code lists as they were read last."""
+    losses: Mapping[str, Mapping[str, frozenset[str]]]
+    """By account and kind, the paths that records have lost."""
+    pauses: tuple[PauseStatus, ...]
 
 
 MapperOf = Callable[[Site, Side], Mapper]
@@ -143,6 +170,52 @@ def check_ledger(settings: Ledger, clock: Clock) -> Iterator[Line]:
         ledger.close()
 
 
+def remembered(settings: Ledger, config: Config, clock: Clock) -> Remembered:
+    """What the ledger knows; nothing where there is none or it cannot be opened, which ``check_ledger`` tells."""
+    try:
+        if not exists(settings.place):
+            return Remembered(lists={}, losses={}, pauses=())
+        ledger = open_ledger(settings.place, settings.key.reveal(), clock)
+    except VetBridgeError:
+        return Remembered(lists={}, losses={}, pauses=())
+    try:
+        with ledger.read() as tx:
+            return Remembered(
+                lists={account: codelists.kept(tx, account) for account in config.accounts},
+                losses={account: shapes.losses(tx, account) for account in config.accounts},
+                pauses=pausing.standing(tx, config),
+            )
+    finally:
+        ledger.close()
+
+
+def check_pauses(config: Config, known: Remembered, now: datetime) -> Iterator[Line]:
+    """What rests, why, and what ends it."""
+    for pause in known.pauses:
+        if pause.why:
+            lost = [
+                f"{account}: {kind} ({', '.join(sorted(paths))})"
+                for account in pausing.accounts(config, pause.scope, pause.name)
+                for kind, paths in known.losses.get(account, {}).items()
+                if pause.why == SCHEMA_CHANGED
+            ]
+            yield Line(
+                subject=pause.name,
+                name="pause",
+                mark=Mark.WRONG,
+                text=f"VetBridge paused it itself {ago(pause.since, now)}: {'; '.join([pause.reason, *lost])}",
+                advice=_ADVICE.get(pause.why, "{resume}").format(resume=pause.command),
+                exit_code=ConfigError.exit_code,
+            )
+        else:
+            end = "" if pause.until is None else f"; it goes on {ahead(pause.until, now)}"
+            by = f" by {pause.by}" if pause.by else ""
+            text = f"paused{by} {ago(pause.since, now)}{end}"
+            yield Line(
+                subject=pause.name, name="pause", mark=Mark.WARN, text=text, advice=f"`{pause.command}` ends it."
+            )
+
+
 def check_clock(clock: Clock, sites: Mapping[str, Site]) -> Iterator[Line]:
     """The machine's clock is plausible; what time it is at each site, for a person to compare."""
     now = clock.now()
@@ -188,6 +261,89 @@ def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mappe
     yield from _words(name, booking, pims)
     if site.pims.account in connectors:
         yield from _placeholder(name, site.pims.placeholder, connectors[site.pims.account], pims)
+
+
+def read_lists(connector: Connector) -> CodeLists:
+    """A vendor's code lists as they are now; none where it declares none. Raises what connectors raise."""
+    return tidy(connector.code_lists()) if connector.capabilities.code_lists else {}
+
+
+def lists_not_read(account: str, error: VetBridgeError) -> Line:
+    """A line for code lists that could not be read: nothing fails by that."""
+    return Line(
+        subject=account,
+        name="code lists",
+        mark=Mark.WARN,
+        text=f"cannot be read: {error.message.removeprefix(f'{account}: ')}",
+        advice="While they cannot be read, nobody notices when the vendor takes a code away.",
+    )
+
+
+def check_codes(
+    name: str, site: Site, lists: Mapping[str, CodeLists], mapper_of: MapperOf, known: Remembered
+) -> Iterator[Line]:
+    """The codes that the config names are known to the vendors, and are what they were.
+
+    ``lists`` are the code lists of the accounts that could be asked, as ``read_lists`` gives them.
+    """
+    for side, account in ((Side.BOOKING, site.booking.account), (Side.PIMS, site.pims.account)):
+        try:
+            mapper = mapper_of(site, side)
+        except VetBridgeError:
+            return  # which ``check_site`` tells
+        for title, titles in sorted(lists.get(account, {}).items()):
+            if title in mapper.codes:
+                kept = known.lists.get(account, {}).get(title, {})
+                yield from _codes(name, account, mapper, title, titles, kept)
+
+
+def _codes(
+    name: str, account: str, mapper: Mapper, title: str, titles: Mapping[str, str], kept: Mapping[str, str]
+) -> Iterator[Line]:
+    used = used_codes(mapper, title)
+    every = used.written | used.read
+    place = f"{title} of {account}"
+    wrong_before = False
+    for code in sorted(every - titles.keys()):
+        stops = code in used.written
+        wrong_before |= stops
+        was = f"; it was called {kept[code]!r}" if kept.get(code) else ""
+        yield Line(
+            subject=name,
+            name=place,
+            mark=Mark.WRONG if stops else Mark.WARN,
+            text=f"the config says {code} for {_word(mapper, title, code)}, and {account} has no such code{was}",
+            advice=f"Look the code up at the vendor, and correct codes.{title} in the config."
+            if stops
+            else f"It is only read, so nothing fails. Take it out of codes.{title} in the config.",
+            exit_code=ConfigError.exit_code if stops else 0,
+        )
+    for change in changed(title, kept, titles, used):
+        if change.now is None:
+            continue
+        wrong_before = True
+        yield Line(
+            subject=name,
+            name=place,
+            mark=Mark.WRONG,
+            text=f"{change.code}, in the config {_word(mapper, title, change.code)}, was called {change.was!r} "
+            f"and is called {change.now!r} now",
+            advice=f"If it is another thing now, correct codes.{title} in the config; if it has only a new name, "
+            f"`vetbridge resume {name} --accept` takes it as it is.",
+            exit_code=ConfigError.exit_code,
+        )
+    more = sorted(titles.keys() - every)
+    if more:
+        named = ", ".join(f"{code} ({titles[code]})" if titles[code] else code for code in more[:SHOWN_CODES])
+        rest = f" and {len(more) - SHOWN_CODES} more" if len(more) > SHOWN_CODES else ""
+        hint = f"no word in the config stands for {len(more)} of the vendor's codes: {named}{rest}"
+        yield _ok(name, place, hint)
+    elif not wrong_before:
+        yield _ok(name, place, f"all {len(every)} codes of the config are the vendor's, and it has no others")
+
+
+def _word(mapper: Mapper, title: str, code: str) -> str:
+    return mapper.codes[title].read(code) or "all other words"
 
 
 def _words(name: str, booking: Mapper, pims: Mapper) -> Iterator[Line]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from vetbridge.config.models import Config
+from vetbridge.core.upgrades import CODES_CHANGED, SCHEMA_CHANGED
+
+_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        CODES_CHANGED: "a code that the config names is gone at the vendor, or means something else now",
+        SCHEMA_CHANGED: "a vendor shows records in another form than before",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +32,10 @@ class PauseStatus:
     by: str
     command: str
     """What ends it."""
+    why: str = ""
+    """A stable code, where VetBridge itself has paused it; empty where a person has."""
+    reason: str = ""
+    """The same in words."""
 
 
 class Standing(Protocol):
@@ -37,6 +51,8 @@ class Standing(Protocol):
     def until(self) -> datetime | None: ...
     @property
     def by(self) -> str: ...
+    @property
+    def why(self) -> str: ...
 
 
 def paused(config: Config, row: Standing) -> PauseStatus:
@@ -49,4 +65,11 @@ def paused(config: Config, row: Standing) -> PauseStatus:
         until=row.until,
         by=row.by,
         command=f"vetbridge resume {'account/' if shared else ''}{row.name}",
+        why=row.why,
+        reason=reason(row.why),
     )
+
+
+def reason(why: str) -> str:
+    """Why VetBridge itself has paused something, in words; empty where a person has."""
+    return _REASONS.get(why, why)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from vetbridge.config.models import Config
 from vetbridge.desk.paused import PauseStatus, paused
-from vetbridge.ledger import pauses, reports
+from vetbridge.ledger import codelists, pauses, reports, shapes
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES
 
@@ -66,9 +66,25 @@ def pause(tx: Transaction, config: Config, scope: str, name: str, *, until: date
     return paused(config, pauses.pause(tx, scope, name, until=until, by=by))
 
 
-def resume(tx: Transaction, scope: str, name: str) -> bool:
-    """Ends a pause; False where there was none."""
+def resume(tx: Transaction, config: Config, scope: str, name: str, *, accept: bool = False) -> bool:
+    """Ends a pause; False where there was none.
+
+    ``accept``: the code lists and the shape of records, as they are now at the accounts it concerns, are right: what
+    they were is forgotten. Without it, VetBridge pauses a site again that it has paused itself, if it finds the same.
+    """
+    if accept:
+        for account in accounts(config, scope, name):
+            codelists.forget(tx, account)
+            shapes.forget(tx, account)
     return pauses.resume(tx, scope, name)
+
+
+def accounts(config: Config, scope: str, name: str) -> tuple[str, ...]:
+    """The accounts that a pause concerns; none of a site that is no longer in the config."""
+    if scope == "account":
+        return (name,)
+    site = config.sites.get(name)
+    return () if site is None else (site.booking.account, site.pims.account)
 
 
 def standing(tx: Transaction, config: Config) -> tuple[PauseStatus, ...]:

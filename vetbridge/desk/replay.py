@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from vetbridge.ledger import replays
 from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.endings import PAIR_ENDED
 from vetbridge.ledger.rehearsals import PlannedChange
 from vetbridge.ledger.tables import Change, ChangeState
 
@@ -17,6 +18,7 @@ FAILS_AGAIN = "fails-again"
 
 _WORDS: Mapping[str, str] = {
     replays.UNKNOWN: "there is no change of this number",
+    PAIR_ENDED: "the pair of its site has ended: nothing is read or written for it any more",
     replays.STILL_OPEN: "a change of this record is open already; it is worked on by itself",
     replays.NEWER: "a newer change of this record has ended since: change {newest}",
     replays.NOT_FAILED: "it has not failed any more",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
 from vetbridge.core import notes
-from vetbridge.core.answers import Choice, choices
+from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice, choices
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
 from vetbridge.desk.wording import why
@@ -152,9 +152,12 @@ class ReviewItem:
     """The visit that holds the time already."""
     booking_client: Person | None
     """For a question about a client: as the booking side has it, and as the PIMS has it."""
+    booking_pets: tuple[Animal, ...]
+    """The pets of that client at the booking side, where it is asked who that is in the PIMS."""
     pims_client: Person | None
+    """The same in the PIMS, or for two visits that may be one: whose the visit in the PIMS is."""
     booking_pet: Animal | None
-    """The same for a question about a pet."""
+    """For a question about a pet, as either side has it."""
     pims_pet: Animal | None
     fields: tuple[str, ...]
     """Which fields differ then."""
@@ -178,11 +181,15 @@ class ReviewItem:
         return Choice.LINK in self.choices
 
 
-def open_items(tx: Transaction, sites: Mapping[str, Site], *, site: str | None = None) -> tuple[ReviewItem, ...]:
-    """Every open question, the soonest visit first; of one site, where one is given."""
-    return tuple(
-        _item(tx, row, sites.get(row.site)) for row in reports.open_questions(tx) if site is None or row.site == site
-    )
+def open_items(
+    tx: Transaction, sites: Mapping[str, Site], *, site: str | None = None, pairing: bool | None = None
+) -> tuple[ReviewItem, ...]:
+    """Every open question, the soonest visit first; of one site, where one is given.
+
+    ``pairing``: only the questions which client of the PIMS somebody is, or all but those; else they come last.
+    """
+    rows = reports.open_questions(tx, pairing=pairing)
+    return tuple(_item(tx, row, sites.get(row.site)) for row in rows if site is None or row.site == site)
 
 
 def find_item(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ReviewItem | None:
@@ -200,10 +207,11 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
         {} if site is None else reports.mirrored(tx, site.pims.account, [each["client_id"] for each in candidates])
     )
     snoozed = row.snoozed_until if row.snoozed_until is not None and row.snoozed_until > tx.now else None
+    pims_client, pims_pet = _whose(tx, site, pims) if row.why == PAIR_VISIT else (pims, pims)
     return ReviewItem(
         id=row.id,
         why=row.why,
-        words=why(row.why),
+        words=_words(row),
         visit_at=_local(row.visit_at, site),
         site=row.site,
         choices=tuple(choice.value for choice in choices(row.why)),
@@ -220,9 +228,10 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
         pims=visit(pims),
         other=visit(asked.get("other")),
         booking_client=shown_person(booking) if isinstance(booking, Client) else None,
-        pims_client=shown_person(pims) if isinstance(pims, Client) else None,
+        booking_pets=tuple(shown_pet(pet) for pet in _sequence(asked.get("pets"))),
+        pims_client=shown_person(pims_client) if isinstance(pims_client, Client) else None,
         booking_pet=shown_pet(booking) if isinstance(booking, Pet) else None,
-        pims_pet=shown_pet(pims) if isinstance(pims, Pet) else None,
+        pims_pet=shown_pet(pims_pet) if isinstance(pims_pet, Pet) else None,
         fields=fields,
         differences=tuple(
             Difference(field=name, booking=_value(booking, name), pims=_value(pims, name)) for name in fields
@@ -235,6 +244,23 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
         closed_at=row.closed_at,
         closed_why=row.closed_why,
     )
+
+
+def _words(row: QuestionReport) -> str:
+    """Why it is asked, in plain words; of a client also what the matcher has said of it."""
+    said = str(row.question.get("words") or "") if row.why == PAIR_CLIENT else ""
+    return f"{why(row.why)}: {said}" if said else why(row.why)
+
+
+def _whose(tx: Transaction, site: Site | None, visit: object) -> tuple[Client | None, Pet | None]:
+    """The owner and the pet of a visit in the PIMS, as the mirror has them."""
+    if site is None or not isinstance(visit, Appointment) or visit.client_id is None:
+        return None, None
+    known = reports.mirrored(tx, site.pims.account, [visit.client_id]).get(visit.client_id)
+    if known is None:
+        return None, None
+    client, pets = known
+    return client, next((pet for pet in pets if pet.id == visit.pet_id), None)
 
 
 def _standing(row: QuestionReport) -> Standing | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vetbridge.config.models import Config
+from vetbridge.core.progress import reading
 from vetbridge.core.records import Kind
 from vetbridge.desk.advice import next_step
 from vetbridge.desk.paused import PauseStatus, paused
@@ -33,6 +34,18 @@ class MirrorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingStatus:
+    """A first reading that is under way, or was cut off and will be taken up."""
+
+    kind: str
+    seen: int
+    total: int | None
+    begun_at: datetime
+    words: str
+    """The same as a line of text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
     """One account."""
 
@@ -53,6 +66,7 @@ class AccountStatus:
     """None for a booking side."""
     pause: PauseStatus | None = None
     """A person has paused it."""
+    readings: tuple[ReadingStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +102,11 @@ class SiteStatus:
     """A person has paused it."""
     fuse: FuseStatus | None = None
     """None while it is whole."""
+    in_shadow: bool = False
+    """Nothing is written until somebody approves it."""
+    ended_at: datetime | None = None
+    """When its pair was ended: it is left alone since."""
+    ended_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +163,17 @@ def picture(seen: Glance, config: Config, pid: int | None) -> Status:
         daemon=_daemon(seen, pid),
         accounts=tuple(replace(each, pause=pauses.get(("account", each.name))) for each in known_accounts),
         sites=tuple(
-            replace(each, pause=pauses.get(("site", each.name)), fuse=_fuse(seen, each.name)) for each in known_sites
+            _gone_live(seen, replace(each, pause=pauses.get(("site", each.name)), fuse=_fuse(seen, each.name)))
+            for each in known_sites
         ),
     )
+
+
+def _gone_live(seen: Glance, site: SiteStatus) -> SiteStatus:
+    row = seen.going_live.get(site.name)
+    if row is None:
+        return site
+    return replace(site, in_shadow=row.in_shadow, ended_at=row.ended_at, ended_by=row.ended_by)
 
 
 def _fuse(seen: Glance, site: str) -> FuseStatus | None:
@@ -179,6 +206,16 @@ def _account(row: AccountReport, now: datetime, *, configured: bool, pims: bool,
         advice="" if row.blocked_code is None else next_step(row.blocked_code),
         paused_budgets=row.paused_budgets,
         mirror=_mirror(row, now, stale) if pims else None,
+        readings=tuple(
+            ReadingStatus(
+                kind=each.kind.value,
+                seen=each.seen,
+                total=each.total,
+                begun_at=each.begun_at,
+                words=reading(each.kind, row.name, each.seen, each.total),
+            )
+            for each in row.readings
+        ),
     )
 
 

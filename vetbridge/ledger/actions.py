@@ -64,6 +64,7 @@ def intend(
         payload_sealed=tx.sealer.seal(plain(payload)),
         fields=" ".join(sorted(fields)),
         fused=fused,
+        run_id=tx.run_id,
         created_at=tx.now,
     )
     tx.session.add(action)

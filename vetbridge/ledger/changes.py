@@ -33,6 +33,11 @@ OLD_MAPPING = "old-mapping"
 BACKING_OFF = frozenset({"bad-answer", "rate-limited", "outcome-unknown", NOT_FOUND_IN_PIMS, OLD_MAPPING})
 """Reasons to wait that a hint does not shorten: it says nothing about the vendor, or about what the PIMS holds."""
 
+UNDO = "undo"
+"""Source of a change in which a write is taken back."""
+_UNDO_AND = f"{UNDO}+"
+"""What the source of a change begins with that was open for another reason when its record's undo began."""
+
 MIRROR_REASONS = frozenset({"mirror-incomplete", "mirror-stale"})
 """Reasons to wait that end when the mirror was read."""
 
@@ -130,6 +135,25 @@ def open_change(tx: Transaction, record_id: int) -> Change | None:
     return tx.session.exec(
         select(Change).where(Change.record_id == record_id, col(Change.state).in_(OPEN_STATES))
     ).first()
+
+
+def begin_undo(tx: Transaction, change: Change) -> bool:
+    """Makes a change the undo's, due now; whether it was open for another reason, too."""
+    if change.source != UNDO and not change.source.startswith(_UNDO_AND):
+        change.source = f"{_UNDO_AND}{change.source}"
+    change.next_at = tx.now
+    return change.source != UNDO
+
+
+def end_undo(tx: Transaction, change: Change) -> None:
+    """A change that was open for another reason is worked on for that again."""
+    change.source = change.source.removeprefix(_UNDO_AND)
+    change.next_at = tx.now
+
+
+def is_undo(change: Change) -> bool:
+    """Whether the undo of a change's record was begun and is not through."""
+    return change.source == UNDO or change.source.startswith(_UNDO_AND)
 
 
 def claim(
@@ -315,8 +339,10 @@ def settle(
     return True
 
 
-def expire(tx: Transaction) -> int:
+def expire(tx: Transaction, *, without_sites: Collection[str] = ()) -> int:
     """Gives up what was hinted at before its visit began and is still not through; returns how many that are.
+
+    ``without_sites``: those for which nothing is to be written, so that nothing is late.
 
     A write whose outcome is unknown is found out first, whatever the time. What is being worked on is left to its
     worker; what was hinted at since its read is read first, as the visit may stand at another time by now.
@@ -327,6 +353,7 @@ def expire(tx: Transaction) -> int:
         .outerjoin(Lane, col(Lane.key) == Record.lane)
         .where(
             col(Change.state).in_(OPEN_STATES),
+            col(Change.site).not_in(list(without_sites)),
             sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
             sa.or_(col(Change.hint) == 0, col(Change.hint) == col(Record.hints)),
             Change.kind == Kind.APPOINTMENT,
@@ -412,6 +439,14 @@ def states_since(tx: Transaction, change_id: int) -> dict[str, int]:
     return dict(rows.all())
 
 
+def count_new(tx: Transaction, site: str, change_id: int) -> int:
+    """How many changes of a site were opened after a change and are open."""
+    counted = select(sa.func.count()).select_from(Change)
+    return tx.session.exec(
+        counted.where(Change.site == site, col(Change.id) > change_id, col(Change.state).in_(OPEN_STATES))
+    ).one()
+
+
 def newest_states(tx: Transaction, records: Collection[int]) -> dict[str, int]:
     """How many of these records have a newest change in which state."""
     newest = sa.select(sa.func.max(col(Change.id))).where(_of(records)).group_by(col(Change.record_id))
@@ -421,10 +456,17 @@ def newest_states(tx: Transaction, records: Collection[int]) -> dict[str, int]:
     return dict(rows.all())
 
 
-def count(tx: Transaction, states: Collection[ChangeState], *, records: Collection[int] | None = None) -> int:
+def count(
+    tx: Transaction,
+    states: Collection[ChangeState],
+    *,
+    records: Collection[int] | None = None,
+    without_sites: Collection[str] = (),
+) -> int:
     """How many changes are in one of these states."""
+    counted = select(sa.func.count()).select_from(Change)
     return tx.session.exec(
-        select(sa.func.count()).select_from(Change).where(col(Change.state).in_(list(states)), _of(records))
+        counted.where(col(Change.state).in_(list(states)), col(Change.site).not_in(list(without_sites)), _of(records))
     ).one()
 
 

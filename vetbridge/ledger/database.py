@@ -43,6 +43,8 @@ class Transaction:
     session: Session
     sealer: Sealer
     now: datetime
+    run_id: int | None = None
+    """The run that is at work on the ledger; None where none has begun."""
 
 
 class Ledger:
@@ -56,6 +58,8 @@ class Ledger:
         self.place = place
         self.sealer = sealer
         self._clock = clock
+        self.run_id: int | None = None
+        """The run of this process, once it has begun: what is written in it can be undone as a whole."""
         self._writing = threading.Lock()
         self._writer = _engine(place, read_only=False)
         self._reader = _engine(place, read_only=True)
@@ -68,7 +72,7 @@ class Ledger:
         answer to the commit was lost: then the transaction may stand.
         """
         with self._named(), self._writing, Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield Transaction(session, self.sealer, self._clock.now())
+            yield Transaction(session, self.sealer, self._clock.now(), self.run_id)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

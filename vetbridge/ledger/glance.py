@@ -30,6 +30,17 @@ Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingReport:
+    """How far one first reading is."""
+
+    kind: Kind
+    seen: int
+    total: int | None
+    """What the side counts, where it tells."""
+    begun_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
     """How one account does."""
 
@@ -47,6 +58,8 @@ class AccountReport:
     mirror_read_at: datetime | None
     mirrored: Mapping[Kind, int]
     """How many clients and pets the mirror holds."""
+    readings: tuple[ReadingReport, ...] = ()
+    """First readings that are under way, or were cut off and will be taken up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +95,17 @@ class PauseReport:
     since: datetime
     until: datetime | None
     by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoingLiveReport:
+    """How far one pair is on its way to live, and whether it has ended."""
+
+    in_shadow: bool
+    """Nobody has approved it."""
+    ended_at: datetime | None
+    ended_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +120,8 @@ class Glance:
     pauses: tuple[PauseReport, ...]
     held: Mapping[str, int]
     """How many changes the fuse holds back, by the sites whose fuse has blown."""
+    going_live: Mapping[str, GoingLiveReport]
+    """By site, of those that VetBridge has met."""
 
 
 def in_file(path: Path, key: str, now: datetime) -> Glance | None:
@@ -130,6 +156,14 @@ def take(ask: Ask, now: datetime) -> Glance:
         run=_run(ask),
         pauses=tuple(_pauses(ask)),
         held={site: _held(ask, site) for (site,) in ask("SELECT site FROM fuse WHERE blown_at IS NOT NULL", {})},
+        going_live={
+            site: GoingLiveReport(
+                in_shadow=approved_at is None and ended_at is None, ended_at=_moment(ended_at), ended_by=ended_by
+            )
+            for site, approved_at, ended_at, ended_by in ask(
+                "SELECT site, approved_at, ended_at, ended_by FROM going_live", {}
+            )
+        },
     )
 
 
@@ -146,6 +180,12 @@ def account_reports(ask: Ask) -> dict[str, AccountReport]:
         (account, kind): count
         for account, kind, count in ask("SELECT account, kind, count(*) FROM mirror GROUP BY account, kind", {})
     }
+    readings: dict[str, list[ReadingReport]] = {}
+    for account, kind, seen, total, begun_at in ask(
+        "SELECT account, kind, seen, total, begun_at FROM reading WHERE ended_at IS NULL ORDER BY account, kind", {}
+    ):
+        report = ReadingReport(kind=Kind(kind), seen=seen, total=total, begun_at=_sure(begun_at))
+        readings.setdefault(account, []).append(report)
     found = {}
     for row in ask(
         "SELECT name, connector, blocked_code, failures, paused_until, failing_since, answered_at,"
@@ -166,6 +206,7 @@ def account_reports(ask: Ask) -> dict[str, AccountReport]:
             mirror_complete_at=complete_at,
             mirror_read_at=read_at,
             mirrored={kind: mirrored.get((name, kind.value), 0) for kind in (Kind.CLIENT, Kind.PET)},
+            readings=tuple(readings.get(name, ())),
         )
     return found
 
@@ -220,12 +261,13 @@ def _run(ask: Ask) -> RunReport | None:
 
 def _pauses(ask: Ask) -> list[PauseReport]:
     standing = ask(
-        'SELECT scope, name, since, until, "by" FROM pause WHERE until IS NULL OR until > :now ORDER BY scope, name',
+        'SELECT scope, name, since, until, "by", why FROM pause'
+        " WHERE until IS NULL OR until > :now ORDER BY scope, name",
         {},
     )
     return [
-        PauseReport(scope=scope, name=name, since=_sure(since), until=_moment(until), by=by)
-        for scope, name, since, until, by in standing
+        PauseReport(scope=scope, name=name, since=_sure(since), until=_moment(until), by=by, why=why)
+        for scope, name, since, until, by, why in standing
     ]
 
 

@@ -50,6 +50,40 @@ def of_pims(
     ).first()
 
 
+def booking_ids(tx: Transaction, account: str, kind: Kind) -> set[str]:
+    """Ids of the booking-side records of a kind that have any link."""
+    return set(
+        tx.session.exec(
+            select(Link.booking_id).where(
+                Link.booking_account == account, Link.kind == kind, col(Link.ended_at).is_(None)
+            )
+        )
+    )
+
+
+def pims_ids(tx: Transaction, account: str, kind: Kind) -> set[str]:
+    """Ids of the PIMS records of a kind that have any link."""
+    return set(
+        tx.session.exec(
+            select(Link.pims_id).where(Link.pims_account == account, Link.kind == kind, col(Link.ended_at).is_(None))
+        )
+    )
+
+
+def member_of_booking(tx: Transaction, account: str, booking_id: str) -> Link | None:
+    """The link of a booking that is no visit of its own: it shares another one's, or may be one that stands in the
+    PIMS."""
+    return tx.session.exec(
+        select(Link).where(
+            Link.booking_account == account,
+            Link.kind == Kind.APPOINTMENT,
+            Link.booking_id == booking_id,
+            Link.role == "member",
+            col(Link.ended_at).is_(None),
+        )
+    ).first()
+
+
 def of_client_members(tx: Transaction, account: str, booking_id: str) -> tuple[Link, ...]:
     """All links of a booking-side client: the primary one first, then the members who share it."""
     rows = tx.session.exec(
@@ -95,7 +129,13 @@ def visits(
     return tuple(
         tx.session.exec(
             select(Link)
-            .where(Link.site == site, Link.kind == Kind.APPOINTMENT, col(Link.ended_at).is_(None), within)
+            .where(
+                Link.site == site,
+                Link.kind == Kind.APPOINTMENT,
+                Link.role == "primary",
+                col(Link.ended_at).is_(None),
+                within,
+            )
             .order_by(col(Link.id))
         ).all()
     )
@@ -148,11 +188,13 @@ def put_member(
     pims_account: str,
     pims_id: str,
     origin: str,
+    kind: Kind = Kind.CLIENT,
 ) -> Link:
-    """Notes that a PIMS client shares the booking-side client of another one."""
+    """Notes that a PIMS record shares the booking-side record of another one: a partner the client, a second pet's
+    visit the booking; or the other way round."""
     row = Link(
         site=site,
-        kind=Kind.CLIENT,
+        kind=kind,
         booking_account=booking_account,
         booking_id=booking_id,
         pims_account=pims_account,

@@ -1,4 +1,4 @@
-"""Pauses: what a person has told VetBridge to leave alone for a while."""
+"""Pauses: what a person has told VetBridge to leave alone for a while, or VetBridge itself stopped to ask about."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from vetbridge.ledger.tables import Pause
 SCOPES = ("account", "site")
 
 
-def pause(tx: Transaction, scope: str, name: str, *, until: datetime | None, by: str) -> Pause:
-    """Pauses an account or a site, or changes until when it is paused."""
+def pause(tx: Transaction, scope: str, name: str, *, until: datetime | None, by: str, why: str = "") -> Pause:
+    """Pauses an account or a site, or changes until when it is paused.
+
+    ``why``: VetBridge itself pauses it until a person resumes it; a pause of a person's puts no earlier end to that.
+    """
     row = tx.session.get(Pause, (scope, name))
+    if row is not None and row.why and not why:
+        return row
     if row is None:
         row = Pause(scope=scope, name=name, since=tx.now)
         tx.session.add(row)
@@ -22,6 +27,7 @@ def pause(tx: Transaction, scope: str, name: str, *, until: datetime | None, by:
         row.since = tx.now  # the earlier one has ended by itself
     row.until = until
     row.by = by
+    row.why = why
     return row
 
 

@@ -8,8 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.core.answers import FUSE
+from vetbridge.ledger import changes
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, Review
+from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, Fuse, Link, Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +120,51 @@ def _writes(tx: Transaction, since: Mark) -> dict[int, tuple[PlannedWrite, ...]]
             fields=() if row.operation == "cancel" else tuple(row.fields.split()),
         )
         found[row.change_id] = (*found.get(row.change_id, ()), write)
+    return found
+
+
+def lift_fuses(tx: Transaction) -> None:
+    """No fuse holds anything back in a copy any more; the questions about those that had blown stay open."""
+    tx.session.exec(sa.update(Fuse).values(blown_at=None))
+    changes.wake(tx, {FUSE})
+
+
+def fused(tx: Transaction, since: Mark) -> dict[str, int]:
+    """By site, how many writes since a mark a fuse counts: they cancel, move or overwrite."""
+    statement = (
+        select(Action.site, sa.func.count())
+        .where(col(Action.id) > since.action_id, col(Action.fused), Action.state == ActionState.ANSWERED)
+        .group_by(Action.site)
+    )
+    return dict(tx.session.exec(statement).all())
+
+
+def endings(tx: Transaction, account: str, kind: str) -> dict[str, tuple[str, str]]:
+    """Code and words of the newest change of each record of a kind at one account, by the record's id there."""
+    newest = (
+        select(sa.func.max(Change.id))
+        .where(Change.account == account, Change.kind == kind)
+        .group_by(Change.remote_id)
+    )
+    rows = tx.session.exec(
+        select(Change.remote_id, Change.code, Change.message).where(col(Change.id).in_(newest))
+    ).all()
+    return {remote_id: (code, message) for remote_id, code, message in rows}
+
+
+def linked(tx: Transaction, booking_account: str, pims_account: str, kind: str) -> dict[str, tuple[str, ...]]:
+    """Which records of a kind in the PIMS are linked, each with those of the booking side; primary links first."""
+    rows = tx.session.exec(
+        select(Link.pims_id, Link.booking_id)
+        .where(
+            Link.booking_account == booking_account,
+            Link.pims_account == pims_account,
+            Link.kind == kind,
+            col(Link.ended_at).is_(None),
+        )
+        .order_by(col(Link.role).desc(), col(Link.id))
+    ).all()
+    found: dict[str, tuple[str, ...]] = {}
+    for pims_id, booking_id in rows:
+        found[pims_id] = (*found.get(pims_id, ()), booking_id)
     return found

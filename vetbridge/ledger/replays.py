@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
-from vetbridge.ledger import changes
+from vetbridge.ledger import changes, going_live
 from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.endings import PAIR_ENDED
 from vetbridge.ledger.tables import Change, ChangeState, Meta, Record
 
 SOURCE = "replay"
@@ -67,6 +68,8 @@ def refusal(tx: Transaction, change_id: int, *, only_failed: bool) -> str:
     row = change(tx, change_id)
     if row is None:
         return UNKNOWN
+    if row.site in going_live.ended(tx):
+        return PAIR_ENDED
     if changes.open_change(tx, row.record_id) is not None:
         return STILL_OPEN
     if newest(tx, row.record_id) != row.id:

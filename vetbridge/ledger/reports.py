@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import col, select
 
-from vetbridge.core.answers import FUSE
+from vetbridge.core import normalise
+from vetbridge.core.answers import FUSE, PAIR_CLIENT
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import fuses, mirror, reviews
 from vetbridge.ledger import glance as glancing
@@ -252,18 +253,31 @@ def change(tx: Transaction, change_id: int) -> ChangeReport | None:
     return None if row is None else _change(row)
 
 
-def open_questions(tx: Transaction) -> tuple[QuestionReport, ...]:
-    """Every open question, the soonest visit first; those without a visit's time come last.
+def open_questions(tx: Transaction, *, pairing: bool | None = None) -> tuple[QuestionReport, ...]:
+    """Every open question, the soonest visit first; those without a visit's time come after them, and at the very
+    end those about which client somebody is, family by family.
 
-    A fuse's question stands where the soonest visit that it holds back would stand.
+    A fuse's question stands where the soonest visit that it holds back would stand. ``pairing``: only those at the
+    very end, or all but those.
     """
 
-    def soonest(item: QuestionReport) -> tuple[bool, datetime, int]:
+    def place(item: QuestionReport) -> tuple[bool, bool, datetime, str, int]:
         visits = [item.visit_at, *(change.visit_at for change in item.held)]
         moment = min((visit for visit in visits if visit is not None), default=None)
-        return (moment is None, moment or item.opened_at, item.id)
+        last = item.why == PAIR_CLIENT
+        when = tx.now if last else moment or item.opened_at
+        return (last, moment is None, when, _family(item) if last else "", item.id)
 
-    return tuple(sorted((_question(tx, item) for item in reviews.open_items(tx)), key=soonest))
+    rows = (row for row in reviews.open_items(tx) if pairing is None or (row.why == PAIR_CLIENT) == pairing)
+    return tuple(sorted((_question(tx, row) for row in rows), key=place))
+
+
+def _family(item: QuestionReport) -> str:
+    client = item.question.get("booking")
+    if not isinstance(client, Client):
+        return ""
+    # A whole name may stand in one field; the family's is mostly its last word.
+    return normalise.name(client.family_name) or normalise.name(client.full_name).rpartition(" ")[2]
 
 
 def question(tx: Transaction, item_id: int) -> QuestionReport | None:

@@ -108,6 +108,32 @@ def asked_about(tx: Transaction, why: str) -> set[tuple[str, str]]:
     return set(tx.session.exec(statement.where(Review.state == "open", Review.why == why)).all())
 
 
+def ever_asked(tx: Transaction, account: str, kind: Kind, why: str) -> set[str]:
+    """Ids of the records of a side about which a question of one reason stands or was answered."""
+    statement = select(Record.remote_id).join(Review, col(Review.record_id) == Record.id)
+    return set(
+        tx.session.exec(
+            statement.where(
+                Record.account == account, Record.kind == kind, Review.why == why, Review.state != "closed"
+            )
+        )
+    )
+
+
+def to_carry_out(tx: Transaction, site: str, why: str) -> tuple[Review, ...]:
+    """The questions of one reason whose answers are still to be carried out."""
+    return tuple(
+        tx.session.exec(
+            select(Review).where(
+                Review.site == site,
+                Review.why == why,
+                Review.state == "answered",
+                col(Review.applied_at).is_(None),
+            )
+        ).all()
+    )
+
+
 def question(tx: Transaction, item: Review) -> Any:
     """What the item asks, with the booking and the candidates."""
     return _content(tx, item)
@@ -160,6 +186,14 @@ def applied(tx: Transaction, item: Review) -> None:
     row.applied_at = tx.now
     row.closed_at = tx.now
     row.closed_why = "answered"
+
+
+def last_carried_out(tx: Transaction, record_id: int) -> Review | None:
+    """The newest question about a record, where it was answered and the answer was carried out."""
+    row = tx.session.exec(
+        select(Review).where(Review.record_id == record_id).order_by(col(Review.id).desc()).limit(1)
+    ).first()
+    return row if row is not None and row.state == "answered" and row.applied_at is not None else None
 
 
 def taken_back(tx: Transaction, item: Review) -> bool:

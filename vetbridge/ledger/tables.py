@@ -359,6 +359,7 @@ class Action(SQLModel, table=True):
             sqlite_where=sa.text("fused = 1"),
             postgresql_where=sa.text("fused"),
         ),
+        sa.Index("action_run", "run_id"),
     )
     id: int | None = Field(default=None, sa_type=Id, primary_key=True)
     change_id: int = Field(sa_type=Id, foreign_key="change.id", index=True)
@@ -375,6 +376,10 @@ class Action(SQLModel, table=True):
     """Names of the fields it writes."""
     fused: bool = False
     """It counts against the fuse: it cancels, moves or overwrites, and no person asked for just this."""
+    run_id: int | None = Field(default=None, sa_type=Id)
+    """The run that wrote it."""
+    undone_at: datetime | None = _moment(nullable=True)
+    """When a person took it back with its run."""
     created_at: datetime = _moment()
     answered_at: datetime | None = _moment(nullable=True)
 
@@ -471,6 +476,64 @@ class Pause(SQLModel, table=True):
     """None: until somebody resumes it."""
     since: datetime = _moment()
     by: str = ""
+    why: str = ""
+    """A stable code, where VetBridge itself has paused it; empty where a person has."""
+
+
+class GoingLive(SQLModel, table=True):
+    """How far a pair has come: it is paired, a person has approved that it writes, it has ended."""
+
+    __tablename__ = "going_live"
+    site: str = Field(primary_key=True)
+    since: datetime = _moment()
+    """When VetBridge first met the pair."""
+    paired_at: datetime | None = _moment(nullable=True)
+    """When what stands on both sides was last paired from end to end."""
+    approved_at: datetime | None = _moment(nullable=True)
+    """None: it is in the shadow, and nothing is written."""
+    approved_by: str = ""
+    quota_from: datetime | None = _moment(nullable=True)
+    """What was created before this moment counts no more against the quota: a person has let more through."""
+    ended_at: datetime | None = _moment(nullable=True)
+    ended_by: str = ""
+
+
+class Reading(SQLModel, table=True):
+    """A first, counted reading of one kind of records: how far it has come."""
+
+    __tablename__ = "reading"
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    mark: str | None = None
+    """Where it can be taken up again, as the connector tells it; None: at the beginning."""
+    seen: int = 0
+    total: int | None = None
+    """What the side counts, if it tells."""
+    begun_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
+
+
+class CodeList(SQLModel, table=True):
+    """A code list of an account as it was read last: to notice what a vendor's upgrade has changed."""
+
+    __tablename__ = "code_list"
+    account: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    """``appointment_type``, ``resource``, ``species``, ``breed``, ``sex`` or ``status``."""
+    content: str
+    """JSON: titles by code. Titles of services and of team members, nothing of an owner."""
+    read_at: datetime = _moment()
+
+
+class Shape(SQLModel, table=True):
+    """Which paths of an account's records are known to hold a value: to notice what an upgrade has taken away."""
+
+    __tablename__ = "shape"
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    paths: str
+    """JSON: ``filled``, ``sparse`` (not every record has the key) and ``lost`` paths, sorted."""
+    read_at: datetime = _moment()
 
 
 class Fuse(SQLModel, table=True):

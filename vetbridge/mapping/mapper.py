@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal, overload
 from zoneinfo import ZoneInfo
@@ -16,6 +17,19 @@ from vetbridge.core.records import RECORD_TYPES, Appointment, Client, Kind, Pet,
 from vetbridge.mapping.codecs import CODECS, MappingContext, Unfit
 from vetbridge.mapping.codes import CodeList
 from vetbridge.mapping.table import Rule, Table, check_words, merged_list
+
+
+class Held(StrEnum):
+    """What stands at a path of a native record."""
+
+    FILLED = "filled"
+    EMPTY = "empty"
+    """The side says nothing there."""
+    ABSENT = "absent"
+    """The record has no such path."""
+    ODD = "odd"
+    """Something of a form that cannot be read."""
+
 
 _NESTED: Mapping[str, type[Client] | type[Pet]] = MappingProxyType({"booker": Client, "booked_pet": Pet})
 
@@ -114,6 +128,34 @@ class Mapper:
         value = self._read_field(kind, self._rules(kind)[name], native)
         return None if value is MISSING else value
 
+    def paths(self, kind: Kind) -> Mapping[str, bool]:
+        """The dotted paths that are read of a kind; True where a record cannot be read without it."""
+        rules = (rule for rule in self._rules(kind).values() if rule.reads)
+        return {".".join(rule.path): self._needs(rule) for rule in rules}
+
+    def held(self, kind: Kind, native: Mapping[str, Any], path: str) -> Held:
+        """What a record holds at one of ``paths``. A code that no code list has is a value like any other."""
+        steps = tuple(path.split("."))
+        raw: Any = native
+        for step in steps:
+            if raw is None:
+                return Held.EMPTY  # a nested record of which nothing is said
+            if not isinstance(raw, Mapping):
+                return Held.ODD
+            if step not in raw:
+                return Held.ABSENT
+            raw = raw[step]
+        if raw is None or raw == [] or (isinstance(raw, str) and not raw.strip()):
+            return Held.EMPTY
+        for rule in self._rules(kind).values():
+            if not rule.reads or rule.path != steps:
+                continue
+            try:
+                CODECS["id" if rule.codec == "code" else rule.codec].read(raw, self._context, rule.options)
+            except Unfit:
+                return Held.ODD
+        return Held.FILLED
+
     def write(self, kind: Kind, values: Mapping[str, object]) -> dict[str, Any]:
         """The native payload of the given canonical fields, and of no others.
 
@@ -153,12 +195,18 @@ class Mapper:
         if raw is None or blank:
             if rule.field.default is not MISSING:
                 return MISSING
-            otherwise = self.codes[rule.options.list].otherwise_read if rule.options.list else None
-            if otherwise is None:
+            if self._needs(rule):
                 raise self._error(kind, rule, "the side says nothing here, and the record needs it")
-            return rule.field.type(otherwise)
+            return rule.field.type(self._otherwise(rule))
         value = self._convert(kind, rule, raw, reading=True)
         return rule.field.type(value) if rule.codec == "code" and isinstance(rule.field.type, type) else value
+
+    def _needs(self, rule: Rule) -> bool:
+        """Whether a record cannot be read where the side says nothing of a field."""
+        return rule.field.default is MISSING and self._otherwise(rule) is None
+
+    def _otherwise(self, rule: Rule) -> str | None:
+        return self.codes[rule.options.list].otherwise_read if rule.options.list else None
 
     def _convert(self, kind: Kind, rule: Rule, value: Any, *, reading: bool) -> Any:
         codec = CODECS[rule.codec]

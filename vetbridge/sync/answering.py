@@ -203,7 +203,7 @@ class Answerer:
             "why": OFF_ITS_OWNER,
             "words": found.words,
             "booking": here,
-            "candidates": shown_candidates(found),
+            "candidates": shown_candidates(found.candidates),
         }
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
 

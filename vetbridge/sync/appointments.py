@@ -43,11 +43,12 @@ from vetbridge.sync.identity import OWN, Identity, renumbered, require_same_visi
 from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.paired import Paired
 from vetbridge.sync.placing import Placement, Placer
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
 from vetbridge.sync.slots import require_free, slot_keys
-from vetbridge.sync.wording import DESK
+from vetbridge.sync.wording import BY_PEOPLE, says_not_certain
 from vetbridge.sync.writing import Point, Step, Writer
 
 
@@ -62,14 +63,15 @@ class Appointments:
         self._point = point
         self._resolver = Resolver(pair, ledger, clock, timings)
         self._keeper = Keeper(pair)
-        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
-        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
+        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
+        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._placer = Placer(pair, ledger, self._to_pims, self._keeper)
         self._relinker = Relinker(pair, ledger, self._to_pims)
         self._answerer = Answerer(pair, ledger, self._keeper, self._placer, self._relinker)
         cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._handover = Handover(pair, ledger, self._keeper, cards, self._to_booking)
         self._identity = Identity(pair, ledger)
+        self._paired = Paired(pair, ledger, self._keeper)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
     def work(self, job: Job, enter: Enter) -> Ending:
@@ -90,7 +92,13 @@ class Appointments:
             return OWN
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-        if link is not None:
+        beside = self._paired.work(job, here, given) if link is None else None
+        if beside is None and link is None:
+            with self._ledger.read() as tx:  # a person may have said that it is a visit which stands
+                link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+        if beside is not None:
+            ending = beside
+        elif link is not None:
             ending = self._follow(job, here, link, given, enter)
             if ending is ANEW_IN_PIMS:
                 ending = _GONE if here is None else self._first(job, here, given)
@@ -315,6 +323,9 @@ class Appointments:
             return LINKED_AT_DESK, there
         if given_to is not None:
             return self._answerer.relink(job, link, here, there, given_to)
+        if owned and says_not_certain(there.notes):
+            # Somebody saved the notes over as they were before the visit got its owner: who booked is no news.
+            return None, self._answerer.free(job, link, here, there)
         as_wanted = self._relinker.as_wanted(job, there)
         if not owned and as_wanted and there.start.utc > self._clock.now() and self._nobody_asks(job, link):
             return OFF_OWNER, self._answerer.park(job, link, here, there, self._resolver.candidates(here))
@@ -323,7 +334,7 @@ class Appointments:
     def _nobody_asks(self, job: Job, link: Link) -> bool:
         """Whether a visit stands on the placeholder and no question says so: staff have taken it off its owner."""
         if not link.unlinked:
-            return link.origin != DESK  # what the desk made, the desk may put anywhere
+            return link.origin not in BY_PEOPLE  # what people made, people may put anywhere
         with self._ledger.read() as tx:
             return reviews.standing(tx, job.record_id) is None
 

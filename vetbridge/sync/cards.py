@@ -10,6 +10,7 @@ from vetbridge.connector.interface import Operation
 from vetbridge.core import normalise
 from vetbridge.core.errors import MappingError, Refused
 from vetbridge.core.matching import Known, same_household, same_person
+from vetbridge.core.matching.comparing import DIFFERS, MISSING, pet_level
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import links, mirror
 from vetbridge.ledger.database import Ledger
@@ -78,12 +79,16 @@ class Cards:
             return link.booking_id
         name = normalise.pet_name(pet.name)
         try:
-            for native in end.connector.search(Kind.PET, {"client_id": card_id}):
-                standing = end.mapper.read(Kind.PET, native)
+            listed = [
+                end.mapper.read(Kind.PET, native) for native in end.connector.search(Kind.PET, {"client_id": card_id})
+            ]
+            for standing in listed:
                 if normalise.pet_name(standing.name) == name:
                     with self._ledger.write() as tx:
                         self._keeper.listed_pet(tx, {"pet": pet}, standing)
                     return standing.id
+            if any(self._may_be(standing, pet, name) for standing in listed):
+                return None  # misspelt, perhaps: a second one would be made, and the visit says which pet it is
             step = Step(
                 kind=Kind.PET,
                 operation=Operation.CREATE,
@@ -97,6 +102,15 @@ class Cards:
             if refused.code in NO_ROOM:
                 return None
             raise
+
+    def _may_be(self, standing: Pet, pet: Pet, name: str) -> bool:
+        """Whether a pet that is listed under another name, and that nobody has linked, may be this one."""
+        if pet_level(normalise.pet_name(standing.name), name) in (DIFFERS, MISSING):
+            return False
+        if None not in (standing.species, pet.species) and standing.species != pet.species:
+            return False
+        with self._ledger.read() as tx:
+            return links.of_booking(tx, self._pair.booking.account, Kind.PET, standing.id or "") is None
 
     def _linked(self, client: Client) -> str | None:
         """The booking-side client that the PIMS client is linked with, while it still reads.

@@ -13,7 +13,7 @@ from vetbridge.ledger.content import plain
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Link
 from vetbridge.sync.pair import End
-from vetbridge.sync.wording import DESK, block_lines
+from vetbridge.sync.wording import BY_PEOPLE, block_lines
 
 CARRIED = frozenset({"start", "duration", "status", "appointment_type", "resource"})
 """Fields of a visit that flow both ways."""
@@ -24,6 +24,10 @@ it is says the PIMS, and a person's answer."""
 
 BOOKED_BY = "booked_by"
 """Field of a booking's base: the client at the booking side whose it is. It is kept and never planned, as well."""
+
+
+FIELDS = CARRIED | PEOPLE | {"notes", BOOKED_BY}
+"""All fields of the bases of a visit."""
 
 
 def digest(sealer: Sealer, end: End, native: Native) -> str:
@@ -56,7 +60,7 @@ def wanted_fields(
         "status": here.status,
         "appointment_type": here.appointment_type,
         "resource": here.resource,
-        "notes": "\n".join(block_lines(here, unlinked=unlinked, desk=origin == DESK)),
+        "notes": "\n".join(block_lines(here, unlinked=unlinked, desk=origin in BY_PEOPLE)),
         "client_id": client_id,
         "pet_id": pet_id,
         BOOKED_BY: here.client_id,

@@ -64,8 +64,8 @@ class DeskVisits:
         self._point = point
         self._keeper = Keeper(pair)
         self._resolver = Resolver(pair, ledger, clock, timings)
-        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
-        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
+        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
+        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._identity = Identity(pair, ledger)
         self._relinker = Relinker(pair, ledger, self._to_pims)
@@ -301,7 +301,7 @@ class DeskVisits:
             raise Ask(
                 ADOPT,
                 "another booking system left this visit without its owner",
-                {"booking": booked, "words": found.words, "candidates": shown_candidates(found)},
+                {"booking": booked, "words": found.words, "candidates": shown_candidates(found.candidates)},
             )
         client_id, pet_id = self._answerer.whom(job, booked, given)
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]

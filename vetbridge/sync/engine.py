@@ -27,13 +27,15 @@ from vetbridge.core.errors import (
     VetBridgeError,
 )
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts, actions, changes, pauses, reviews
+from vetbridge.ledger import accounts, actions, changes, going_live, pauses, reviews
 from vetbridge.ledger.changes import Lease
 from vetbridge.ledger.database import LEDGER_BUSY, Ledger, Transaction
+from vetbridge.ledger.file_rows import is_row
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
 from vetbridge.sync.appointments import Appointments
 from vetbridge.sync.desk_visits import DeskVisits
-from vetbridge.sync.job import Ask, Ending, Job, PutOff
+from vetbridge.sync.importing import Importer
+from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.people import People
 from vetbridge.sync.refreshing import Refresher
@@ -48,8 +50,15 @@ STALE_WAIT = timedelta(milliseconds=50)
 STALE_TRIES = 12
 """A record that was changed under each of so many writes is given to a person."""
 
+UNDO_WAIT = timedelta(hours=1)
+"""A change whose undo was cut off is looked at again after that; the undo itself does not wait."""
+
 _GROWING = frozenset({BadAnswer.code, Stale.code, OutcomeUnknown.code})
 """Reasons to wait whose wait grows with each try."""
+
+
+Instead = Callable[[Job, Enter], Ending]
+"""Works on one change in place of the engine's own workers."""
 
 
 def nowhere(point: str) -> None:
@@ -70,6 +79,7 @@ class Workers:
         self.desk_visits = DeskVisits(pair, ledger, clock, timings, point)
         self.people = People(pair, ledger, clock, timings, point)
         self.refresher = Refresher(pair, ledger)
+        self.importer = Importer(pair, ledger, clock, timings, point)
 
 
 class Engine:
@@ -85,7 +95,15 @@ class Engine:
         self._point = point
         self.only: Collection[int] | None = None
         """Records that alone are worked on; None: all."""
+        self.unapproved = False
+        """Pairs that nobody has approved are worked on as well: in a rehearsal, and for one client as a first try."""
+        self.instead: Instead | None = None
+        """Work that a person has asked for, in place of the usual, also for pairs in the shadow and ended ones."""
         self._workers = {pair.site: Workers(pair, ledger, clock, timings, point) for pair in pairs}
+
+    def importer(self, site: str) -> Importer:
+        """Who works on the rows of files that are imported for a site."""
+        return self._workers[site].importer
 
     def work(self, worker: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Leases the lane that is due longest and works on its due changes; False when nothing is due.
@@ -119,6 +137,7 @@ class Engine:
                 leases=[lease],
                 site=change.site,
                 began_at=self._clock.steady(),
+                is_undo=changes.is_undo(change),
                 waited_for=change.code if change.state == ChangeState.WAITING else "",
             )
             account, tries = change.account, change.tries if job.waited_for in _GROWING else 1
@@ -149,11 +168,19 @@ class Engine:
         return [site for site in changes.open_sites(tx) if self._held_back(site, silent, paused)]
 
     def _silent(self, tx: Transaction) -> tuple[set[str], set[str]]:
-        """Accounts that do not answer now or that a person has paused, and sites that a person has paused."""
-        return accounts.not_answering(tx) | pauses.paused(tx, "account"), pauses.paused(tx, "site")
+        """Accounts that do not answer now or are paused, and sites that are paused or for which nothing may be
+        written."""
+        return accounts.not_answering(tx) | pauses.paused(tx, "account"), pauses.paused(tx, "site") | self._shadow(tx)
+
+    def _shadow(self, tx: Transaction) -> set[str]:
+        """Sites for which nothing may be written now."""
+        if self.instead is not None:
+            return set()
+        return going_live.ended(tx) if self.unapproved else going_live.held_back(tx)
 
     def _held_back(self, site: str, silent: set[str], paused: set[str]) -> bool:
-        """A site that is paused, or one of whose sides is or does not answer, or which this config does not know."""
+        """A site that is paused or in the shadow, or one of whose sides is paused or does not answer, or which this
+        config does not know."""
         pair = self._pairs.get(site)
         return pair is None or site in paused or not silent.isdisjoint({pair.booking.account, pair.pims.account})
 
@@ -190,12 +217,23 @@ class Engine:
             )
 
     def _dispatch(self, job: Job, pair: Pair, account: str) -> Ending:
+        if self.instead is not None:
+            return self.instead(job, self._enter)
+        if False and job.is_undo:
+            # Worked on as usual, half of an undo would read as what people did at that side.
+            raise PutOff(
+                self._clock.now() + UNDO_WAIT,
+                "undo-unfinished",
+                "its run was not taken back to the end: run `vetbridge sync --undo` again",
+            )
         kind = Kind(job.kind)
         workers = self._workers[pair.site]
         if account != pair.pims.account:
             if kind is Kind.APPOINTMENT:
                 return workers.bookings.work(job, self._enter)
             return workers.people.work(job, kind, self._enter)
+        if is_row(job.remote_id):
+            return workers.importer.work(job)
         if kind is not Kind.APPOINTMENT:
             return workers.refresher.one(kind, job.remote_id)
         return self._desk_visit(job, pair)
@@ -315,6 +353,6 @@ class Engine:
         return max(0.0, (min(moments) - self._clock.now()).total_seconds()) if moments else 86400.0
 
     def open_changes(self) -> int:
-        """How many changes are not settled yet."""
+        """How many changes are not settled yet, but for those of pairs that are in the shadow or have ended."""
         with self._ledger.read() as tx:
-            return changes.count(tx, OPEN_STATES, records=self.only)
+            return changes.count(tx, OPEN_STATES, records=self.only, without_sites=self._shadow(tx))

@@ -76,6 +76,7 @@ class Handover:
             fields={name: value for name, value in fields.items() if name in able},
             remote_id=link.booking_id,
             version=here.version,
+            before=here,
             payload={"there": there, "held": sorted(CARRIED)},
         )
         record = self._to_booking.write(job, step, self._keeper.at_booking(job)[Kind.APPOINTMENT])
@@ -105,7 +106,7 @@ class Handover:
             self._keeper.bases(tx, row, wanted, there, CARRIED | {"notes"})
             if found.client_id == there.client_id:
                 return False
-            question = {"booking": here, "words": found.words, "candidates": shown_candidates(found)}
+            question = {"booking": here, "words": found.words, "candidates": shown_candidates(found.candidates)}
             change = tx.session.get_one(Change, job.change_id)
             reviews.ask(
                 tx,

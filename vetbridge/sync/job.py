@@ -25,6 +25,8 @@ class Job:
     site: str
     began_at: float
     """When the work began, by the steady clock."""
+    is_undo: bool = False
+    """What was written for its record is being taken back."""
     waited_for: str = ""
     """The code for which the change was put off last; empty where it was not."""
     digest: str | None = None

@@ -14,7 +14,7 @@ from vetbridge.ledger.tables import Change, Link
 from vetbridge.sync.comparing import CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
 from vetbridge.sync.job import Job
 from vetbridge.sync.pair import Pair
-from vetbridge.sync.wording import DESK
+from vetbridge.sync.wording import DESK, PAIRED
 from vetbridge.sync.writing import FOUND, Keep
 
 
@@ -70,6 +70,16 @@ class Keeper:
         if standing is None:
             link = self._link(tx, Kind.CLIENT, booking_client_id, client.id or "", "matched", evidence=evidence)
             self.people_bases(tx, link, booker, client)
+
+    def paired_client(self, tx: Transaction, here: Client, there: Client, evidence: Any) -> None:
+        """A client that stood on both sides."""
+        link = self._link(tx, Kind.CLIENT, here.id or "", there.id or "", PAIRED, evidence=evidence)
+        self.people_bases(tx, link, here, there)
+
+    def paired_pet(self, tx: Transaction, here: Pet, there: Pet, evidence: Any) -> None:
+        """A pet that stood on both sides."""
+        link = self._link(tx, Kind.PET, here.id or "", there.id or "", PAIRED, evidence=evidence)
+        self.people_bases(tx, link, here, there)
 
     # -- people at the booking side
 
@@ -227,6 +237,19 @@ class Keeper:
             unlinked=unlinked,
             evidence=evidence,
         )
+
+
+def but_own(keepers: Mapping[Kind, Keep], key: str) -> dict[Kind, Keep]:
+    """The same keepers, but for payloads that have ``key``: whoever wrote those keeps by itself what they did."""
+
+    def either(keep: Keep) -> Keep:
+        def kept(tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
+            if key not in payload:
+                keep(tx, payload, record)
+
+        return kept
+
+    return {kind: either(keep) for kind, keep in keepers.items()}
 
 
 def _as_written(record: Appointment, payload: Mapping[str, Any]) -> Appointment:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vetbridge.connector.accounted import Accounted
 from vetbridge.core.planning import FieldOwner
+from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper
 
 
@@ -30,6 +31,14 @@ class Placeholder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """So many records of each kind may be created at each side within a day, in the first days of a pair."""
+
+    days: int
+    limits: Mapping[Kind, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """One site's two sides."""
 
@@ -45,6 +54,8 @@ class Pair:
     """Who owns each field of an appointment, seen from the booking side."""
     fuse: int = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
+    quota: Quota | None = None
+    """None: as much may be created as there is to create."""
 
     @property
     def stand_in(self) -> tuple[str | None, str | None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Operation
-from vetbridge.core.answers import CLIENT_IS_ANOTHER, PROPOSAL
+from vetbridge.core.answers import CLIENT_IS_ANOTHER, PAIR_CLIENT, PROPOSAL, Choice
 from vetbridge.core.planning import FieldOwner, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import changes, links, mirror, reviews, worklist
@@ -49,8 +49,8 @@ class People:
         self._pair = pair
         self._ledger = ledger
         self._keeper = Keeper(pair)
-        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse)
-        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse)
+        self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
+        self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
 
     def work(self, job: Job, kind: Kind, enter: Enter) -> Ending:
         """Works on one booking-side client or pet; an answer about it is carried out, and a question that the facts
@@ -76,6 +76,8 @@ class People:
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, kind, job.remote_id)
+        if link is None and given is not None and given.question.get("why") == PAIR_CLIENT:
+            return self._paired(job, given)
         if link is None:
             return Ending(
                 state=ChangeState.SKIPPED,
@@ -100,6 +102,19 @@ class People:
         if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
             return _ANOTHER  # nothing of it is carried, and the next booking asks whose it is
         return self._agree(job, kind, link, here, there, given.steer if given else Steer())
+
+    def _paired(self, job: Job, given: Given) -> Ending:
+        """A person has said which client of the PIMS a client of the booking side is."""
+        if given.answer.choice is not Choice.LINK or given.answer.client_id is None:
+            return KEPT
+        here = self._read(self._pair.booking, Kind.CLIENT, job.remote_id)
+        there = self._read(self._pair.pims, Kind.CLIENT, given.answer.client_id)
+        if not isinstance(here, Client) or not isinstance(there, Client):
+            return Ending(state=ChangeState.SKIPPED, code="gone", message="one of the two clients is gone")
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            self._keeper.paired_client(tx, here, there, [{"words": "a person has said so"}])
+        return Ending(state=ChangeState.DONE, code="linked", message="the clients are one, as a person has said")
 
     def _agree(self, job: Job, kind: Kind, link: Link, here: Person, there: Person, steer: Steer) -> Ending:
         with self._ledger.read() as tx:
@@ -141,6 +156,7 @@ class People:
                 fields=_canonical(there, back.fields.keys()),
                 remote_id=link.booking_id,
                 version=here.version,
+                before=here,
                 payload={_PAYLOAD[kind]: there, "origin": link.origin, "held": sorted(back.held)},
             )
             self._to_booking.write(job, step, self._keeper.at_booking(job)[kind])
@@ -163,6 +179,7 @@ class People:
                 fields=_canonical(here, written),
                 remote_id=link.pims_id,
                 version=there.version,
+                before=there,
                 payload={},
             )
             self._to_pims.write(job, step, self._keeper.client)

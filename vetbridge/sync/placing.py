@@ -61,7 +61,7 @@ class Placer:
             pet = make(job, here, client)
         assert client.id is not None  # noqa: S101 - read from the PIMS
         assert pet.id is not None  # noqa: S101 - read from the PIMS
-        evidence = _evidence(resolution.match.evidence)
+        evidence = evidence_of(resolution.match.evidence)
         # What a person has said of one contact and name says nothing of all who share the booking side's client.
         is_taught = resolution.match.reason == "taught"
         if resolution.client is not None and here.client_id is not None and not is_taught:
@@ -95,6 +95,7 @@ class Placer:
             fields={"notes": text},
             remote_id=there.id,
             version=there.version,
+            before=there,
             payload=payload,
         )
         record = self._writer.write(job, step, keep)
@@ -137,7 +138,7 @@ class Placer:
             "why": why,
             "words": REASONS.get(why, match.words),
             "booking": here,
-            "candidates": shown_candidates(match),
+            "candidates": shown_candidates(match.candidates),
         }
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).unlinked
         if able is Unlinked.PLACEHOLDER and self._pair.placeholder is not None:
@@ -212,16 +213,17 @@ class Placer:
         return record
 
 
-def _evidence(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+def evidence_of(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """What spoke for a client, as a link and a question keep it."""
     return [
         {"field": e.field, "here": e.here, "there": e.there, "level": e.level, "weight": e.weight, "words": e.words}
         for e in evidence
     ]
 
 
-def shown_candidates(match: Match) -> list[dict[str, Any]]:
+def shown_candidates(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     """The candidates of a match, as a question keeps them."""
-    return [_candidate(one) for one in match.candidates]
+    return [_candidate(one) for one in candidates]
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
@@ -230,5 +232,5 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "pet_id": candidate.pet_id,
         "score": candidate.score,
         "vetoes": list(candidate.vetoes),
-        "evidence": _evidence(candidate.evidence),
+        "evidence": evidence_of(candidate.evidence),
     }

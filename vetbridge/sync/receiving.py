@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from datetime import datetime, timedelta
 
 import structlog
 
-from vetbridge.connector.interface import Found, Hint
+from vetbridge.connector.budgets import in_bulk
+from vetbridge.connector.interface import Found, Hint, Page
 from vetbridge.core.errors import MappingError
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.ledger import accounts, changes, links, reviews
 from vetbridge.ledger.database import Ledger, Transaction
@@ -16,6 +19,7 @@ from vetbridge.sync.comparing import shows_settled
 from vetbridge.sync.desk_visits import is_echo
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import comparable
+from vetbridge.sync.upgrades import ShapeWatch
 
 log = structlog.get_logger("vetbridge.sync")
 
@@ -29,13 +33,14 @@ class Receiver:
     def __init__(self, pair: Pair, ledger: Ledger) -> None:
         self._pair = pair
         self._ledger = ledger
+        self._shapes = ShapeWatch(ledger)
 
     def poll(self) -> int:
         """Lists what changed at the booking side since the last poll; returns how many changes it opened.
 
         A record whose listed content is what was settled last opens nothing: the listing was a read of it.
         """
-        opened = self._poll(self._pair.booking, Kind.APPOINTMENT, self._is_settled)
+        opened = self._poll(self._pair.booking, Kind.APPOINTMENT, self._is_settled_booking)
         if self._pair.booking.connector.capabilities.of(Kind.CLIENT).incremental:
             opened += self._poll(self._pair.booking, Kind.CLIENT, self._is_settled_card)
         return opened
@@ -82,7 +87,8 @@ class Receiver:
         with self._ledger.read() as tx:
             since = accounts.cursor(tx, end.account, kind)
         opened = 0
-        for page in end.connector.changes(kind, since):
+        for page in self._pages(end, kind, since):
+            self._shapes.saw(end, kind, page)
             with self._ledger.write() as tx:
                 for found in page.records:
                     if not is_settled(tx, end, found, since is None):
@@ -91,12 +97,27 @@ class Receiver:
                 accounts.move_cursor(tx, end.account, kind, page.cursor)
         return opened
 
+    @staticmethod
+    def _pages(end: End, kind: Kind, since: str | None) -> Iterator[Page]:
+        """The pages of a listing. A first one reads years, and leaves room for what people are waiting for."""
+        pages = iter(end.connector.changes(kind, since))
+        while True:
+            with in_bulk() if since is None else nullcontext():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
     def _is_settled(self, tx: Transaction, end: End, found: Found, _first: bool) -> bool:
         """The listing shows just the content that was settled last, and nobody works on the record now."""
         settled = changes.settled_digest(tx, end.account, Kind.APPOINTMENT, found.id)
         return (
             settled is not None and found.native is not None and shows_settled(tx.sealer, end, found.native, settled)
         )
+
+    def _is_settled_booking(self, tx: Transaction, end: End, found: Found, first: bool) -> bool:
+        """A booking that stands as it was settled; of a first reading the visits of the past are history, too."""
+        return self._is_settled(tx, end, found, first) or (first and _is_past(end, found, tx.now))
 
     def _is_settled_visit(self, tx: Transaction, end: End, found: Found, first: bool) -> bool:
         """A visit of the PIMS that stands as it was settled: by its own change, or by VetBridge's own write.
@@ -112,9 +133,9 @@ class Receiver:
         try:
             if link is not None:
                 return is_echo(tx, link, end.mapper.read(Kind.APPOINTMENT, found.native))
-            return first and end.mapper.peek(Kind.APPOINTMENT, found.native, "start").utc < tx.now - PAST
         except MappingError:
             return False
+        return first and _is_past(end, found, tx.now)
 
     def _is_settled_card(self, tx: Transaction, end: End, found: Found, _first: bool) -> bool:
         """A client of the booking side that is not linked, or stands as it was settled."""
@@ -128,6 +149,17 @@ class Receiver:
         base, _ = links.bases(tx, link)
         asked = reviews.is_asked(tx, end.account, Kind.CLIENT, found.id)
         return base == comparable(card, self._pair.country) and not asked
+
+
+def _is_past(end: End, found: Found, now: datetime) -> bool:
+    """Whether a listing shows a visit that began long ago; whatever cannot be read is not past."""
+    if found.native is None:
+        return False
+    try:
+        start = end.mapper.peek(Kind.APPOINTMENT, found.native, "start")
+    except MappingError:
+        return False
+    return isinstance(start, Instant) and start.utc < now - PAST
 
 
 def _is_off(end: End, kind: Kind, found: Found) -> bool:

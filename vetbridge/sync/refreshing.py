@@ -1,21 +1,54 @@
-"""Keeps the mirror of PIMS clients and pets fresh."""
+"""Keeps the mirror of clients and pets fresh: of the PIMS for matching, of the booking side for pairing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
 import structlog
 
+from vetbridge.connector.budgets import in_bulk
+from vetbridge.connector.interface import Page
 from vetbridge.core.errors import MappingError
+from vetbridge.core.progress import reading
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import accounts, changes, mirror
-from vetbridge.ledger.database import Ledger
+from vetbridge.ledger import accounts, changes, mirror, readings
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.readings import Walk
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync.job import Ending
-from vetbridge.sync.pair import Pair
+from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import hint_if_linked
+from vetbridge.sync.upgrades import ShapeWatch
 
 log = structlog.get_logger("vetbridge.sync")
 
-MIRRORED = (Kind.CLIENT, Kind.PET)
+MIRRORED = (Kind.PET, Kind.CLIENT)
+"""Pets go first: what a client is matched by is then made once, when the client comes."""
+
+EVERY = timedelta(seconds=1)
+"""So often is told how far a reading is, at the most."""
+
+LONG = timedelta(minutes=1)
+"""What changed while a first reading took longer than this is read before the mirror counts as fresh."""
+
+Progress = Callable[[str], None]
+"""Is told in words how far a long reading is."""
+
+
+def quiet(_words: str) -> None:
+    """Tells nobody."""
+
+
+def read_cards(pair: Pair, ledger: Ledger, progress: Progress = quiet) -> int:
+    """Reads the booking side's clients and pets into the mirror: what changed, the first time everything, counted.
+
+    Returns how many records it read. Where fewer came than the side counts, ``mirror_complete_at`` of the account
+    stays empty, and the next call reads them again.
+    """
+    return _Reader(pair.booking, ledger).pass_(progress).read
 
 
 class Refresher:
@@ -24,61 +57,22 @@ class Refresher:
     def __init__(self, pair: Pair, ledger: Ledger) -> None:
         self._pair = pair
         self._ledger = ledger
-        self.unreadable = 0
-        """Records of the last pass that the mapping could not turn; they are never candidates."""
+        self._reader = _Reader(pair.pims, ledger, news=self._hint)
 
-    def pass_(self) -> int:
+    def pass_(self, progress: Progress = quiet) -> int:
         """Reads what changed since the last pass, the first time everything; returns how many records it read.
 
-        The mirror counts as complete once a first pass has read as many records of each kind as the side counts.
+        The mirror counts as complete once as many different records of each kind were read as the side counts. A
+        first reading that is cut off is taken up by the next pass.
         """
-        end = self._pair.pims
-        with self._ledger.read() as tx:
-            first = accounts.get(tx, end.account).mirror_complete_at is None
-        self.unreadable = 0
-        read = 0
-        whole = True
-        for kind in MIRRORED:
-            seen, total = self._kind(kind, first=first)
-            read += seen
-            whole = whole and (total is None or seen >= total)
-        if whole or not first:
+        done = self._reader.pass_(progress)
+        if done.fresh:
             with self._ledger.write() as tx:
-                mirror.completed(tx, end.account, first=first)
                 changes.wake(tx, changes.MIRROR_REASONS)
-        else:
-            log.warning("mirror.incomplete", account=end.account, read=read)
-        if self.unreadable:
-            log.warning("mirror.unreadable", account=end.account, records=self.unreadable)
-        return read
+        return done.read
 
-    def _kind(self, kind: Kind, *, first: bool) -> tuple[int, int | None]:
-        end = self._pair.pims
-        with self._ledger.read() as tx:
-            since = None if first else accounts.cursor(tx, end.account, kind)
-        ids: set[str] = set()
-        total: int | None = None
-        for page in end.connector.changes(kind, since):
-            records: list[Client | Pet] = []
-            for found in page.records:
-                ids.add(found.id)
-                if found.native is None:
-                    continue
-                try:
-                    record = end.mapper.read(kind, found.native)
-                except MappingError:
-                    self.unreadable += 1
-                    continue
-                if isinstance(record, (Client, Pet)):
-                    records.append(record)
-            with self._ledger.write() as tx:
-                mirror.put(tx, end.account, records)
-                for record in records if not first else ():
-                    hint_if_linked(tx, self._pair, record)
-                if page.last:
-                    accounts.move_cursor(tx, end.account, kind, page.cursor)
-            total = page.total if page.total is not None else total
-        return len(ids), total
+    def _hint(self, tx: Transaction, record: Client | Pet) -> None:
+        hint_if_linked(tx, self._pair, record)
 
     def one(self, kind: Kind, remote_id: str) -> Ending:
         """Works on a hint about one PIMS client or pet."""
@@ -92,3 +86,148 @@ class Refresher:
             mirror.put(tx, end.account, [record])
             hint_if_linked(tx, self._pair, record)
         return Ending(state=ChangeState.DONE, code="mirrored", message="kept for matching")
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What one pass came to."""
+
+    read: int
+    fresh: bool
+    """The mirror holds all that the side shows."""
+
+
+class _Reader:
+    """Reads the clients and pets of one account into the mirror. ``news`` is told of each that came after the first
+    reading."""
+
+    def __init__(
+        self, end: End, ledger: Ledger, news: Callable[[Transaction, Client | Pet], None] = lambda tx, record: None
+    ) -> None:
+        self._end = end
+        self._ledger = ledger
+        self._news = news
+        self._shapes = ShapeWatch(ledger)
+        self._unreadable = 0
+        self._told_at: datetime | None = None
+
+    def pass_(self, progress: Progress) -> _Done:
+        """Reads every kind: what changed, or all of it where that was not read yet."""
+        account = self._end.account
+        self._unreadable = 0
+        self._told_at = None
+        read, whole = 0, True
+        with self._ledger.read() as tx:
+            first = accounts.get(tx, account).mirror_complete_at is None
+        able = self._end.connector.capabilities
+        for kind in MIRRORED:
+            if able.of(kind).listed_with in MIRRORED:
+                continue  # one walk reads both
+            with self._ledger.read() as tx:
+                ended = readings.ended(tx, account, kind)
+            if ended:
+                read += self._changed(kind)
+            else:
+                walk = self._everything(kind, progress)
+                read, whole = read + walk.seen, whole and walk.whole
+                if walk.whole and able.of(kind).incremental and walk.took > LONG:
+                    read += self._changed(kind)
+        if whole:
+            with self._ledger.write() as tx:
+                mirror.completed(tx, account, first=first)
+        else:
+            log.warning("mirror.incomplete", account=account, read=read)
+        if self._unreadable:
+            # They are never candidates.
+            log.warning("mirror.unreadable", account=account, records=self._unreadable)
+        return _Done(read, whole)
+
+    def _changed(self, kind: Kind) -> int:
+        """Reads what changed since the last pass; returns how many records."""
+        end = self._end
+        with self._ledger.read() as tx:
+            since = readings.cursor(tx, end.account, kind)
+        read = 0
+        with nullcontext() if end.connector.capabilities.of(kind).incremental else in_bulk():
+            for page in end.connector.changes(kind, since):
+                records, beside, _ = self._read(kind, page)
+                with self._ledger.write() as tx:
+                    records += beside
+                    mirror.put(tx, end.account, records)
+                    for record in records:
+                        self._news(tx, record)
+                    if page.last:
+                        readings.move_cursor(tx, end.account, kind, page.cursor)
+                read += len(page.records)
+        return read
+
+    def _everything(self, kind: Kind, progress: Progress) -> Walk:
+        """The first reading of a kind, taken up where it was cut off; a walk that was taken up and is not whole is
+        followed by one from end to end."""
+        account = self._end.account
+        with self._ledger.write() as tx:
+            cut_off = readings.under_way(tx, account, kind)
+            walk = cut_off or readings.begin(tx, account, kind)
+        with in_bulk():
+            self._walk(kind, walk, progress)
+            if cut_off is not None and not walk.whole:
+                log.info("mirror.read-again", account=account, kind=kind.value)
+                with self._ledger.write() as tx:
+                    walk = readings.begin(tx, account, kind)
+                self._walk(kind, walk, progress)
+        return walk
+
+    def _walk(self, kind: Kind, walk: Walk, progress: Progress) -> None:
+        """Walks on to the end, page by page, and says whether as many different records came as the side counts."""
+        account = self._end.account
+        known, cursor = walk.page, ""
+        for page in self._end.connector.changes(kind, None, mark=walk.mark):
+            ids = [found.id for found in page.records]
+            if known and readings.digest(ids) != known:
+                return  # records have moved since it was cut off: any may have slipped past
+            known, cursor = "", page.cursor
+            records, beside, aside = self._read(kind, page)
+            walk.came(page.mark, ids, aside, page.total)
+            with self._ledger.write() as tx:
+                mirror.put(tx, account, [*records, *beside])
+                readings.touch(tx, account, kind, [record.id or "" for record in records], walk)
+                readings.keep(tx, account, kind, walk)
+                accounts.answered(tx, account)
+                now = tx.now
+            if page.last or self._told_at is None or now - self._told_at >= EVERY:
+                self._told_at = now
+                progress(reading(kind, account, walk.seen, walk.total))
+        with self._ledger.write() as tx:
+            walk.took = tx.now - walk.begun_at
+            # A side that does not count is taken at its word.
+            walk.whole = walk.total is None or readings.counted(tx, account, kind, walk) >= walk.total
+            if walk.whole:
+                readings.move_cursor(tx, account, kind, cursor, total=walk.total)
+            else:
+                readings.begin(tx, account, kind)
+
+    def _read(self, kind: Kind, page: Page) -> tuple[list[Client | Pet], list[Client | Pet], list[str]]:
+        """The records of a page, those beside them, and the ids of those that cannot be read or are gone."""
+        records, aside = self._readable(kind, page)
+        beside: list[Client | Pet] = []
+        for other, found in page.beside.items():
+            if other in MIRRORED:
+                beside += self._readable(other, replace(page, records=found))[0]
+        return records, beside, aside
+
+    def _readable(self, kind: Kind, page: Page) -> tuple[list[Client | Pet], list[str]]:
+        self._shapes.saw(self._end, kind, page)
+        records: list[Client | Pet] = []
+        aside: list[str] = []
+        for found in page.records:
+            record = None
+            if found.native is not None:
+                try:
+                    record = self._end.mapper.read(kind, found.native)
+                except MappingError:
+                    self._unreadable += 1
+            if isinstance(record, (Client, Pet)):
+                records.append(record)
+            else:
+                aside.append(found.id)
+        return records, aside

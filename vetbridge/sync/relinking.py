@@ -67,6 +67,7 @@ class Relinker:
             fields={"client_id": client_id, "pet_id": pet_id, **({} if text is None else {"notes": text})},
             remote_id=there.id,
             version=there.version,
+            before=there,
             payload=payload,
             # A side of which nobody has seen that it can is not believed: it is read again.
             fresh=unverified,

@@ -9,8 +9,18 @@ from vetbridge.core.records import Appointment, Client, Pet
 DESK = "desk"
 """Origin of a link whose visit was made in the PIMS."""
 
+PAIRED = "paired"
+"""Origin of a link between two records that stood on both sides before VetBridge came."""
+BY_PEOPLE = frozenset({DESK, PAIRED})
+"""Origins of links whose visit in the PIMS people have made: its notes say nothing of where it was booked."""
+
 LONGEST_DETAIL = 200
 """Characters of a name, phone or address in the block: a longer one would push out those that follow it."""
+
+
+_NOT_CERTAIN = (
+    "Booked online. Owner not certain: please do not change the client here, VetBridge asks in its review list."
+)
 
 
 def block_lines(appointment: Appointment, *, unlinked: bool, desk: bool) -> list[str]:
@@ -34,9 +44,7 @@ def linked_lines(appointment: Appointment) -> list[str]:
 def unlinked_lines(appointment: Appointment) -> list[str]:
     """The block of a visit that stands on the placeholder: all that a person needs to find the owner."""
     booker = appointment.booker
-    lines = [
-        "Booked online. Owner not certain: please do not change the client here, VetBridge asks in its review list."
-    ]
+    lines = [_NOT_CERTAIN]
     if booker is not None:
         lines += [f"Name: {shown(booker.full_name, LONGEST_DETAIL)}"] if booker.full_name else []
         lines += [f"Phone: {shown(phone, LONGEST_DETAIL)}" for phone in booker.phones]
@@ -44,6 +52,12 @@ def unlinked_lines(appointment: Appointment) -> list[str]:
     if appointment.booked_pet is not None:
         lines.append(f"Pet: {_pet(appointment.booked_pet)}")
     return [*lines, *comment_lines(appointment)]
+
+
+def says_not_certain(notes_text: str) -> bool:
+    """Whether a visit's notes hold VetBridge's block of a visit without its owner."""
+    block = notes.find(notes_text)
+    return block is not None and block[1].startswith(_NOT_CERTAIN)
 
 
 def comment_lines(appointment: Appointment) -> list[str]:

@@ -15,16 +15,18 @@ from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receip
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
-from vetbridge.ledger import actions, changes, fuses, links, reviews
+from vetbridge.ledger import actions, changes, fuses, going_live, links, reviews
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.comparing import stamp_of
 from vetbridge.sync.job import Ask, Job, PutOff
-from vetbridge.sync.pair import End, Timings
+from vetbridge.sync.pair import End, Quota, Timings
 
 FOUND = "found"
 """Key of a payload whose record was found after a lost answer: people may have changed it since it was written."""
+BEFORE = "before"
+"""Key of a payload of an update: the fields that it writes, as they were read."""
 FUSED_WORDS: Mapping[Operation, str] = {
     Operation.CANCEL: "a cancellation",
     Operation.UPDATE: "a move",
@@ -32,6 +34,9 @@ FUSED_WORDS: Mapping[Operation, str] = {
 }
 FUSE_WAIT = timedelta(days=1)
 """A change that the fuse holds back is looked at again at the latest then; an answer wakes it."""
+
+QUOTA_WAIT = timedelta(hours=1)
+"""The same for one that would create more than the first days allow."""
 
 Point = Callable[[str], None]
 """Called at each named point, so that a test can stop or kill the work there."""
@@ -60,6 +65,8 @@ class Step:
     """What the write answers is not believed: the record is read again."""
     version: str | None = None
     """The version of the record that the write was decided on, for a side that writes conditionally."""
+    before: Record | None = None
+    """The record as it was read, of an update: what its fields were is kept, so that it can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +80,20 @@ class Said:
 class Writer:
     """Writes to one end of a pair."""
 
-    def __init__(self, end: End, ledger: Ledger, clock: Clock, timings: Timings, point: Point, *, fuse: int) -> None:
+    def __init__(
+        self,
+        end: End,
+        ledger: Ledger,
+        clock: Clock,
+        timings: Timings,
+        point: Point,
+        *,
+        fuse: int,
+        quota: Quota | None = None,
+    ) -> None:
         self._end = end
         self._fuse = fuse
+        self._quota = quota
         self._ledger = ledger
         self._clock = clock
         self._timings = timings
@@ -90,6 +108,8 @@ class Writer:
             else dict(step.fields)
         )
         payload = {**step.payload, "fields": dict(step.fields), "native": native, "beside": step.beside}
+        if step.before is not None:
+            payload[BEFORE] = {name: getattr(step.before, name) for name in step.fields}
         began = self._clock.steady()
         action_id, key = self._intend(job, step, payload)
         self._point("intended")
@@ -114,14 +134,15 @@ class Writer:
     def _intend(self, job: Job, step: Step, payload: dict[str, Any]) -> tuple[int, str]:
         """Writes the intention down; returns the action's id and key.
 
-        Raises ``PutOff`` where the fuse holds the write back, and ``Stale`` where a write of the same record turned
-        out to be in doubt meanwhile: that is found out first.
+        Raises ``PutOff`` where the fuse or the quota holds the write back, and ``Stale`` where a write of the same
+        record turned out to be in doubt meanwhile: that is found out first.
         """
         with self._ledger.write() as tx:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
             if any(one.account == self._end.account for one in actions.unsettled(tx, job.record_id)):
                 raise Stale("an earlier write of the same record is in doubt again; it is looked for first")
             change = tx.session.get_one(Change, job.change_id)
+            self._require_quota(tx, change, step)
             through = not step.fused or fuses.let_through(tx, change.site, self._fuse)
             if through:
                 action_id = actions.intend(
@@ -143,6 +164,20 @@ class Writer:
             FUSE,
             f"the fuse holds back {FUSED_WORDS[step.operation]} at {self._end.account} until a person has looked",
         )
+
+    def _require_quota(self, tx: Transaction, change: Change, step: Step) -> None:
+        """Raises ``PutOff`` where one more record would be too many for the first days of the pair."""
+        limit = None if self._quota is None else self._quota.limits.get(step.kind)
+        if step.operation is not Operation.CREATE or self._quota is None or limit is None:
+            return
+        account = self._end.account
+        if going_live.is_spent(tx, change.site, account, step.kind, days=self._quota.days, limit=limit):
+            raise PutOff(
+                self._clock.now() + QUOTA_WAIT,
+                going_live.QUOTA,
+                f"{account}: {limit} records of kind {step.kind} were created within a day; in the first days no "
+                "more are, until somebody has looked (`vetbridge sync --approve --more`)",
+            )
 
     def _require_time(self, job: Job, action_id: int, began: float, *, again: bool = False) -> None:
         """Raises ``Stale`` where the lane may be another worker's before a write that begins now has ended.

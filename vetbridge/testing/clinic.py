@@ -6,7 +6,7 @@ promises to keep; so a seed means the same clinic on every machine and in every 
 
 Shares (of owner records): about 12 % stand in couples on two records with one phone, 4 % are a second registration
 of an earlier owner, 5 % are inactive, 10 % have no e-mail, 3 % have no phone, a third is known to the booking
-platform. About 4 % of the pets are deceased.
+platform. About 4 % of the pets are deceased. ``Shares`` changes those that callers need otherwise.
 """
 
 from __future__ import annotations
@@ -104,6 +104,16 @@ class Clinic:
         return self.owners[number - 1]
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of a clinic that may differ from one clinic to another."""
+
+    duplicates: float = 0.04
+    """Of owner records: second registrations of an earlier owner."""
+    pets: tuple[float, ...] = (0.68, 0.92)
+    """Up to which shares owners have one pet, two pets, and so on; the rest has one more than the last of them."""
+
+
 STAFF = tuple(StaffMember(n, f"vet_{n}", name) for n, name in enumerate(names.STAFF_NAMES, start=1))
 
 SERVICES = (
@@ -115,11 +125,11 @@ SERVICES = (
 )
 
 
-def make_clinic(seed: int, clients: int) -> Clinic:
+def make_clinic(seed: int, clients: int, shares: Shares | None = None) -> Clinic:
     """The clinic of ``seed`` with ``clients`` owner records. Raises ``ValueError`` for a negative count."""
     if clients < 0:
         raise ValueError("a clinic cannot have fewer than 0 clients")
-    owners = tuple(_Generator(seed).owners(clients))
+    owners = tuple(_Generator(seed, shares or Shares()).owners(clients))
     return Clinic(seed, "Europe/London", "GB", owners, STAFF, SERVICES)
 
 
@@ -177,8 +187,9 @@ _BREEDS = {
 
 
 class _Generator:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, shares: Shares) -> None:
         self._rng = random.Random(seed)
+        self._shares = shares
         self._pet_numbers = itertools.count(1)
         self._households = itertools.count(1)
         self._registrable: list[Owner] = []
@@ -186,14 +197,16 @@ class _Generator:
 
     def owners(self, clients: int) -> Iterator[Owner]:
         """Owners in the order of their numbers."""
+        couples = 0.064  # a couple takes two numbers: 6.4 % of the draws, 12 % of the rows
+        duplicates = couples + 1.075 * self._shares.duplicates  # there are fewer draws than rows
         number = 1
         while number <= clients:
             kind = self._rng.random()
-            if kind < 0.064 and number < clients:  # a couple takes two numbers: 6.4 % of the draws, 12 % of the rows
+            if kind < couples and number < clients:
                 yield from self._couple(number)
                 number += 2
                 continue
-            if kind < 0.107 and self._registrable:
+            if kind < duplicates and self._registrable:
                 yield self._duplicate(number)
             else:
                 yield self._single(number)
@@ -307,9 +320,8 @@ class _Generator:
         return family[:cut] + family[cut - 1] + family[cut:]  # one letter typed twice
 
     def _pets(self, taken: set[str]) -> tuple[PetSeed, ...]:
-        """One to three animals whose names are not in ``taken``; adds theirs to it."""
-        draw = self._rng.random()
-        return tuple(self._pet(taken) for _ in range(1 if draw < 0.68 else 2 if draw < 0.92 else 3))
+        """An owner's animals, whose names are not in ``taken``; adds theirs to it."""
+        return tuple(self._pet(taken) for _ in range(1 + bisect.bisect(self._shares.pets, self._rng.random())))
 
     def _pet(self, taken: set[str]) -> PetSeed:
         name = _PET.draw(self._rng)

@@ -4,11 +4,13 @@ It obeys the ``Connector`` protocol in full, keeps versions, gives changes with 
 Its native records have the shape that ``mappings/memory.yaml`` maps. Beside the protocol it has three groups of
 methods:
 
-- what people at the side do: ``add``, ``edit``, ``remove``, ``merge``, ``renumber``, ``reuse``, ``row``, ``rows``.
+- what people at the side do: ``add``, ``edit``, ``remove``, ``merge``, ``renumber``, ``reuse``, ``list_code``,
+  ``unlist_code``, ``row``, ``rows``.
   It is never refused, never counted, and never fails;
 - faults that pass: ``fail``, ``lose_answers``, ``land_late``, ended by ``mend``;
 - how the side is, until it is told otherwise: ``lag``, ``skew``, ``hide``, ``ignore_relink``, ``ignore_filters``,
-  ``recase``; and what its capabilities declare: a level of writing exactly once, limits of texts, visible deletions.
+  ``recase``, ``renamed``; and what its capabilities declare: a level of writing exactly once, limits of texts,
+  visible deletions.
 """
 
 from __future__ import annotations
@@ -75,6 +77,22 @@ _DEFAULTS: Mapping[Kind, Native] = {
         "ref": "",
     },
 }
+_LISTS: Mapping[str, Mapping[str, str]] = {
+    "species": {"D": "Dog", "C": "Cat", "R": "Rabbit", "O": "Other", "X": "Unknown"},
+    "sex": {"m": "Male", "f": "Female", "mn": "Male neutered", "fn": "Female spayed", "u": "Unknown"},
+    "appointment_type": {"1": "Check-up", "2": "Vaccination", "3": "Dental", "4": "Surgery", "5": "Nail clipping"},
+    "resource": {"v1": "Dr Ash", "v2": "Dr Birch", "v3": "Dr Cedar", "v4": "Dr Doyle"},
+    "status": {
+        "held": "Held",
+        "booked": "Booked",
+        "confirmed": "Confirmed",
+        "here": "Here",
+        "done": "Done",
+        "missed": "Missed",
+        "cancelled": "Cancelled",
+    },
+}
+"""What the codes of ``mappings/memory.yaml`` are called here."""
 _CANCELLED = "cancelled"
 _PEOPLE = frozenset({"owner", "pet"})
 _TEXTS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
@@ -144,6 +162,7 @@ def memory_capabilities(
             ),
         },
         hints=True,
+        code_lists=frozenset(_LISTS),
         late_landing=late_landing,
         proven="made up for tests; no vendor",
     )
@@ -204,6 +223,7 @@ class MemorySide:
         self._coming: list[tuple[float, Write]] = []
         self._answered: dict[str, tuple[Write, Receipt]] = {}
         self._hidden: set[str] = set()
+        self._lists = {name: dict(codes) for name, codes in _LISTS.items()}
         self._lag = 0.0
         self._skew = 0.0
         self._lock = threading.RLock()
@@ -212,6 +232,8 @@ class MemorySide:
         ``Relink.UNVERIFIED``."""
         self.ignore_filters = False
         """``search`` answers every record of the kind, whatever it was asked."""
+        self.renamed: dict[str, str] = {}
+        """Fields that every record is answered under another name, as after an upgrade: old name to new."""
         self.recase = False
         """Names that are written are kept in capitals. Honest only where ``loss`` says so."""
         self.calls: Counter[str] = Counter()
@@ -231,29 +253,33 @@ class MemorySide:
         self._called("check")
         return CheckReport(lines=(Check(name="address", ok=True, text="the side is in memory"),))
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
         """What changed since a cursor, oldest first; deleted records are told where deletions are visible."""
         self._supported(self._capabilities.of(kind).read, f"{kind} cannot be read")
         start = 0 if since is None else _revision(since)
-        place, cursor, last = 0, start, False
+        place, cursor = _place(mark) or (0, start)
+        last = False
         while not last:
             self._called("changes")
             with self._lock:
-                listed = self._listed(kind, None if since is None else start, after=place)
+                here = f"{place} {cursor}"
+                every = self._listed(kind, None if since is None else start)
+                listed = [each for each in every if each.order > place]
                 chosen = listed[: self._page_size]
                 last = len(listed) <= self._page_size
                 records = []
                 for each in chosen:
                     place, cursor = each.order, max(cursor, each.version)
-                    native = copy.deepcopy(each.row) if each.row is None or self._lag else self.row(kind, each.id)
+                    row = copy.deepcopy(each.row) if each.row is None or self._lag else self.row(kind, each.id)
+                    native = self._told(row)
                     records.append(Found(id=each.id, native=native, deleted=each.row is None))
-            yield Page(records=tuple(records), cursor=str(cursor), last=last, total=len(listed))
+            yield Page(records=tuple(records), cursor=str(cursor), last=last, total=len(every), mark=here)
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the protocol's word
         """The record now, or None."""
         self._supported(self._capabilities.of(kind).read, f"{kind} cannot be read")
         self._called("get")
-        return None if id in self._hidden else self.row(kind, id)
+        return None if id in self._hidden else self._told(self.row(kind, id))
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
         """Records whose phone, e-mail or client is exactly the one asked for, and appointments that begin at
@@ -317,6 +343,13 @@ class MemorySide:
                 self._lost.pop(0)
                 raise OutcomeUnknown("memory: no answer came")
             return receipt
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """The lists that are declared, as ``list_code`` and ``unlist_code`` have left them."""
+        self._supported(bool(self._capabilities.code_lists), "there are no code lists")
+        self._called("code_lists")
+        with self._lock:
+            return {name: dict(self._lists[name]) for name in sorted(self._capabilities.code_lists)}
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         """``{"kind": ..., "id": ...}`` as JSON."""
@@ -392,6 +425,16 @@ class MemorySide:
             if id in self._rows[kind] or id not in self._newest[kind]:
                 raise KeyError(id)
             self._put(kind, id, _merged(_DEFAULTS[kind], native))
+
+    def list_code(self, name: str, code: str, title: str) -> None:
+        """A code list gets a code, or the code another title. Raises ``KeyError`` for a list that there is not."""
+        with self._lock:
+            self._lists[name][code] = title
+
+    def unlist_code(self, name: str, code: str) -> None:
+        """A code goes from a list. Raises ``KeyError`` where it does not stand there."""
+        with self._lock:
+            del self._lists[name][code]
 
     def row(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the protocol's word
         """A copy of one record as it stands, or None."""
@@ -535,7 +578,7 @@ class MemorySide:
             return copy.deepcopy(receipt)
         id_ = self._done(write)
         self.written.append(write)
-        receipt = Receipt(id=id_, native=self.row(write.kind, id_))
+        receipt = Receipt(id=id_, native=self._told(self.row(write.kind, id_)))
         if keyed:
             self._answered[write.key] = (copy.deepcopy(write), copy.deepcopy(receipt))
         return receipt
@@ -548,8 +591,8 @@ class MemorySide:
             seen = {each.id: each for each in self._log if each.kind is kind and each.at <= until}
         return [each for each in seen.values() if each.id not in self._hidden]
 
-    def _listed(self, kind: Kind, since: int | None, *, after: int) -> list[_Entry]:
-        """What is told of the records that changed since a version (None: of all), beyond a place in their order.
+    def _listed(self, kind: Kind, since: int | None) -> list[_Entry]:
+        """What is told of the records that changed since a version (None: of all), in their order.
 
         Times in whole seconds are asked for from that second on, or what happens later in it would be missed.
         """
@@ -558,7 +601,7 @@ class MemorySide:
         listed = [
             each
             for each in self._seen(kind)
-            if each.order > after and (since is None or each.version >= first) and (deletions or each.row is not None)
+            if (since is None or each.version >= first) and (deletions or each.row is not None)
         ]
         return sorted(listed, key=lambda each: each.order)
 
@@ -569,9 +612,14 @@ class MemorySide:
     def _matching(self, kind: Kind, fits: Callable[[Native], bool]) -> Iterator[Native]:
         with self._lock:
             if not self._lag:
-                return iter([row for row in self.rows(kind) if row["id"] not in self._hidden and fits(row)])
-            rows = [copy.deepcopy(each.row) for each in self._seen(kind) if each.row is not None]
-        return iter([row for row in rows if fits(row)])
+                rows = [row for row in self.rows(kind) if row["id"] not in self._hidden]
+            else:
+                rows = [copy.deepcopy(each.row) for each in self._seen(kind) if each.row is not None]
+        return iter([self._told(row) for row in rows if fits(row)])
+
+    def _told(self, row: Native | None) -> Any:
+        """A row as the protocol answers it."""
+        return None if row is None else {self.renamed.get(name, name): value for name, value in row.items()}
 
     def _done(self, write: Write) -> str:
         kind = write.kind
@@ -666,6 +714,14 @@ def _revision(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdecimal()) or len(cursor) > 18:
         raise BadAnswer("memory: the cursor is none of this side's")
     return int(cursor)
+
+
+def _place(mark: str | None) -> tuple[int, int] | None:
+    """Where a walk is taken up: a place in the order, and the cursor there. None: at the beginning."""
+    parts = (mark or "").split(" ")
+    if len(parts) != 2 or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        return None
+    return int(parts[0]), int(parts[1])
 
 
 def _moment(key: str, text: str) -> datetime:

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse
 from vetbridge.connector.interface import HookRequest
 from vetbridge.core.errors import BadHint, VetBridgeError
 from vetbridge.daemon.assembly import Program
+from vetbridge.ledger import going_live
 
 log = structlog.get_logger("vetbridge.web")
 
@@ -59,6 +60,9 @@ def build(program: Program, *, wake: Callable[[], None], health: Callable[[], Ma
 
 
 def _take(program: Program, account: str, hook: HookRequest, wake: Callable[[], None]) -> JSONResponse:
+    if _has_ended(program, account):
+        # The vendor still has the address: it is thanked, or it would try again.
+        return JSONResponse({"taken": 0})
     try:
         hints = program.connectors[account].hints(hook)
         taken = program.receivers[account].hints(account, hints)
@@ -72,6 +76,13 @@ def _take(program: Program, account: str, hook: HookRequest, wake: Callable[[], 
         wake()
     log.info("hook.taken", account=account, hints=taken)
     return JSONResponse({"taken": taken})
+
+
+def _has_ended(program: Program, account: str) -> bool:
+    """Whether every pair that uses an account has ended."""
+    sites = {pair.site for pair in program.pairs if account in (pair.booking.account, pair.pims.account)}
+    with program.ledger.read() as tx:
+        return sites <= going_live.ended(tx)
 
 
 async def _body(request: Request) -> bytes | None:

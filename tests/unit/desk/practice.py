@@ -108,6 +108,7 @@ class Desk:
                         "name": "City Vets",
                         "zone": ZONE,
                         "country": "GB",
+                        "start": "live",
                         "booking": {"account": "altegio-city", "codes": CODES},
                         "pims": {
                             "account": "ezyvet-city",

@@ -50,8 +50,10 @@ def town(desk: Desk, booking: Simulator, pims: Simulator) -> Desk:
         name: {word: str(code) for word, code in codes.items()} for name, codes in ezyvet.CODE_LISTS.items()
     }
     config["sites"]["city"]["booking"]["codes"] = {
-        "appointment_type": {word: f"7{code:02}" for word, code in ezyvet.CODE_LISTS["appointment_type"].items()},
-        "resource": {word: f"5{code:02}" for word, code in ezyvet.CODE_LISTS["resource"].items()},
+        "appointment_type": {
+            word: str(700 + code - 30) for word, code in ezyvet.CODE_LISTS["appointment_type"].items()
+        },
+        "resource": {word: str(500 + code - 20) for word, code in ezyvet.CODE_LISTS["resource"].items()},
     }
     desk.save(config)
     return desk
@@ -129,7 +131,8 @@ def test_no_placeholder_is_something_to_think_about(town: Desk) -> None:
     assert checks(town, 0)["city", "placeholder"]["mark"] == "WARN"
 
 
-def test_words_without_a_code_in_the_pims_are_named(town: Desk) -> None:
+def test_words_without_a_code_in_the_pims_are_named(town: Desk, booking: Simulator) -> None:
+    booking.store.insert("staff", {"name": "Dr. Nine"}, id=509)
     config = town.config()
     config["sites"]["city"]["booking"]["codes"]["resource"]["vet_9"] = "509"
     town.save(config)

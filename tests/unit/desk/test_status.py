@@ -16,7 +16,7 @@ from vetbridge.core.instants import Instant
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.daemon.lock import single_instance
 from vetbridge.desk.status import AccountStatus, Status, status
-from vetbridge.ledger import accounts, changes, fuses, glance, mirror, pauses, reports
+from vetbridge.ledger import accounts, changes, fuses, glance, mirror, pauses, readings, reports
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState
 
@@ -78,6 +78,20 @@ def test_the_mirror_is_counted_and_grows_stale(desk: Desk, ledger: Ledger) -> No
     old = account(desk, ledger).mirror
     assert old is not None
     assert old.stale
+
+
+def test_a_first_reading_tells_how_far_it_is_until_it_is_done(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        walk = readings.begin(tx, PIMS, Kind.CLIENT)
+        walk.came("2 7", [str(number) for number in range(41_200)], [], 100_000)
+        readings.keep(tx, PIMS, Kind.CLIENT, walk)
+    (found,) = account(desk, ledger).readings
+    assert (found.kind, found.seen, found.total) == ("client", 41_200, 100_000)
+    told = " ".join(desk.run("status").stdout.split())
+    assert "reading clients of ezyvet-city: 41,200 of 100,000, begun 10 minutes ago" in told
+    with ledger.write() as tx:
+        readings.move_cursor(tx, PIMS, Kind.CLIENT, "9", total=100_000)
+    assert account(desk, ledger).readings == ()
 
 
 def test_paused_budgets_are_named(desk: Desk, ledger: Ledger) -> None:

@@ -544,3 +544,24 @@ def test_a_conflict_on_a_parked_visit_leaves_the_question_whose_it_is(rig: Rig) 
     assert item.why == "names-differ"
     with rig.ledger.read() as tx:
         assert reviews.question(tx, item)["candidates"]
+
+
+def test_notes_that_were_saved_over_lose_the_words_about_an_uncertain_owner_again(rig: Rig) -> None:
+    """Staff had the visit open while it got its owner, and saved its notes as they were before, with a line added."""
+    john = rig.owner("John", "Smith", "+447912000001", "Bella")
+    rig.refresher.pass_()
+    rig.book("Peter", "Jones", "+447912000001", "Rocky")
+    rig.run()
+    (visit,) = rig.visits()
+    stale = visit["notes"]
+    assert "Jones" in stale
+    answer(rig, rig.questions()[0].id, Choice.LINK, client_id=john, pet_id=pet_of(rig, john))
+    rig.run()
+    assert "Jones" not in rig.visits()[0]["notes"]
+
+    rig.pims.edit(Kind.APPOINTMENT, visit["id"], {"notes": f"{stale}\nmuzzle"})
+    rig.run()
+
+    assert "Jones" not in rig.visits()[0]["notes"]
+    assert "muzzle" in rig.visits()[0]["notes"]
+    assert rig.visits()[0]["owner"] == john

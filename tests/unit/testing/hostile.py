@@ -93,7 +93,7 @@ class Hostile:
             self._side.apply(Write(operation=Operation.CREATE, kind=Kind.CLIENT, id=None, native={}))
         return self._side.check()
 
-    def changes(self, kind: Kind, since: str | None) -> Iterator[Page]:
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
         lie = self._lie
         if since is not None and not since.isdecimal() and lie is Lie.GARBAGE_IS_NOW:
             since = str(10**9)
@@ -101,7 +101,7 @@ class Hostile:
             since = self._cursor or str(10**9)
         if since is not None and lie is Lie.EQUAL_TIMES and since.isdecimal():
             since = str((int(since) // 4 + 1) * 4)  # four revisions to a second
-        with_errors = self._named(lambda: iter(self._side.changes(kind, since)))
+        with_errors = self._named(lambda: iter(self._side.changes(kind, since, mark=mark)))
         for number in itertools.count():
             page = self._named(lambda: next(with_errors, None))
             if page is None:
@@ -173,6 +173,9 @@ class Hostile:
                 return Receipt(id="c1")
             raise
         return replace(receipt, id=self._id(receipt.id), native=self._told(kind, receipt.native))
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        return self._named(self._side.code_lists)
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         if self._lie is Lie.HEARS_VOICES:

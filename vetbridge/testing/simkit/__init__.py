@@ -55,9 +55,10 @@ are never served to clients (``_seed``: the number of the clinic's owner or pet 
 The control door (JSON, under ``/_sim``, never a vendor's):
 
 - ``GET /_sim/ping``: ``{"vendor": ...}``.
-- ``GET /_sim/counts``: ``{"requests": {"GET /thing/{id}": n}, "writes": n, "tokens": n, "notices": n, "own": n,
-  "webhooks": {...}}``. ``writes`` are requests that changed vendor data, ``notices`` messages to owners that
-  staff-side writes caused, ``own`` the vendor's own confirmations to a person who booked.
+- ``GET /_sim/counts``: ``{"requests": {"GET /thing/{id}": n}, "writes": n, "write_requests": n, "tokens": n,
+  "notices": n, "own": n, "webhooks": {...}}``. ``writes`` are requests that changed vendor data, ``write_requests``
+  all that were to, whatever became of them, ``notices`` messages to owners that staff-side writes caused, ``own`` the
+  vendor's own confirmations to a person who booked.
 - ``POST /_sim/outage`` with ``{"seconds": 20}``; 0 ends it.
 - ``POST /_sim/faults`` with ``{NAME: RATE}``, merged over those in force.
 - ``POST /_sim/purge`` with ``{"kind": "thing", "id": 1001}``: the row is gone for good, and no webhook says so. Kinds

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 
 from vetbridge.connector.clock import Clock
 from vetbridge.testing.clinic import Clinic, make_clinic
@@ -31,6 +31,9 @@ from vetbridge.testing.simkit.server import (
 from vetbridge.testing.simkit.store import STORE_FILE, Row, Store
 from vetbridge.testing.simkit.webhooks import Outbox
 
+if TYPE_CHECKING:
+    from vetbridge.testing.twins.sides import TwinSides
+
 CONTROL = "/_sim"
 """Where the control door stands."""
 LONGEST_OUTAGE = 24 * 3600.0
@@ -49,6 +52,8 @@ class SimulatorOptions(TypedDict, total=False):
     """Folder to keep the store in; None: in memory. A folder that holds a store is served again as it is."""
     clients: int
     """Owners in a new store."""
+    twins: TwinSides | None
+    """What a new store holds: a clinic that kept both sides by hand. None: ``clients`` owners, and no visits."""
     seed: int
     """Decides the clinic, the credentials and the faults."""
     limits: str
@@ -103,8 +108,11 @@ class Simulator:
         )
         self.store = Store(data / STORE_FILE if data is not None else None)
         self._routes: list[Route] = []
+        self.renamed: dict[str, str] = {}
+        """Fields that all rows are answered under another name, as after an upgrade: old name to new."""
         self._requests: Counter[str] = Counter()
         self._effects: Counter[Effect] = Counter()
+        self._write_requests = 0
         self._counting = threading.Lock()
         self._handling = threading.Lock()
         self._unsent: list[tuple[str, Any]] = []
@@ -121,21 +129,21 @@ class Simulator:
             Route("POST", f"{CONTROL}/clock", self._set_clock),
         ]
         self.control("POST", "/purge", self._purge)
-        self._open_store(seed, options.get("clients", 0), options.get("zone"))
+        self._open_store(seed, options.get("clients", 0), options.get("twins"), options.get("zone"))
         self.zone: str = self.store.get_meta("zone")
         self.credentials: dict[str, str] = self.store.get_meta("credentials")
         self._port = options.get("port", 0) or self.store.get_meta("port", 0)
         self.store.inserted = self._note_birth
         self.routes()
 
-    def _open_store(self, seed: int, clients: int, zone: str | None) -> None:
+    def _open_store(self, seed: int, clients: int, twins: TwinSides | None, zone: str | None) -> None:
         kept = self.store.get_meta("vendor")
         if kept == self.vendor:
             return
         if kept is not None:
             self.store.close()
             raise ValueError(f"the data folder holds the store of a simulator of {kept}, not of {self.vendor}")
-        clinic = make_clinic(seed, clients)
+        clinic = make_clinic(seed, clients) if twins is None else twins.clinic
 
         def secret(name: str) -> str:
             return hashlib.sha256(f"{self.vendor}:{seed}:{name}".encode()).hexdigest()[:32]
@@ -143,9 +151,11 @@ class Simulator:
         self.zone = zone or clinic.zone
         with self.store.transaction():
             self.fill(clinic)
+            if twins is not None:
+                self.fill_twins(twins)
             self.store.set_meta("zone", self.zone)
             self.store.set_meta("seed", seed)
-            self.store.set_meta("clients", clients)
+            self.store.set_meta("clients", len(clinic.owners))
             self.store.set_meta("credentials", self.make_credentials(secret))
             self.store.set_meta("vendor", self.vendor)
 
@@ -156,6 +166,10 @@ class Simulator:
 
     def fill(self, clinic: Clinic) -> None:
         """Fills a new store; ``self.zone`` is set. Runs in one transaction."""
+
+    def fill_twins(self, twins: TwinSides) -> None:
+        """Adds what the option ``twins`` tells of this side, after ``fill`` and in the same transaction."""
+        raise ValueError(f"the simulator of {self.vendor} takes no twins")
 
     def make_credentials(self, secret: Callable[[str], str]) -> dict[str, str]:
         """The credentials of a new store; ``secret(name)`` makes text that is stable per vendor, seed and name."""
@@ -224,7 +238,9 @@ class Simulator:
         return text[:CUT_AT] if len(text) > CUT_AT and self.faults.hits("cut_fields") else text
 
     def thinned(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A row as it is answered: without some of its fields, where the fault wants it; never without its id."""
+        """A row as it is answered: under other names where ``renamed`` says so, and without some of its fields where
+        the fault wants it; never without its id."""
+        row = {self.renamed.get(name, name): value for name, value in row.items()} if self.renamed else row
         if not self.faults.hits("missing_fields"):
             return row
         return {name: value for name, value in row.items() if name == "id" or self.faults.either("missing_fields")}
@@ -300,9 +316,11 @@ class Simulator:
         with self._counting:
             requests = dict(self._requests)
             writes, tokens = self._effects[Effect.WRITE], self._effects[Effect.TOKEN]
+            write_requests = self._write_requests
         return {
             "requests": requests,
             "writes": writes,
+            "write_requests": write_requests,
             "tokens": tokens,
             "notices": len(self.store.find("notice", cause="write")),
             "own": len(self.store.find("notice", cause="own")),
@@ -337,7 +355,7 @@ class Simulator:
         request = Request(
             request.method, request.path, request.query, request.headers, request.body, template, params
         )
-        self._count(f"{route.method} {template}")
+        self._count(f"{route.method} {template}", write=route.effect is Effect.WRITE)
         self.land()
         before = self._obstacle(request)
         if before is not None:
@@ -447,9 +465,10 @@ class Simulator:
             return Response(refusal.status, refusal.body)
         return self.error(refusal.status, refusal.message)
 
-    def _count(self, name: str) -> None:
+    def _count(self, name: str, *, write: bool = False) -> None:
         with self._counting:
             self._requests[name] += 1
+            self._write_requests += write
 
     # -- the control door
 

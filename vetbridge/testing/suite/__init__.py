@@ -18,7 +18,7 @@ from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.hygiene import Hints, Hygiene
 from vetbridge.testing.suite.identity import Identity
 from vetbridge.testing.suite.once import Changing, Creating
-from vetbridge.testing.suite.reading import Cursors, Paging, Reading
+from vetbridge.testing.suite.reading import Cursors, Marks, Paging, Reading
 from vetbridge.testing.suite.searching import Searching
 from vetbridge.testing.suite.subject import Fault, SimulatedSubject, Subject
 from vetbridge.testing.suite.values import Texts, Times
@@ -30,6 +30,7 @@ class ConnectorSuite(
     Identity,
     Reading,
     Paging,
+    Marks,
     Cursors,
     Searching,
     Writing,

@@ -48,6 +48,28 @@ class Honesty(Group):
             assert caught.value.code == "not-supported"
         assert subject.requests() == before
 
+    def test_declared_code_lists_answer_and_undeclared_refuse(self, subject: Subject) -> None:
+        """Every list that is declared is answered, with the codes that the mapping uses; where none is, the side
+        hears nothing."""
+        connector = subject.connector
+        declared = connector.capabilities.code_lists
+        before = subject.requests()
+        if not declared:
+            with pytest.raises(Refused) as caught:
+                connector.code_lists()
+            assert caught.value.code == "not-supported"
+            assert subject.requests() == before
+            return
+        lists = connector.code_lists()
+        assert set(lists) == declared
+        for name, titles in lists.items():
+            assert all(isinstance(each, str) for pair in titles.items() for each in pair)
+            codes = subject.mapper.codes[name].entries.values() if name in subject.mapper.codes else ()
+            missing = {code for several in codes for code in several} - titles.keys()
+            assert not missing, f"the list {name} lacks codes that the mapping uses"
+        assert subject.requests() > before
+        assert subject.writes() == 0
+
     @pytest.mark.parametrize("kind", KINDS)
     def test_undeclared_fields_do_not_pass_for_written(self, subject: Subject, kind: Kind) -> None:
         """An update of a field that is not declared to change is refused, or does change it; never taken and lost."""

@@ -134,6 +134,81 @@ class Paging(Group):
         subject.fault(None)
         assert everyone <= seen | set(self.everything(subject, Kind.CLIENT, cursor)[0])
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_is_listed_beside_is_all_of_its_kind(self, subject: Subject, kind: Kind) -> None:
+        """Where a kind is declared to be listed with another one, that walk tells just what its own does."""
+        self.needs(subject, kind, "listed_with")
+        made = {self.created(subject, kind, number) for number in range(6)}
+        listed_with = subject.connector.capabilities.of(kind).listed_with
+        assert listed_with is not None
+        pages = subject.connector.changes(listed_with, None)
+        beside = {each.id: each for page in pages for each in page.beside[kind]}
+        assert beside == self.everything(subject, kind)[0]
+        assert made <= set(beside)
+
+
+class Marks(Group):
+    """See the methods."""
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_walk_is_taken_up_at_each_mark(self, subject: Subject, kind: Kind) -> None:
+        """A mark gives its page once more and all that follow, and costs no more than these."""
+        self.needs(subject, kind, "read")
+        if subject.connector.capabilities.of(kind).create:
+            for number in range(12):
+                self.created(subject, kind, number)
+        before = subject.requests()
+        pages = list(subject.connector.changes(kind, None))
+        whole = subject.requests() - before
+        for index, page in enumerate(pages):
+            if page.mark is None:
+                continue
+            before = subject.requests()
+            rest = list(subject.connector.changes(kind, None, mark=page.mark))
+            assert [each.records for each in rest] == [each.records for each in pages[index:]]
+            assert [each.last for each in rest] == [False] * (len(rest) - 1) + [True]
+            assert (rest[-1].total, rest[-1].cursor) == (pages[-1].total, pages[-1].cursor)
+            if index == len(pages) - 1 > 0:
+                assert subject.requests() - before < whole
+        if not any(page.mark for page in pages):
+            pytest.skip("this side's walks cannot be taken up")
+
+    def test_the_cursor_belongs_to_the_beginning_of_a_walk_that_was_taken_up(self, subject: Subject) -> None:
+        """What changed on pages that had been told, while the walk was cut off, is found from the cursor."""
+        self.needs(subject, Kind.CLIENT, "incremental")
+        if "given_name" not in subject.connector.capabilities.of(Kind.CLIENT).update:
+            pytest.skip("not declared: client given_name")
+        *_, behind = self.everything(subject, Kind.CLIENT)[0]
+        walk = subject.connector.changes(Kind.CLIENT, None)
+        first, second = next(walk), next(walk)
+        if second.mark is None:
+            pytest.skip("this side's walks cannot be taken up")
+        id_ = first.records[0].id
+        for each in (id_, behind):
+            subject.pass_time(7200)
+            values = {"given_name": "Meanwhile"}
+            subject.connector.apply(self.write_of(subject, Kind.CLIENT, Operation.UPDATE, values, id=each))
+            self.landed(subject)
+        other = subject.restarted() or subject.connector
+        cursor, newest = "", first.records[0].native
+        for page in other.changes(Kind.CLIENT, None, mark=second.mark):
+            newest = next((each.native for each in page.records if each.id == id_), newest)
+            cursor = page.cursor
+        for page in other.changes(Kind.CLIENT, cursor or None):
+            newest = next((each.native for each in page.records if each.id == id_), newest)
+        if other is not subject.connector:
+            other.close()
+        told = field_of(subject.mapper.read(Kind.CLIENT, newest or {}), "given_name")
+        assert told == field_of(self.record(subject, Kind.CLIENT, id_), "given_name")
+
+    @pytest.mark.parametrize("text", GARBAGE)
+    def test_a_mark_that_is_none_begins_at_the_beginning(self, subject: Subject, text: str) -> None:
+        """A mark that this side never gave leaves nothing out."""
+        everyone = set(self.everything(subject, Kind.CLIENT)[0])
+        with suppress(BadAnswer):
+            walk = subject.connector.changes(Kind.CLIENT, None, mark=text)
+            assert {each.id for page in walk for each in page.records} == everyone
+
 
 class Cursors(Group):
     """See the methods."""

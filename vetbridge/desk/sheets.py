@@ -1,0 +1,549 @@
+"""Tables in files that people bring: text with any delimiter, xlsx, xls. One row at a time, by the header's titles.
+
+What a file is says its content, never its name. Values are read as they were stored: a formula counts with the value
+that its program kept, and is never worked out here. A workbook is measured before it is read, because a few bytes of
+it may ask for gigabytes of memory. Nothing here tells what a row holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from itertools import chain, islice
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from xml.parsers import expat
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
+
+from vetbridge.core import normalise
+from vetbridge.desk.clinic_files import (
+    MAX_ROW,
+    FileReport,
+    UnusableFile,
+    _opened,
+    _Unfinished,
+)
+
+LARGEST_FILE = 100 * 1024 * 1024
+"""Bytes of a file."""
+LARGEST_UNPACKED = 400 * 1024 * 1024
+"""Bytes of a workbook's parts, unpacked."""
+MOST_CELLS = 10_000_000
+"""A sheet's rows times its columns: so many cells are held in memory at once."""
+MOST_FORMULAS = 100_000
+"""Formulas of a sheet that have no stored value."""
+HEADER_WITHIN = 20
+"""The header stands in one of so many rows; titles may stand above it."""
+DELIMITERS = (",", ";", "\t", "|")
+MOST_SHOWN = 12
+"""Titles that are shown where others are missing."""
+
+_CHUNK = 1 << 20
+_HEAD = 4096
+_DIGITS = re.compile(r"\d+")
+_CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_BIFF_WITHOUT_FOLDER = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
+_KNOWN_BEGINNINGS = (
+    (b"%PDF", "a PDF", "Export the list as an Excel workbook or as CSV."),
+    (b"{\\rtf", "a text document (RTF)", "Export the list as an Excel workbook or as CSV."),
+    (b"\x1f\x8b", "a packed file (gzip)", "Unpack it, then name the file that was in it."),
+    (b"7z\xbc\xaf\x27\x1c", "a packed file (7z)", "Unpack it, then name the file that was in it."),
+    (b"Rar!", "a packed file (RAR)", "Unpack it, then name the file that was in it."),
+    (b"\x89PNG", "a picture", "Export the list as an Excel workbook or as CSV."),
+    (b"\xff\xd8\xff", "a picture", "Export the list as an Excel workbook or as CSV."),
+)
+_UNTYPED = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Bytes that nobody types; a few of them make no other kind of file."""
+_SAVE_AS = "Open it in a spreadsheet program and save it as an Excel workbook (.xlsx)."
+
+
+class Missing(Enum):
+    """What stands where a cell has no value that can be used."""
+
+    FORMULA = "a formula whose value was not stored"
+    MERGED = "a cell that is merged with one above it"
+
+
+Value = str | int | float | bool | date | datetime | time | timedelta | Missing
+"""What a cell holds; "" where it is empty. All cells of a text file are text."""
+
+
+@dataclass
+class EveryRefusal(FileReport):
+    """A report that keeps every row that is left out, and not the first ones alone."""
+
+    rows: list[Refusal] = field(default_factory=list)
+
+    def refuse(self, line: int, column: int, code: str, words: str) -> None:
+        """See ``FileReport.refuse``."""
+        FileReport.refuse(self, line, column, code, words)
+        self.rows.append(Refusal(sheet="", row=line, code=code, words=words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A row that is left out: where it stands (rows count from 1), why, and what can be read of it by field."""
+
+    sheet: str
+    row: int
+    code: str
+    words: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+    more: str = ""
+    """Ids of records that may be meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its sheet ("" in a text file), its number there from 1, and its values by field.
+
+    A field that several columns are for has several values; one that no column is for is not in ``values``.
+    """
+
+    sheet: str
+    number: int
+    values: Mapping[str, tuple[Value, ...]]
+
+    def text(self, name: str) -> str:
+        """The first value of a field that is not empty, as text on one line."""
+        return next(filter(None, map(as_text, self.values.get(name, ()))), "")
+
+
+def table(report: FileReport, titles: Mapping[str, str], needed: Sequence[AbstractSet[str]]) -> Iterator[Row]:
+    """The rows of every sheet that has a header, below it; empty rows are passed over.
+
+    ``titles``: what a column's title may be, as ``bare`` makes it, with the field it stands for. ``needed``: of each
+    of these sets one field must have a column. Raises ``UnusableFile`` where no sheet has such a header.
+    """
+    found = False
+    nearest: list[str] = []
+    for name, rows in _sheets(report, titles):
+        head = list(islice(rows, HEADER_WITHIN))
+        place = _header(head, titles, needed)
+        if place is None:
+            nearest = max(nearest, _titles_like(head, titles), key=len)
+            continue
+        found = True
+        columns = [titles.get(bare(as_text(cell)), "") for cell in head[place][1]]
+        for number, cells in chain(head[place + 1 :], rows):
+            row = _row(report, name, number, cells, columns)
+            if row is not None:
+                yield row
+    if not found:
+        wanted = " and ".join(" or ".join(sorted(names)) for names in needed)
+        known = f", only a row with {', '.join(nearest)}" if nearest else ""
+        raise UnusableFile(
+            f"{report.path}: none of its first {HEADER_WITHIN} rows is a header that is known{known}",
+            code="column-missing",
+            advice=f"One row must name the columns; needed are {wanted}.",
+        )
+
+
+def _titles_like(head: Sequence[tuple[int, Sequence[Value]]], titles: Mapping[str, str]) -> list[str]:
+    """The titles that are known of the row that has most of them. Of others nothing is told: it may be a client."""
+    rows = ([text for cell in cells if bare(text := as_text(cell)) in titles] for _, cells in head)
+    return max(rows, key=len, default=[])[:MOST_SHOWN]
+
+
+def _row(report: FileReport, sheet: str, number: int, cells: Sequence[Value], columns: Sequence[str]) -> Row | None:
+    if not any(cell != "" and cell is not Missing.MERGED for cell in cells):
+        return None
+    if any(cell not in ("", Missing.MERGED) for cell in cells[len(columns) :]):
+        report.refuse(number, 1, "cells", f"{len(cells)} cells, and the header has {len(columns)}")
+        if isinstance(report, EveryRefusal):
+            report.rows[-1] = replace(report.rows[-1], sheet=sheet)
+        return None
+    values: dict[str, tuple[Value, ...]] = {name: () for name in columns if name}
+    for name, cell in zip(columns, cells, strict=False):
+        if name:
+            values[name] += (cell,)
+    return Row(sheet, number, values)
+
+
+def bare(title: str) -> str:
+    """A column's title for comparing: ``Owner ID`` is ``ownerid``, ``Phone 2`` is ``phone``, ``Straße`` strasse."""
+    return _DIGITS.sub("", normalise.name(title)).replace(" ", "")
+
+
+def as_text(value: Value) -> str:
+    """A value as people would type it, on one line, without what steers a terminal; "" where there is none."""
+    if isinstance(value, Missing):
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="minutes")
+    return normalise.shown(value if isinstance(value, str) else str(value), MAX_ROW)
+
+
+def _header(
+    head: Sequence[tuple[int, Sequence[Value]]], titles: Mapping[str, str], needed: Sequence[AbstractSet[str]]
+) -> int | None:
+    """The row among the first ones that names most columns, where it names all that are needed."""
+    best, most = None, 0
+    for place, (_, cells) in enumerate(head):
+        names = {titles[title] for cell in cells if (title := bare(as_text(cell))) in titles}
+        if len(names) > most and all(names & one for one in needed):
+            best, most = place, len(names)
+    return best
+
+
+def _sheets(
+    report: FileReport, titles: Mapping[str, str]
+) -> Iterator[tuple[str, Iterator[tuple[int, Sequence[Value]]]]]:
+    """The sheets of a file with their rows, numbered from 1. Raises ``UnusableFile``."""
+    kind = _kind(report.path)
+    named = report.path.suffix.casefold()
+    if kind == "text":
+        if named in (".xls", ".xlsx"):
+            report.note(1, 1, "not-as-named", f"this is called {named}, and is a text table; it is read as that")
+        yield "", _text_rows(report, *_layout(report.path, titles))
+        return
+    if named != f".{kind}":
+        report.note(1, 1, "not-as-named", f"this is an Excel workbook ({kind}) by another name; it is read as that")
+    without_value = _measured(report.path) if kind == "xlsx" else {}
+    try:
+        with CalamineWorkbook.from_path(report.path) as book:
+            for sheet in book.sheets_metadata:
+                if sheet.typ is not SheetTypeEnum.WorkSheet:
+                    continue
+                if sheet.visible is not SheetVisibleEnum.Visible:
+                    report.note(1, 1, "sheet-hidden", "a sheet is hidden; it is not read")
+                    continue
+                content = book.get_sheet_by_name(sheet.name)
+                yield normalise.shown(sheet.name, 40), _sheet_rows(content, without_value.get(sheet.name, set()))
+    except PasswordError:
+        raise _unusable(report.path, "a workbook with a password", "Save it without a password.") from None
+    except BaseException as error:
+        # What panics in the library's own language is no Exception; it is named by its type alone.
+        if not isinstance(error, (CalamineError, OSError)) and type(error).__name__ != "PanicException":
+            raise
+        if _is_locked(report.path):
+            raise _unusable(report.path, "a workbook with a password", "Save it without a password.") from None
+        advice = f"{_SAVE_AS} Another document, such as a letter, has to be exported as a list first."
+        raise _unusable(report.path, "a damaged Excel workbook, or no workbook at all", advice) from None
+
+
+def _sheet_rows(
+    sheet: CalamineSheet, without_value: AbstractSet[tuple[int, int]]
+) -> Iterator[tuple[int, Sequence[Value]]]:
+    first = sheet.start[1] if sheet.start else 0
+    below: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or ():
+        for row in range(top + 1, min(bottom, top + 1000) + 1):
+            below.setdefault(row, []).append((left, right))
+    formulas: dict[int, list[int]] = {}
+    for row, column in without_value:
+        formulas.setdefault(row, []).append(column)
+    for number, read in enumerate(sheet.iter_rows()):
+        cells: list[Value] = [*([""] * first), *read]
+        for left, right in below.get(number, ()):
+            for column in range(left, min(right + 1, len(cells))):
+                cells[column] = Missing.MERGED
+        for column in formulas.get(number, ()):
+            cells += [""] * (column + 1 - len(cells))
+            cells[column] = Missing.FORMULA
+        yield number + 1, cells
+
+
+# -- what a file is
+
+
+def _kind(path: Path) -> str:
+    """``text``, ``xlsx`` or ``xls``, by its content. Raises ``UnusableFile`` that says what else it is."""
+    if path.exists() and not path.is_file():
+        raise UnusableFile(f"{path} is no file", code="file-unreadable", advice="Name a file.")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise UnusableFile(f"{path} cannot be read: {error.strerror or error}", code="file-unreadable") from None
+    if size > LARGEST_FILE:
+        message = f"{path} has {size // 1_000_000} MB; files up to {LARGEST_FILE // 1_000_000} MB are read"
+        raise UnusableFile(message, code="file-too-large", advice="Split the list in several files.")
+    if not head.strip():
+        raise UnusableFile(f"{path} is empty", code="file-empty", advice="Export the list once more.")
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(path)
+    if head.startswith(b"PK"):
+        raise _unusable(path, "an empty or cut zip file", "Export the list once more.")
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return "xls"
+    for begins, what, advice in _KNOWN_BEGINNINGS:
+        if head.startswith(begins):
+            raise _unusable(path, what, advice)
+    if head.startswith(_BIFF_WITHOUT_FOLDER):
+        raise _unusable(path, "an Excel sheet of before 1995", _SAVE_AS)
+    return _kind_of_text(path, head)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a file is a workbook that Office has encrypted as a whole."""
+    return "EncryptedPackage".encode("utf-16-le") in path.read_bytes()
+
+
+def _kind_of_zip(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise _unusable(path, "a damaged zip file", "Export the list once more.") from None
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    if "xl/workbook.bin" in names:
+        raise _unusable(path, "a binary Excel workbook (xlsb)", _SAVE_AS)
+    if "content.xml" in names and "mimetype" in names:
+        raise _unusable(path, "an OpenDocument file", _SAVE_AS)
+    if "word/document.xml" in names:
+        raise _unusable(path, "a Word document", "Export the list as an Excel workbook or as CSV.")
+    raise _unusable(path, "a zip file that is no workbook", "Unpack it, then name the file that was in it.")
+
+
+def _kind_of_text(path: Path, head: bytes) -> str:
+    text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<table", b"<head", b"<meta", b"<body", b"<div", b"<style")):
+        raise _unusable(path, "a web page (HTML), as some programs export it under the name .xls", _SAVE_AS)
+    if text.startswith((b"<?xml", b"<workbook")):
+        what = "an XML spreadsheet" if b"office:spreadsheet" in text else "an XML file"
+        raise _unusable(path, what, _SAVE_AS)
+    wide = head.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(head) > 1 and (head[0] == 0) != (head[1] == 0))
+    if len(_UNTYPED.findall(head)) > len(head) // 10 and not wide:
+        raise _unusable(path, "no table: it holds bytes that no text has", "Export the list as xlsx or CSV.")
+    return "text"
+
+
+def _unusable(path: Path, what: str, advice: str) -> UnusableFile:
+    return UnusableFile(f"{path} is {what}", code="not-a-list", advice=advice)
+
+
+# -- text
+
+
+def _layout(path: Path, titles: Mapping[str, str]) -> tuple[str, int]:
+    """The delimiter under which a row near the top names most columns, and how many cells that row has."""
+    with _opened(FileReport(path)) as lines:
+        head = []
+        for _ in range(HEADER_WITHIN):
+            lines.begin()
+            line = next(lines, "")
+            if not line:
+                break
+            head.append(line)
+
+    best, mark_of_best, most = 0, DELIMITERS[0], 0
+    for mark in DELIMITERS:
+        for cells in _quietly(csv.reader(head, delimiter=mark)):
+            known = sum(bare(cell) in titles for cell in cells)
+            if known > most:
+                best, mark_of_best, most = len(cells), mark, known
+    return mark_of_best, best
+
+
+def _quietly(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+
+
+def _text_rows(report: FileReport, delimiter: str, width: int) -> Iterator[tuple[int, Sequence[Value]]]:
+    with _opened(report) as lines:
+        reader = csv.reader(lines, delimiter=delimiter)
+        while True:
+            lines.begin()
+            lines.cut = False
+            try:
+                cells = next(reader)
+            except StopIteration:
+                if not lines.cut:
+                    return
+            except (_Unfinished, csv.Error):
+                lines.cut = True
+            if lines.cut:
+                report.refuse(lines.number, 1, "quote-open", "a quotation mark is opened and not closed")
+                lines.give_back()
+                continue
+            if lines.several and any(cells[width:]):
+                words = (
+                    "a stray quotation mark, mostly: it goes over several lines and has more cells than the header"
+                )
+                report.refuse(lines.number, 1, "quote-open", words)
+                lines.give_back()  # The mark swallowed them.
+                continue
+            yield lines.number, [cell.strip() for cell in cells]
+
+
+# -- measuring a workbook
+
+
+def _measured(path: Path) -> dict[str, set[tuple[int, int]]]:
+    """By sheet, the cells (row and column from 0) that are formulas without a stored value.
+
+    Reads every part once, a piece at a time. Raises ``UnusableFile`` for one that would take too much memory.
+    """
+    without_value: dict[str, set[tuple[int, int]]] = {}
+    left = LARGEST_UNPACKED
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                meter = _Meter(path)
+                with archive.open(entry) as part:
+                    for piece in iter(lambda part=part: part.read(_CHUNK), b""):  # type: ignore[misc]
+                        left -= len(piece)
+                        if left < 0:
+                            raise UnusableFile(
+                                f"{path} is larger than {LARGEST_UNPACKED // 1_000_000} MB when it is unpacked",
+                                code="file-too-large",
+                                advice="Copy the list alone into a new workbook.",
+                            )
+                        meter.feed(piece)
+                if meter.without_value:
+                    without_value[entry.filename] = meter.without_value
+            return _by_sheet(archive, without_value)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):
+        # A RuntimeError is a part that is encrypted.
+        raise _unusable(path, "a damaged Excel workbook", _SAVE_AS) from None
+
+
+class _Meter:
+    """How far a sheet reaches, and which of its formulas have no value. Parts that are no XML are passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parser: Any = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.buffer_text = True
+        self._cell: tuple[int, int] | None = None
+        self._formula = self._valued = False
+        self._rows = self._columns = 0
+        self.without_value: set[tuple[int, int]] = set()
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece of the part."""
+        if self._parser is None:
+            return
+        try:
+            self._parser.Parse(piece, False)
+        except expat.ExpatError:
+            self._parser = None
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        tag = name.rpartition(":")[2]
+        if tag == "c":
+            self._cell, self._formula, self._valued = _place(attributes.get("r", "")), False, False
+        elif self._cell is None:
+            return
+        elif tag == "f":
+            self._formula = True
+        elif tag == "is":
+            self._value()
+        elif tag == "v":
+            self._parser.CharacterDataHandler = self._text
+
+    def _text(self, text: str) -> None:
+        if text.strip():
+            self._value()
+
+    def _end(self, name: str) -> None:
+        tag = name.rpartition(":")[2]
+        if tag == "v":
+            self._parser.CharacterDataHandler = None
+        elif tag == "c":
+            if self._formula and not self._valued and self._cell:
+                self._note_formula(self._cell)
+            self._cell = None
+
+    def _value(self) -> None:
+        self._valued = True
+        if self._cell is not None:
+            self._rows = max(self._rows, self._cell[0] + 1)
+            self._columns = max(self._columns, self._cell[1] + 1)
+            if self._rows * self._columns > MOST_CELLS:
+                raise UnusableFile(
+                    f"{self._path}: a sheet reaches over {self._rows} rows and {self._columns} columns",
+                    code="file-too-large",
+                    advice="Copy the list alone into a new workbook: there is something far below or beside it.",
+                )
+
+    def _note_formula(self, cell: tuple[int, int]) -> None:
+        self.without_value.add(cell)
+        if len(self.without_value) > MOST_FORMULAS:
+            raise UnusableFile(
+                f"{self._path}: more than {MOST_FORMULAS} formulas have no stored value",
+                code="formula-without-value",
+                advice="Open it in a spreadsheet program, let it calculate, and save it.",
+            )
+
+    def _doctype(self, *_: object) -> None:
+        raise _unusable(self._path, "no workbook as Excel writes it: it declares a document type", _SAVE_AS)
+
+
+def _place(reference: str) -> tuple[int, int] | None:
+    """Row and column, from 0, of a reference such as ``AB12``."""
+    found = _CELL.fullmatch(reference)
+    if found is None:
+        return None
+    column = 0
+    for letter in found[1]:
+        column = column * 26 + ord(letter) - 64
+    return int(found[2]) - 1, column - 1
+
+
+def _by_sheet(
+    archive: zipfile.ZipFile, by_part: Mapping[str, set[tuple[int, int]]]
+) -> dict[str, set[tuple[int, int]]]:
+    """What was found by part, by the name of the sheet that the part is."""
+    if not by_part:
+        return {}
+    relations = "xl/_rels/workbook.xml.rels"
+    if relations not in archive.namelist():
+        return {}
+    with archive.open(relations) as part:
+        targets = {each.get("Id", ""): each.get("Target", "") for each in _attributes(part, "Relationship")}
+    found = {}
+    with archive.open("xl/workbook.xml") as part:
+        for sheet in _attributes(part, "sheet"):
+            id_ = next((value for name, value in sheet.items() if name.rpartition(":")[2] == "id"), "")
+            target = targets.get(id_, "")
+            name = target.lstrip("/") if target.startswith("/") else str(PurePosixPath("xl") / target)
+            if name in by_part:
+                found[sheet.get("name", "")] = by_part[name]
+    return found
+
+
+def _attributes(part: IO[bytes], wanted: str) -> list[dict[str, str]]:
+    """The attributes of every element of a name."""
+    found: list[dict[str, str]] = []
+    parser = expat.ParserCreate()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2] == wanted:
+            found.append(attributes)
+
+    parser.StartElementHandler = start
+    try:
+        parser.ParseFile(part)
+    except expat.ExpatError:
+        return []
+    return found

@@ -1,0 +1,142 @@
+"""How far each pair is on its way to live: met, paired, approved; and ended.
+
+Until a person has approved a pair, it is in the shadow: it reads, is paired and planned, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from vetbridge.core.records import Kind
+from vetbridge.ledger import endings
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, ChangeState, GoingLive
+
+QUOTA = "creation-quota"
+"""Why a change waits whose record would be one more than may be created in a day."""
+DAY = timedelta(days=1)
+
+
+def meet(tx: Transaction, site: str, *, start_live: bool) -> GoingLive:
+    """The row of a pair, made where VetBridge meets it.
+
+    ``start_live``: the config approves it beforehand; not again, once it was taken back into the shadow.
+    """
+    row = tx.session.get(GoingLive, site)
+    if row is None:
+        row = GoingLive(site=site, since=tx.now)
+        tx.session.add(row)
+    if start_live and row.approved_at is None and not row.approved_by and row.ended_at is None:
+        row.approved_at = tx.now
+        row.approved_by = "the config"
+    return row
+
+
+def of(tx: Transaction, site: str) -> GoingLive | None:
+    """The row of a pair; None where VetBridge has not met it."""
+    return tx.session.get(GoingLive, site)
+
+
+def met(tx: Transaction) -> set[str]:
+    """The sites whose pair VetBridge has met."""
+    return set(tx.session.exec(select(GoingLive.site)))
+
+
+def writes(row: GoingLive) -> bool:
+    """Whether anything may be written for a pair: it was approved, and paired once more since."""
+    return (
+        row.ended_at is None
+        and row.approved_at is not None
+        and row.paired_at is not None
+        and row.paired_at >= row.approved_at
+    )
+
+
+def held_back(tx: Transaction) -> set[str]:
+    """The sites for which nothing may be written now."""
+    return {row.site for row in tx.session.exec(select(GoingLive)) if not writes(row)}
+
+
+def ended(tx: Transaction) -> set[str]:
+    """The sites whose pair was ended."""
+    return {row.site for row in tx.session.exec(select(GoingLive)) if row.ended_at is not None}
+
+
+def paired(tx: Transaction, site: str) -> None:
+    """Everything that stands on both sides of a pair was paired, as far as it can be told."""
+    tx.session.get_one(GoingLive, site).paired_at = tx.now
+
+
+def approve(tx: Transaction, site: str, by: str) -> int:
+    """A person wants a pair to write from now on; returns how many changes have waited for that.
+
+    What came in the shadow counts as received now: a visit that has begun meanwhile was carried over by hand.
+    """
+    row = tx.session.get_one(GoingLive, site)
+    if row.approved_at is None or row.ended_at is not None:
+        row.approved_at = tx.now
+        row.approved_by = by
+        if row.ended_at is not None:
+            endings.reopen(tx, site)
+        row.ended_at = None
+        row.ended_by = ""
+    waiting = sa.and_(col(Change.site) == site, col(Change.state).in_(OPEN_STATES))
+    count = tx.session.exec(select(sa.func.count()).select_from(Change).where(waiting)).one()
+    tx.session.exec(sa.update(Change).where(waiting).values(received_at=tx.now, next_at=tx.now))
+    return count
+
+
+def into_shadow(tx: Transaction, site: str) -> None:
+    """A pair writes nothing more until somebody approves it again."""
+    row = tx.session.get_one(GoingLive, site)
+    row.approved_at = None  # who approved it stays: a config that lets a pair begin live lets it begin once
+    row.quota_from = None
+
+
+def end(tx: Transaction, site: str, by: str, *, shared: Mapping[str, str] = MappingProxyType({})) -> endings.Waiting:
+    """Ends a pair: it is read no more, nothing is written for it, and what waits for it is closed; returns that.
+
+    ``shared``: see ``endings.close``. A pair that has ended already stays ended by whoever ended it first.
+    """
+    row = tx.session.get_one(GoingLive, site)
+    if row.ended_at is None:
+        row.ended_at = tx.now
+        row.ended_by = by
+    return endings.close(tx, site, shared)
+
+
+def let_more_through(tx: Transaction, site: str) -> None:
+    """What was created so far counts no more against the quota of the first days."""
+    tx.session.get_one(GoingLive, site).quota_from = tx.now
+    tx.session.exec(
+        sa.update(Change)
+        .where(col(Change.site) == site, col(Change.state) == ChangeState.WAITING, col(Change.code) == QUOTA)
+        .values(next_at=tx.now)
+    )
+
+
+def is_spent(tx: Transaction, site: str, account: str, kind: Kind, *, days: int, limit: int) -> bool:
+    """Whether so many records of a kind were created at an account within a day, in a pair's first days, that one
+    more would be too many."""
+    row = tx.session.get(GoingLive, site)
+    if row is None or row.approved_at is None or tx.now >= row.approved_at + days * DAY:
+        return False
+    since = max(moment for moment in (tx.now - DAY, row.approved_at, row.quota_from) if moment is not None)
+    created = (
+        select(sa.func.count())
+        .select_from(Action)
+        .where(
+            Action.site == site,
+            Action.account == account,
+            Action.kind == kind,
+            Action.operation == "create",
+            col(Action.created_at) >= since,
+            Action.state != ActionState.NOT_DONE,
+        )
+    )
+    return tx.session.exec(created).one() >= limit
