@@ -131,12 +131,18 @@ def _pause(pause: PauseStatus, now: datetime) -> str:
 
 
 def _gone_live(site: SiteStatus) -> str:
-    """That a site is in the shadow, or its pair has ended; empty where it is live."""
+    """That a site is in the shadow, is held back in its first days, or has ended; empty where it is simply live."""
     if site.ended_at is not None:
         by = f" by {one_line(site.ended_by, 60)}" if site.ended_by else ""
         return f"ended on {site.ended_at:%Y-%m-%d}{by}: it is left alone"
     if site.in_shadow:
         return f"in the shadow: nothing is written until `vetbridge sync --approve --site {site.name}`"
+    if site.is_pairing:
+        return "approved: it writes as soon as both sides have been read and paired once more"
+    if site.over_quota:
+        waits = "1 change waits" if site.over_quota == 1 else f"{site.over_quota} changes wait"
+        more = f"vetbridge sync --approve --more --site {site.name}"
+        return f"{waits}, as more would be created than the first days allow (first_days): look, then `{more}`"
     return ""
 
 

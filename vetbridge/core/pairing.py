@@ -8,7 +8,7 @@ agrees, and where a time, a person and an animal leave a doubt, a person is aske
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -178,6 +178,8 @@ class Pairing:
     """More records of a visit that is paired already: a second pet in the PIMS, a second line of a booking."""
     asked: tuple[VisitPair, ...]
     """Perhaps one visit: a person has to say it. Each booking and each visit stands here once at the most."""
+    beside: tuple[VisitPair, ...] = ()
+    """More records of a visit that is asked about: what is answered holds for them, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,8 @@ def pair_visits(bookings: Collection[Slot], visits: Collection[Slot], whose: Map
     possible = [edge for edge in edges if edge.possible] + doubtful
     possible += _drifted(ordered, visits, whose, free_bookings, free_visits)
     asked = _ask(possible, free_bookings, free_visits)
-    return Pairing(pairs=tuple(sure), shared=tuple(shared), asked=tuple(asked))
+    beside = _beside(edges, asked, free_bookings, free_visits)
+    return Pairing(pairs=tuple(sure), shared=tuple(shared), asked=tuple(asked), beside=tuple(beside))
 
 
 def _take(
@@ -273,14 +276,56 @@ def _take(
     for edge in certain:
         if not is_free(edge):
             continue
-        others = beside["booking", edge.booking.id] + beside["visit", edge.visit.id]
-        if any(other is not edge and other.score == edge.score and is_free(other) for other in others):
+        of_booking, of_visit = (
+            [other for other in beside[key] if other is not edge and other.score == edge.score and is_free(other)]
+            for key in (("booking", edge.booking.id), ("visit", edge.visit.id))
+        )
+        if (of_booking or of_visit) and not _is_one_event(edge, of_booking, of_visit, is_free, beside):
             doubtful.append(edge)
             continue
         free_bookings.discard(edge.booking.id)
         free_visits.discard(edge.visit.id)
         sure.append(edge.pair())
     return sure, doubtful
+
+
+def _is_one_event(
+    edge: _Edge,
+    of_booking: Sequence[_Edge],
+    of_visit: Sequence[_Edge],
+    is_free: Callable[[_Edge], bool],
+    beside: Mapping[tuple[str, str], Sequence[_Edge]],
+) -> bool:
+    """Whether one booking stands as several visits, or several bookings as one, at one time with one vet: then all of
+    them are it, and it does not matter which is the first."""
+    if of_booking and of_visit:
+        return False
+    rivals, side = (of_booking, "visit") if of_booking else (of_visit, "booking")
+    for rival in (edge, *rivals):
+        if rival.relation < Relation.HOUSEHOLD or rival.resource < 0:
+            return False
+        id_ = rival.visit.id if side == "visit" else rival.booking.id
+        if any(other is not rival and is_free(other) for other in beside[side, id_]):
+            return False
+    return True
+
+
+def _beside(
+    edges: Sequence[_Edge], asked: Sequence[VisitPair], free_bookings: set[str], free_visits: set[str]
+) -> list[VisitPair]:
+    """Records that are left over beside one that is asked about, of the same household, time and resource."""
+    bookings, visits = {one.booking_id for one in asked}, {one.visit_id for one in asked}
+    found: list[VisitPair] = []
+    for edge in sorted(edges, key=_order):
+        if edge.relation < Relation.HOUSEHOLD or edge.resource < 0:
+            continue
+        if edge.booking.id in bookings and edge.visit.id in free_visits:
+            free_visits.discard(edge.visit.id)
+            found.append(edge.pair())
+        elif edge.visit.id in visits and edge.booking.id in free_bookings:
+            free_bookings.discard(edge.booking.id)
+            found.append(edge.pair())
+    return found
 
 
 def _share(edges: Sequence[_Edge], free_bookings: set[str], free_visits: set[str]) -> list[VisitPair]:

@@ -127,6 +127,7 @@ def prepare(tx: Transaction, program: Program) -> None:
     changes.rename_sites(tx, _sites_by_account(loaded))
     for name, account in loaded.config.accounts.items():
         accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
+    going_live.rename(tx, {site.booking.account: name for name, site in loaded.config.sites.items()})
     for name, site in loaded.config.sites.items():
         going_live.meet(tx, name, start_live=site.start == "live")
     replays.note_mappings(tx, program.mappings)

@@ -126,11 +126,10 @@ def read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
     _look_for_upgrades(rounds, [*rounds.accounts(Side.PIMS), *rounds.accounts(Side.BOOKING)], progress)
     read(Side.PIMS, "clients and pets", lambda account: rounds.mirror(account, progress))
     # Before anything counts as changed: what stands on both sides is no news.
-    problems += [
-        _unread(pair.booking.account)
-        for pair in program.pairs
-        if not rounds.pair(pair.site, progress) and not rounds.rests(pair.booking.account)
-    ]
+    for pair in program.pairs:
+        unread = _unread(pair.pims.account) in problems or rounds.rests(pair.pims.account)
+        if not unread and not rounds.pair(pair.site, progress) and not rounds.rests(pair.booking.account):
+            problems.append(f"site {pair.site} could not be paired, so nothing is written for it; see the log")
     read(Side.PIMS, "visits", rounds.desk)
     read(Side.BOOKING, "bookings", rounds.poll)
     if not problems:

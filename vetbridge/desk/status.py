@@ -104,6 +104,10 @@ class SiteStatus:
     """None while it is whole."""
     in_shadow: bool = False
     """Nothing is written until somebody approves it."""
+    is_pairing: bool = False
+    """It was approved, and writes once what stands on both sides has been paired again."""
+    over_quota: int = 0
+    """So many changes wait, as more would be created than the first days allow."""
     ended_at: datetime | None = None
     """When its pair was ended: it is left alone since."""
     ended_by: str = ""
@@ -173,7 +177,14 @@ def _gone_live(seen: Glance, site: SiteStatus) -> SiteStatus:
     row = seen.going_live.get(site.name)
     if row is None:
         return site
-    return replace(site, in_shadow=row.in_shadow, ended_at=row.ended_at, ended_by=row.ended_by)
+    return replace(
+        site,
+        in_shadow=row.in_shadow,
+        is_pairing=row.is_pairing,
+        over_quota=row.over_quota,
+        ended_at=row.ended_at,
+        ended_by=row.ended_by,
+    )
 
 
 def _fuse(seen: Glance, site: str) -> FuseStatus | None:

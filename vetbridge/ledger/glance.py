@@ -104,6 +104,10 @@ class GoingLiveReport:
 
     in_shadow: bool
     """Nobody has approved it."""
+    is_pairing: bool
+    """It was approved, and writes once it has been paired again."""
+    over_quota: int
+    """So many changes wait, as more would be created than the first days allow."""
     ended_at: datetime | None
     ended_by: str
 
@@ -156,15 +160,27 @@ def take(ask: Ask, now: datetime) -> Glance:
         run=_run(ask),
         pauses=tuple(_pauses(ask)),
         held={site: _held(ask, site) for (site,) in ask("SELECT site FROM fuse WHERE blown_at IS NOT NULL", {})},
-        going_live={
-            site: GoingLiveReport(
-                in_shadow=approved_at is None and ended_at is None, ended_at=_moment(ended_at), ended_by=ended_by
-            )
-            for site, approved_at, ended_at, ended_by in ask(
-                "SELECT site, approved_at, ended_at, ended_by FROM going_live", {}
-            )
-        },
+        going_live=_going_live(ask),
     )
+
+
+def _going_live(ask: Ask) -> dict[str, GoingLiveReport]:
+    waiting = "SELECT site, count(*) FROM change WHERE state = 'waiting' AND code = 'creation-quota' GROUP BY site"
+    over_quota = {site: int(count) for site, count in ask(waiting, {})}
+    found = {}
+    for site, paired, approved, ended, ended_by in ask(
+        "SELECT site, paired_at, approved_at, ended_at, ended_by FROM going_live", {}
+    ):
+        paired_at, approved_at, ended_at = _moment(paired), _moment(approved), _moment(ended)
+        is_paired = paired_at is not None and approved_at is not None and paired_at >= approved_at
+        found[site] = GoingLiveReport(
+            in_shadow=approved_at is None and ended_at is None,
+            is_pairing=approved_at is not None and ended_at is None and not is_paired,
+            over_quota=over_quota.get(site, 0),
+            ended_at=ended_at,
+            ended_by=ended_by,
+        )
+    return found
 
 
 def account_reports(ask: Ask) -> dict[str, AccountReport]:

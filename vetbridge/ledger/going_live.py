@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from vetbridge.core.records import Kind
 from vetbridge.ledger import endings
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, ChangeState, GoingLive
+from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, ChangeState, GoingLive, Link
 
 QUOTA = "creation-quota"
 """Why a change waits whose record would be one more than may be created in a day."""
@@ -35,6 +35,20 @@ def meet(tx: Transaction, site: str, *, start_live: bool) -> GoingLive:
         row.approved_at = tx.now
         row.approved_by = "the config"
     return row
+
+
+def rename(tx: Transaction, sites: Mapping[str, str]) -> None:
+    """A pair that stands under another name in the config now (by its booking account, the key) is the same pair."""
+    for account, site in sites.items():
+        if tx.session.get(GoingLive, site) is not None:
+            continue
+        newest = select(Link.site).where(Link.booking_account == account).order_by(col(Link.id).desc()).limit(1)
+        before = tx.session.exec(newest).first()
+        row = None if before is None or before in sites.values() else tx.session.get(GoingLive, before)
+        if row is not None:
+            tx.session.add(GoingLive(**{**row.model_dump(), "site": site}))
+            tx.session.delete(row)
+            tx.session.flush()
 
 
 def of(tx: Transaction, site: str) -> GoingLive | None:
@@ -126,7 +140,6 @@ def is_spent(tx: Transaction, site: str, account: str, kind: Kind, *, days: int,
     row = tx.session.get(GoingLive, site)
     if row is None or row.approved_at is None or tx.now >= row.approved_at + days * DAY:
         return False
-    since = max(moment for moment in (tx.now - DAY, row.approved_at, row.quota_from) if moment is not None)
     created = (
         select(sa.func.count())
         .select_from(Action)
@@ -135,7 +148,8 @@ def is_spent(tx: Transaction, site: str, account: str, kind: Kind, *, days: int,
             Action.account == account,
             Action.kind == kind,
             Action.operation == "create",
-            col(Action.created_at) >= since,
+            col(Action.created_at) >= max(tx.now - DAY, row.approved_at),
+            sa.true() if row.quota_from is None else col(Action.created_at) > row.quota_from,
             Action.state != ActionState.NOT_DONE,
         )
     )

@@ -70,18 +70,24 @@ def pims_ids(tx: Transaction, account: str, kind: Kind) -> set[str]:
     )
 
 
-def member_of_booking(tx: Transaction, account: str, booking_id: str) -> Link | None:
-    """The link of a booking that is no visit of its own: it shares another one's, or may be one that stands in the
-    PIMS."""
-    return tx.session.exec(
-        select(Link).where(
-            Link.booking_account == account,
-            Link.kind == Kind.APPOINTMENT,
-            Link.booking_id == booking_id,
-            Link.role == "member",
-            col(Link.ended_at).is_(None),
-        )
-    ).first()
+def members_of_booking(tx: Transaction, account: str, booking_id: str) -> tuple[Link, ...]:
+    """The links of a booking to visits that it shares, or may be."""
+    return _members(tx, Link.booking_account == account, Link.booking_id == booking_id)
+
+
+def members_of_visit(tx: Transaction, account: str, pims_id: str) -> tuple[Link, ...]:
+    """The links of a visit of the PIMS to bookings that share it, or may be it."""
+    return _members(tx, Link.pims_account == account, Link.pims_id == pims_id)
+
+
+def _members(tx: Transaction, *record: sa.ColumnElement[bool] | bool) -> tuple[Link, ...]:
+    return tuple(
+        tx.session.exec(
+            select(Link)
+            .where(Link.kind == Kind.APPOINTMENT, Link.role == "member", col(Link.ended_at).is_(None), *record)
+            .order_by(col(Link.id))
+        ).all()
+    )
 
 
 def of_client_members(tx: Transaction, account: str, booking_id: str) -> tuple[Link, ...]:

@@ -71,7 +71,7 @@ class Appointments:
         cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._handover = Handover(pair, ledger, self._keeper, cards, self._to_booking)
         self._identity = Identity(pair, ledger)
-        self._paired = Paired(pair, ledger, self._keeper)
+        self._paired = Paired(pair, ledger, clock, self._keeper)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
     def work(self, job: Job, enter: Enter) -> Ending:
@@ -104,6 +104,8 @@ class Appointments:
                 ending = _GONE if here is None else self._first(job, here, given)
             elif ending.state is ChangeState.SKIPPED:
                 ending = self._written_before(job, link) or ending
+            if ending in (CANCELLED, UPDATED):
+                self._paired.bring_along(job, here, self._to_pims)
         elif (
             here is not None
             and given is None

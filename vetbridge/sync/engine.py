@@ -219,7 +219,7 @@ class Engine:
     def _dispatch(self, job: Job, pair: Pair, account: str) -> Ending:
         if self.instead is not None:
             return self.instead(job, self._enter)
-        if False and job.is_undo:
+        if job.is_undo:
             # Worked on as usual, half of an undo would read as what people did at that side.
             raise PutOff(
                 self._clock.now() + UNDO_WAIT,

@@ -118,7 +118,10 @@ class Pairer:
             for item in reviews.to_carry_out(tx, self._pair.site, PAIR_CLIENT):
                 card_id = tx.session.get_one(Record, item.record_id).remote_id
                 if item.answer == Choice.LINK and item.answer_client_id:
-                    self.link_client(tx, card_id, item.answer_client_id, [{"words": "a person has said so"}])
+                    evidence = [{"words": "a person has said so"}]
+                    if not self.link_client(tx, card_id, item.answer_client_id, evidence):
+                        reviews.reopen(tx, item)  # one of the two is not known any more
+                        continue
                 reviews.applied(tx, item)
 
     def link_client(
@@ -205,13 +208,15 @@ class Pairer:
         report.visits_paired += len(found.pairs)
         with self._ledger.write() as tx:
             for one in found.shared:
-                self._member(tx, one, PAIRED)
+                self._member(tx, one, PAIRED, there)
+            for one in found.beside:
+                self._member(tx, one, ASKED, there)
         report.visits_shared += len(found.shared)
         for one in found.asked:
             with self._ledger.write() as tx:
                 self._ask_visit(tx, one, here, there)
         report.visits_asked += len(found.asked)
-        settled = [*found.pairs, *found.shared, *found.asked]
+        settled = [*found.pairs, *found.shared, *found.asked, *found.beside]
         report.only_at_booking = len(here.records.keys() - {one.booking_id for one in settled})
         report.only_in_pims = len(there.records.keys() - {one.visit_id for one in settled})
         self._ask_clients(report)
@@ -351,8 +356,8 @@ class Pairer:
                 # What a listing shows of it is settled: nothing has to be read again.
                 record.digest_hash = digest(tx.sealer, end, found.natives[id_])
 
-    def _member(self, tx: Transaction, one: VisitPair, origin: str) -> None:
-        links.put_member(
+    def _member(self, tx: Transaction, one: VisitPair, origin: str, there: _Found) -> None:
+        link = links.put_member(
             tx,
             site=self._pair.site,
             booking_account=self._pair.booking.account,
@@ -362,12 +367,13 @@ class Pairer:
             origin=origin,
             kind=Kind.APPOINTMENT,
         )
+        link.visit_at = there.records[one.visit_id].start.utc
 
     # -- questions ------------------------------------------------------------------------------------------------
 
     def _ask_visit(self, tx: Transaction, one: VisitPair, here: _Found, there: _Found) -> None:
         """Asks whether a booking and a visit are one; until somebody has said it, neither is carried over."""
-        self._member(tx, one, ASKED)
+        self._member(tx, one, ASKED, there)
         booking, visit = here.records[one.booking_id], there.records[one.visit_id]
         wanted = wanted_fields(booking, visit.client_id, visit.pet_id, unlinked=False, origin=PAIRED)
         standing = standing_fields(visit)

@@ -294,3 +294,42 @@ def test_a_pet_that_is_listed_under_a_misspelt_name_is_not_listed_twice(town: To
     (booking,) = town.rig.booking.rows(Kind.APPOINTMENT)
     assert booking["owner"] == card
     assert [row["name"] for row in town.rig.booking.rows(Kind.PET)] == ["Belka"]
+
+
+def second_pet(town: Town, *, named: bool) -> tuple[str, list[str]]:
+    """A booking for two pets, which the desk has typed as two visits at one time with one vet."""
+    rocky = town.rig.pims.add(Kind.PET, {"owner": town.smith, "name": "Rocky", "species": "D"})
+    booking = town.rig.book("John", "Smith", "+447912000001", "Bella" if named else "", hours=30)
+    return booking, [town.visit(town.smith, pet, hours=30) for pet in (town.bella, rocky)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_both_visits_of_one_booking_move_and_end_with_it(town: Town, named: bool) -> None:
+    booking, visits = second_pet(town, named=named)
+    before = town.counts()
+    town.go_live()
+    assert (town.counts(), town.rig.questions()) == (before, ())
+
+    later = (town.rig.clock.now() + timedelta(hours=35)).isoformat()
+    town.rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later})
+    town.rig.run()
+    assert {row["start"][:16] for row in town.rig.visits()} == {later[:16]}
+    town.rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    town.rig.run()
+    assert [row["state"] for row in town.rig.visits()] == ["cancelled", "cancelled"]
+    assert town.counts() == before
+    assert len(visits) == 2
+
+
+def test_what_stands_beside_a_visit_that_is_asked_about_waits_for_the_answer(town: Town) -> None:
+    town.rig.book("John", "Smith", "+447912000001", "", hours=30)
+    second_pet(town, named=False)
+    before = town.counts()
+    third = town.visit(town.smith, town.bella, hours=30)
+    town.go_live()
+    assert town.counts()[2] == before[2], "nothing is carried to the booking side"
+    while town.rig.questions():
+        town.answer(PAIR_VISIT, Answer(choice=Choice.PIMS))
+        town.rig.run()
+    assert town.counts()[2] == before[2]
+    assert town.rig.pims.row(Kind.APPOINTMENT, third)["state"] == "booked"
