@@ -84,7 +84,7 @@ def test_a_pair_ends_is_cleaned_and_begins_anew(place: Town) -> None:
 
     plan = data(place, "pair", "end", "town", "--clean", "--plan", code=4)
     assert plan["ended_at"] is None
-    assert plan["waiting"]["questions"] == 2  # whose the visit is, and who its client
+    assert plan["waiting"]["questions"] == 1
     assert notes.find(place.visit(mine["id"])["description"]) is not None
 
     shown = type_(place, "pair", "end", "town", "--clean", "--by", "Ann")

@@ -147,6 +147,8 @@ class Slot:
     """Seconds."""
     resource: str | None = None
     appointment_type: str | None = None
+    whole: bool = True
+    """False: some of it cannot be read, so it is nothing for certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,11 +203,12 @@ class _Edge:
     @property
     def certain(self) -> bool:
         """At the same time: whether it can only be the same visit."""
-        if self.pet < 0:
+        if self.pet < 0 or not (self.booking.whole and self.visit.whole):
             return False
-        if self.relation >= Relation.HOUSEHOLD:
+        if self.relation is Relation.LINKED:
             return True
-        if self.relation is Relation.MAYBE:
+        if self.relation >= Relation.MAYBE:
+            # Who shares a contact need not be of the family: a number passes on, and a home for strays has one.
             return self.resource > 0 or self.pet > 0
         return self.relation is Relation.NAMED and self.resource > 0 and self.pet > 0
 
@@ -231,9 +234,15 @@ class _Edge:
         )
 
 
-def pair_visits(bookings: Collection[Slot], visits: Collection[Slot], whose: Mapping[str, Whose]) -> Pairing:
+def pair_visits(
+    bookings: Collection[Slot],
+    visits: Collection[Slot],
+    whose: Mapping[str, Whose],
+    known: Collection[tuple[str, str]] = (),
+) -> Pairing:
     """Which booking is which visit. ``whose``: whom the client of each booking is, by the booking's id.
 
+    ``known``: those that were paired before, booking and visit; here only others can share them.
     Every id stands in one of the answer's pairs at the most, as long as nobody shares it. The order of the records
     does not matter.
     """
@@ -242,13 +251,13 @@ def pair_visits(bookings: Collection[Slot], visits: Collection[Slot], whose: Map
         at.setdefault(visit.start, []).append(visit)
     ordered = sorted(bookings, key=lambda one: one.id)
     edges = [
-        edge
+        _edge(booking, visit, relation)
         for booking in ordered
         for visit in at.get(booking.start, ())
-        if (edge := _edge(booking, visit, whose.get(booking.id, Whose()))).relation is not Relation.NONE
+        if (relation := _relation(booking, visit, whose.get(booking.id, Whose()))) is not Relation.NONE
     ]
-    free_bookings = {one.id for one in ordered}
-    free_visits = {one.id for one in visits}
+    free_bookings = {one.id for one in ordered} - {booking_id for booking_id, _ in known}
+    free_visits = {one.id for one in visits} - {visit_id for _, visit_id in known}
     sure, doubtful = _take(edges, free_bookings, free_visits)
     shared = _share(edges, free_bookings, free_visits)
     possible = [edge for edge in edges if edge.possible] + doubtful
@@ -365,7 +374,9 @@ def _drifted(
         known = whose.get(booking.id, Whose())
         for client_id in sorted(known.linked | known.household):
             for visit in by_client.get(client_id, ()):
-                edge = _edge(booking, visit, known)
+                edge = _edge(booking, visit, _relation(booking, visit, known))
+                if not (booking.whole and visit.whole):
+                    continue  # which vet's it is, or which site's, nobody knows
                 if edge.pet >= 0 and abs(visit.start - booking.start) <= DRIFT and visit.start != booking.start:
                     near.append(edge)
     return near
@@ -386,8 +397,8 @@ def _order(edge: _Edge) -> tuple[tuple[int, ...], str, str]:
     return (tuple(-each for each in edge.score), edge.booking.id, edge.visit.id)
 
 
-def _edge(booking: Slot, visit: Slot, whose: Whose) -> _Edge:
-    return _Edge(booking, visit, _relation(booking, visit, whose), _pets(booking, visit), _resources(booking, visit))
+def _edge(booking: Slot, visit: Slot, relation: Relation) -> _Edge:
+    return _Edge(booking, visit, relation, _pets(booking, visit), _resources(booking, visit))
 
 
 def _relation(booking: Slot, visit: Slot, whose: Whose) -> Relation:

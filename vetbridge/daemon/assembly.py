@@ -163,6 +163,7 @@ def build_program(
             may_create_pets=site.create.pets,
             owners=_appointment_owners(site),
             fuse=site.fuse,
+            start_live=site.start == "live",
             quota=_quota(site),
         )
         for name, site in loaded.config.sites.items()

@@ -97,8 +97,13 @@ def pass_for_client(
             problems.append(_unread(one.pair.pims.account))
         if not rounds.pair(one.pair.site, progress) and not rounds.rests(one.pair.booking.account):
             problems.append(_unread(one.pair.booking.account))
+            continue  # what is not known to stand on both sides would be made a second time
         progress(f"reading the visits of {one.words}")
         records |= receive(program.ledger, one, program.clock.now())
+    if approved:
+        with program.ledger.write() as tx:
+            for one in families:
+                going_live.nothing_is_late(tx, one.pair.site)
     program.engine.only = frozenset(records)
     program.engine.unapproved |= approved
     drain(program, patience, progress)

@@ -20,7 +20,7 @@ from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program, Wrap, build_mapper, build_program, prepare
 from vetbridge.daemon.once import drain
 from vetbridge.daemon.rounds import Rounds
-from vetbridge.ledger import pauses, rehearsals, replays
+from vetbridge.ledger import going_live, pauses, rehearsals, replays
 from vetbridge.ledger.copying import copy_ledger
 from vetbridge.ledger.database import exists, open_ledger
 from vetbridge.ledger.rehearsals import Mark, PlannedChange
@@ -99,6 +99,8 @@ def rehearsed(loaded: Loaded, *, clock: Clock | None = None, unlimited: bool = F
             with ledger.write() as tx:
                 noted = replays.noted_mappings(tx)
                 prepare(tx, program)
+                for pair in program.pairs:
+                    going_live.nothing_is_late(tx, pair.site)
                 mark = rehearsals.mark(tx)
                 if unlimited:
                     rehearsals.lift_fuses(tx)

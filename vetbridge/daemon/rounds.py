@@ -12,7 +12,7 @@ from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.ledger import accounts, changes, going_live, observations, pauses, retention
 from vetbridge.ledger.database import Transaction
-from vetbridge.sync.refreshing import Progress, quiet, read_cards
+from vetbridge.sync.refreshing import Progress, Refresher, quiet, read_cards
 from vetbridge.sync.upgrades import Upgrades
 
 UPGRADES_EVERY = 6 * 3600.0
@@ -21,6 +21,9 @@ UPGRADES_AGAIN = 600.0
 """The same, where they could not be read."""
 PAIR_EVERY = timedelta(hours=1)
 """In the shadow, what people have entered on both sides meanwhile is paired so often."""
+
+PAIR_AGAIN = 120.0
+"""Seconds to the next try at a pairing that could not be done: each lists all visits of both sides."""
 
 log = structlog.get_logger("vetbridge.daemon")
 
@@ -33,6 +36,8 @@ class Rounds:
         self._upgrades = Upgrades(program.ledger, program.pairs)
         self._next_look: dict[str, float] = {}
         """When the code lists of an account are to be read again, by the steady clock."""
+        self._next_pairing: dict[str, float] = {}
+        """When a site whose pairing could not be done may be paired again, by the steady clock."""
 
     def accounts(self, side: Side) -> list[str]:
         """The accounts that have rounds at one side."""
@@ -101,12 +106,17 @@ class Rounds:
             return False
 
         def work() -> int:
+            self._next_pairing[site] = self._program.clock.steady() + PAIR_AGAIN
+            Refresher(pair, self._program.ledger).pass_(progress)  # whoever was entered a minute ago is no stranger
             cards = read_cards(pair, self._program.ledger, progress)
             with self._program.ledger.read() as tx:
                 counted = accounts.get(tx, pair.booking.account).mirror_complete_at is not None
             if not counted:  # who is not known to be all would be taken for new
-                raise Unavailable(f"{pair.booking.account}: fewer clients came than it counts; they are read again")
+                error = Unavailable(f"{pair.booking.account}: fewer clients came than it counts; they are read again")
+                error.account = pair.booking.account
+                raise error
             self._program.pairers[site].pass_(progress)
+            del self._next_pairing[site]
             return cards
 
         return self._round("pair", pair.booking.account, work)
@@ -116,6 +126,8 @@ class Rounds:
         with self._program.ledger.read() as tx:
             row = going_live.of(tx, site)
             if row is None or going_live.writes(row) or row.ended_at is not None:
+                return False
+            if self._program.clock.steady() < self._next_pairing.get(site, float("-inf")):
                 return False
             if row.approved_at is not None or row.paired_at is None:
                 return True

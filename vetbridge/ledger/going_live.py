@@ -6,7 +6,7 @@ Until a person has approved a pair, it is in the shadow: it reads, is paired and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -81,16 +81,13 @@ def ended(tx: Transaction) -> set[str]:
     return {row.site for row in tx.session.exec(select(GoingLive)) if row.ended_at is not None}
 
 
-def paired(tx: Transaction, site: str) -> None:
-    """Everything that stands on both sides of a pair was paired, as far as it can be told."""
-    tx.session.get_one(GoingLive, site).paired_at = tx.now
+def paired(tx: Transaction, site: str, began: datetime | None = None) -> None:
+    """Everything that stood on both sides of a pair when that ``began`` was paired, as far as it can be told."""
+    tx.session.get_one(GoingLive, site).paired_at = began or tx.now
 
 
 def approve(tx: Transaction, site: str, by: str) -> int:
-    """A person wants a pair to write from now on; returns how many changes have waited for that.
-
-    What came in the shadow counts as received now: a visit that has begun meanwhile was carried over by hand.
-    """
+    """A person wants a pair to write from now on; returns how many changes have waited for that."""
     row = tx.session.get_one(GoingLive, site)
     if row.approved_at is None or row.ended_at is not None:
         row.approved_at = tx.now
@@ -99,10 +96,25 @@ def approve(tx: Transaction, site: str, by: str) -> int:
             endings.reopen(tx, site)
         row.ended_at = None
         row.ended_by = ""
-    waiting = sa.and_(col(Change.site) == site, col(Change.state).in_(OPEN_STATES))
-    count = tx.session.exec(select(sa.func.count()).select_from(Change).where(waiting)).one()
-    tx.session.exec(sa.update(Change).where(waiting).values(received_at=tx.now, next_at=tx.now))
-    return count
+        _receive_now(tx, site)
+    tx.session.exec(sa.update(Change).where(_waiting(site)).values(next_at=tx.now))
+    return tx.session.exec(select(sa.func.count()).select_from(Change).where(_waiting(site))).one()
+
+
+def nothing_is_late(tx: Transaction, site: str) -> None:
+    """In the shadow: a visit that has begun meanwhile was carried over by hand."""
+    row = tx.session.get(GoingLive, site)
+    if row is not None and row.approved_at is None:
+        _receive_now(tx, site)
+
+
+def _receive_now(tx: Transaction, site: str) -> None:
+    """What waits counts as received now."""
+    tx.session.exec(sa.update(Change).where(_waiting(site)).values(received_at=tx.now))
+
+
+def _waiting(site: str) -> sa.ColumnElement[bool]:
+    return sa.and_(col(Change.site) == site, col(Change.state).in_(OPEN_STATES))
 
 
 def into_shadow(tx: Transaction, site: str) -> None:

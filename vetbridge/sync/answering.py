@@ -10,6 +10,7 @@ from vetbridge.core import notes
 from vetbridge.core.answers import (
     NOT_SHOWN,
     OFF_ITS_OWNER,
+    PAIR_VISIT,
     PET_OF_ANOTHER,
     REUSED,
     TWICE,
@@ -78,8 +79,8 @@ class Given:
     def steer(self) -> Steer:
         """What it says about a visit that both sides changed."""
         why = self.question.get("why")
-        if why == TWICE or (self.answer.choice is Choice.AGAIN and why in (UNKNOWN_OUTCOME, REUSED)):
-            return Steer()  # it is about a write, and neither about a time that is taken nor about the two sides
+        if why == TWICE or (self.answer.choice is Choice.AGAIN and why in (UNKNOWN_OUTCOME, REUSED, PAIR_VISIT)):
+            return Steer()  # it is about a write or another visit, not about a time that is taken or the two sides
         return STEERS.get(self.answer.choice, Steer())
 
     @property

@@ -29,10 +29,12 @@ from vetbridge.sync.answering import (
     stays,
 )
 from vetbridge.sync.cards import Cards
-from vetbridge.sync.comparing import BOOKED_BY, digest, wanted_fields
+from vetbridge.sync.comparing import BOOKED_BY, booking_stamp, digest, wanted_fields
 from vetbridge.sync.following import (
     ANEW_IN_PIMS,
+    BROUGHT_BACK,
     CANCELLED,
+    CANCELLED_BACK,
     KEPT,
     UPDATED,
     Follower,
@@ -43,7 +45,7 @@ from vetbridge.sync.identity import OWN, Identity, renumbered, require_same_visi
 from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair, Timings
-from vetbridge.sync.paired import Paired
+from vetbridge.sync.paired import SHARES, Paired
 from vetbridge.sync.placing import Placement, Placer
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
@@ -71,7 +73,7 @@ class Appointments:
         cards = Cards(pair, ledger, self._to_booking, self._keeper)
         self._handover = Handover(pair, ledger, self._keeper, cards, self._to_booking)
         self._identity = Identity(pair, ledger)
-        self._paired = Paired(pair, ledger, clock, self._keeper)
+        self._paired = Paired(pair, ledger, clock, timings, self._keeper)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
 
     def work(self, job: Job, enter: Enter) -> Ending:
@@ -99,13 +101,7 @@ class Appointments:
         if beside is not None:
             ending = beside
         elif link is not None:
-            ending = self._follow(job, here, link, given, enter)
-            if ending is ANEW_IN_PIMS:
-                ending = _GONE if here is None else self._first(job, here, given)
-            elif ending.state is ChangeState.SKIPPED:
-                ending = self._written_before(job, link) or ending
-            if ending in (CANCELLED, UPDATED):
-                self._paired.bring_along(job, here, self._to_pims)
+            ending = self._linked(job, here, link, given, enter)
         elif (
             here is not None
             and given is None
@@ -117,6 +113,19 @@ class Appointments:
         else:
             ending = self._first(job, here, given)
         self._mind_questions(job, ending, given)
+        return ending
+
+    def _linked(self, job: Job, here: Appointment | None, link: Link, given: Given | None, enter: Enter) -> Ending:
+        """A booking that stands in the PIMS, with the other lines of its visit."""
+        ending = self._follow(job, here, link, given, enter)
+        if ending is ANEW_IN_PIMS:
+            return _GONE if here is None else self._first(job, here, given)
+        if ending.state is ChangeState.SKIPPED:
+            ending = self._written_before(job, link) or ending
+        if ending in (CANCELLED, UPDATED):
+            self._paired.bring_along(job, here, self._to_pims)
+        if ending in (CANCELLED_BACK, UPDATED, BROUGHT_BACK):
+            self._paired.hint_lines(link)
         return ending
 
     def _mind_questions(self, job: Job, ending: Ending, given: Given | None) -> None:
@@ -165,6 +174,8 @@ class Appointments:
         with self._ledger.write() as tx:
             record = tx.session.get_one(Record, job.record_id)
             link = links.of_booking(tx, end.account, Kind.APPOINTMENT, job.remote_id)
+            beside = links.members_of_booking(tx, end.account, job.remote_id)
+            link = link or next(iter(beside), None)
             asked = None  # nothing hangs on it
             if link is not None and not is_told_gone(given):
                 asked = witnesses.of(tx, record, link.visit_at, booking=True, link=link)
@@ -257,6 +268,11 @@ class Appointments:
                     links.end(tx, link)
                 return ANEW_IN_PIMS
         whose: Ending | None = None
+        line = self._paired.step_in(job, link, here, there) if given is None else link
+        if line is None:
+            return SHARES
+        if line.id != link.id:
+            link, there = line, self._there(job, line, given, lone=False)
         if here is None or there is None or AppointmentStatus.CANCELLED in (here.status, there.status):
             self._relinker.struck(job, why="the visit is cancelled or gone")
         else:
@@ -353,15 +369,8 @@ class Appointments:
         )
 
     def _stamp(self, job: Job) -> str:
-        """The same for every try at the same booking, so that an earlier try can be found.
-
-        Another one where a person wanted the visit anew: what carries the first one is another visit.
-        """
         with self._ledger.read() as tx:
-            before = links.ended(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
-        again = f":{before}" if before else ""
-        seed = f"stamp:{self._pair.booking.account}:{self._pair.pims.account}:{job.remote_id}{again}"
-        return notes.make_stamp(self._ledger.sealer.hash(seed).encode())
+            return booking_stamp(tx, self._pair, job.remote_id)
 
 
 _GONE = Ending(state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over")

@@ -9,10 +9,12 @@ from vetbridge.connector.interface import Native
 from vetbridge.core import normalise, notes
 from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.ledger import links
 from vetbridge.ledger.content import plain
+from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Link
-from vetbridge.sync.pair import End
+from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.wording import BY_PEOPLE, block_lines
 
 CARRIED = frozenset({"start", "duration", "status", "appointment_type", "resource"})
@@ -117,6 +119,17 @@ def base_in_terms(
         (there.client_id, there.pet_id) if there is not None else (base.get("client_id"), base.get("pet_id"))
     )
     return wanted_fields(here, client_id, pet_id, unlinked=link.unlinked, origin=link.origin)
+
+
+def booking_stamp(tx: Transaction, pair: Pair, booking_id: str) -> str:
+    """The mark of a booking's visit: the same for every try at it, so that an earlier try can be found.
+
+    Another one where the booking was linked before: what carries the first one is another visit.
+    """
+    before = links.ended(tx, pair.booking.account, Kind.APPOINTMENT, booking_id)
+    again = f":{before}" if before else ""
+    seed = f"stamp:{pair.booking.account}:{pair.pims.account}:{booking_id}{again}"
+    return notes.make_stamp(tx.sealer.hash(seed).encode())
 
 
 def stamp_of(record: Appointment) -> str:

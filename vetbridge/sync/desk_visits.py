@@ -37,7 +37,7 @@ from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placer, shown_candidates
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
-from vetbridge.sync.wording import desk_lines
+from vetbridge.sync.wording import PAIRED, desk_lines
 from vetbridge.sync.writing import Point, Step, Writer
 
 ECHO = Ending(state=ChangeState.SKIPPED, code="settled", message="the PIMS shows what VetBridge settled last")
@@ -88,6 +88,8 @@ class DeskVisits:
         with self._ledger.write() as tx:
             changes.seen(tx, job.change_id, visit_at=there.start.utc)
         self._point("read")
+        if link is not None and link.role == "member" and self._stands_apart(job, link, there):
+            link = None
         given = given_answer(self._ledger, job)
         undone = given is not None and given.answer.choice is Choice.UNDO
         if link is not None and not undone and not in_doubt:
@@ -119,6 +121,24 @@ class DeskVisits:
         ending = self._unlinked(job, there, given, enter)
         self._mind_questions(job, ending, given)
         return ending
+
+    def _stands_apart(self, job: Job, link: Link, there: Appointment) -> bool:
+        """Whether one more visit of a booking was put to another time in the PIMS than the booking's: it is a visit
+        of its own then, and its link ends."""
+        if link.origin != PAIRED or there.status is AppointmentStatus.CANCELLED:
+            return False
+        with self._ledger.read() as tx:
+            first = links.of_booking(tx, link.booking_account, Kind.APPOINTMENT, link.booking_id)
+        if there.start.utc in (link.visit_at, first.visit_at if first is not None else None):
+            return False
+        end = self._pair.pims
+        native = None if first is None else end.connector.get(Kind.APPOINTMENT, first.pims_id)
+        if native is not None and end.mapper.read(Kind.APPOINTMENT, native).start == there.start:
+            return False  # they were put to another time together
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            links.end(tx, link)
+        return True
 
     def _gone(self, job: Job) -> Ending:
         """A visit that no booking belongs to; where a person is asked about it, missed twice before it is gone."""

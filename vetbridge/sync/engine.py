@@ -243,11 +243,29 @@ class Engine:
         sharing = [one for one in self._pairs.values() if one.pims.account == pair.pims.account]
         for last, one in enumerate(sharing, 1 - len(sharing)):
             try:
+                if one.site != job.site:
+                    self._require_writes(job, one)
                 return self._workers[one.site].desk_visits.work(job, self._enter)
             except MappingError:
                 if last == 0:
                     raise
         raise AssertionError("a pair shares its PIMS with itself at least")
+
+    def _require_writes(self, job: Job, pair: Pair) -> None:
+        """Leaves a visit to its own site where nothing may be written for that now: the hint came by another one's.
+
+        Raises ``PutOff`` then, and ``MappingError`` where the visit is not this site's.
+        """
+        with self._ledger.read() as tx:
+            held_back = self._held_back(pair.site, *self._silent(tx))
+        native = pair.pims.connector.get(Kind.APPOINTMENT, job.remote_id) if held_back else None
+        if native is None:
+            return
+        pair.pims.mapper.read(Kind.APPOINTMENT, native)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            tx.session.get_one(Change, job.change_id).site = pair.site
+        raise PutOff(self._clock.now(), "of-another-site", f"it is of site {pair.site}, which is held back now")
 
     def _enter(self, job: Job, lane: str) -> None:
         """Moves a record to its client's lane, holding both; puts the change off where the lane is busy."""

@@ -61,13 +61,19 @@ def family(ledger: Ledger, pairs: Sequence[Pair], client: str) -> tuple[Family, 
 def receive(ledger: Ledger, one: Family, now: datetime) -> set[int]:
     """Receives every visit of a client as if something had changed; returns the records. No cursor moves.
 
-    A PIMS visit that is linked is received as its booking, which is how linked visits are worked on.
+    Counterparts that were linked since ``family`` looked belong to it, too. A PIMS visit that is linked is received
+    as its booking, which is how linked visits are worked on.
     """
     booking, pims = one.pair.booking, one.pair.pims
-    bookings = set(_listed(ledger, booking, one.booking_ids, now))
-    visits = set(_listed(ledger, pims, one.pims_ids, now))
+    between = (booking.account, pims.account)
+    with ledger.read() as tx:
+        there = [families.pims_clients(tx, *between, id_) for id_ in one.booking_ids]
+        here = [families.booking_clients(tx, *between, id_) for id_ in one.pims_ids]
+    booking_ids, pims_ids = one.booking_ids.union(*here), one.pims_ids.union(*there)
+    bookings = set(_listed(ledger, booking, booking_ids, now))
+    visits = set(_listed(ledger, pims, pims_ids, now))
     with ledger.write() as tx:
-        for end, ids, known in ((booking, one.booking_ids, bookings), (pims, one.pims_ids, visits)):
+        for end, ids, known in ((booking, booking_ids, bookings), (pims, pims_ids, visits)):
             for id_ in ids:
                 known.update(families.visits(tx, end.account, id_))
         linked = {id_: families.booking_of(tx, booking.account, pims.account, id_) for id_ in visits}

@@ -54,6 +54,8 @@ class Pair:
     """Who owns each field of an appointment, seen from the booking side."""
     fuse: int = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
+    start_live: bool = False
+    """It writes from the beginning: nobody is asked about clients before they book."""
     quota: Quota | None = None
     """None: as much may be created as there is to create."""
 

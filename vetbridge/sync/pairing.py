@@ -7,9 +7,10 @@ visits by what both sides list now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -20,16 +21,16 @@ from vetbridge.connector.interface import Native
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice
 from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import Known, Match, Verdict, contact_keys, forms_of, same_household, same_person
-from vetbridge.core.pairing import CardPair, Relation, Slot, VisitPair, Whose, pair_card, pair_visits
+from vetbridge.core.pairing import CardPair, Pairing, Relation, Slot, VisitPair, Whose, pair_card, pair_visits
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
 from vetbridge.ledger import changes, going_live, links, mirror, reviews
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.matcher import Matcher
-from vetbridge.ledger.tables import ChangeState, Record
-from vetbridge.sync.comparing import digest, standing_fields, wanted_fields
+from vetbridge.ledger.tables import ChangeState, Link, Record
+from vetbridge.sync.comparing import digest
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import End, Pair
-from vetbridge.sync.paired import ASKED, SHOWN, link_visit
+from vetbridge.sync.paired import ASKED, link_visit, question_of
 from vetbridge.sync.placing import evidence_of, shown_candidates
 from vetbridge.sync.refreshing import Progress, quiet
 from vetbridge.sync.slots import WINDOW_KEYS, window
@@ -39,7 +40,7 @@ log = structlog.get_logger("vetbridge.sync")
 
 BEHIND = timedelta(days=1)
 """Visits that began earlier are history: nothing is carried over of them."""
-AHEAD = timedelta(days=366)
+AHEAD = timedelta(days=3 * 366)
 
 _BATCH = 100
 """So many clients are linked in one transaction."""
@@ -74,6 +75,8 @@ class _Found:
 
     records: dict[str, Appointment] = field(default_factory=dict)
     natives: dict[str, Native] = field(default_factory=dict)
+    glimpsed: set[str] = field(default_factory=set)
+    """Those of which the mapping can turn some fields only."""
 
 
 class Pairer:
@@ -94,11 +97,12 @@ class Pairer:
     def pass_(self, progress: Progress = quiet) -> Report:
         """Pairs what can be paired, and asks about the rest. Both mirrors must have been read."""
         report = Report()
+        began = self._clock.now()
         self._carry_out_answers()
         self._clients(report, progress)
         self._visits(report, progress)
         with self._ledger.write() as tx:
-            going_live.paired(tx, self._pair.site)
+            going_live.paired(tx, self._pair.site, began)
         log.info(
             "pair.paired",
             site=self._pair.site,
@@ -197,13 +201,16 @@ class Pairer:
         here = self._listed(self._pair.booking, report)
         progress(f"reading the coming visits of {self._pair.pims.account}")
         there = self._listed(self._pair.pims, report)
-        self._without_paired(here, there)
+        known, widowed = self._without_linked(here, there)
         progress(f"pairing {len(here.records)} and {len(there.records)} visits")
-        bookings = [self._booking_slot(record) for record in here.records.values()]
-        found = pair_visits(bookings, self._visit_slots(there), self._whose(here))
+        bookings = [self._booking_slot(record, here) for record in here.records.values()]
+        found = _but_of(widowed, pair_visits(bookings, self._visit_slots(there), self._whose(here), known))
         self._learn_clients(found.pairs, here, there, report)
         for one in found.pairs:
             with self._ledger.write() as tx:
+                for link in widowed:
+                    if link.booking_id == one.booking_id or link.pims_id == one.visit_id:
+                        links.end(tx, link)
                 self._pair_visit(tx, one, here, there)
         report.visits_paired += len(found.pairs)
         with self._ledger.write() as tx:
@@ -217,42 +224,83 @@ class Pairer:
                 self._ask_visit(tx, one, here, there)
         report.visits_asked += len(found.asked)
         settled = [*found.pairs, *found.shared, *found.asked, *found.beside]
-        report.only_at_booking = len(here.records.keys() - {one.booking_id for one in settled})
-        report.only_in_pims = len(there.records.keys() - {one.visit_id for one in settled})
+        before = known | {(link.booking_id, link.pims_id) for link in widowed}
+        paired = before | {(one.booking_id, one.visit_id) for one in settled}
+        report.only_at_booking = len(here.records.keys() - {booking_id for booking_id, _ in paired})
+        report.only_in_pims = len(there.records.keys() - {visit_id for _, visit_id in paired})
         self._ask_clients(report)
 
     def _listed(self, end: End, report: Report) -> _Found:
-        """The visits of a side that stand from now on; none where the side cannot list them by time."""
+        """The visits of a side that stand from now on."""
         found = _Found()
-        if not end.connector.capabilities.of(Kind.APPOINTMENT).search >= WINDOW_KEYS:
-            return found
         now = self._clock.now()
         with in_bulk():
-            listed = list(end.connector.search(Kind.APPOINTMENT, window(now - BEHIND, now + AHEAD)))
+            listed = list(self._natives(end, now - BEHIND, now + AHEAD))
         for native in listed:
             try:
-                record = end.mapper.read(Kind.APPOINTMENT, native)
+                record: Appointment | None = end.mapper.read(Kind.APPOINTMENT, native)
             except MappingError:
                 report.unreadable += 1
+                record = _glimpsed(end, native)
+                if record is not None and record.id:
+                    found.glimpsed.add(record.id)
+            if record is None or record.start.utc < now - BEHIND or record.status is AppointmentStatus.CANCELLED:
                 continue
-            if isinstance(record, Appointment) and record.id and record.status is not AppointmentStatus.CANCELLED:
+            if record.id:
                 found.records[record.id] = record
                 found.natives[record.id] = native
         return found
 
-    def _without_paired(self, here: _Found, there: _Found) -> None:
-        """Leaves out what is linked already, and visits without an owner: those are asked about on their own."""
+    @staticmethod
+    def _natives(end: End, begin: datetime, until: datetime) -> Iterator[Native]:
+        """A side's visits in a span of time; of a side that cannot list them so all that it has."""
+        if end.connector.capabilities.of(Kind.APPOINTMENT).search >= WINDOW_KEYS:
+            yield from end.connector.search(Kind.APPOINTMENT, window(begin, until))
+            return
+        newest: dict[str, Native | None] = {}
+        for page in end.connector.changes(Kind.APPOINTMENT, None):
+            newest.update((found.id, found.native) for found in page.records)
+        yield from (native for native in newest.values() if native is not None)
+
+    def _without_linked(self, here: _Found, there: _Found) -> tuple[set[tuple[str, str]], list[Link]]:
+        """Leaves out what is linked already, and visits without an owner: those are asked about on their own.
+
+        Stays: pairs that stand on both sides as they were paired, as others may share them (returned first); and what
+        was paired with a visit that stands no more (its links are returned): in the shadow people cancel and enter
+        anew on both sides.
+        """
+        booking, pims = self._pair.booking.account, self._pair.pims.account
         with self._ledger.read() as tx:
-            booked = links.booking_ids(tx, self._pair.booking.account, Kind.APPOINTMENT)
-            standing = links.pims_ids(tx, self._pair.pims.account, Kind.APPOINTMENT)
+            booked = links.booking_ids(tx, booking, Kind.APPOINTMENT)
+            standing = links.pims_ids(tx, pims, Kind.APPOINTMENT)
+            primary = [link for link in links.visits(tx, self._pair.site) if link.booking_account == booking]
+        known: set[tuple[str, str]] = set()
+        widowed: list[Link] = []
+        for link in primary:
+            one, other = here.records.get(link.booking_id), there.records.get(link.pims_id)
+            if one is not None and other is not None and one.start == other.start:
+                known.add((link.booking_id, link.pims_id))
+            elif (one is None) != (other is None) and link.origin == PAIRED:
+                widowed.append(link)
+        booked -= {id_ for id_, _ in known} | {link.booking_id for link in widowed}
+        standing -= {id_ for _, id_ in known} | {link.pims_id for link in widowed}
         for id_ in booked & here.records.keys():
             del here.records[id_]
         for id_ in list(there.records):
             if id_ in standing or self._pair.stands_in(there.records[id_].client_id):
                 del there.records[id_]
+        alone = [here.records[id_] for id_ in here.records.keys() - {booking_id for booking_id, _ in known}]
+        alone += [there.records[id_] for id_ in there.records.keys() - {visit_id for _, visit_id in known}]
+        begins = {record.start.utc for record in alone}
+        for booking_id, visit_id in known:
+            if here.records[booking_id].start.utc not in begins:  # nobody can share it
+                del here.records[booking_id]
+                there.records.pop(visit_id, None)
+        return known, widowed
 
-    def _booking_slot(self, record: Appointment) -> Slot:
-        return _slot(record, record.booker or Client(), (record.booked_pet or Pet()).name)
+    def _booking_slot(self, record: Appointment, here: _Found) -> Slot:
+        pet_name = (record.booked_pet or Pet()).name
+        return _slot(record, record.booker or Client(), pet_name, whole=record.id not in here.glimpsed)
 
     def _visit_slots(self, there: _Found) -> list[Slot]:
         ids = sorted({record.client_id for record in there.records.values() if record.client_id})
@@ -262,7 +310,8 @@ class Pairer:
         for record in there.records.values():
             owner = known.get(record.client_id or "")
             pets = {pet.id: pet.name for pet in owner.pets} if owner else {}
-            slots.append(_slot(record, owner.client if owner else Client(), pets.get(record.pet_id, "")))
+            client, pet_name = owner.client if owner else Client(), pets.get(record.pet_id, "")
+            slots.append(_slot(record, client, pet_name, whole=record.id not in there.glimpsed))
         return slots
 
     def _whose(self, here: _Found) -> dict[str, Whose]:
@@ -375,16 +424,13 @@ class Pairer:
         """Asks whether a booking and a visit are one; until somebody has said it, neither is carried over."""
         self._member(tx, one, ASKED, there)
         booking, visit = here.records[one.booking_id], there.records[one.visit_id]
-        wanted = wanted_fields(booking, visit.client_id, visit.pet_id, unlinked=False, origin=PAIRED)
-        standing = standing_fields(visit)
-        fields = sorted(name for name in SHOWN if wanted[name] != standing[name])
-        question = {"booking": booking, "pims": visit, "fields": fields}
-        self._ask(tx, Kind.APPOINTMENT, one.booking_id, PAIR_VISIT, question, booking)
+        self._ask(tx, Kind.APPOINTMENT, one.booking_id, PAIR_VISIT, question_of(booking, visit), booking)
 
     def _ask_clients(self, report: Report) -> None:
-        """Asks about the clients that nobody can be sure of, family by family."""
+        """Asks about the clients that nobody can be sure of, family by family; where nobody prepares the first day,
+        they are asked about when they book."""
         for card, found in self._ask_later:
-            if card.client_id not in self._unsure or not found.worth_asking:
+            if card.client_id not in self._unsure or not found.worth_asking or self._pair.start_live:
                 report.clients_unsure += card.client_id in self._unsure
                 continue
             question = {
@@ -422,7 +468,27 @@ class Pairer:
         changes.settle(tx, change.id, ChangeState.REVIEW, why, "a person has to say what it is on the other side")
 
 
-def _slot(record: Appointment, owner: Client, pet_name: str) -> Slot:
+def _but_of(widowed: Collection[Link], found: Pairing) -> Pairing:
+    """Of those whose counterpart stands no more only what is certain: else it is carried over that it does not."""
+    bookings, visits = {link.booking_id for link in widowed}, {link.pims_id for link in widowed}
+
+    def others(several: tuple[VisitPair, ...]) -> tuple[VisitPair, ...]:
+        return tuple(one for one in several if one.booking_id not in bookings and one.visit_id not in visits)
+
+    return replace(found, shared=others(found.shared), asked=others(found.asked), beside=others(found.beside))
+
+
+def _glimpsed(end: End, native: Native) -> Appointment | None:
+    """What can be read of a visit whose whole cannot be: enough to see that it is not made a second time."""
+    known: dict[str, Any] = {"duration": 0}
+    for name in ("id", "client_id", "pet_id", "start", "duration", "status", "appointment_type", "resource"):
+        with suppress(MappingError):
+            value = end.mapper.peek(Kind.APPOINTMENT, native, name)
+            known |= {} if value is None else {name: value}
+    return Appointment(**known) if {"id", "start"} <= known.keys() else None
+
+
+def _slot(record: Appointment, owner: Client, pet_name: str, *, whole: bool) -> Slot:
     return Slot(
         id=record.id or "",
         owner=owner,
@@ -433,4 +499,5 @@ def _slot(record: Appointment, owner: Client, pet_name: str) -> Slot:
         duration=record.duration,
         resource=record.resource,
         appointment_type=record.appointment_type,
+        whole=whole,
     )
