@@ -24,7 +24,8 @@ WITHOUT_LEDGER = (
 LONG = (
     *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
     *("tests/system/test_three_processes", "tests/system/test_replay", "tests/system/test_walk"),
-    *("tests/unit/sync/test_review_safety", "tests/unit/sync/test_guards"),
+    *(f"tests/system/test_{name}" for name in ("going_live", "reconcile", "taking_back", "daemon")),
+    *("tests/unit/sync/test_review_safety", "tests/unit/sync/test_guards", "tests/unit/sync/test_readings_over_http"),
     *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )
 """Long tests; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -22,8 +23,6 @@ UPGRADES_AGAIN = 600.0
 PAIR_EVERY = timedelta(hours=1)
 """In the shadow, what people have entered on both sides meanwhile is paired so often."""
 
-PAIR_AGAIN = 120.0
-"""Seconds to the next try at a pairing that could not be done: each lists all visits of both sides."""
 
 log = structlog.get_logger("vetbridge.daemon")
 
@@ -36,6 +35,8 @@ class Rounds:
         self._upgrades = Upgrades(program.ledger, program.pairs)
         self._next_look: dict[str, float] = {}
         """When the code lists of an account are to be read again, by the steady clock."""
+        self._pairing = {pair.site: threading.Lock() for pair in program.pairs}
+        """Held by whoever pairs a site: two at once would ask the same twice."""
         self._next_pairing: dict[str, float] = {}
         """When a site whose pairing could not be done may be paired again, by the steady clock."""
 
@@ -106,7 +107,8 @@ class Rounds:
             return False
 
         def work() -> int:
-            self._next_pairing[site] = self._program.clock.steady() + PAIR_AGAIN
+            # Of a side that does not answer the account's own wait grows; this is for all else.
+            self._next_pairing[site] = self._program.clock.steady() + self._program.timings.retry_first
             Refresher(pair, self._program.ledger).pass_(progress)  # whoever was entered a minute ago is no stranger
             cards = read_cards(pair, self._program.ledger, progress)
             with self._program.ledger.read() as tx:
@@ -119,7 +121,12 @@ class Rounds:
             del self._next_pairing[site]
             return cards
 
-        return self._round("pair", pair.booking.account, work)
+        if not self._pairing[site].acquire(blocking=False):
+            return False
+        try:
+            return self._round("pair", pair.booking.account, work, other=pair.pims.account)
+        finally:
+            self._pairing[site].release()
 
     def pairing_is_due(self, site: str) -> bool:
         """Whether a person has approved a pair that is to be paired once more, or its last pairing is a while ago."""
@@ -167,9 +174,10 @@ class Rounds:
         sites = {pair.site for pair in self._program.pairs if account in (pair.booking.account, pair.pims.account)}
         return account in pauses.paused(tx, "account") or sites <= pauses.paused(tx, "site") | going_live.ended(tx)
 
-    def _round(self, what: str, account: str, work: Callable[[], int]) -> bool:
+    def _round(self, what: str, account: str, work: Callable[[], int], *, other: str = "") -> bool:
+        """``other``: the account at the other side, where the work reads that, too."""
         with self._program.ledger.read() as tx:
-            if account in accounts.not_answering(tx, [account]) or self._rests(tx, account):
+            if accounts.not_answering(tx, [account, other]) or self._rests(tx, account):
                 return False
         try:
             count = work()

@@ -94,6 +94,9 @@ class Service:
 
     def _refresh(self, account: str) -> None:
         self._rounds.refresh(account)
+        for pair in self._program.pairs:
+            if pair.pims.account == account:
+                self._pair(pair.site)
         self.dispatcher.wake()
 
     def _sweep(self, site: str) -> None:
