@@ -25,7 +25,8 @@ LONG = (
     *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
     *("tests/system/test_three_processes", "tests/system/test_replay", "tests/system/test_walk"),
     *(f"tests/system/test_{name}" for name in ("going_live", "reconcile", "taking_back", "daemon")),
-    *("tests/unit/sync/test_review_safety", "tests/unit/sync/test_guards", "tests/unit/sync/test_readings_over_http"),
+    *(f"tests/unit/sync/test_{name}" for name in ("review_", "mutants_", "guards", "hard_look", "late_writes")),
+    *(f"tests/unit/sync/test_{name}" for name in ("levels", "readings_over_http", "vendor_", "undoing", "leaving")),
     *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )
 """Long tests; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""

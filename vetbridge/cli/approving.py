@@ -77,10 +77,10 @@ def draw_paired(paired: Mapping[str, Report]) -> None:
     for site, report in paired.items():
         asked = report.clients_asked + report.visits_asked
         text = (
-            f"Site {site}: paired {report.clients_paired} clients, {report.pets_paired} pets and "
-            f"{report.visits_paired} coming visits; {report.clients_new} clients of the booking side are not in the "
-            f"PIMS, {report.only_at_booking} visits stand at the booking side alone and {report.only_in_pims} in the "
-            f"PIMS alone. {_questions(asked)}"
+            f"Site {site}: clients: {report.clients_paired} paired, {report.clients_new} of the booking side are not "
+            f"in the PIMS; pets: {report.pets_paired} paired; coming visits: {report.visits_paired} paired, "
+            f"{report.only_at_booking} at the booking side alone, {report.only_in_pims} in the PIMS alone. "
+            f"{_questions(asked)}"
         )
         for line in wrapped(text):
             say(line)

@@ -48,6 +48,7 @@ def program(town: Town) -> Program:
         "pairs": [rig.pair],
         "pairers": {"town": rig.pairer},
         "refreshers": {"pims": rig.refresher},
+        "timings": rig.timings,
         "loaded": SimpleNamespace(config=SimpleNamespace(daemon=SimpleNamespace(workers=1))),
     }
     return cast(Program, SimpleNamespace(**parts))
