@@ -11,6 +11,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from tests.ledgers import ledger_place
+from vetbridge.config.models import Site
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import Capabilities, Unlinked
 from vetbridge.core.policy import owners
@@ -95,6 +96,18 @@ class Rig:
         self.sweeper = Sweeper(self.pair, self.ledger, self.clock, self.receiver)
         self.refresher = Refresher(self.pair, self.ledger)
         self.pairer = Pairer(self.pair, self.ledger, self.clock)
+
+    def sites(self) -> dict[str, Site]:
+        """The town as a config would name it, for what people do at the desk."""
+        stand_in = {"client": self.placeholder.client_id, "pet": self.placeholder.pet_id}
+        town = {
+            "name": "Town",
+            "zone": "Europe/London",
+            "country": "GB",
+            "booking": {"account": "booking"},
+            "pims": {"account": "pims", "placeholder": stand_in},
+        }
+        return {"town": Site.model_validate(town)}
 
     def _end(self, account: str, side: MemorySide) -> End:
         mapper = Mapper(load_table("memory"), zone="Europe/London", country="GB")

@@ -13,7 +13,7 @@ import typer
 
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, give_up
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped, wrapped
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
@@ -115,8 +115,7 @@ def tell(command: str, found: Outcome, *, as_json: bool) -> None:
     if as_json:
         emit_json(command, answer_data(found.item, found.choice, found.state, found.message))
     else:
-        for line in wrapped(found.message):
-            say(line)
+        say_wrapped(found.message)
 
 
 def answer_data(item: int, choice: str, state: str, message: str) -> dict[str, Any]:
@@ -129,6 +128,5 @@ def tell_plan(command: str, item: int, choice: str, consequence: str, *, as_json
     if as_json:
         emit_json(command, answer_data(item, choice, "planned", consequence))
         return
-    for line in wrapped(consequence):
-        say(line)
+    say_wrapped(consequence)
     talk("Nothing has been changed.")

@@ -9,7 +9,7 @@ import typer
 
 from vetbridge.cli.output import emit_json, say
 from vetbridge.cli.reading import USAGE, give_up, ledger_beside, signed
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped
 from vetbridge.ledger import going_live
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def beside_a_daemon(loaded: Loaded, *, site: str | None, more: bool, by: str | N
                 f"Site {name} is approved; {count} changes have waited for it. The running VetBridge pairs both "
                 "sides once more and then begins to write: `vetbridge status`."
             )
-            for line in wrapped(text):
-                say(line)
+            say_wrapped(text)
     raise typer.Exit(0)
 
 
@@ -82,8 +81,7 @@ def draw_paired(paired: Mapping[str, Report]) -> None:
             f"{report.only_at_booking} at the booking side alone, {report.only_in_pims} in the PIMS alone. "
             f"{_questions(asked)}"
         )
-        for line in wrapped(text):
-            say(line)
+        say_wrapped(text)
 
 
 def draw_shadow(shadow: Mapping[str, int], *, only: str | None) -> None:
@@ -97,8 +95,7 @@ def draw_shadow(shadow: Mapping[str, int], *, only: str | None) -> None:
             f"Site {site} is in the shadow: nothing was written; {what}. `vetbridge plan` shows what would be "
             "written, `vetbridge reconcile` every difference, `vetbridge sync --approve` begins."
         )
-        for line in wrapped(text):
-            say(line)
+        say_wrapped(text)
 
 
 def _questions(count: int) -> str:

@@ -12,7 +12,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, told
-from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
+from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 from vetbridge.core.records import Kind
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def _draw_list(found: Listing, now: datetime) -> None:
     for each in found.groups:
         group = each.group
         say(f"{group.count}x failed: {group.code} at {group.account}, first {ago(group.since, now)}")
-        for line in wrapped(f"Next: {each.next_step}", first="    ", margin="    "):
-            say(line)
+        say_wrapped(f"Next: {each.next_step}", first="    ", margin="    ")
         say(f"    The newest of them: vetbridge changes show {group.newest}")
     if found.groups:
         say("")
@@ -157,8 +156,8 @@ def _draw_story(found: ChangeStory) -> None:
     change = found.change
     say(f"Change {change.id}: {change.kind} {one_line(change.remote_id)} at {change.account} (site {change.site})")
     say(f"State: {change.state}" + (f", {change.code}" if change.code else ""))
-    for line in wrapped(f"Next: {found.next_step}", margin="      ") if found.next_step else ():
-        say(line)
+    if found.next_step:
+        say_wrapped(f"Next: {found.next_step}", margin="      ")
     say("")
     timeline = plain_table("When (UTC)", "What", "")
     for event in found.timeline:
@@ -174,5 +173,4 @@ def _draw_story(found: ChangeStory) -> None:
     others = [number for number in found.episodes if number != change.id]
     if others:
         say("")
-        for line in wrapped(f"Other changes of this record: {', '.join(str(number) for number in others[-20:])}"):
-            say(line)
+        say_wrapped(f"Other changes of this record: {', '.join(str(number) for number in others[-20:])}")

@@ -9,7 +9,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import AsJson, as_data, config_path
-from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
+from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 from vetbridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -128,5 +128,4 @@ def _budgets(each: ListedConnector) -> str:
 
 
 def _wrap(first: str, text: str, margin: str = "  ") -> None:
-    for line in wrapped(one_line(text, 500), first=margin + first, margin=margin + "  "):
-        say(line)
+    say_wrapped(one_line(text, 500), first=margin + first, margin=margin + "  ")

@@ -11,7 +11,7 @@ import typer
 
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, told
-from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
+from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped, wrapped
 
 if TYPE_CHECKING:
     from vetbridge.core.matching import Candidate
@@ -391,8 +391,7 @@ def _draw_candidate(number: int, candidate: Candidate) -> None:
     add(table, "sum", "", "", f"{candidate.bits:+.2f}", "")
     say(drawn(table, indent=4))
     for veto in candidate.vetoes:
-        for line in wrapped(REASONS[veto], first="    veto: ", margin="      "):
-            say(line)
+        say_wrapped(REASONS[veto], first="    veto: ", margin="      ")
 
 
 def _pet(id_: str | None) -> str:

@@ -10,7 +10,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, signed, told
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
@@ -151,16 +151,18 @@ def _cleaner(program: Program, site: str) -> Cleaner:
 def _draw_end(found: PairEnd, *, plan: bool) -> None:
     if plan:
         ended = "has ended already" if found.ended_at is not None else "would end"
-        _say(f"The pair of site {found.site} {ended}; {_closed(found.waiting)} would be closed.")
+        say_wrapped(f"The pair of site {found.site} {ended}; {_closed(found.waiting)} would be closed.")
     else:
-        _say(
+        say_wrapped(
             f"The pair of site {found.site} has ended; {_closed(found.waiting)} closed. VetBridge reads and writes "
             f"nothing there any more. Links stay in the ledger: `vetbridge sync --approve --site {found.site}` "
             "begins anew with them."
         )
     if found.waiting.in_doubt:
         count = _count(found.waiting.in_doubt, "write")
-        _say(f"Of {count} nobody knows what became of it: look for it at the vendor (`vetbridge changes list`).")
+        say_wrapped(
+            f"Of {count} nobody knows what became of it: look for it at the vendor (`vetbridge changes list`)."
+        )
 
 
 def _draw_traces(traces: Sequence[Trace], stays: Sequence[Trace], made: int, *, plan: bool) -> None:
@@ -176,12 +178,12 @@ def _draw_traces(traces: Sequence[Trace], stays: Sequence[Trace], made: int, *, 
         _draw_trace("stays", trace)
     marked = sum(trace.code == STAMP_FIELD for trace in traces)
     if marked:
-        _say(
+        say_wrapped(
             f"In {_count(marked, 'visit')} VetBridge's mark stands in a field of its own; no vendor's document says "
             "that it can be emptied, so it stays. Nobody sees it."
         )
     if made:
-        _say(
+        say_wrapped(
             f"{_count(made, 'client or pet', 'clients and pets')} that VetBridge made stay: no vendor's document "
             "says how one is removed, or a field of a card emptied."
         )
@@ -189,8 +191,7 @@ def _draw_traces(traces: Sequence[Trace], stays: Sequence[Trace], made: int, *, 
 
 def _draw_trace(word: str, trace: Trace) -> None:
     text = f"{trace.kind} {one_line(trace.remote_id, 24)} of {trace.account}: {one_line(trace.words, 200)}"
-    for line in wrapped(text, first=f"  {word}: ", margin="    "):
-        say(line)
+    say_wrapped(text, first=f"  {word}: ", margin="    ")
 
 
 def _closed(waiting: Waiting) -> str:
@@ -200,8 +201,3 @@ def _closed(waiting: Waiting) -> str:
 
 def _count(count: int, word: str, several: str = "") -> str:
     return f"1 {word}" if count == 1 else f"{count} {several or word + 's'}"
-
-
-def _say(text: str) -> None:
-    for line in wrapped(text):
-        say(line)

@@ -10,7 +10,7 @@ from vetbridge.cli.config import load_config
 from vetbridge.cli.moments import span
 from vetbridge.cli.output import emit_json, say
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, signed, told
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -101,13 +101,13 @@ def resume(
         data["accepted"] = accept and not plan
         emit_json("resume", {**data, "open_changes": found.open_changes, "planned": plan})
     elif found.pause is None:
-        _say(f"{_what(found)} was not paused.")
+        say_wrapped(f"{_what(found)} was not paused.")
     elif plan:
-        _say(f"{_what(found)} would be resumed; {_changes(found)} would be worked on. Nothing was done.")
+        say_wrapped(f"{_what(found)} would be resumed; {_changes(found)} would be worked on. Nothing was done.")
     else:
-        _say(f"{_what(found)} is resumed; {_changes(found)} can be worked on.")
+        say_wrapped(f"{_what(found)} is resumed; {_changes(found)} can be worked on.")
         if found.pause.why and not accept:
-            _say(
+            say_wrapped(
                 f"VetBridge had paused it itself: {found.pause.reason}. When it still finds it so, it pauses it "
                 f"again. To take what is there now as right: {found.pause.command} --accept"
             )
@@ -137,16 +137,11 @@ def _draw_pause(found: Target, held: PauseStatus | None, until: datetime | None,
 
     end = "until it is resumed" if until is None else f"and goes on {ahead(until, now)}"
     if held is None:
-        _say(f"{_what(found)} would be paused, {end}; {_changes(found)} would wait. Nothing was done.")
+        say_wrapped(f"{_what(found)} would be paused, {end}; {_changes(found)} would wait. Nothing was done.")
         return
     waits = "waits" if found.open_changes == 1 else "wait"
-    _say(f"{_what(found)} is paused, {end}; {_changes(found)} {waits}.")
+    say_wrapped(f"{_what(found)} is paused, {end}; {_changes(found)} {waits}.")
     say(f"Resume it with: {held.command}")
-
-
-def _say(text: str) -> None:
-    for line in wrapped(text):
-        say(line)
 
 
 def _what(found: Target) -> str:

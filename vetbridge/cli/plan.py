@@ -12,7 +12,7 @@ from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, told
 from vetbridge.cli.sheets import CsvFile, HtmlFile, Section, files_told, require_writable, write_csv, write_page
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,8 +186,7 @@ def _draw(found: Iterable[PlannedChange], outcome: Outcome, config: Config) -> N
     if shown:
         say("")
     for text in _summary(listed, outcome):
-        for line in wrapped(text):
-            say(line)
+        say_wrapped(text)
     for problem in outcome.problems:
         talk(problem)
 

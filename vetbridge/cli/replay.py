@@ -13,7 +13,7 @@ from vetbridge.cli.moments import moment
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.plan import PATIENCE, change_lines
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, ledger_beside, must_know, told
-from vetbridge.cli.tables import wrapped
+from vetbridge.cli.tables import say_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +88,7 @@ def replay(
     else:
         _draw(found, chosen, loaded.config)
         for text in _after(found, pid, restart):
-            for line in wrapped(text):
-                say(line)
+            say_wrapped(text)
     raise typer.Exit(_exit_code(found))
 
 
@@ -126,8 +125,7 @@ def _draw(found: Sequence[Replay], chosen: Chosen, config: Config) -> None:
             for line in change_lines(each.planned, config):
                 say(f"    {line}")
         elif each.words:
-            for line in wrapped(each.words, first="    ", margin="    "):
-                say(line)
+            say_wrapped(each.words, first="    ", margin="    ")
     say("")
     if len(found) < chosen.total:
         talk(f"{len(found)} of {chosen.total} looked at; give --limit to take more")

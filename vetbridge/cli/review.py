@@ -14,7 +14,7 @@ from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.question import client_words, headline, lines, pairing_line
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, told
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped
 from vetbridge.core.answers import PAIR_CLIENT, Answer, Choice
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def later(
     elif as_json:
         emit_json(command, answering.answer_data(item, "later", "applied", words))
     else:
-        _say_wrapped(words)
+        say_wrapped(words)
 
 
 @app.command(epilog="Example: vetbridge review undo 12")
@@ -305,7 +305,7 @@ def undo(
                     say("Nothing has been changed.")
                     return
             elif not as_json:
-                _say_wrapped(consequence)
+                say_wrapped(consequence)
             with ledger.write() as tx:
                 taken = desk_undo(tx, sites, item, by=who(by))
             found = answering.carried_out(
@@ -374,7 +374,7 @@ def _answer(
                 answering.tell_plan(command, item, given.choice.value, consequence, as_json=as_json)
                 return
             if not as_json:
-                _say_wrapped(consequence)
+                say_wrapped(consequence)
             with ledger.write() as tx:
                 taken = give(tx, sites, item, given, by=who(by), shown=shown)
             found = answering.carried_out(
@@ -397,30 +397,22 @@ def _draw_list(items: tuple[ReviewItem, ...], now: datetime, *, pairing: bool) -
             say(line)
     if left := pairing_line(len(items) - len(shown)):
         say("")
-        _say_wrapped(left)
+        say_wrapped(left)
 
 
 def _draw_consequence(command: str, words: str) -> None:
     say(f"  vetbridge {command}")
-    for line in wrapped(words, first="      ", margin="      "):
-        say(line)
+    say_wrapped(words, first="      ", margin="      ")
 
 
 def _draw_hits(found: Hits, *, several: bool) -> None:
     for hit in found.found:
         at = f" at {hit.account}" if several else ""
-        for line in wrapped(client_words(hit.client, hit.pets), margin="    "):
-            say(line)
+        say_wrapped(client_words(hit.client, hit.pets), margin="    ")
         ids = ", ".join(f"{one_line(pet.name, 40) or '(no name)'} {one_line(pet.id or '', 24)}" for pet in hit.pets)
         pets = f"; pets: {ids}" if ids else ""
-        for line in wrapped(f"--client {one_line(hit.client_id, 24)}{at}{pets}", first="    ", margin="    "):
-            say(line)
+        say_wrapped(f"--client {one_line(hit.client_id, 24)}{at}{pets}", first="    ", margin="    ")
     if not found.found:
         say("Nobody fits.")
     if found.more:
         talk("There are more; say more of the name.")
-
-
-def _say_wrapped(text: str) -> None:
-    for line in wrapped(text):
-        say(line)

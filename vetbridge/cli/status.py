@@ -10,7 +10,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say
 from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, told
-from vetbridge.cli.tables import add, drawn, one_line, plain_table, wrapped
+from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,8 +71,7 @@ def _draw(found: Status) -> None:
         say("")
         _draw_site(site, found)
     say("")
-    for line in wrapped(f"Ledger: {one_line(found.ledger, LONGEST_PLACE)}", margin="  "):
-        say(line)
+    say_wrapped(f"Ledger: {one_line(found.ledger, LONGEST_PLACE)}", margin="  ")
 
 
 def _daemon(found: Status) -> str:
@@ -150,16 +149,13 @@ def _draw_site(site: SiteStatus, found: Status) -> None:
     from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
 
     say(f"Site {site.name} ({site.title})" if site.title != site.name else f"Site {site.name}")
-    for line in wrapped(_gone_live(site), first="  ", margin="    "):
-        say(line)
+    say_wrapped(_gone_live(site), first="  ", margin="    ")
     if site.pause is not None:
-        for line in wrapped(_pause(site.pause, found.at), first="  ", margin="    "):
-            say(line)
+        say_wrapped(_pause(site.pause, found.at), first="  ", margin="    ")
     if site.fuse is not None:
         waits = "1 change waits" if site.fuse.held.count == 1 else f"{site.fuse.held.count} changes wait"
         blown = f"the fuse has blown, and {waits} for an answer: {site.fuse.held.command}"
-        for line in wrapped(blown, first="  ", margin="    "):
-            say(line)
+        say_wrapped(blown, first="  ", margin="    ")
     table = plain_table("", "", "")
     for state, count in site.changes.items():
         if count.count:

@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from vetbridge.cli.output import safe
+from vetbridge.cli.output import safe, say
 from vetbridge.core.normalise import shown
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ def one_line(text: str, limit: int = 80) -> str:
 def wrapped(text: str, *, first: str = "", margin: str = "") -> list[str]:
     """A text in lines that fit: the first one begins with ``first``, the others with ``margin``."""
     return textwrap.wrap(text, width(), initial_indent=first, subsequent_indent=margin, break_on_hyphens=False)
+
+
+def say_wrapped(text: str, *, first: str = "", margin: str = "") -> None:
+    """Prints a text to standard output in lines that fit."""
+    for line in wrapped(text, first=first, margin=margin):
+        say(line)
 
 
 def plain_table(*titles: str) -> Table:

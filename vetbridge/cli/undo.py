@@ -10,7 +10,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, config_path, give_up, ledger_beside, told
-from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.cli.tables import one_line, say_wrapped
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
@@ -130,15 +130,13 @@ def _draw(chosen: RunReport, done: Sequence[Fate], left: Sequence[Fate], sites: 
             "was taken back stays so until it changes; `vetbridge replay` with the number of its change carries it "
             "over anew (`vetbridge changes list`)."
         )
-        for line in wrapped(text):
-            say(line)
+        say_wrapped(text)
 
 
 def _draw_fate(word: str, each: Fate) -> None:
     one = each.written
     record = f"{one.kind} {one_line(one.remote_id or '?', 24)} of {one.account}"
-    for line in wrapped(f"{one.operation} {record}: {one_line(each.words, 200)}", first=f"  {word}: ", margin="    "):
-        say(line)
+    say_wrapped(f"{one.operation} {record}: {one_line(each.words, 200)}", first=f"  {word}: ", margin="    ")
 
 
 def _lines(found: Sequence[RunReport]) -> Iterator[str]:

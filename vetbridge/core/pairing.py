@@ -140,7 +140,6 @@ class Slot:
     """As this side says it."""
     client_id: str | None
     pet_name: str = ""
-    pet_id: str | None = None
     start: datetime
     """In UTC."""
     duration: int

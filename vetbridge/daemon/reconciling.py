@@ -157,14 +157,7 @@ def _hint(program: Program, pair: Pair, here: Shown, there: Shown) -> None:
                 )
                 if not (unlike and moved):
                     continue
-            changes.receive(
-                tx,
-                site=link.site,
-                account=link.booking_account,
-                kind=Kind.APPOINTMENT,
-                remote_id=link.booking_id,
-                source=SOURCE,
-            )
+            changes.receive_linked(tx, link, SOURCE)
 
 
 def _notes(rehearsal: Rehearsal, loaded: Loaded) -> list[str]:

@@ -178,7 +178,7 @@ def pets(report: FileReport, owners: AbstractSet[str]) -> Iterator[Pet]:
 def bookings(report: FileReport) -> Iterator[Booking]:
     """The bookings of a file of JSON lines. Raises ``UnusableFile``."""
     ids: set[str] = set()
-    with _opened(report) as lines:
+    with opened(report) as lines:
         while True:
             lines.begin()
             line = next(lines, "")
@@ -337,7 +337,7 @@ class _Unfinished(Exception):
     """A row's end is not found: a quotation mark is open, or the row is too long."""
 
 
-class _Lines:
+class Lines:
     """The lines of a file, numbered, as ``csv`` wants them. A line that is too long is refused and passed over.
 
     Lines of the row that is being read can be given back, to be read anew as rows of their own.
@@ -405,28 +405,37 @@ class _Lines:
                 raise _Unfinished
 
 
+def records(report: FileReport, lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    """The rows of a table, as cells; ``lines`` tells where each one stands.
+
+    A row whose quotation mark is never closed is refused, and its other lines are read as rows of their own.
+    """
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        lines.begin()
+        lines.cut = False
+        try:
+            cells = next(reader)
+        except StopIteration:
+            if not lines.cut:
+                return
+        except (_Unfinished, csv.Error):
+            lines.cut = True
+        if lines.cut:
+            report.refuse(lines.number, 1, "quote-open", "a quotation mark is opened and not closed")
+            lines.give_back()
+        else:
+            yield cells
+
+
 def _rows(report: FileReport, columns: Sequence[str]) -> Iterator[_Row]:
-    with _opened(report) as lines:
+    with opened(report) as lines:
         header, delimiter = _header(report, lines, columns)
-        reader = csv.reader(lines, delimiter=delimiter)
 
         def place(name: str) -> tuple[int, int]:
             return _place(lines, delimiter, header.index(name))
 
-        while True:
-            lines.begin()
-            lines.cut = False
-            try:
-                cells = next(reader)
-            except StopIteration:
-                if not lines.cut:
-                    return
-            except (_Unfinished, csv.Error):
-                lines.cut = True
-            if lines.cut:
-                report.refuse(lines.number, 1, "quote-open", "a quotation mark is opened and not closed")
-                lines.give_back()
-                continue
+        for cells in records(report, lines, delimiter):
             if not any(cells):
                 continue
             while len(cells) > len(header) and not cells[-1]:
@@ -440,7 +449,7 @@ def _rows(report: FileReport, columns: Sequence[str]) -> Iterator[_Row]:
             yield _Row(report, dict(zip(header, cells, strict=True)), place)
 
 
-def _header(report: FileReport, lines: _Lines, columns: Sequence[str]) -> tuple[list[str], str]:
+def _header(report: FileReport, lines: Lines, columns: Sequence[str]) -> tuple[list[str], str]:
     """The columns as they stand, "" for one that nobody needs, and the delimiter."""
     lines.begin()
     line = next(lines, "")
@@ -484,7 +493,7 @@ def _bare(title: str) -> str:
     return "".join(filter(str.isalnum, title.casefold()))
 
 
-def _place(lines: _Lines, delimiter: str, index: int) -> tuple[int, int]:
+def _place(lines: Lines, delimiter: str, index: int) -> tuple[int, int]:
     """Line and column where a cell of the row begins that was read last; its end where it has fewer cells."""
     raw = lines.raw.rstrip("\r\n")
     begins, quoted = [0], False
@@ -497,7 +506,7 @@ def _place(lines: _Lines, delimiter: str, index: int) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(report: FileReport) -> Iterator[_Lines]:
+def opened(report: FileReport) -> Iterator[Lines]:
     """The lines of a file, in whatever encoding. Raises ``UnusableFile``."""
     if report.path.exists() and not report.path.is_file():
         raise UnusableFile(f"{report.path} is no file", code="file-unreadable", advice="It is read more than once.")
@@ -505,7 +514,7 @@ def _opened(report: FileReport) -> Iterator[_Lines]:
         encoding = _encoding(report)
         with report.path.open("rb") as file:
             errors = "replace" if encoding.startswith("utf-16") else "surrogateescape"
-            yield _Lines(report, io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=""))
+            yield Lines(report, io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=""))
     except OSError as error:
         message = f"{report.path} cannot be read: {error.strerror or error}"
         raise UnusableFile(message, code="file-unreadable") from None

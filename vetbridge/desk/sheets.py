@@ -31,13 +31,7 @@ from python_calamine import (
 )
 
 from vetbridge.core import normalise
-from vetbridge.desk.clinic_files import (
-    MAX_ROW,
-    FileReport,
-    UnusableFile,
-    _opened,
-    _Unfinished,
-)
+from vetbridge.desk.clinic_files import MAX_ROW, FileReport, UnusableFile, opened, records
 
 LARGEST_FILE = 100 * 1024 * 1024
 """Bytes of a file."""
@@ -337,7 +331,7 @@ def _unusable(path: Path, what: str, advice: str) -> UnusableFile:
 
 def _layout(path: Path, titles: Mapping[str, str]) -> tuple[str, int]:
     """The delimiter under which a row near the top names most columns, and how many cells that row has."""
-    with _opened(FileReport(path)) as lines:
+    with opened(FileReport(path)) as lines:
         head = []
         for _ in range(HEADER_WITHIN):
             lines.begin()
@@ -366,22 +360,8 @@ def _quietly(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _text_rows(report: FileReport, delimiter: str, width: int) -> Iterator[tuple[int, Sequence[Value]]]:
-    with _opened(report) as lines:
-        reader = csv.reader(lines, delimiter=delimiter)
-        while True:
-            lines.begin()
-            lines.cut = False
-            try:
-                cells = next(reader)
-            except StopIteration:
-                if not lines.cut:
-                    return
-            except (_Unfinished, csv.Error):
-                lines.cut = True
-            if lines.cut:
-                report.refuse(lines.number, 1, "quote-open", "a quotation mark is opened and not closed")
-                lines.give_back()
-                continue
+    with opened(report) as lines:
+        for cells in records(report, lines, delimiter):
             if lines.several and any(cells[width:]):
                 words = (
                     "a stray quotation mark, mostly: it goes over several lines and has more cells than the header"

@@ -20,9 +20,13 @@ from vetbridge.ledger.tables import (
     Change,
     ChangeState,
     Lane,
+    Link,
     Record,
     Run,
 )
+
+AT_ONCE = 200
+"""Changes that one transaction opens, where many are: the one writer is never held for long."""
 
 NOT_FOUND_IN_PIMS = "not-found-in-pims"
 """Code of a change whose visit the PIMS did not show once."""
@@ -104,6 +108,19 @@ def receive(
     change.urgent = change.urgent or urgent
     tx.session.flush()
     return change
+
+
+def receive_linked(tx: Transaction, link: Link, source: str, *, urgent: bool = False) -> Change:
+    """A hint at the booking side's record of a link: with it, what is linked is worked on."""
+    return receive(
+        tx,
+        site=link.site,
+        account=link.booking_account,
+        kind=Kind(link.kind),
+        remote_id=link.booking_id,
+        source=source,
+        urgent=urgent,
+    )
 
 
 def receive_again(tx: Transaction, record_id: int, source: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vetbridge.core.answers import FUSE
+from vetbridge.core.going_live import QUOTA, may_write
 from vetbridge.core.records import Kind
 from vetbridge.ledger.sealing import Sealer
 
@@ -165,17 +166,17 @@ def take(ask: Ask, now: datetime) -> Glance:
 
 
 def _going_live(ask: Ask) -> dict[str, GoingLiveReport]:
-    waiting = "SELECT site, count(*) FROM change WHERE state = 'waiting' AND code = 'creation-quota' GROUP BY site"
-    over_quota = {site: int(count) for site, count in ask(waiting, {})}
+    waiting = "SELECT site, count(*) FROM change WHERE state = 'waiting' AND code = :code GROUP BY site"
+    over_quota = {site: int(count) for site, count in ask(waiting, {"code": QUOTA})}
     found = {}
     for site, paired, approved, ended, ended_by in ask(
         "SELECT site, paired_at, approved_at, ended_at, ended_by FROM going_live", {}
     ):
         paired_at, approved_at, ended_at = _moment(paired), _moment(approved), _moment(ended)
-        is_paired = paired_at is not None and approved_at is not None and paired_at >= approved_at
+        writes = may_write(paired_at=paired_at, approved_at=approved_at, ended_at=ended_at)
         found[site] = GoingLiveReport(
             in_shadow=approved_at is None and ended_at is None,
-            is_pairing=approved_at is not None and ended_at is None and not is_paired,
+            is_pairing=approved_at is not None and ended_at is None and not writes,
             over_quota=over_quota.get(site, 0),
             ended_at=ended_at,
             ended_by=ended_by,

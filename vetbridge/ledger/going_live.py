@@ -12,13 +12,12 @@ from types import MappingProxyType
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.core.going_live import QUOTA, may_write
 from vetbridge.core.records import Kind
 from vetbridge.ledger import endings
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, ChangeState, GoingLive, Link
 
-QUOTA = "creation-quota"
-"""Why a change waits whose record would be one more than may be created in a day."""
 DAY = timedelta(days=1)
 
 
@@ -63,12 +62,7 @@ def met(tx: Transaction) -> set[str]:
 
 def writes(row: GoingLive) -> bool:
     """Whether anything may be written for a pair: it was approved, and paired once more since."""
-    return (
-        row.ended_at is None
-        and row.approved_at is not None
-        and row.paired_at is not None
-        and row.paired_at >= row.approved_at
-    )
+    return may_write(paired_at=row.paired_at, approved_at=row.approved_at, ended_at=row.ended_at)
 
 
 def held_back(tx: Transaction) -> set[str]:

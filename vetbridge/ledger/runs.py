@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.records import Kind
+from vetbridge.ledger import replays
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, ActionState, Record, Run
@@ -125,6 +126,14 @@ def _reports(tx: Transaction, count: int, which: sa.ColumnElement[bool]) -> tupl
         )
         for row, writes, taken_back in rows
     )
+
+
+def unfinished(tx: Transaction, record_id: int) -> tuple[str, str]:
+    """Why the work on a record did not get to its end, as its newest change says: code and words."""
+    change = replays.change(tx, replays.newest(tx, record_id))
+    code = change.code if change is not None else ""
+    words = change.message if change is not None else ""
+    return code or "not-begun", words or "its site or an account rests, or is busy"
 
 
 def _written(tx: Transaction, action: Action, record: Record) -> Written:

@@ -200,15 +200,7 @@ class DeskVisits:
     def _follow(self, link: Link, *, urgent: bool) -> Ending:
         """A visit that stands on both sides is worked on in one place: with its booking."""
         with self._ledger.write() as tx:
-            changes.receive(
-                tx,
-                site=link.site,
-                account=link.booking_account,
-                kind=Kind.APPOINTMENT,
-                remote_id=link.booking_id,
-                source="pims",
-                urgent=urgent,
-            )
+            changes.receive_linked(tx, link, "pims", urgent=urgent)
         return FOLLOWED
 
     def _unlinked(self, job: Job, there: Appointment, given: Given | None, enter: Enter) -> Ending:

@@ -138,14 +138,7 @@ class Identity:
                 with self._ledger.write() as tx:
                     changes.held(tx, job.leases)
                     links.point(tx, link, pims_id=record.id)
-                    changes.receive(
-                        tx,
-                        site=link.site,
-                        account=link.booking_account,
-                        kind=Kind.APPOINTMENT,
-                        remote_id=link.booking_id,
-                        source="renumbered",
-                    )
+                    changes.receive_linked(tx, link, "renumbered")
                 return OWN
             other = end.mapper.read(Kind.APPOINTMENT, native)
             if stamped and other.status is not AppointmentStatus.CANCELLED and other.start == record.start:

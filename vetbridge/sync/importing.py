@@ -103,9 +103,7 @@ class Importer:
 
     def match(self, client: Client) -> Match:
         """Who is meant by a row, as the mirror tells it."""
-        placeholder = self.pair.placeholder
-        but = {placeholder.client_id} if placeholder else set()
-        return self._matcher.match(client, None, but=but).match
+        return self._matcher.match(client, None, but=self.pair.never_meant).match
 
     def work(self, job: Job) -> Ending:
         """Makes the client of one row, unless the PIMS has it. What became of an earlier try is found out first."""

@@ -252,6 +252,10 @@ def but_own(keepers: Mapping[Kind, Keep], key: str) -> dict[Kind, Keep]:
     return {kind: either(keep) for kind, keep in keepers.items()}
 
 
+def later(_tx: Transaction, _payload: Mapping[str, Any], _record: Record) -> None:
+    """The ``Keep`` of a write that is kept after it, together with what stands at the other side then."""
+
+
 def _as_written(record: Appointment, payload: Mapping[str, Any]) -> Appointment:
     """A visit as VetBridge wrote it, where it was found after a lost answer: what people did since is a change."""
     if not payload.get(FOUND):

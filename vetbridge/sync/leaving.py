@@ -10,19 +10,18 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
 from vetbridge.core.errors import VetBridgeError
-from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
-from vetbridge.ledger import changes, links, replays, runs
+from vetbridge.core.records import Appointment, AppointmentStatus, Kind
+from vetbridge.ledger import changes, links, runs
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.comparing import FIELDS, base_in_terms
 from vetbridge.sync.job import Ending, Enter, Job
-from vetbridge.sync.keeping import Keeper, but_own
+from vetbridge.sync.keeping import Keeper, but_own, later
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.writing import Point, Step, Writer
 
@@ -30,8 +29,6 @@ SOURCE = "pair end"
 """Source of a change in which traces are taken away."""
 AHEAD = timedelta(days=3660)
 """A visit further away is none."""
-BATCH = 200
-"""Changes that one transaction opens: the one writer is never held for long."""
 
 CLEANED = "cleaned"
 """Code of a visit whose block is gone, or would be gone."""
@@ -79,9 +76,9 @@ class Cleaner:
     def begin(self) -> frozenset[int]:
         """Opens a change for every coming visit that is linked; returns the records to work on."""
         coming = self._coming()
-        for start in range(0, len(coming), BATCH):
+        for start in range(0, len(coming), changes.AT_ONCE):
             with self._ledger.write() as tx:
-                for link in coming[start : start + BATCH]:
+                for link in coming[start : start + changes.AT_ONCE]:
                     change = changes.receive(
                         tx,
                         site=self._pair.site,
@@ -109,7 +106,7 @@ class Cleaner:
             if visit is not None and visit.client_id is not None and end is self._pair.booking:
                 enter(job, changes.client_lane(end.account, visit.client_id))
             if step is not None:
-                record = self._writers[end.account].write(job, step, _nothing)
+                record = self._writers[end.account].write(job, step, later)
                 visit = record if isinstance(record, Appointment) else visit
                 done = True
             stands[end.account] = visit
@@ -208,11 +205,7 @@ class Cleaner:
             self._keeper.bases(tx, row, wanted, there, FIELDS - {"notes"})
 
     def _unfinished(self, tx: Transaction, record_id: int, link: Link) -> Trace:
-        change = replays.change(tx, replays.newest(tx, record_id))
-        code = change.code if change is not None and change.code else "not-begun"
-        words = (
-            change.message if change is not None and change.message else "its site or an account rests, or is busy"
-        )
+        code, words = runs.unfinished(tx, record_id)
         return self._trace(self._pair.booking, link.booking_id, code, words)
 
     def _note(self, trace: Trace | None) -> None:
@@ -239,7 +232,3 @@ def _written_by_owner(block: str) -> list[str]:
     """Of a block's text the owner's own words, which stay."""
     _, found, comment = f"\n{block}".partition(f"\n{_COMMENT}")
     return [f"{_COMMENT}{comment}"] if found else []
-
-
-def _nothing(_tx: Transaction, _payload: Mapping[str, Any], _record: Record) -> None:
-    """What was cleaned is kept after it, together with what stands at the other side then."""

@@ -64,9 +64,14 @@ class Pair:
         """Client and pet of a PIMS visit that has no owner: the placeholder's, or none."""
         return (None, None) if self.placeholder is None else (self.placeholder.client_id, self.placeholder.pet_id)
 
+    @property
+    def never_meant(self) -> frozenset[str]:
+        """PIMS clients who are nobody: the placeholder, where there is one."""
+        return frozenset() if self.placeholder is None else frozenset({self.placeholder.client_id})
+
     def stands_in(self, client_id: str | None) -> bool:
         """Whether a PIMS visit with this client has no owner: it stands on the placeholder, or without a client."""
-        return client_id is None or (self.placeholder is not None and client_id == self.placeholder.client_id)
+        return client_id is None or client_id in self.never_meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

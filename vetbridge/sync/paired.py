@@ -23,7 +23,7 @@ from vetbridge.sync.comparing import booking_stamp, standing_fields, wanted_fiel
 from vetbridge.sync.following import KEPT
 from vetbridge.sync.job import Ask, Ending, Job
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.wording import PAIRED
 from vetbridge.sync.writing import Keep, Step, Writer
 
@@ -95,10 +95,10 @@ class Paired:
         """How the work on such a booking ends; None where it is an ordinary one, or has become one."""
         with self._ledger.read() as tx:
             members = links.members_of_booking(tx, self._pair.booking.account, job.remote_id)
+            if not members:
+                return None
             item = reviews.standing(tx, job.record_id)
             question = (reviews.question(tx, item) or {}) if item is not None else {}
-        if not members:
-            return None
         asked = [link for link in members if link.origin == ASKED]
         about = question.get("pims") if question.get("why") == PAIR_VISIT else None
         main = next((link for link in asked if about is not None and link.pims_id == about.id), None)
@@ -207,14 +207,7 @@ class Paired:
         """The other bookings of a visit are looked at after something was done with its first."""
         with self._ledger.write() as tx:
             for other in self._of_visit(tx, link):
-                changes.receive(
-                    tx,
-                    site=other.site,
-                    account=other.booking_account,
-                    kind=Kind.APPOINTMENT,
-                    remote_id=other.booking_id,
-                    source="pairing",
-                )
+                changes.receive_linked(tx, other, "pairing")
 
     def bring_along(self, job: Job, here: Appointment | None, writer: Writer) -> None:
         """Does with the other visits of a booking (a second pet's) what was done with its first: cancels them, or
@@ -257,17 +250,11 @@ class Paired:
 
     def _booking(self, link: Link) -> Appointment | None:
         """The booking of a link while it stands."""
-        native = self._pair.booking.connector.get(Kind.APPOINTMENT, link.booking_id)
-        booking = None if native is None else self._pair.booking.mapper.read(Kind.APPOINTMENT, native)
-        return None if _off(booking) else booking
+        return _standing(self._pair.booking, link.booking_id)
 
     def _visit(self, link: Link) -> Appointment | None:
         """The visit in the PIMS while it stands."""
-        native = self._pair.pims.connector.get(Kind.APPOINTMENT, link.pims_id)
-        visit = None if native is None else self._pair.pims.mapper.read(Kind.APPOINTMENT, native)
-        if not isinstance(visit, Appointment) or visit.status is AppointmentStatus.CANCELLED:
-            return None
-        return visit
+        return _standing(self._pair.pims, link.pims_id)
 
     def _confirm_absence(self, link: Link) -> None:
         """Raises ``PutOff`` until a visit that does not stand is cancelled, or gone for certain: else both would be
@@ -317,6 +304,12 @@ class Paired:
                             remote_id=id_,
                             source="pairing",
                         )
+
+
+def _standing(end: End, id_: str) -> Appointment | None:
+    native = end.connector.get(Kind.APPOINTMENT, id_)
+    record = None if native is None else end.mapper.read(Kind.APPOINTMENT, native)
+    return None if _off(record) else record
 
 
 def _off(record: Appointment | None) -> bool:

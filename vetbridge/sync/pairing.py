@@ -167,7 +167,7 @@ class Pairer:
 
     def _decided(self, card: Known) -> CardPair:
         """What the matcher says of a client of the booking side, over all its pets."""
-        but = {self._pair.placeholder.client_id} if self._pair.placeholder else set()
+        but = self._pair.never_meant
         matches: list[tuple[str | None, Match]] = [
             (pet.id, self._matcher.match(card.client, pet, but=but).match) for pet in card.pets if pet.name.strip()
         ] or [(None, self._matcher.match(card.client, None, but=but).match)]
@@ -339,7 +339,7 @@ class Pairer:
         return Whose(linked=linked, household=household - linked, maybe=maybe - linked)
 
     def _of_booking(self, record: Appointment) -> Whose:
-        but = {self._pair.placeholder.client_id} if self._pair.placeholder else set()
+        but = self._pair.never_meant
         match = self._matcher.match(record.booker or Client(), record.booked_pet, but=but).match
         if match.verdict is Verdict.LINKED and match.client_id is not None:
             with self._ledger.read() as tx:
@@ -494,7 +494,6 @@ def _slot(record: Appointment, owner: Client, pet_name: str, *, whole: bool) -> 
         owner=owner,
         client_id=record.client_id,
         pet_name=pet_name,
-        pet_id=record.pet_id,
         start=record.start.utc,
         duration=record.duration,
         resource=record.resource,

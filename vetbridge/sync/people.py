@@ -244,15 +244,8 @@ def hint_if_linked(tx: Transaction, pair: Pair, person: Person) -> bool:
     _, base = links.bases(tx, link)
     if base is not None and dict(settle(None, comparable(person, pair.country), frozenset())) == base:
         return False
-    changes.receive(
-        tx,
-        site=link.site,
-        account=link.booking_account,
-        kind=kind,
-        remote_id=link.booking_id,
-        source="pims",
-        urgent=not person.active or (isinstance(person, Pet) and person.deceased),
-    )
+    urgent = not person.active or (isinstance(person, Pet) and person.deceased)
+    changes.receive_linked(tx, link, "pims", urgent=urgent)
     return True
 
 

@@ -96,7 +96,7 @@ class Resolver:
             appointment.booked_pet,
             linked_to=linked_to,
             fresher=[forms_of(known.client, known.pets, self._pair.country) for known in fresh.values()],
-            but=gone | {self._pair.placeholder.client_id} if self._pair.placeholder else gone,
+            but=gone | self._pair.never_meant,
         )
 
     @staticmethod
@@ -119,9 +119,6 @@ class Resolver:
         if link is None or known is None or not is_another_client(base, known.client, self._pair.country):
             return known, False
         return None, True
-
-    def _is_placeholder(self, client_id: str | None) -> bool:
-        return self._pair.placeholder is not None and client_id == self._pair.placeholder.client_id
 
     def _require_whole_mirror(self) -> None:
         """Nobody counts as new until all clients were read, nor when they were read too long ago."""
@@ -150,7 +147,9 @@ class Resolver:
             if (client := end.mapper.read(Kind.CLIENT, native)).id
         }
         return [
-            known for id_ in sorted(ids) if not self._is_placeholder(id_) and (known := self._fresh(id_)) is not None
+            known
+            for id_ in sorted(ids)
+            if id_ not in self._pair.never_meant and (known := self._fresh(id_)) is not None
         ]
 
     def _fresh(self, client_id: str) -> Known | None:

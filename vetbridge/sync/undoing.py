@@ -20,7 +20,7 @@ from vetbridge.core.answers import SLOT_TAKEN
 from vetbridge.core.errors import SlotTaken, VetBridgeError
 from vetbridge.core.planning import MOVES
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record
-from vetbridge.ledger import changes, going_live, links, mirror, replays, reviews, runs, worklist
+from vetbridge.ledger import changes, going_live, links, mirror, reviews, runs, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.runs import Written
 from vetbridge.ledger.tables import ChangeState, Link
@@ -37,7 +37,7 @@ from vetbridge.sync.comparing import (
     wanted_fields,
 )
 from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
-from vetbridge.sync.keeping import Keeper, but_own
+from vetbridge.sync.keeping import Keeper, but_own, later
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.slots import require_free, slot_keys
 from vetbridge.sync.wording import DESK
@@ -45,8 +45,6 @@ from vetbridge.sync.writing import BEFORE, Keep, Point, Step, Writer
 
 AFTERWARDS = timedelta(hours=1)
 """A change that waited before the undo, and has nothing to do with it, waits so long while that goes on."""
-BATCH = 200
-"""Changes that one transaction opens: the one writer is never held for long."""
 
 _OWN = "undoes"
 """Key of the payload of a write that takes another one back."""
@@ -143,9 +141,9 @@ class Undoer:
                 self._note(one, _unreached(bench, one))
             else:
                 mine.setdefault(one.record_id, one)
-        for start in range(0, len(mine), BATCH):
+        for start in range(0, len(mine), changes.AT_ONCE):
             with self._ledger.write() as tx:
-                for place, one in list(enumerate(mine.values()))[start : start + BATCH]:
+                for place, one in list(enumerate(mine.values()))[start : start + changes.AT_ONCE]:
                     self._open(tx, one, behind=len(mine) - place)
         return frozenset(mine)
 
@@ -203,11 +201,7 @@ class Undoer:
 
     def _unfinished(self, tx: Transaction, one: Written) -> Fate:
         """A write whose work did not get to its end: why, as its change says."""
-        change = replays.change(tx, replays.newest(tx, one.record_id))
-        code = change.code if change is not None and change.code else "not-begun"
-        words = (
-            change.message if change is not None and change.message else "its site or an account rests, or is busy"
-        )
+        code, words = runs.unfinished(tx, one.record_id)
         return Fate(written=one, undone=False, code=code, words=words)
 
     # -- the work on one record
@@ -286,7 +280,7 @@ class Undoer:
             former = replace(reverse.now, **_of(step.fields, MOVES))
             writer.reserve(job, "slot", slot_keys(former), "visit at the same time")
         try:
-            record = writer.write(job, step, _nothing)
+            record = writer.write(job, step, later)
         except SlotTaken:
             return replace(TAKEN, now=reverse.now)
         if any(getattr(record, name) != value for name, value in _of(step.fields, PEOPLE).items()):
@@ -551,10 +545,6 @@ def _unreached(bench: _Bench | None, one: Written) -> Reverse:
     if bench is None:
         return _left("not-in-config", f"the config has no site {one.site} any more")
     return _left("pair-ended", "the pair has ended, and nothing is written for it")
-
-
-def _nothing(_tx: Transaction, _payload: Mapping[str, Any], _record: Record) -> None:
-    """What a reverse did is kept after it, together with what stands at the other side then."""
 
 
 def _keepers(bench: _Bench, job: Job, end: End) -> dict[Kind, Keep]:

@@ -14,6 +14,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receipt, Write
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
+from vetbridge.core.going_live import QUOTA
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
 from vetbridge.ledger import actions, changes, fuses, going_live, links, reviews
 from vetbridge.ledger.actions import Intention
@@ -174,7 +175,7 @@ class Writer:
         if going_live.is_spent(tx, change.site, account, step.kind, days=self._quota.days, limit=limit):
             raise PutOff(
                 self._clock.now() + QUOTA_WAIT,
-                going_live.QUOTA,
+                QUOTA,
                 f"{account}: {limit} records of kind {step.kind} were created within a day; in the first days no "
                 "more are, until somebody has looked (`vetbridge sync --approve --more`)",
             )

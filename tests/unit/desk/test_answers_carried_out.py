@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
-from vetbridge.config.models import Site
 from vetbridge.connector.interface import Relink
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.records import Kind
@@ -24,21 +23,7 @@ class Reception:
     def __init__(self, folder: Path) -> None:
         self.rig = Rig(folder)
         self.rig.refresher.pass_()
-        stand_in = self.rig.placeholder
-        self.sites = {
-            "town": Site.model_validate(
-                {
-                    "name": "Town",
-                    "zone": "Europe/London",
-                    "country": "GB",
-                    "booking": {"account": "booking"},
-                    "pims": {
-                        "account": "pims",
-                        "placeholder": {"client": stand_in.client_id, "pet": stand_in.pet_id},
-                    },
-                }
-            )
-        }
+        self.sites = self.rig.sites()
         self.client = self.rig.owner("John", "Smith", "+447912000001", "Bella")
         self.rig.refresher.pass_()
         self.rig.book("Peter", "Jones", "+447912000001", "Rocky")

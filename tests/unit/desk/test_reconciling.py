@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
-from vetbridge.config.models import Site
 from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Appointment, Client, Kind
 from vetbridge.desk.reconciling import Group, Line, Reconciliation, Shown, client_differences, reconciled
@@ -25,21 +24,7 @@ class Town:
         self.rig = Rig(folder)
         self.rig.meet()
         self.smith, self.bella = self.known("John", "Smith", "+447912000001", "Bella")
-        stand_in = self.rig.placeholder
-        self.sites = {
-            "town": Site.model_validate(
-                {
-                    "name": "Town",
-                    "zone": "Europe/London",
-                    "country": "GB",
-                    "booking": {"account": "booking"},
-                    "pims": {
-                        "account": "pims",
-                        "placeholder": {"client": stand_in.client_id, "pet": stand_in.pet_id},
-                    },
-                }
-            )
-        }
+        self.sites = self.rig.sites()
 
     def known(self, given: str, family: str, phone: str, pet: str, **more: Any) -> tuple[str, str]:
         """A client of the PIMS and its pet."""
