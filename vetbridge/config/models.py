@@ -13,7 +13,8 @@ from dataclasses import fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -95,6 +96,49 @@ def _known_version(version: int) -> int:
     return version
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a listener at this host is reached from this machine only."""
+    if host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise _problem(f"{shown(text)} is no IP address") from None
+
+
+def _https_address(text: str) -> str:
+    """Scheme and host alone, as browsers name the page's origin."""
+    parts = _address_parts(text)
+    if parts.scheme != "https" or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise _problem("must be https:// and a host, without a path")
+    return f"https://{parts.netloc.lower()}"
+
+
+def _hook_address(text: str) -> str:
+    parts = _address_parts(text)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise _problem("must be https://, or http:// to this machine: what is told must not be read on its way")
+    return text
+
+
+def _address_parts(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        known = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or parts.username is not None or not text.isascii() or any(sign.isspace() for sign in text):
+        raise _problem("is no address: write it as https://HOST, without user or password")
+    return parts
+
+
 def _as_code(value: object) -> object:
     # A side's codes are compared as text; whole numbers are what most vendors call them.
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -160,12 +204,70 @@ class Door(Part):
     @property
     def loopback(self) -> bool:
         """The door is reached from this machine only."""
-        if self.host in LOOPBACK_NAMES:
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
+
+
+class Tls(Part):
+    """A certificate for a listener of VetBridge's own."""
+
+    certificate: FolderPath
+    """PEM file with the certificate and those that it rests on."""
+    key: FolderPath
+    """PEM file with its private key."""
+
+
+class Proxy(Part):
+    """A proxy before the page, which ends TLS."""
+
+    address: Annotated[str, AfterValidator(_https_address)]
+    """What staff type: https://desk.clinic.example."""
+    trusted: Annotated[tuple[Annotated[str, AfterValidator(_ip_address)], ...], Field(min_length=1)] = ("127.0.0.1",)
+    """Addresses from which the proxy speaks: what it says of a caller's own address is believed."""
+
+
+class Pages(Part):
+    """The page for reception and support, and the JSON API. Without this part there is none."""
+
+    host: Text = "127.0.0.1"
+    """Address to listen at. Any other than this machine's own takes ``tls`` or ``proxy``."""
+    port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8711
+    """TCP port; 0 lets the system choose one."""
+    language: Literal["en", "de"] = "en"
+    """Of whoever has not chosen another one."""
+    session_hours: Annotated[float, Field(strict=True, gt=0, le=168, allow_inf_nan=False)] = 12.0
+    """Hours after which everybody signs in again."""
+    tls: Tls | None = None
+    proxy: Proxy | None = None
+
+    @property
+    def loopback(self) -> bool:
+        """The page is reached from this machine only."""
+        return is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Pages:
+        if self.tls is not None and self.proxy is not None:
+            raise _problem("has both tls and proxy: one of them ends TLS, remove the other")
+        if not self.loopback and self.tls is None and self.proxy is None:
+            raise _problem(
+                f"host {shown(self.host)} is reached from other machines: add tls, or the proxy that stands before it"
+            )
+        return self
+
+
+EventType = Literal["review.opened", "change.failed", "account.stale", "account.recovered"]
+"""What a webhook can be told."""
+
+
+class Webhook(Part):
+    """Somebody who is told what happens, by a signed call."""
+
+    url: Annotated[str, AfterValidator(_hook_address)]
+    """https://..., or http:// on this machine."""
+    secret: Secret
+    """Signs each call, so that whoever takes it knows from whom it comes."""
+    events: Annotated[tuple[EventType, ...], Field(min_length=1)] = get_args(EventType)
+    """What it is told; all, unless some are named."""
 
 
 class Daemon(Part):
@@ -370,6 +472,9 @@ class Config(Part):
     """Version of the config's form."""
     ledger: Ledger
     door: Door = Door()
+    pages: Pages | None = None
+    webhooks: Mapping[Name, Webhook] = {}
+    """Who is told what happens, by a name of their own."""
     daemon: Daemon = Daemon()
     timings: Timings = Timings()
     log: Log = Log()

@@ -7,7 +7,7 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +23,8 @@ class Choice(StrEnum):
     """The booking side is right: bring the PIMS into line."""
     PIMS = "pims"
     """The PIMS is right: bring the booking side into line."""
+    FIELDS = "fields"
+    """Each side is right in some fields: which one, is said field by field."""
     KEEP = "keep"
     """Leave both sides as they are."""
     AGAIN = "again"
@@ -36,11 +38,13 @@ class Choice(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One answer. ``client_id`` and ``pet_id`` are ids in the PIMS, for ``link``; without ``pet_id`` the booked pet
-    is looked for among the client's, and made where it is not there."""
+    is looked for among the client's, and made where it is not there. ``fields`` says for ``fields`` which side is
+    right, ``booking`` or ``pims``, for every field that differs."""
 
     choice: Choice
     client_id: str | None = None
     pet_id: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 FUSE = "fuse-blown"

@@ -434,9 +434,139 @@ class Review(SQLModel, table=True):
     """A ``vetbridge.core.answers.Choice``; empty where nobody has answered."""
     answer_client_id: str | None = None
     answer_pet_id: str | None = None
+    answer_fields: str = ""
+    """JSON: which side is right, by field, where a person has chosen field by field; else empty."""
     answered_by: str = ""
     answered_at: datetime | None = _moment(nullable=True)
     applied_at: datetime | None = _moment(nullable=True)
+    claimed_by: str = ""
+    """Who is looking at it, until ``claimed_until``."""
+    claimed_until: datetime | None = _moment(nullable=True)
+    assigned_to: str = ""
+    """Who is to answer it; empty: anybody."""
+
+
+class ReviewNote(SQLModel, table=True):
+    """What a person has noted about a question, for whoever answers it."""
+
+    __tablename__ = "review_note"
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    review_id: int = Field(sa_type=Id, foreign_key="review.id", index=True)
+    by: str
+    at: datetime = _moment()
+    text_sealed: bytes | None = _sealed()
+
+
+class Subject(SQLModel, table=True):
+    """Who and what a record is about, as it was read last: to find it, and to say its name to a person."""
+
+    __tablename__ = "subject"
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", primary_key=True)
+    content_sealed: bytes | None = _sealed()
+    read_at: datetime = _moment()
+
+
+class SubjectKey(SQLModel, table=True):
+    """A contact, a word of a name or a pet's name of a record, hashed: what it can be found by."""
+
+    __tablename__ = "subject_key"
+    key_hash: str = Field(primary_key=True)
+    record_id: int = Field(sa_type=Id, foreign_key="record.id", primary_key=True, index=True)
+
+
+class Acknowledgement(SQLModel, table=True):
+    """A person has seen to a failed change: it needs nobody any more."""
+
+    __tablename__ = "acknowledgement"
+    change_id: int = Field(sa_type=Id, foreign_key="change.id", primary_key=True)
+    by: str
+    at: datetime = _moment()
+
+
+class Staff(SQLModel, table=True):
+    """Somebody who may use the page or the API."""
+
+    __tablename__ = "staff"
+    name: str = Field(primary_key=True)
+    role: str
+    """A ``vetbridge.core.roles.Role``."""
+    password_hash: str | None = None
+    """Argon2id; None: no password was set, and nobody signs in by this name."""
+    token_hash: str | None = Field(default=None, unique=True)
+    """Keyed hash of the token for the API; None: it has none."""
+    language: str = ""
+    """Of the page; empty: as the config says."""
+    added_at: datetime = _moment()
+    added_by: str = ""
+    removed_at: datetime | None = _moment(nullable=True)
+
+
+class StaffSession(SQLModel, table=True):
+    """Somebody is signed in."""
+
+    __tablename__ = "staff_session"
+    token_hash: str = Field(primary_key=True)
+    staff: str = Field(foreign_key="staff.name", index=True)
+    made_at: datetime = _moment()
+    seen_at: datetime = _moment()
+    ends_at: datetime = _moment()
+
+
+class UsedForm(SQLModel, table=True):
+    """A form of the page that was sent once: it is not taken again."""
+
+    __tablename__ = "used_form"
+    form_hash: str = Field(primary_key=True)
+    used_at: datetime = _moment(index=True)
+
+
+class Audit(SQLModel, table=True):
+    """What a person has done: appended to, never changed. Ids and codes alone."""
+
+    __tablename__ = "audit"
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    at: datetime = _moment(index=True)
+    by: str
+    via: str
+    """``command``, ``page`` or ``api``."""
+    act: str
+    """A ``vetbridge.ledger.audit.Act``."""
+    site: str = ""
+    subject: str = ""
+    """What it was done to: ``review``, ``change``, ``worklist``, ``staff``, ``site``, ``account``, ``run``."""
+    subject_id: str = ""
+    says: str = ""
+    """More of it, by ids and codes."""
+
+
+class Event(SQLModel, table=True):
+    """Something that the config's webhooks are told. Ids and codes alone."""
+
+    __tablename__ = "event"
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    type: str
+    """``review.opened``, ``change.failed``, ``account.stale``, ``account.recovered``."""
+    key: str = Field(unique=True)
+    """What it is about, and since when: the same is told once."""
+    content: str
+    """JSON."""
+    made_at: datetime = _moment(index=True)
+
+
+class Delivery(SQLModel, table=True):
+    """One event on its way to one webhook."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (sa.Index("delivery_due", "state", "next_at"),)
+    event_id: int = Field(sa_type=Id, foreign_key="event.id", primary_key=True)
+    webhook: str = Field(primary_key=True)
+    """Its name in the config."""
+    state: str
+    """``waiting``, ``sent``, ``failed`` (given up)."""
+    tries: int = 0
+    next_at: datetime | None = _moment(nullable=True)
+    code: str = ""
+    ended_at: datetime | None = _moment(nullable=True)
 
 
 class Worklist(SQLModel, table=True):

@@ -1,0 +1,73 @@
+"""What people read, in their language: sentences, moments, numbers of things.
+
+The English sentence is the key; every other language is a gettext catalogue beside this module (``catalogues/``). A
+sentence that a catalogue lacks is said in English, and a test sees to it that none does.
+
+The language is that of the thread or task that speaks: ``speaking`` sets it for what is inside. Commands speak
+English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+ENGLISH = "en"
+LANGUAGES: Mapping[str, str] = MappingProxyType({ENGLISH: "English", "de": "Deutsch"})
+"""Every language that VetBridge speaks, by its code, in its own words."""
+
+_MOMENTS: Mapping[str, str] = MappingProxyType({ENGLISH: "EEE dd MMM HH:mm", "de": "EEE dd. MMM HH:mm"})
+"""How a moment is written, as CLDR patterns."""
+
+_spoken: ContextVar[str] = ContextVar("spoken", default=ENGLISH)
+
+
+def spoken() -> str:
+    """The language that is spoken now."""
+    return _spoken.get()
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speaks a language inside; English, where VetBridge does not speak it."""
+    token = _spoken.set(language if language in LANGUAGES else ENGLISH)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def phrase(text: str, /, **values: object) -> str:
+    """A sentence in the language that is spoken. ``text`` is the English one, with ``{names}`` for ``values``."""
+    said = text if spoken() == ENGLISH else _catalogue(spoken()).get(text, text)
+    return said.format(**values) if values else said
+
+
+def phrases(one: str, many: str, count: int, /, **values: object) -> str:
+    """The same of a number of things: ``one`` for a single one, else ``many``. ``{count}`` stands for the number."""
+    return phrase(one if count == 1 else many, count=count, **values)
+
+
+def moment(at: datetime) -> str:
+    """``Tue 24 Nov 10:00``; ``at`` is at the place's own time."""
+    if spoken() == ENGLISH:
+        return f"{at:%a %d %b %H:%M}"
+    from babel.dates import format_datetime  # noqa: PLC0415 - takes its time, and commands speak English
+
+    return format_datetime(at, _MOMENTS[spoken()], locale=spoken())
+
+
+@cache
+def _catalogue(language: str) -> Mapping[str, str]:
+    """The sentences of a language by the English ones."""
+    from babel.messages.pofile import read_po  # noqa: PLC0415 - takes its time, and commands speak English
+
+    path = Path(__file__).parent / "catalogues" / f"{language}.po"
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    return {str(each.id): str(each.string) for each in catalogue if each.id and each.string and not each.fuzzy}
