@@ -20,8 +20,10 @@ test: $(READY)
 test-postgresql: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal --ledger postgresql
 
-# All there is, then what opens a ledger once more on PostgreSQL. Nothing needs a Debian package yet.
-test-all: test
+# All there is, then what opens a ledger once more on PostgreSQL. The pages' tests need Chromium: apt-get install chromium
+test-all: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[browser]"
+	$(BIN)/pytest -n 2 --dist worksteal --with-browser
 	$(BIN)/pytest -n 2 --dist worksteal --ledger postgresql --with-ledger
 
 check: $(READY)

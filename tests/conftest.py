@@ -14,6 +14,7 @@ WITHOUT_LEDGER = (
         for name in ("bench", "cli", "core", "mapping", "config", "connector", "connectors", "simkit", "testing")
     ),
     "tests/unit/demo/",
+    "tests/browser/",  # the pages ask for the same, whatever holds it
     "tests/conformance/",
     "tests/guards/",
     "tests/system/test_demo.py",  # the demo has a ledger of its own, a file on either
@@ -43,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--with-ledger",
         action="store_true",
         help="for a second run, on the other ledger: leaves out what opens none, and what is long",
+    )
+    parser.addoption(
+        "--with-browser", action="store_true", help="fails where there is no browser; else its tests are left out"
     )
 
 

@@ -27,6 +27,9 @@ MODELS = [
     for model in vars(models).values()
     if isinstance(model, type) and issubclass(model, models.Part) and model is not models.Part
 ]
+SHOWN = {name: Config.model_fields[name].default for name in ("door", "daemon", "timings", "log")}
+SHOWN["pages"] = models.Pages()
+"""The parts whose defaults the example and the page show."""
 ENV = {"ALTEGIO_PARTNER_TOKEN": "dummy", "ALTEGIO_USER_TOKEN": "dummy", "EZYVET_CLIENT_SECRET": "dummy"}
 
 
@@ -63,25 +66,24 @@ def test_every_key_stands_in_the_example(model: type[BaseModel]) -> None:
 def test_every_key_stands_on_the_page(model: type[BaseModel]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     described = {key.rsplit(".", 1)[-1] for key in re.findall(r"^\| `([a-z_.]+)` \|", page, re.MULTILINE)}
-    described |= {"ledger", "door", "daemon", "timings", "log", "accounts", "sites"} & set(
-        re.findall(r"^### `([a-z]+)", page, re.MULTILINE)
-    )
+    parts = {"ledger", "door", "pages", "webhooks", "daemon", "timings", "log", "accounts", "sites"}
+    described |= parts & set(re.findall(r"^### `([a-z]+)", page, re.MULTILINE))
     assert set(model.model_fields) - described == set()
 
 
 def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
     data = read(EXAMPLE).data
-    for name in ("door", "daemon", "timings", "log"):
-        part = Config.model_fields[name].default
+    for name, part in SHOWN.items():
         assert {key: getattr(part, key) for key in data[name]} == data[name]
 
 
 def test_the_page_shows_the_defaults() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for name in ("door", "daemon", "timings", "log"):
-        part = Config.model_fields[name].default
+    for part in SHOWN.values():
         for key in type(part).model_fields:
             value = getattr(part, key)
+            if value is None:
+                continue
             text = str(int(value)) if isinstance(value, float) else str(value)
             assert f"| `{key}` | `{text}` |" in page
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +33,7 @@ STEP = 0.2
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who answers; your login name unless given.")]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what would happen, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing, also on a terminal.")]
+Take = Annotated[bool, typer.Option("--take", help="Also where somebody else has claimed the item.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the running VetBridge to carry it out.")]
 Item = Annotated[
     int, typer.Argument(metavar="ITEM", min=1, max=HIGHEST, help="The item's number, as `review list` shows it.")
@@ -78,7 +79,8 @@ def refusing(command: str, *, as_json: bool) -> Iterator[None]:
     try:
         yield
     except CannotAnswer as refusal:
-        give_up(command, refusal.message, advice=refusal.advice, code=refusal.code, as_json=as_json, exit_code=USAGE)
+        advice = f"{refusal.advice} --take answers it all the same." if refusal.code == "claimed" else refusal.advice
+        give_up(command, refusal.message, advice=advice, code=refusal.code, as_json=as_json, exit_code=USAGE)
 
 
 def runs(loaded: Loaded) -> bool:
@@ -123,10 +125,22 @@ def answer_data(item: int, choice: str, state: str, message: str) -> dict[str, A
     return {"item": item, "choice": choice, "state": state, "message": message}
 
 
-def tell_plan(command: str, item: int, choice: str, consequence: str, *, as_json: bool) -> None:
-    """Says what would happen."""
+def tell_plan(
+    command: str,
+    item: int,
+    choice: str,
+    consequence: str,
+    *,
+    also: Sequence[tuple[int, str]] | None = None,
+    as_json: bool,
+) -> None:
+    """Says what would happen; ``also`` with the other items that are answered the same, each with its consequence."""
     if as_json:
-        emit_json(command, answer_data(item, choice, "planned", consequence))
+        data = answer_data(item, choice, "planned", consequence)
+        if also is not None:
+            data["also"] = [answer_data(number, choice, "planned", words) for number, words in also]
+        emit_json(command, data)
         return
-    say_wrapped(consequence)
+    for words in (consequence, *(words for _, words in also or ())):
+        say_wrapped(words)
     talk("Nothing has been changed.")

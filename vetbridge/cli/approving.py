@@ -10,7 +10,8 @@ import typer
 from vetbridge.cli.output import emit_json, say
 from vetbridge.cli.reading import USAGE, give_up, ledger_beside, signed
 from vetbridge.cli.tables import one_line, say_wrapped
-from vetbridge.ledger import going_live
+from vetbridge.ledger import audit, going_live
+from vetbridge.ledger.audit import Act
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
@@ -43,9 +44,13 @@ def approve(ledger: Ledger, config: Config, *, site: str | None, more: bool, by:
         for name in sites:
             going_live.meet(tx, name, start_live=config.sites[name].start == "live")
         found = {name: going_live.approve(tx, name, who) for name in sites}
-        if more:
-            for name in sites:
+        for name in sites:
+            if more:
                 going_live.let_more_through(tx, name)
+            says = "more" if more else ""
+            audit.note(
+                tx, Act.APPROVED, by=who, via=audit.COMMAND, site=name, subject="site", subject_id=name, says=says
+            )
     return found
 
 

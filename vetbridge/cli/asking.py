@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vetbridge.cli.answering import carried_out, confirmed
 from vetbridge.cli.question import client_words, headline, lines, pairing_line, pet_words
 from vetbridge.cli.tables import one_line, wrapped
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Answer, Choice
-from vetbridge.desk import answering
+from vetbridge.desk import answering, claims
 from vetbridge.desk.answering import BOOKED_PET, CannotAnswer
-from vetbridge.desk.review import Animal, ReviewItem, open_items
+from vetbridge.desk.review import Animal, ReviewItem, open_items, siblings
 from vetbridge.desk.search import Hit, search
+from vetbridge.desk.wording import field_words, value_words
 
 if TYPE_CHECKING:
     from vetbridge.config.models import Site
@@ -34,6 +35,7 @@ _WORDS: Mapping[Choice, str] = {
     Choice.NEW: "n new client",
     Choice.BOOKING: "b the booking is right",
     Choice.PIMS: "p the PIMS is right",
+    Choice.FIELDS: "f field by field",
     Choice.KEEP: "k keep both as they are",
     Choice.AGAIN: "a try again",
     Choice.ALLOW: "a let them through",
@@ -52,9 +54,12 @@ _HELP = (
     "A number, then Enter: the booking belongs to that client, or the client is that one.",
     "n: the owner is new; client and pet are made in the PIMS.",
     "b, p: the booking side or the PIMS is right, where both were changed.",
+    "f: say of each field which side is right.",
     "k: leave both sides as they are.  a: try again, or let through what the fuse holds back.",
     "s: search for another client, by phone, e-mail address, name, pet or id.",
     "l: not now; the question comes back later.  u: take back your last answer.  q: quit.",
+    "o: note something about it, for whoever answers it.",
+    "While a question is on your screen it is yours: others see that you are at it.",
     "Every answer says what it comes to, and is taken only after Enter. Whatever else is typed does nothing.",
 )
 
@@ -92,8 +97,8 @@ class Walk:
         self._clock = clock
         self._passed: set[int] = set()
         """Items that were answered or given up in this walk."""
-        self._last: int | None = None
-        """The item that was answered last."""
+        self._last: tuple[int, ...] = ()
+        """The item that was answered last, with those that were answered the same at once."""
         self._answered = 0
         self._hits: tuple[Hit, ...] = ()
         """What was found for the question that is asked now."""
@@ -117,12 +122,24 @@ class Walk:
         while True:
             # Those about who a client is come after all others; as there may be hundreds, they are read only then.
             left = self._left(pairing=False) or self._left(pairing=True)
-            if not left:
-                if self._answered:
-                    self._say("")
-                    self._say(f"Nothing is left to ask. {self._tally()}")
+            # What somebody else is at comes last, and is theirs unless they have left it by then.
+            free = [item for item in left if item.claimed_by in ("", self._by)]
+            if not left or not free:
+                self._say_left(left)
                 return
-            self._one(left[0], len(left))
+            self._one(free[0], len(left))
+
+    def _say_left(self, theirs: Sequence[ReviewItem]) -> None:
+        """Ends a walk of which nothing is left but what others are at."""
+        if self._answered or theirs:
+            self._say("")
+        with self._ledger.read() as tx:
+            now = tx.now
+        for item in theirs:
+            claimed = answering.claimed_by_another(item, self._by, now)
+            self._tell(f"{claimed.message}." if claimed else "")
+        if self._answered:
+            self._say(f"Nothing {'else ' if theirs else ''}is left to ask. {self._tally()}")
 
     def _tally(self) -> str:
         answers = "1 answer was given" if self._answered == 1 else f"{self._answered} answers were given"
@@ -141,6 +158,20 @@ class Walk:
     def _one(self, item: ReviewItem, left: int) -> None:
         """Asks one question until it is answered, given up, or no longer the same."""
         self._hits = ()
+        try:
+            with self._ledger.write() as tx:
+                claims.claim(tx, self._sites, item.id, by=self._by)
+        except CannotAnswer as refusal:
+            if refusal.code != "claimed":
+                self._passed.add(item.id)  # answered or gone since it was listed
+            return
+        try:
+            self._asked(item, left)
+        finally:
+            with self._ledger.write() as tx:
+                claims.release(tx, self._sites, item.id, by=self._by)
+
+    def _asked(self, item: ReviewItem, left: int) -> None:
         self._show(item, left)
         while True:
             typed = self._read("> ").strip().lower()
@@ -149,7 +180,7 @@ class Walk:
                     return
             except CannotAnswer as refusal:
                 self._tell(f"{refusal.message[:1].upper()}{refusal.message[1:]}. {refusal.advice}".rstrip())
-                if refusal.code in ("not-open", "unknown-item"):
+                if refusal.code in ("not-open", "unknown-item", "claimed"):
                     self._passed.add(item.id)
                     return
                 if refusal.code == "changed-meanwhile":
@@ -170,6 +201,10 @@ class Walk:
             return self._undo()
         elif typed == "l":
             return self._later(item)
+        elif typed == "o":
+            self._note(item)
+        elif typed == "f" and Choice.FIELDS in item.choices:
+            return self._field_by_field(item)
         elif typed == "s" and item.asks_whose:
             self._search(item)
         elif choice is not None and choice in item.choices:
@@ -223,10 +258,77 @@ class Walk:
         with self._ledger.write() as tx:
             taken = answering.give(tx, self._sites, item.id, answer, by=self._by, shown=item)
         self._answered += 1
-        self._last = item.id
+        self._last = (item.id,)
         self._passed.add(item.id)
         self._outcome(taken)
+        if answer.choice in (Choice.LINK, Choice.NEW):
+            self._offer_siblings(item, answer)
         return True
+
+    def _offer_siblings(self, item: ReviewItem, answer: Answer) -> None:
+        """Offers the same answer for the other bookings of the same people, each with what it comes to."""
+        offered: dict[int, str] = {}
+        words = []
+        with self._ledger.read() as tx:
+            for other in siblings(tx, self._sites, item):
+                try:
+                    own = answering.alike(item, other, answer)
+                    words.append(answering.propose(tx, self._sites, other.id, own).consequence)
+                except CannotAnswer:
+                    continue  # it needs an answer of its own, and gets its turn
+                if other.claimed_by in ("", self._by):
+                    offered[other.id] = answering.seen(other)
+                else:
+                    words.pop()
+        if not offered:
+            return
+        for consequence in words:
+            for line in wrapped(consequence, first="  ", margin="  "):
+                self._say(line)
+        more = (
+            "1 more booking of this contact and name: answer it the same?"
+            if len(offered) == 1
+            else f"{len(offered)} more bookings of this contact and name: answer them the same?"
+        )
+        self._tell(more)
+        if self._read("  [Enter = yes, anything else = no] ").strip():
+            return
+        with self._ledger.write() as tx:
+            given = answering.give_all(
+                tx, self._sites, list(offered), answer, by=self._by, like=item.id, seen=offered
+            )
+        for item_id, taken in given:
+            if isinstance(taken, CannotAnswer):
+                self._tell(f"{taken.message[:1].upper()}{taken.message[1:]}. {taken.advice}".rstrip())
+                continue
+            self._answered += 1
+            self._last = (*self._last, item_id)
+            self._passed.add(item_id)
+            self._outcome(taken)
+
+    def _field_by_field(self, item: ReviewItem) -> bool:
+        """Asks of each field which side is right."""
+        right: dict[str, str] = {}
+        sides = {"b": Choice.BOOKING.value, "p": Choice.PIMS.value}
+        for each in item.differences:
+            self._tell(f"{field_words(each.field)}:")
+            for key, value, side in (("b", each.booking, "booked"), ("p", each.pims, "in the PIMS")):
+                for line in wrapped(f"{value_words(value)} ({side})", first=f"   {key}   ", margin=" " * 7):
+                    self._say(line)
+            typed = self._read(f"{one_line(field_words(each.field), 40)}> ").strip().lower()
+            if typed not in sides:
+                self._tell(f"Nothing was done. {self._keys(item)}")
+                return False
+            right[each.field] = sides[typed]
+        return self._give(item, Answer(choice=Choice.FIELDS, fields=right))
+
+    def _note(self, item: ReviewItem) -> None:
+        text = self._read("Note (Enter alone: none): ").strip()
+        if not text:
+            return
+        with self._ledger.write() as tx:
+            claims.add_note(tx, self._sites, item.id, text, by=self._by)
+        self._tell("Noted.")
 
     def _later(self, item: ReviewItem) -> bool:
         with self._ledger.read() as tx:
@@ -234,26 +336,27 @@ class Walk:
         if not self._confirmed(words, item):
             return False
         with self._ledger.write() as tx:
-            answering.postpone(tx, self._sites, item.id, None)
+            answering.postpone(tx, self._sites, item.id, None, by=self._by)
         self._passed.add(item.id)
         return True
 
     def _undo(self) -> bool:
-        if self._last is None:
+        if not self._last:
             self._tell(
                 "Nothing was answered in this walk yet. `vetbridge review undo ITEM` takes back older answers."
             )
             return False
         with self._ledger.read() as tx:
-            consequence = answering.undo_consequence(tx, self._sites, self._last)
-        if not self._confirmed(consequence, None):
+            words = dict.fromkeys(answering.undo_consequence(tx, self._sites, item) for item in self._last)
+        if not self._confirmed(" ".join(words), None):
             return False
         with self._ledger.write() as tx:
-            taken = answering.undo(tx, self._sites, self._last, by=self._by)
-        self._answered -= 1
-        self._passed.discard(self._last)
-        self._last = None
-        self._outcome(taken)
+            taken_back = [answering.undo(tx, self._sites, item, by=self._by) for item in self._last]
+        self._answered -= len(taken_back)
+        self._passed.difference_update(self._last)
+        self._last = ()
+        for taken in taken_back:
+            self._outcome(taken)
         return True
 
     def _search(self, item: ReviewItem) -> None:
@@ -276,7 +379,7 @@ class Walk:
         found = carried_out(self._ledger, self._sites, taken, runs=self._runs(), clock=self._clock, patience=PATIENCE)
         undo = (
             " (u takes it back)"
-            if self._last == taken.item.id
+            if taken.item.id in self._last
             and taken.choice in (Choice.LINK, Choice.NEW)
             and (taken.item.why != PAIR_CLIENT or found.state != "applied")
             else ""
@@ -296,7 +399,7 @@ class Walk:
             now = tx.now
         self._say("")
         place = f"[{len(self._passed) + 1}/{len(self._passed) + left}]"
-        for line in lines(item, now, place=place, answers=False):
+        for line in lines(item, now, place=place, answers=False, me=self._by):
             self._say(line)
         self._say("")
         self._tell(self._keys(item))
@@ -313,7 +416,7 @@ class Walk:
             keys += ["l not now", "s search"]
         else:
             keys += [*(_words(item, Choice(choice)) for choice in item.choices), "l not now"]
-        if self._last is not None:
+        if self._last:
             keys.append("u undo last")
         return f"Type {', '.join([*keys, '? help, q quit'])}."
 

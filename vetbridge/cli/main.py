@@ -11,11 +11,13 @@ import typer
 
 from vetbridge import __version__
 from vetbridge.cli import (
+    audit,
     changes,
     config,
     connectors,
     demo,
     doctor,
+    find,
     imports,
     links,
     match,
@@ -27,6 +29,7 @@ from vetbridge.cli import (
     review,
     run,
     simulate,
+    staff,
     status,
     worklist,
 )
@@ -90,6 +93,7 @@ app.command(epilog="Example: vetbridge pause city --for 2h")(pause.pause)
 app.command(epilog="Example: vetbridge resume city")(pause.resume)
 app.command(epilog="Example: vetbridge replay --code mapping --plan")(replay.replay)
 app.command(epilog="Example: vetbridge status --json")(status.status)
+app.command(epilog="Example: vetbridge find petrova bobik")(find.find)
 app.add_typer(changes.app)
 app.add_typer(review.app)
 app.add_typer(worklist.app)
@@ -97,6 +101,8 @@ app.add_typer(links.app)
 app.add_typer(match.app)
 app.add_typer(imports.app)
 app.add_typer(pairs.app)
+app.add_typer(staff.app)
+app.add_typer(audit.app)
 
 
 def main() -> None:

@@ -73,6 +73,7 @@ def resume(
             "--accept", help="What a vendor's upgrade has changed is right as it is now, and is not told again."
         ),
     ] = False,
+    by: Annotated[str | None, typer.Option(help="Who resumes it; the login name unless given.")] = None,
     plan: Plan = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +95,8 @@ def resume(
             ended = False
             if not plan:
                 with ledger.write() as tx:
-                    ended = pausing.resume(tx, loaded.config, found.scope, found.name, accept=accept)
+                    who = signed(by)
+                    ended = pausing.resume(tx, loaded.config, found.scope, found.name, accept=accept, by=who)
                     ended = ended and found.pause is not None
     if as_json:
         data = {"scope": found.scope, "name": found.name, "was": as_data(found.pause), "resumed": ended}

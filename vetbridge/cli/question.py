@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vetbridge.cli.tables import one_line, wrapped
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LONGEST_NOTE = 240
 """Characters of a booking's comment that the list shows."""
 
+LONG_WAIT = timedelta(hours=24)
+"""From when on a headline names what waits."""
+
 MOST_PETS = 12
 """Pets of one client that a list names: a breeder or a shelter has hundreds."""
 
@@ -24,12 +27,14 @@ _MARGIN = " " * 7
 
 
 def headline(items: Sequence[ReviewItem], now: datetime) -> str:
-    """How many wait, and how soon; those that somebody put off are counted apart."""
+    """How many wait, how soon, and how many for long; those that somebody put off are counted apart."""
     from vetbridge.desk.wording import ahead  # noqa: PLC0415 - keeps --help quick
 
     waiting = [item for item in items if item.snoozed_until is None]
     off = len(items) - len(waiting)
-    later = f"; {off} put off until later" if off else ""
+    old = sum(1 for item in waiting if now - item.opened_at > LONG_WAIT)
+    aged = f"; {old} {'waits' if old == 1 else 'wait'} for more than a day" if old else ""
+    later = f"{aged}; {off} put off until later" if off else aged
     if not waiting:
         return f"Nobody has to look at anything now{later}." if off else "Nobody has to look at anything."
     of_bookings = all(item.kind == Kind.APPOINTMENT for item in waiting)
@@ -48,8 +53,9 @@ def pairing_line(count: int) -> str:
     return f"When there is time: {who} may stand in the PIMS already (review list --pairing)." if count else ""
 
 
-def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = True) -> list[str]:
-    """One question in full. ``place`` stands before it, as ``[1/3]``; ``answers`` names the commands to answer by."""
+def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = True, me: str = "") -> list[str]:
+    """One question in full. ``place`` stands before it, as ``[1/3]``; ``answers`` names the commands to answer by;
+    ``me`` is who reads it."""
     from vetbridge.desk.wording import ahead  # noqa: PLC0415
 
     drawn = ["  ".join(part for part in (place, _title(item)) if part)]
@@ -66,10 +72,25 @@ def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = T
         )
     if item.snoozed_until is not None:
         drawn += _wrapped(f"Put off until {item.snoozed_until:%a %d %b %H:%M}.")
+    drawn += [line for text in _seen_to(item, now, me) for line in _wrapped(text)]
     if answers:
         drawn += _wrapped(f"answer: vetbridge review {_answers(item)}")
     begins = "" if item.visit_at is None else f", visit {ahead(item.visit_at, now)}"
-    return [*drawn, *_wrapped(f"item {item.id}, change {item.change_id}, site {item.site}{begins}")]
+    waits = f", {item.waits}" if item.waits else ""
+    return [*drawn, *_wrapped(f"item {item.id}, change {item.change_id}, site {item.site}{begins}{waits}")]
+
+
+def _seen_to(item: ReviewItem, now: datetime, me: str) -> list[str]:
+    """Who sees to it, and what was noted."""
+    from vetbridge.desk.answering import claimed_by_another  # noqa: PLC0415 - keeps --help quick
+
+    said = []
+    if (claimed := claimed_by_another(item, me, now)) is not None:
+        said.append(f"{claimed.message}.")
+    if item.assigned_to:
+        said.append(f"For {one_line(item.assigned_to)}.")
+    said += [f"note by {one_line(note.by)}, {note.at:%a %d %b %H:%M}: {note.text}" for note in item.notes]
+    return said
 
 
 def _first_visit(item: ReviewItem) -> datetime | None:
@@ -141,9 +162,11 @@ def _answers(item: ReviewItem) -> str:
         Choice.NEW: f"new {item.id}",
     }
     commands = [given[choice] for choice in (Choice.LINK, Choice.NEW) if choice in item.choices]
-    others = [choice for choice in item.choices if choice not in given]
+    others = [choice for choice in item.choices if choice not in (*given, Choice.FIELDS)]
     if others:
         commands.append(f"answer {item.id} {'/'.join(others)}")
+    if Choice.FIELDS in item.choices:
+        commands.append(f"fields {item.id}")
     return " | ".join([*commands, f"later {item.id}"])
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vetbridge.cli import answering
-from vetbridge.cli.answering import By, Item, NoWait, Plan, Yes, refusing, who
+from vetbridge.cli.answering import By, Item, NoWait, Plan, Take, Yes, refusing, who
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.question import client_words, headline, lines, pairing_line
@@ -18,8 +18,11 @@ from vetbridge.cli.tables import one_line, say_wrapped
 from vetbridge.core.answers import PAIR_CLIENT, Answer, Choice
 
 if TYPE_CHECKING:
+    from vetbridge.config.models import Site
+    from vetbridge.desk.answering import CannotAnswer, Outcome, Taken
     from vetbridge.desk.review import ReviewItem
     from vetbridge.desk.search import Hits
+    from vetbridge.ledger.database import Transaction
 
 app = typer.Typer(
     name="review",
@@ -29,6 +32,9 @@ app = typer.Typer(
 LONGEST_LATER = 24.0 * 90
 """Hours."""
 
+Also = Annotated[
+    bool, typer.Option("--also", help="Answer the other bookings of the same contact and name the same.")
+]
 OnlySite = Annotated[str | None, typer.Option("--site", help="Only questions of this site.")]
 
 
@@ -76,9 +82,13 @@ def list_(
     pairing: Annotated[
         bool, typer.Option("--pairing", help="List the questions of pairing, too: who a client is in the PIMS.")
     ] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Only questions that are assigned to you.")] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Only questions that are assigned to NAME.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List open questions, the soonest visit first, with everybody who may be meant.
+    """List open questions, the soonest visit first, with everybody who may be meant, and who sees to them.
 
     Shows names, phones and pets, because a person needs them: mind who reads along. Which client of the PIMS a client
     of the booking side is can wait until it books: of those questions only the number is said, unless --pairing or
@@ -92,6 +102,8 @@ def list_(
             now = tx.now
             must_know("review list", tx, loaded.config, site=site, as_json=as_json)
             items = open_items(tx, loaded.config.sites, site=site)
+    if mine or by is not None:
+        items = tuple(item for item in items if item.assigned_to == who(by))
     if as_json:
         emit_json("review list", as_data(items))
     else:
@@ -129,8 +141,8 @@ def show(ctx: typer.Context, item: Item, as_json: AsJson = False) -> None:
     for number, words in enumerate(found.candidate_consequences, start=1):
         _draw_consequence(f"review link {item} {number}", words)
     for choice, words in found.consequences.items():
-        command = f"new {item}" if choice == Choice.NEW else f"answer {item} {choice}"
-        _draw_consequence(f"review {command}", words)
+        commands = {Choice.NEW: f"new {item}", Choice.FIELDS: f"fields {item} FIELD=SIDE..."}
+        _draw_consequence(f"review {commands.get(Choice(choice), f'answer {item} {choice}')}", words)
 
 
 @app.command(epilog="Example: vetbridge review link 12 1")
@@ -150,7 +162,9 @@ def link(
             metavar="ID", help="The pet's id in the PIMS; 'booked' for the one of the booked name, made if need be."
         ),
     ] = None,
+    also: Also = False,
     by: By = None,
+    take: Take = False,
     plan: Plan = False,
     yes: Yes = False,
     no_wait: NoWait = False,
@@ -175,14 +189,16 @@ def link(
             pet_id=pet,
         )
 
-    _answer(ctx, command, item, answer, by=by, plan=plan, no_wait=no_wait, as_json=as_json)
+    _answer(ctx, command, item, answer, by=by, also=also, take=take, plan=plan, no_wait=no_wait, as_json=as_json)
 
 
 @app.command(epilog="Example: vetbridge review new 12 --by ann")
 def new(
     ctx: typer.Context,
     item: Item,
+    also: Also = False,
     by: By = None,
+    take: Take = False,
     plan: Plan = False,
     yes: Yes = False,
     no_wait: NoWait = False,
@@ -192,8 +208,18 @@ def new(
 
     Ends with 2 for an item that is not open, or does not ask for an owner.
     """
-    answer = Answer(choice=Choice.NEW)
-    _answer(ctx, "review new", item, lambda _: answer, by=by, plan=plan, no_wait=no_wait, as_json=as_json)
+    _answer(
+        ctx,
+        "review new",
+        item,
+        lambda _: Answer(choice=Choice.NEW),
+        by=by,
+        also=also,
+        take=take,
+        plan=plan,
+        no_wait=no_wait,
+        as_json=as_json,
+    )
 
 
 @app.command(name="answer", epilog="Example: vetbridge review answer 12 pims")
@@ -202,6 +228,7 @@ def answer_(
     item: Item,
     choice: Annotated[Choice, typer.Argument(help="booking, pims, keep, again or allow: what `review list` offers.")],
     by: By = None,
+    take: Take = False,
     plan: Plan = False,
     yes: Yes = False,
     no_wait: NoWait = False,
@@ -214,7 +241,7 @@ def answer_(
     `booking`: one visit, at the PIMS's or the booking's time; `again`: two visits. Ends with 2 for a choice that the
     item does not offer.
     """
-    elsewhere = {Choice.LINK: "link", Choice.NEW: "new", Choice.UNDO: "undo"}
+    elsewhere = {Choice.LINK: "link", Choice.NEW: "new", Choice.FIELDS: "fields", Choice.UNDO: "undo"}
     if choice in elsewhere:
         give_up(
             "review answer",
@@ -225,7 +252,37 @@ def answer_(
             exit_code=USAGE,
         )
     answer = Answer(choice=choice)
-    _answer(ctx, "review answer", item, lambda _: answer, by=by, plan=plan, no_wait=no_wait, as_json=as_json)
+    _answer(
+        ctx, "review answer", item, lambda _: answer, by=by, take=take, plan=plan, no_wait=no_wait, as_json=as_json
+    )
+
+
+@app.command(epilog="Example: vetbridge review fields 12 start=booking resource=pims")
+def fields(
+    ctx: typer.Context,
+    item: Item,
+    right: Annotated[
+        list[str],
+        typer.Argument(metavar="FIELD=SIDE...", help="For each field that differs the side that is right."),
+    ],
+    by: By = None,
+    take: Take = False,
+    plan: Plan = False,
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say field by field which side is right, where both changed a visit: `booking` or `pims`.
+
+    `review list --json` names the fields. Every field that differs is to be said. Ends with 2 where one is missing,
+    or where the item does not offer it.
+    """
+    command = "review fields"
+    said = dict(each.strip().partition("=")[::2] for each in right)
+    if len(said) != len(right):
+        raise typer.BadParameter("say each field once")
+    answer = Answer(choice=Choice.FIELDS, fields=said)
+    _answer(ctx, command, item, lambda _: answer, by=by, take=take, plan=plan, no_wait=no_wait, as_json=as_json)
 
 
 @app.command(epilog="Example: vetbridge review later 12 --hours 2")
@@ -240,6 +297,8 @@ def later(
             help="Hours until it comes back. Unless given 4, or half of the time until the visit where that is less.",
         ),
     ] = None,
+    by: By = None,
+    take: Take = False,
     plan: Plan = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -262,7 +321,7 @@ def later(
             else:
                 with ledger.write() as tx:
                     shown = answerable(tx, sites, item)
-                    words = later_words(shown, sites, postpone(tx, sites, item, hours))
+                    words = later_words(shown, sites, postpone(tx, sites, item, hours, by=who(by), take=take))
     if plan:
         answering.tell_plan(command, item, "later", words, as_json=as_json)
     elif as_json:
@@ -319,6 +378,92 @@ def undo(
     answering.tell(command, found, as_json=as_json)
 
 
+@app.command(epilog="Example: vetbridge review claim 12 --by ann")
+def claim(
+    ctx: typer.Context, item: Item, by: By = None, take: Take = False, plan: Plan = False, as_json: AsJson = False
+) -> None:
+    """Take a question up for ten minutes: meanwhile nobody else answers it unasked.
+
+    The guided walk does so by itself. Ends with 2 for an item that is not open, and where somebody else has it,
+    unless --take takes it over.
+    """
+
+    def words(found: ReviewItem) -> str:
+        return f"Item {item} is yours until {found.claimed_until:%H:%M}." if found.claimed_until else ""
+
+    def act(tx: Transaction, sites: Mapping[str, Site]) -> ReviewItem:
+        from vetbridge.desk import claims  # noqa: PLC0415 - keeps --help quick
+
+        return claims.claim(tx, sites, item, by=who(by), take=take)
+
+    _see_to(ctx, "claim", act, words, plan=plan, as_json=as_json)
+
+
+@app.command(epilog="Example: vetbridge review release 12")
+def release(ctx: typer.Context, item: Item, by: By = None, plan: Plan = False, as_json: AsJson = False) -> None:
+    """Give a question up that you have claimed. Ends with 2 where there is no such item."""
+
+    def words(found: ReviewItem) -> str:
+        if found.claimed_by:
+            return f"{one_line(found.claimed_by)} has claimed item {item}: it stays so."
+        return f"Nobody is at item {item} now."
+
+    def act(tx: Transaction, sites: Mapping[str, Site]) -> ReviewItem:
+        from vetbridge.desk import claims  # noqa: PLC0415 - keeps --help quick
+
+        return claims.release(tx, sites, item, by=who(by))
+
+    _see_to(ctx, "release", act, words, plan=plan, as_json=as_json)
+
+
+@app.command(epilog="Example: vetbridge review assign 12 ann")
+def assign(
+    ctx: typer.Context,
+    item: Item,
+    to: Annotated[str, typer.Argument(metavar="NAME", help="Who is to answer it; '' for anybody.")],
+    by: By = None,
+    plan: Plan = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say who is to answer a question: `review list --mine` lists one's own. Others may still answer it.
+
+    Ends with 2 for an item that is not open.
+    """
+
+    def words(found: ReviewItem) -> str:
+        whom = f"for {one_line(found.assigned_to)}" if found.assigned_to else "for anybody"
+        return f"Item {item} is {whom} now."
+
+    def act(tx: Transaction, sites: Mapping[str, Site]) -> ReviewItem:
+        from vetbridge.desk import claims  # noqa: PLC0415 - keeps --help quick
+
+        return claims.assign(tx, sites, item, to, by=who(by))
+
+    _see_to(ctx, "assign", act, words, plan=plan, as_json=as_json)
+
+
+@app.command(epilog="Example: vetbridge review note 12 'She calls back at ten'")
+def note(
+    ctx: typer.Context,
+    item: Item,
+    text: Annotated[list[str], typer.Argument(metavar="TEXT", help="What is to be known, up to 1,000 characters.")],
+    by: By = None,
+    plan: Plan = False,
+    as_json: AsJson = False,
+) -> None:
+    """Note something about a question, for whoever answers it. It is kept sealed, and goes to neither side.
+
+    Ends with 2 for an item that is not open, and for a text that is empty or too long.
+    """
+
+    def act(tx: Transaction, sites: Mapping[str, Site]) -> ReviewItem:
+        from vetbridge.desk import claims  # noqa: PLC0415 - keeps --help quick
+
+        return claims.add_note(tx, sites, item, " ".join(text), by=who(by))
+
+    _see_to(ctx, "note", act, lambda _: f"Noted with item {item}.", plan=plan, as_json=as_json)
+
+
 @app.command(epilog="Example: vetbridge review search harris monty")
 def search(
     ctx: typer.Context,
@@ -347,6 +492,39 @@ def search(
         _draw_hits(found, several=len({each.pims.account for each in sites.values()}) > 1)
 
 
+class _OnlyPlanned(Exception):
+    """Takes back what was tried."""
+
+
+def _see_to(
+    ctx: typer.Context,
+    name: str,
+    act: Callable[[Transaction, Mapping[str, Site]], ReviewItem],
+    words: Callable[[ReviewItem], str],
+    *,
+    plan: bool,
+    as_json: bool,
+) -> None:
+    """Does something about a question that is no answer, and says so; with ``plan`` it is tried and taken back."""
+    command = f"review {name}"
+    with told(command, as_json=as_json), refusing(command, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        with ledger_beside(loaded) as ledger:
+            try:
+                with ledger.write() as tx:
+                    found = act(tx, loaded.config.sites)
+                    if plan:
+                        raise _OnlyPlanned
+            except _OnlyPlanned:
+                pass
+    if plan:
+        answering.tell_plan(command, found.id, name, words(found), as_json=as_json)
+    elif as_json:
+        emit_json(command, answering.answer_data(found.id, name, "applied", words(found)))
+    else:
+        say_wrapped(words(found))
+
+
 def _answer(
     ctx: typer.Context,
     command: str,
@@ -354,15 +532,18 @@ def _answer(
     answer: Callable[[ReviewItem], Answer],
     *,
     by: str | None,
+    take: bool,
     plan: bool,
     no_wait: bool,
     as_json: bool,
+    also: bool = False,
 ) -> None:
     """Says what an answer comes to, takes it down, and says what came of it."""
     with told(command, as_json=as_json), refusing(command, as_json=as_json):
         loaded = load_config(config_path(ctx))
         from vetbridge.connector.clock import SystemClock  # noqa: PLC0415 - keeps --help quick
-        from vetbridge.desk.answering import answerable, give, propose  # noqa: PLC0415
+        from vetbridge.desk.answering import CannotAnswer, answerable, give, give_all, propose, seen  # noqa: PLC0415
+        from vetbridge.desk.review import siblings  # noqa: PLC0415
 
         sites = loaded.config.sites
         with ledger_beside(loaded) as ledger:
@@ -370,22 +551,61 @@ def _answer(
                 shown = answerable(tx, sites, item)
                 given = answer(shown)
                 consequence = propose(tx, sites, item, given).consequence
+                others = siblings(tx, sites, shown) if also else ()
+                told_of = {each.id: _foretold(tx, sites, shown, each, given) for each in others}
             if plan:
-                answering.tell_plan(command, item, given.choice.value, consequence, as_json=as_json)
+                answering.tell_plan(
+                    command,
+                    item,
+                    given.choice.value,
+                    consequence,
+                    also=list(told_of.items()) if also else None,
+                    as_json=as_json,
+                )
                 return
             if not as_json:
-                say_wrapped(consequence)
+                for words in (consequence, *told_of.values()):
+                    say_wrapped(words)
             with ledger.write() as tx:
-                taken = give(tx, sites, item, given, by=who(by), shown=shown)
-            found = answering.carried_out(
-                ledger,
-                sites,
-                taken,
-                runs=answering.runs(loaded),
-                clock=SystemClock(),
-                patience=0.0 if no_wait else answering.PATIENCE,
-            )
-    answering.tell(command, found, as_json=as_json)
+                taken = give(tx, sites, item, given, by=who(by), shown=shown, take=take)
+                saw = {each.id: seen(each) for each in others}
+                more = give_all(tx, sites, list(saw), given, by=who(by), like=item, seen=saw, take=take)
+            patience = 0.0 if no_wait else answering.PATIENCE
+
+            def outcome(each: Taken) -> Outcome:
+                running = answering.runs(loaded)
+                return answering.carried_out(
+                    ledger, sites, each, runs=running, clock=SystemClock(), patience=patience
+                )
+
+            found = outcome(taken)
+            rest = [(number, each if isinstance(each, CannotAnswer) else outcome(each)) for number, each in more]
+    if not also:
+        answering.tell(command, found, as_json=as_json)
+    elif as_json:
+        data = answering.answer_data(found.item, found.choice, found.state, found.message)
+        emit_json(command, {**data, "also": [_also_data(number, given.choice, each) for number, each in rest]})
+    else:
+        say_wrapped(found.message)
+        for number, each in rest:
+            say_wrapped(f"Item {number}: {each.message}")
+
+
+def _foretold(
+    tx: Transaction, sites: Mapping[str, Site], first: ReviewItem, other: ReviewItem, answer: Answer
+) -> str:
+    """What an answer comes to for another booking of the same people."""
+    from vetbridge.desk.answering import CannotAnswer, alike, propose  # noqa: PLC0415 - keeps --help quick
+
+    try:
+        return f"Item {other.id}: {propose(tx, sites, other.id, alike(first, other, answer)).consequence}"
+    except CannotAnswer as refusal:
+        return f"Item {other.id} stays open: {refusal.message}."
+
+
+def _also_data(number: int, choice: Choice, each: Outcome | CannotAnswer) -> dict[str, Any]:
+    state = getattr(each, "state", "refused")
+    return answering.answer_data(number, choice.value, state, each.message)
 
 
 def _draw_list(items: tuple[ReviewItem, ...], now: datetime, *, pairing: bool) -> None:

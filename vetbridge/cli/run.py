@@ -13,7 +13,11 @@ from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import AsJson, told
 
 if TYPE_CHECKING:
+    from vetbridge.config.models import Pages
+    from vetbridge.daemon.assembly import Program
     from vetbridge.daemon.once import Outcome
+    from vetbridge.daemon.service import Service
+    from vetbridge.web.server import DoorServer
 
 _LOOK = {
     "review": "vetbridge review list",
@@ -47,16 +51,40 @@ def run(ctx: typer.Context) -> None:
         door = DoorServer(
             build(program, wake=service.dispatcher.wake, health=service.health), config.door.host, config.door.port
         )
+        page = None if config.pages is None else _page(program, config.pages, service)
         service.start()
         door.start()
         sites = "1 site" if len(program.pairs) == 1 else f"{len(program.pairs)} sites"
         talk(f"VetBridge runs: {sites}; health at http://{door.host}:{door.port}/health")
+        if page is not None and config.pages is not None:
+            page.start()
+            talk(f"The page for reception and support: {_address(config.pages, page)}")
         wait_for(stopping)
         talk("VetBridge stops: writes that are under way finish first")
+        if page is not None:
+            page.stop()
         door.stop()
         if not service.stop():
             talk("a write did not finish in time; whether it arrived is looked for at the next start")
     talk("VetBridge has stopped")
+
+
+def _page(program: Program, pages: Pages, service: Service) -> DoorServer:
+    """The listener of the page, not yet started."""
+    from vetbridge.web.pages import build  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.web.server import DoorServer  # noqa: PLC0415
+
+    app = build(program, pages, wake=service.dispatcher.wake, health=service.health)
+    trusted = () if pages.proxy is None else pages.proxy.trusted
+    return DoorServer(app, pages.host, pages.port, part="pages", tls=pages.tls, trusted=trusted)
+
+
+def _address(pages: Pages, page: DoorServer) -> str:
+    """What staff type to come to the page."""
+    if pages.proxy is not None:
+        return pages.proxy.address
+    host = f"[{page.host}]" if ":" in page.host else page.host
+    return f"{'http' if pages.tls is None else 'https'}://{host}:{page.port}/"
 
 
 def sync(
@@ -75,7 +103,9 @@ def sync(
     site: Annotated[
         str | None, typer.Option(metavar="SITE", help="With --approve: this site alone, not all in the shadow.")
     ] = None,
-    by: Annotated[str | None, typer.Option(help="With --approve: who approves; the login name unless given.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="With --approve and --undo: who does it; the login name unless given.")
+    ] = None,
     undo: Annotated[
         str | None,
         typer.Option(
@@ -102,9 +132,9 @@ def sync(
     if undo is not None:
         from vetbridge.cli import undo as undoing  # noqa: PLC0415 - keeps --help quick
 
-        others = {"--only": only, "--approve": approve, "--more": more, "--site": site, "--by": by}
+        others = {"--only": only, "--approve": approve, "--more": more, "--site": site}
         undoing.must_fit(others, as_json=as_json)
-        undoing.undo(ctx, undo, plan=plan, patience=patience, as_json=as_json)
+        undoing.undo(ctx, undo, plan=plan, patience=patience, by=by, as_json=as_json)
     if plan:
         from vetbridge.cli.plan import PATIENCE, rehearse  # noqa: PLC0415 - keeps --help quick
 

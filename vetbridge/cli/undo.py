@@ -9,7 +9,7 @@ import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.reading import USAGE, config_path, give_up, ledger_beside, told
+from vetbridge.cli.reading import USAGE, config_path, give_up, ledger_beside, signed, told
 from vetbridge.cli.tables import one_line, say_wrapped
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def must_fit(others: Mapping[str, object], *, as_json: bool) -> None:
         give_up("sync", text, advice="", code="usage", as_json=as_json, exit_code=USAGE)
 
 
-def undo(ctx: typer.Context, run: str, *, plan: bool, patience: float, as_json: bool) -> NoReturn:
+def undo(ctx: typer.Context, run: str, *, plan: bool, patience: float, by: str | None, as_json: bool) -> NoReturn:
     """Takes back what a run has written; ``list``: shows which runs there are. Ends with 0 where all of it was taken
     back, with 4 where something stays."""
     from vetbridge.cli.log import set_up  # noqa: PLC0415 - keeps --help quick
@@ -48,7 +48,7 @@ def undo(ctx: typer.Context, run: str, *, plan: bool, patience: float, as_json: 
             fates = _planned(loaded, ledger, chosen) if plan else ()
         sites: list[str] = []
         if not plan:
-            fates, sites = _undone(loaded, chosen, patience)
+            fates, sites = _undone(loaded, chosen, patience, signed(by))
     left = [each for each in fates if not each.undone]
     done = [each for each in fates if each.undone]
     if as_json:
@@ -98,14 +98,18 @@ def _planned(loaded: Loaded, ledger: Ledger, chosen: RunReport) -> tuple[Fate, .
         return Undoer(chosen.id, program.pairs, ledger, program.clock, program.timings, nowhere).planned()
 
 
-def _undone(loaded: Loaded, chosen: RunReport, patience: float) -> tuple[tuple[Fate, ...], list[str]]:
+def _undone(loaded: Loaded, chosen: RunReport, patience: float, by: str) -> tuple[tuple[Fate, ...], list[str]]:
     """What became of each write, and the sites that are in the shadow now."""
     from vetbridge.daemon.assembly import assembled  # noqa: PLC0415 - keeps --help quick
     from vetbridge.daemon.once import drain  # noqa: PLC0415
+    from vetbridge.ledger import audit  # noqa: PLC0415
+    from vetbridge.ledger.audit import Act  # noqa: PLC0415
     from vetbridge.sync.engine import nowhere  # noqa: PLC0415
     from vetbridge.sync.undoing import Undoer  # noqa: PLC0415
 
     with assembled(loaded, command=COMMAND) as program:
+        with program.ledger.write() as tx:
+            audit.note(tx, Act.RUN_UNDONE, by=by, via=audit.COMMAND, subject="run", subject_id=chosen.id)
         undoer = Undoer(chosen.id, program.pairs, program.ledger, program.clock, program.timings, nowhere)
         program.engine.only, program.engine.instead = undoer.begin(), undoer.work
         talk(f"taking back the writes of run {chosen.id}, the newest first")

@@ -279,6 +279,31 @@ def _told_or_growing(state: tenacity.RetryCallState) -> float:
     return float(min(0.2 * 2**state.attempt_number, 3.0))
 
 
+class Caller:
+    """Calls of whole addresses with ready bytes, of which the status alone counts: what VetBridge tells others.
+
+    ``timeout``: seconds to connect, and seconds to answer.
+    """
+
+    def __init__(self, *, timeout: float) -> None:
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False, headers={"User-Agent": "VetBridge"})
+
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
+        """Posts once and returns the status; the answer's body is not read.
+
+        Raises ``Unavailable`` where nobody answered. Its message does not name the address: that may hold a secret.
+        """
+        try:
+            with self._client.stream("POST", url, content=content, headers=dict(headers)) as response:
+                return response.status_code
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            raise Unavailable(f"no answer ({type(error).__name__})") from None
+
+    def close(self) -> None:
+        """Gives back the connections."""
+        self._client.close()
+
+
 def post_webhook(url: str, payload: Any, *, timeout: float = 10.0) -> int:
     """Posts one webhook body, for simulators; returns the status, 0 where nobody answered."""
     try:

@@ -6,7 +6,7 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -105,11 +105,19 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     "reopened-there": _BOTH_SIDES,
 }
 _WHOSE = (Choice.LINK, Choice.NEW)
+_FIELD_BY_FIELD = frozenset({"conflict"})
+"""Whys of questions whose fields can each be settled for itself."""
 
 
-def choices(why: str) -> tuple[Choice, ...]:
-    """The answers that a question offers, the most likely one first. All questions about an owner offer the same."""
-    return _CHOICES.get(why, _WHOSE)
+def choices(why: str, fields: Collection[str] = ()) -> tuple[Choice, ...]:
+    """The answers that a question offers, the most likely one first. All questions about an owner offer the same.
+
+    ``fields`` are those that differ: where they are several, some questions can be answered field by field.
+    """
+    offered = _CHOICES.get(why, _WHOSE)
+    if why not in _FIELD_BY_FIELD or len(fields) < 2:
+        return offered
+    return (*offered[:2], Choice.FIELDS, *offered[2:])
 
 
 def asks_whose(question: Mapping[str, Any]) -> bool:

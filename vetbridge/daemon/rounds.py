@@ -11,7 +11,7 @@ import structlog
 from vetbridge.core.errors import SchemaChanged, Scope, Unavailable, VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
-from vetbridge.ledger import accounts, changes, going_live, observations, pauses, retention
+from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, retention
 from vetbridge.ledger.database import Transaction
 from vetbridge.sync.refreshing import Progress, Refresher, quiet, read_cards
 from vetbridge.sync.upgrades import Upgrades
@@ -149,12 +149,12 @@ class Rounds:
         return expired
 
     def prune(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Drops the personal values that are kept no longer, and the oldest of the matcher's observations; returns
-        how many rows of the former that were."""
+        """Drops the personal values that are kept no longer, the oldest of the matcher's observations, and what
+        webhooks were told as long ago; returns how many rows of the first that were."""
         observations.trim(self._program.ledger)
-        dropped = retention.drop_bodies(
-            self._program.ledger, self._program.loaded.config.ledger.keep_bodies_days, stopping=stopping
-        )
+        days = self._program.loaded.config.ledger.keep_bodies_days
+        dropped = retention.drop_bodies(self._program.ledger, days, stopping=stopping)
+        events.prune(self._program.ledger, days, stopping=stopping)
         if dropped.total:
             log.info(
                 "bodies.dropped",

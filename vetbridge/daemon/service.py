@@ -17,6 +17,7 @@ from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.dispatcher import Dispatcher
 from vetbridge.daemon.rounds import Rounds
+from vetbridge.daemon.telling import Telling
 from vetbridge.ledger import accounts
 
 log = structlog.get_logger("vetbridge.daemon")
@@ -31,6 +32,8 @@ PRUNE_EVERY = 86400.0
 """Seconds between two looks for personal values that are kept no longer."""
 PRUNE_BEGIN = 600.0
 """Seconds after the start of the first such look: what waits for VetBridge goes first."""
+TELL_EVERY = 5.0
+"""Seconds between two looks for what webhooks are told, and between two rounds of deliveries to each."""
 STOP_PATIENCE = 60.0
 """Seconds that an attempt in flight may take to finish after the word to stop."""
 
@@ -41,14 +44,27 @@ class Service:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._rounds = Rounds(program)
+        self._stopping = False
+        self._webhooks = program.loaded.config.webhooks
+        self._telling = Telling(
+            program.ledger,
+            program.clock,
+            self._webhooks,
+            list(program.connectors),
+            rests=self._rounds.rests,
+            stopping=lambda: self._stopping,
+        )
         self.dispatcher = Dispatcher(program.engine, program.loaded.config.daemon.workers)
         self._clock = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(max(4, 2 * len(program.connectors)))},
+            executors={
+                "default": ThreadPoolExecutor(max(4, 2 * len(program.connectors))),
+                # Apart, and a thread for each and for the look: a webhook that does not answer holds up nobody.
+                "telling": ThreadPoolExecutor(1 + len(self._webhooks)),
+            },
             # A tick that was missed is made up for by the next one: the ledger knows what is due.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        self._stopping = False
         self._clock.add_listener(_troubled, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
 
     def start(self) -> None:
@@ -65,6 +81,11 @@ class Service:
             self._every(PAIR_LOOK, self._pair, pair.site)
         self._clock.add_job(self._rounds.expire, "interval", seconds=EXPIRY_EVERY, id="expire")
         self._every(PRUNE_EVERY, self._prune, "ledger", begin=PRUNE_BEGIN)
+        self._telling.begin()
+        if self._webhooks:
+            self._every(TELL_EVERY, self._look, "webhooks", executor="telling")
+        for webhook in self._webhooks:
+            self._every(TELL_EVERY, self._deliver, webhook, executor="telling")
         self.dispatcher.start()
         self._clock.start()
 
@@ -72,7 +93,9 @@ class Service:
         """Ends: nothing new begins, attempts in flight finish. False where one had to be left behind."""
         self._stopping = True
         self._clock.shutdown(wait=False)
-        return self.dispatcher.stop(STOP_PATIENCE)
+        finished = self.dispatcher.stop(STOP_PATIENCE)
+        self._telling.close()
+        return finished
 
     def health(self) -> Mapping[str, Any]:
         """What a monitor asks for; no personal data and no counts that grow with the clinic."""
@@ -110,6 +133,12 @@ class Service:
     def _prune(self, _ledger: str) -> None:
         self._rounds.prune(stopping=lambda: self._stopping)
 
+    def _look(self, _webhooks: str) -> None:
+        self._telling.look()
+
+    def _deliver(self, webhook: str) -> None:
+        self._telling.deliver(webhook)
+
     def _tick(self, work: Callable[[str], None], what: str) -> None:
         """One round. One that falls over is named by its error's type alone: the text may hold personal values."""
         try:
@@ -121,13 +150,22 @@ class Service:
             if not self._stopping:  # what a stop cuts off is no trouble
                 log.error("round.bug", round=work.__name__, of=what, error=type(error).__name__)
 
-    def _every(self, seconds: float, work: Callable[[str], None], what: str, *, begin: float = 0.0) -> None:
+    def _every(
+        self,
+        seconds: float,
+        work: Callable[[str], None],
+        what: str,
+        *,
+        begin: float = 0.0,
+        executor: str = "default",
+    ) -> None:
         self._clock.add_job(
             self._tick,
             "interval",
             seconds=seconds,
             args=[work, what],
             id=f"{work.__name__}:{what}",
+            executor=executor,
             next_run_time=datetime.now(UTC) + timedelta(seconds=begin),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from vetbridge.core import errors
+from vetbridge.desk.language import phrase
 
 _OWN: Mapping[str, str] = MappingProxyType(
     {
@@ -39,5 +40,5 @@ def error_classes() -> dict[str, type[errors.VetBridgeError]]:
 def next_step(code: str) -> str:
     """What to do about a failure; for a vendor's finer code the advice of a refusal, which is what it then is."""
     if code in _OWN:
-        return _OWN[code]
-    return error_classes().get(code, errors.Refused).advice()
+        return phrase(_OWN[code])
+    return phrase(error_classes().get(code, errors.Refused).advice())

@@ -6,10 +6,10 @@ A person's answer is never carried out here: it is written into the ledger, and 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
@@ -31,9 +31,12 @@ from vetbridge.core.answers import (
 )
 from vetbridge.core.matching import Known
 from vetbridge.core.records import Kind, Pet
-from vetbridge.desk.review import Animal, Person, ReviewItem, find_item, shown_pet
-from vetbridge.desk.wording import ago, field_words, value_words, visit_words
-from vetbridge.ledger import fuses, going_live, mirror, reports, reviews, worklist
+from vetbridge.desk import language
+from vetbridge.desk.language import phrase, phrases
+from vetbridge.desk.review import Animal, Difference, Held, Person, ReviewItem, find_item, shown_pet
+from vetbridge.desk.wording import ago, field_words, span, value_words, visit_words, visit_words_inside
+from vetbridge.ledger import audit, fuses, going_live, mirror, reports, reviews, worklist
+from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.endings import PAIR_ENDED
 from vetbridge.ledger.tables import ChangeState
@@ -41,6 +44,9 @@ from vetbridge.sync.paired import OPEN
 
 LATER = timedelta(hours=4)
 """How long "not now" lasts where nobody says how long; less where the visit is near: see ``postpone``."""
+
+CLAIM = timedelta(minutes=10)
+"""How long a question is its own who has claimed it."""
 
 BOOKED_PET = "booked"
 """Instead of a pet's id: the pet that was booked, by its own name, whatever pet a candidate was shown with."""
@@ -117,7 +123,10 @@ def answerable(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> Revi
     """The open question of this number. Raises ``CannotAnswer`` where there is none, or where it is open no more."""
     item = known_item(tx, sites, item_id)
     if item.state != "open":
-        raise CannotAnswer("not-open", f"item {item_id} is not open any more: {became(item, tx.now)}")
+        raise CannotAnswer(
+            "not-open",
+            phrase("item {item} is not open any more: {became}", item=item_id, became=became(item, tx.now)),
+        )
     return item
 
 
@@ -126,7 +135,9 @@ def known_item(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> Revi
     item = find_item(tx, sites, item_id)
     if item is None:
         raise CannotAnswer(
-            "unknown-item", f"there is no item {item_id}", "`vetbridge review list` shows the open ones."
+            "unknown-item",
+            phrase("there is no item {item}", item=item_id),
+            phrase("`vetbridge review list` shows the open ones."),
         )
     return item
 
@@ -136,12 +147,14 @@ def candidate(item: ReviewItem, number: int) -> str:
     _offered(item, Choice.LINK)
     if not 1 <= number <= len(item.candidates):
         last = len(item.candidates)
-        has = f"has candidates 1 to {last}" if last > 1 else "has one candidate" if last else "has no candidates"
-        raise CannotAnswer(
-            "unknown-candidate",
-            f"item {item.id} {has}",
-            "`vetbridge review search` finds other clients; give one with --client ID.",
-        )
+        if last > 1:
+            has = phrase("item {item} has candidates 1 to {last}", item=item.id, last=last)
+        elif last:
+            has = phrase("item {item} has one candidate", item=item.id)
+        else:
+            has = phrase("item {item} has no candidates", item=item.id)
+        advice = phrase("`vetbridge review search` finds other clients; give one with --client ID.")
+        raise CannotAnswer("unknown-candidate", has, advice)
     return item.candidates[number - 1].client_id
 
 
@@ -152,19 +165,28 @@ def propose(
     answer: Answer,
     *,
     shown: ReviewItem | None = None,
+    seen: str | None = None,
 ) -> Proposal:
-    """What an answer would come to. ``shown`` is the question as the person saw it, where that may be a while ago.
+    """What an answer would come to.
+
+    ``shown`` is the question as the person saw it, where that may be a while ago; ``seen`` is the same by what
+    ``seen`` made of it.
 
     Raises ``CannotAnswer`` for an answer that the question does not offer, or that cannot be meant.
     """
     item = answerable(tx, sites, item_id)
-    if shown is not None and _asked(shown) != _asked(item):
-        raise CannotAnswer("changed-meanwhile", f"item {item_id} has changed meanwhile; look at it again")
+    saw = _seen(shown) if shown is not None else seen
+    if saw is not None and saw != _seen(item):
+        raise CannotAnswer(
+            "changed-meanwhile", phrase("item {item} has changed meanwhile; look at it again", item=item_id)
+        )
     _offered(item, answer.choice)
     if answer.choice is Choice.NEW:
         _must_name_pet(item)
+    if answer.choice is Choice.FIELDS:
+        _must_name_fields(item, answer)
     if answer.choice is not Choice.LINK:
-        return Proposal(item=item, answer=answer, consequence=_consequence(item, answer.choice))
+        return Proposal(item=item, answer=answer, consequence=_consequence(item, answer))
     answer, known = _linked(tx, sites.get(item.site), item, answer)
     return Proposal(item=item, answer=answer, consequence=_link_consequence(item, answer, known))
 
@@ -179,13 +201,16 @@ def show(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ShownItem:
         try:
             return propose(tx, sites, item_id, answer).consequence
         except CannotAnswer as refusal:
-            return f"Not possible: {refusal.message}. {refusal.advice}".rstrip()
+            return phrase("Not possible: {why}. {advice}", why=refusal.message, advice=refusal.advice).rstrip()
 
     others = [Choice(choice) for choice in item.choices if choice != Choice.LINK]
     links = item.candidates if item.asks_whose else ()
     return ShownItem(
         item=item,
-        consequences={choice.value: words(Answer(choice=choice)) for choice in others},
+        consequences={
+            choice.value: _each_field(item) if choice is Choice.FIELDS else words(Answer(choice=choice))
+            for choice in others
+        },
         candidate_consequences=tuple(words(Answer(choice=Choice.LINK, client_id=each.client_id)) for each in links),
         became="",
     )
@@ -207,49 +232,105 @@ def _offered(item: ReviewItem, choice: Choice) -> None:
         offered = ", ".join(item.choices)
         raise CannotAnswer(
             "choice-not-offered",
-            f"item {item.id} does not offer '{choice}': it offers {offered}",
-            f"Why: {item.words}.",
+            phrase(
+                "item {item} does not offer '{choice}': it offers {offered}",
+                item=item.id,
+                choice=choice,
+                offered=offered,
+            ),
+            phrase("Why: {why}.", why=item.words),
         )
 
 
-def _asked(item: ReviewItem) -> tuple[Any, ...]:
-    """What a person has to have seen of a question to answer it."""
+def seen(item: ReviewItem) -> str:
+    """What a person has to have seen of a question to answer it, as a short digest: a form carries it along, and an
+    answer to what has changed meanwhile is not taken."""
     clients = tuple(each.client_id for each in item.candidates)
-    return (item.why, item.visit_at, item.booking, item.pims, item.differences, clients)
+    asked = (item.id, item.why, item.visit_at, item.booking, item.pims, item.differences, clients)
+    return hashlib.sha256(repr(asked).encode(errors="replace")).hexdigest()[:16]
+
+
+_seen = seen  # where an argument bears the name
+
+
+def claimed_by_another(item: ReviewItem, by: str, now: datetime) -> CannotAnswer | None:
+    """Why somebody cannot answer a question just now that another has claimed; None where nobody else has."""
+    if not item.claimed_by or item.claimed_by == by or item.claimed_until is None:
+        return None
+    return CannotAnswer(
+        "claimed",
+        phrase(
+            "{name} has been at item {item} for {span}",
+            name=_text(item.claimed_by),
+            item=item.id,
+            span=span((now - (item.claimed_until - CLAIM)).total_seconds()),
+        ),
+        phrase(
+            "It is free again when they leave it, at {moment} at the latest.", moment=f"{item.claimed_until:%H:%M}"
+        ),
+    )
+
+
+def _must_name_fields(item: ReviewItem, answer: Answer) -> None:
+    """Every field that differs is to be decided upon: half an answer would be a record that nobody wanted."""
+    differing = set(item.fields)
+    missing = differing - answer.fields.keys()
+    unknown = answer.fields.keys() - differing
+    if missing or unknown or not set(answer.fields.values()) <= {Choice.BOOKING.value, Choice.PIMS.value}:
+        raise CannotAnswer(
+            "fields-not-named",
+            phrase(
+                "say of each field that differs which side is right, booking or pims: {fields}",
+                fields=", ".join(_text(name) for name in item.fields),
+            ),
+        )
 
 
 def _must_name_pet(item: ReviewItem) -> None:
     """A pet is made by its name and species; a booking that lacks one of them would only be asked about again."""
     missing = "name" if not _booked_name(item) else "species" if not _species(item) else ""
     if missing:
-        code = "pet-not-named" if missing == "name" else "species-not-named"
-        raise CannotAnswer(code, f"the booking does not say the pet's {missing}, so none can be made", _ENTER)
+        if missing == "name":
+            code, words = "pet-not-named", phrase("the booking does not say the pet's name, so none can be made")
+        else:
+            code, words = (
+                "species-not-named",
+                phrase("the booking does not say the pet's species, so none can be made"),
+            )
+        raise CannotAnswer(code, words, phrase(_ENTER))
 
 
 def _linked(tx: Transaction, site: Site | None, item: ReviewItem, answer: Answer) -> tuple[Answer, Known | None]:
     """A ``link`` with its pet, where it is clear which one is meant, and the client as the mirror has it."""
     answer = replace(answer, client_id=_id(answer.client_id), pet_id=_id(answer.pet_id))
     if answer.client_id is None:
-        raise CannotAnswer("unknown-candidate", "say which client: a candidate's number, or --client ID")
+        raise CannotAnswer("unknown-candidate", phrase("say which client: a candidate's number, or --client ID"))
     stand_in = site.pims.placeholder if site is not None else None
     if stand_in is not None and answer.client_id == stand_in.client:
-        raise CannotAnswer("unknown-candidate", f"client {_text(answer.client_id)} is the site's placeholder")
+        raise CannotAnswer(
+            "unknown-candidate",
+            phrase("client {client} is the site's placeholder", client=_text(answer.client_id)),
+        )
     known = _known(tx, site, answer.client_id)
     if item.why == PAIR_CLIENT and known is None:
         raise CannotAnswer(
             "unknown-client",
-            f"VetBridge has not read a client {_text(answer.client_id)} in the PIMS",
-            "`vetbridge review search` finds clients and their ids.",
+            phrase("VetBridge has not read a client {client} in the PIMS", client=_text(answer.client_id)),
+            phrase("`vetbridge review search` finds clients and their ids."),
         )
     if known is not None and not known.client.active:
         raise CannotAnswer(
             "client-inactive",
-            f"client {_text(answer.client_id)} is inactive in the PIMS",
-            "Make it active there first; VetBridge sees that when it reads the clients next.",
+            phrase("client {client} is inactive in the PIMS", client=_text(answer.client_id)),
+            phrase("Make it active there first; VetBridge sees that when it reads the clients next."),
         )
     if item.why == PAIR_CLIENT:
         if answer.pet_id is not None:
-            raise CannotAnswer("pet-not-asked", f"item {item.id} asks about a client alone", "Leave --pet out.")
+            raise CannotAnswer(
+                "pet-not-asked",
+                phrase("item {item} asks about a client alone", item=item.id),
+                phrase("Leave --pet out."),
+            )
         return answer, known
     if answer.pet_id == BOOKED_PET:
         return replace(answer, pet_id=_meant_pet(item, known)), known
@@ -259,7 +340,12 @@ def _linked(tx: Transaction, site: Site | None, item: ReviewItem, answer: Answer
             if owner is not None and owner != answer.client_id:
                 raise CannotAnswer(
                     "unknown-pet",
-                    f"pet {_text(answer.pet_id)} belongs to client {_text(owner)}, not to {_text(answer.client_id)}",
+                    phrase(
+                        "pet {pet} belongs to client {owner}, not to {client}",
+                        pet=_text(answer.pet_id),
+                        owner=_text(owner),
+                        client=_text(answer.client_id),
+                    ),
                 )
         return answer, known
     pet_id = next((each.pet_id for each in item.candidates if each.client_id == answer.client_id), None)
@@ -279,13 +365,17 @@ def _meant_pet(item: ReviewItem, known: Known | None) -> str | None:
     if len(living) == 1:
         return living[0].id
     if not booked:
-        has = "several" if living else "none that is known"
-        raise CannotAnswer("pet-not-named", f"the booking names no pet, and the client has {has}", _WHICH_PET)
+        words = (
+            phrase("the booking names no pet, and the client has several")
+            if living
+            else phrase("the booking names no pet, and the client has none that is known")
+        )
+        raise CannotAnswer("pet-not-named", words, phrase(_WHICH_PET))
     if not living and known is not None and not _species(item):
         raise CannotAnswer(
             "species-not-named",
-            "the client has no pet of the booked name, and the booking does not say the species to make one",
-            _WHICH_PET,
+            phrase("the client has no pet of the booked name, and the booking does not say the species to make one"),
+            phrase(_WHICH_PET),
         )
     return None
 
@@ -306,41 +396,61 @@ def _link_consequence(item: ReviewItem, answer: Answer, known: Known | None) -> 
     client_id = _text(answer.client_id)
     if item.why == PAIR_CLIENT:
         name = _text(known.client.full_name) if known is not None else ""
-        whom = f"{name} (client {client_id})" if name else f"client {client_id}"
-        return (
-            f"{_card(item)} at the booking side is {whom} in the PIMS from now on, and later bookings go there. "
-            "Nothing is written to either side for it."
+        return phrase(
+            "{card} at the booking side is {whom} in the PIMS from now on, and later bookings go there. Nothing is "
+            "written to either side for it.",
+            card=_card(item),
+            whom=_client_words(name, client_id),
         )
     pet = next((pet for pet in known.pets if pet.id == answer.pet_id), None) if known and answer.pet_id else None
-    booked = _booked_name(item)
     if known is None:
-        who = f"client {client_id}"
+        whom = _client_words("", client_id)
     else:
-        who = f"{_text(known.client.full_name) or 'the client without a name'} (client {client_id})"
+        whom = _client_words(_text(known.client.full_name) or phrase("the client without a name"), client_id)
     if pet is not None:
-        who += f", pet {_pet_words(shown_pet(pet))}"
+        whom = phrase("{client}, pet {pet}", client=whom, pet=_pet_words(shown_pet(pet)))
     elif answer.pet_id is not None:
-        who += f", pet {_text(answer.pet_id)}"
-    parts = [f"{_visit(item)} {_is_put(item)} {who}."]
+        whom = phrase("{client}, pet {pet}", client=whom, pet=_text(answer.pet_id))
+    parts = [_put(item, whom)]
     if answer.pet_id is None:
-        parts.append(f"{_text(booked)} is looked for among the client's pets, and made where it is not there.")
+        parts.append(
+            phrase(
+                "{pet} is looked for among the client's pets, and made where it is not there.",
+                pet=_text(_booked_name(item)),
+            )
+        )
     return " ".join([*parts, *_minds(item, known, pet)])
+
+
+def _client_words(name: str, client_id: str) -> str:
+    """``Ann Weiss (client 12)``; without a name ``client 12``."""
+    if not name:
+        return phrase("client {id}", id=client_id)
+    return phrase("{name} (client {id})", name=name, id=client_id)
 
 
 def _minds(item: ReviewItem, known: Known | None, pet: Pet | None) -> list[str]:
     minds = []
     if known is None:
         minds.append(
-            "VetBridge has not read this client yet; where the PIMS does not have it, the question comes back."
+            phrase(
+                "VetBridge has not read this client yet; where the PIMS does not have it, the question comes back."
+            )
         )
     if pet is not None:
         if pet.deceased:
-            minds.append("Mind: the pet is deceased.")
+            minds.append(phrase("Mind: the pet is deceased."))
         elif not pet.active:
-            minds.append("Mind: the pet is inactive.")
+            minds.append(phrase("Mind: the pet is inactive."))
         booked = _species(item)
         if booked and pet.species and booked != pet.species:
-            minds.append(f"Mind: it was booked as a {_text(booked)}, and this is a {_text(pet.species)}.")
+            minds.append(
+                phrase(
+                    "Mind: it was booked as a {booked}, and this is a {species}.",
+                    booked=_text(booked),
+                    species=_text(pet.species),
+                )
+            )
     return minds
 
 
@@ -388,12 +498,13 @@ _PLAIN: Mapping[tuple[str, Choice], str] = {
 """What an answer comes to, by why it is asked, where that does not hang on the values."""
 
 
-def _consequence(item: ReviewItem, choice: Choice) -> str:
+def _consequence(item: ReviewItem, answer: Answer) -> str:
+    choice = answer.choice
     if item.why == FUSE and item.held is not None:
-        return _fuse_consequence(item, choice)
+        return _fuse_consequence(item.held, item.site, choice)
     plain = _PLAIN.get((item.why, choice))
     if plain is not None:
-        return plain.format(visit=_visit(item))
+        return phrase(plain, visit=_visit(item))
     if item.why == PAIR_VISIT:
         return _one_visit_consequence(item, choice)
     match choice:
@@ -403,87 +514,163 @@ def _consequence(item: ReviewItem, choice: Choice) -> str:
             return _booking_consequence(item)
         case Choice.PIMS:
             return _pims_consequence(item)
+        case Choice.FIELDS:
+            return _fields_consequence(item, answer.fields)
         case Choice.KEEP:
-            return "Both sides stay as they are; nobody is asked again until one of them changes."
+            return phrase("Both sides stay as they are; nobody is asked again until one of them changes.")
         case _:
-            return "It is tried again."
+            return phrase("It is tried again.")
 
 
-def _fuse_consequence(item: ReviewItem, choice: Choice) -> str:
-    assert item.held is not None  # noqa: S101 - the caller looked
-    number = item.held.count
-    what = f"all {number} changes" if number > 1 else "the one change" if number else "nothing"
-    named = [f"{count}x {_text(words)}" for words, count in list(item.held.by_words.items())[:_HELD_WORDS]]
-    detail = f" ({'; '.join(named)})" if named else ""
-    held = f"{what} that the fuse of site {item.site} holds back"
+def _fuse_consequence(held: Held, site: str, choice: Choice) -> str:
+    named = [
+        phrase("{count}x {words}", count=count, words=_text(phrase(words)))
+        for words, count in list(held.by_words.items())[:_HELD_WORDS]
+    ]
+    said = {"site": site, "details": "; ".join(named)}
     if choice is Choice.ALLOW:
-        return f"This lets through {held}{detail}."
-    return f"This drops {held}{detail}: both sides stay as they are, until somebody changes them anew."
+        if not held.count:
+            return phrase("This lets through nothing that the fuse of site {site} holds back.", site=site)
+        return phrases(
+            "This lets through the one change that the fuse of site {site} holds back ({details}).",
+            "This lets through all {count} changes that the fuse of site {site} holds back ({details}).",
+            held.count,
+            **said,
+        )
+    if not held.count:
+        return phrase("This drops nothing that the fuse of site {site} holds back.", site=site)
+    return phrases(
+        "This drops the one change that the fuse of site {site} holds back ({details}): both sides stay as they are, "
+        "until somebody changes them anew.",
+        "This drops all {count} changes that the fuse of site {site} holds back ({details}): both sides stay as they "
+        "are, until somebody changes them anew.",
+        held.count,
+        **said,
+    )
 
 
 def _one_visit_consequence(item: ReviewItem, choice: Choice) -> str:
     """What it comes to that a booking and a visit are one: its time and its vet or room are brought into line."""
-    holds, follows, wins = (
-        ("the PIMS's", "the booking follows", "pims")
-        if choice is Choice.PIMS
-        else ("the booking's", "the PIMS follows", "booking")
-    )
-    moved = replace(item, differences=tuple(each for each in item.differences if each.field in OPEN))
+    moved = _changes([each for each in item.differences if each.field in OPEN], choice)
     left = [field_words(each.field) for each in item.differences if each.field not in OPEN]
-    if moved.differences:
-        words = f"They are one visit, and {holds} time holds: {follows}{_changes(moved, wins)}."
+    if not moved:
+        words = phrase("They are one visit, and nothing has to be written.")
+    elif choice is Choice.PIMS:
+        words = phrase(
+            "They are one visit, and the PIMS's time holds: the booking follows: {changes}.", changes=moved
+        )
     else:
-        words = "They are one visit, and nothing has to be written."
-    return f"{words} As it is on each side stays: {', '.join(left)}." if left else words
+        words = phrase(
+            "They are one visit, and the booking's time holds: the PIMS follows: {changes}.", changes=moved
+        )
+    if not left:
+        return words
+    return f"{words} {phrase('As it is on each side stays: {fields}.', fields=', '.join(left))}"
 
 
 def _new_consequence(item: ReviewItem) -> str:
     booker = item.booking.booker if item.booking is not None else None
     name = _text(_full_name(booker)) if booker is not None else ""
     booked = item.booking.pet if item.booking is not None else None
-    pet = f" with the pet {_pet_words(booked)}" if booked is not None and booked.name.strip() else ""
-    who = f"A new client{f', {name},' if name else ''}{pet}"
-    return f"{who} is made in the PIMS. {_visit(item)} {_is_put(item)} them."
+    pet = _pet_words(booked) if booked is not None and booked.name.strip() else ""
+    if name and pet:
+        made = phrase("A new client, {name}, with the pet {pet} is made in the PIMS.", name=name, pet=pet)
+    elif name:
+        made = phrase("A new client, {name}, is made in the PIMS.", name=name)
+    elif pet:
+        made = phrase("A new client with the pet {pet} is made in the PIMS.", pet=pet)
+    else:
+        made = phrase("A new client is made in the PIMS.")
+    return f"{made} {_put(item, phrase('them'))}"
 
 
 def _booking_consequence(item: ReviewItem) -> str:
+    changes = _changes(item.differences, Choice.BOOKING)
     if item.why == PROPOSAL:
-        return f"The PIMS takes over what the booking side says of the {item.kind}{_changes(item, 'booking')}."
+        if not changes:
+            return phrase("The PIMS takes over what the booking side says of the {kind}.", kind=phrase(item.kind))
+        return phrase(
+            "The PIMS takes over what the booking side says of the {kind}: {changes}.",
+            kind=phrase(item.kind),
+            changes=changes,
+        )
     if item.why.startswith("cancelled-here") or item.why in ("cancel-not-allowed", "reopened-there"):
-        return f"The booking is right: {_lower(_visit(item))} is cancelled in the PIMS."
+        return phrase("The booking is right: {visit} is cancelled in the PIMS.", visit=_visit_inside(item))
     if item.why.endswith("-cancelled-there"):
-        return f"The booking is right: {_lower(_visit(item))} is made in the PIMS anew, as it was booked."
-    return f"The booking is right: the PIMS follows it{_changes(item, 'booking')}."
+        return phrase(
+            "The booking is right: {visit} is made in the PIMS anew, as it was booked.", visit=_visit_inside(item)
+        )
+    if not changes:
+        return phrase("The booking is right: the PIMS follows it.")
+    return phrase("The booking is right: the PIMS follows it: {changes}.", changes=changes)
 
 
 def _pims_consequence(item: ReviewItem) -> str:
+    changes = _changes(item.differences, Choice.PIMS)
     if item.why == PROPOSAL:
-        return f"The booking side takes over what the PIMS says of the {item.kind}{_changes(item, 'pims')}."
+        if not changes:
+            return phrase("The booking side takes over what the PIMS says of the {kind}.", kind=phrase(item.kind))
+        return phrase(
+            "The booking side takes over what the PIMS says of the {kind}: {changes}.",
+            kind=phrase(item.kind),
+            changes=changes,
+        )
     if item.why.startswith("cancelled-here") or item.why == "cancel-not-allowed":
-        return (
-            f"The PIMS is right: {_lower(_visit(item))} stays there, and is made anew at the booking side where that "
-            "takes it."
+        return phrase(
+            "The PIMS is right: {visit} stays there, and is made anew at the booking side where that takes it.",
+            visit=_visit_inside(item),
         )
     if item.why.endswith("-cancelled-there") or item.why in ("counterpart-cancelled", "reopened-here"):
-        return f"The PIMS is right: {_lower(_visit(item))} is cancelled at the booking side."
-    return f"The PIMS is right: the booking side follows it{_changes(item, 'pims')}."
+        return phrase("The PIMS is right: {visit} is cancelled at the booking side.", visit=_visit_inside(item))
+    if not changes:
+        return phrase("The PIMS is right: the booking side follows it.")
+    return phrase("The PIMS is right: the booking side follows it: {changes}.", changes=changes)
 
 
-def _changes(item: ReviewItem, wins: str) -> str:
-    """``: time Tue 24 Nov 10:00, not Tue 24 Nov 11:00``; empty where no field is known to differ."""
+def _fields_consequence(item: ReviewItem, right: Mapping[str, str]) -> str:
+    def taken_over(side: Choice) -> str:
+        return _changes([each for each in item.differences if right[each.field] == side.value], side)
+
     words = []
-    for each in item.differences:
-        won, lost = (each.booking, each.pims) if wins == "booking" else (each.pims, each.booking)
-        words.append(f"{field_words(each.field)} {value_words(won)}, not {value_words(lost)}")
-    return f": {'; '.join(words)}" if words else ""
+    if changes := taken_over(Choice.BOOKING):
+        words.append(phrase("The PIMS takes over: {changes}.", changes=changes))
+    if changes := taken_over(Choice.PIMS):
+        words.append(phrase("The booking side takes over: {changes}.", changes=changes))
+    return " ".join(words)
 
 
-def _is_put(item: ReviewItem) -> str:
+def _each_field(item: ReviewItem) -> str:
+    """What an answer field by field comes to, before anybody has said it of a field."""
+    fields = ", ".join(field_words(name) for name in item.fields)
+    return phrase("Each side is right in some of it, and the other side takes that over: {fields}.", fields=fields)
+
+
+def _changes(differences: Sequence[Difference], wins: Choice) -> str:
+    """``time Tue 24 Nov 10:00, not Tue 24 Nov 11:00``; empty where no field is known to differ."""
+    words = []
+    for each in differences:
+        won, lost = (each.booking, each.pims) if wins is Choice.BOOKING else (each.pims, each.booking)
+        words.append(
+            phrase(
+                "{field} {value}, not {other}",
+                field=field_words(each.field),
+                value=value_words(won),
+                other=value_words(lost),
+            )
+        )
+    return "; ".join(words)
+
+
+def _put(item: ReviewItem, whom: str) -> str:
+    """How the visit comes to stand on somebody."""
+    visit = _visit(item)
     if item.why == ADOPT:
-        return "stays at its time in the PIMS, and is put on"
+        return phrase("{visit} stays at its time in the PIMS, and is put on {whom}.", visit=visit, whom=whom)
     if item.stands is None or item.stands.kind != Kind.APPOINTMENT:
-        return "is written to the PIMS, on"
-    return "moves in the PIMS from the placeholder to" if item.stands.placeholder else "is put in the PIMS on"
+        return phrase("{visit} is written to the PIMS, on {whom}.", visit=visit, whom=whom)
+    if item.stands.placeholder:
+        return phrase("{visit} moves in the PIMS from the placeholder to {whom}.", visit=visit, whom=whom)
+    return phrase("{visit} is put in the PIMS on {whom}.", visit=visit, whom=whom)
 
 
 # -- taking it down -----------------------------------------------------------------------------------------------
@@ -496,10 +683,18 @@ def give(
     answer: Answer,
     *,
     by: str,
+    via: str = audit.COMMAND,
     shown: ReviewItem | None = None,
+    seen: str | None = None,
+    take: bool = False,
 ) -> Taken:
-    """Takes an answer down, for the running VetBridge or the next pass to carry out. Raises as ``propose`` does."""
-    proposal = propose(tx, sites, item_id, answer, shown=shown)
+    """Takes an answer down, for the running VetBridge or the next pass to carry out.
+
+    Raises as ``propose`` does, and ``claimed`` where somebody else has claimed the question, unless ``take`` answers
+    it all the same.
+    """
+    proposal = propose(tx, sites, item_id, answer, shown=shown, seen=seen)
+    _must_be_free(tx, proposal.item, by, take=take)
     row = reviews.item(tx, item_id)
     assert row is not None  # noqa: S101 - it was just read
     change_id = None
@@ -508,9 +703,59 @@ def give(
     else:
         change = reviews.answer(tx, row, proposal.answer, by)
         change_id = None if change is None else change.id
+    _note(tx, Act.ANSWERED, proposal.item, by=by, via=via, says=proposal.answer.choice)
     return Taken(
         item=proposal.item, choice=proposal.answer.choice, consequence=proposal.consequence, change_id=change_id
     )
+
+
+def alike(first: ReviewItem, other: ReviewItem, answer: Answer) -> Answer:
+    """The answer to one question as it stands for another of the same people: the very pet only where the same one
+    was booked."""
+    if answer.choice is not Choice.LINK or answer.pet_id is None:
+        return answer
+    same = normalise.pet_name(_booked_name(first)) == normalise.pet_name(_booked_name(other))
+    return answer if same else replace(answer, pet_id=BOOKED_PET)
+
+
+def give_all(
+    tx: Transaction,
+    sites: Mapping[str, Site],
+    item_ids: Sequence[int],
+    answer: Answer,
+    *,
+    by: str,
+    via: str = audit.COMMAND,
+    like: int | None = None,
+    seen: Mapping[int, str] | None = None,
+    take: bool = False,
+) -> tuple[tuple[int, Taken | CannotAnswer], ...]:
+    """Takes the same answer down for several questions about the same people (``review.siblings``).
+
+    ``like`` is the question that was answered so, open or not any more; unless given the first of these. Each is
+    checked for itself, with the pet that was booked there, and one that is refused leaves the others as they are.
+    """
+    if not item_ids:
+        return ()
+    first = known_item(tx, sites, item_ids[0] if like is None else like)
+    given: list[tuple[int, Taken | CannotAnswer]] = []
+    for item_id in dict.fromkeys(item_ids):
+        try:
+            own = alike(first, answerable(tx, sites, item_id), answer)
+            saw = None if seen is None else seen.get(item_id)
+            given.append((item_id, give(tx, sites, item_id, own, by=by, via=via, seen=saw, take=take)))
+        except CannotAnswer as refusal:
+            given.append((item_id, refusal))
+    return tuple(given)
+
+
+def _must_be_free(tx: Transaction, item: ReviewItem, by: str, *, take: bool) -> None:
+    if not take and (refusal := claimed_by_another(item, by, tx.now)) is not None:
+        raise refusal
+
+
+def _note(tx: Transaction, act: Act, item: ReviewItem, *, by: str, via: str, says: str) -> None:
+    audit.note(tx, act, by=by, via=via, subject="review", subject_id=item.id, site=item.site, says=says)
 
 
 def _first_visit(item: ReviewItem) -> datetime | None:
@@ -532,21 +777,34 @@ def return_at(item: ReviewItem, now: datetime, hours: float | None) -> datetime:
 def later_words(item: ReviewItem, sites: Mapping[str, Site], until: datetime) -> str:
     """What "not now" comes to."""
     site = sites.get(item.site)
-    moment = until if site is None else until.astimezone(ZoneInfo(site.zone))
-    words = f"Not now: the question comes back at {moment:%a %d %b %H:%M}."
+    back = language.moment(until if site is None else until.astimezone(ZoneInfo(site.zone)))
     visit = _first_visit(item)
     if visit is not None and visit <= until:
-        words += " Mind: the visit begins before that."
-    return words
+        return phrase(
+            "Not now: the question comes back at {moment}. Mind: the visit begins before that.", moment=back
+        )
+    return phrase("Not now: the question comes back at {moment}.", moment=back)
 
 
-def postpone(tx: Transaction, sites: Mapping[str, Site], item_id: int, hours: float | None) -> datetime:
-    """Puts an open question off; returns when it comes back. Raises ``CannotAnswer``."""
+def postpone(
+    tx: Transaction,
+    sites: Mapping[str, Site],
+    item_id: int,
+    hours: float | None,
+    *,
+    by: str,
+    via: str = audit.COMMAND,
+    take: bool = False,
+) -> datetime:
+    """Puts an open question off; returns when it comes back. Raises ``CannotAnswer``, also where somebody else has
+    claimed it, unless ``take``."""
     item = answerable(tx, sites, item_id)
+    _must_be_free(tx, item, by, take=take)
     row = reviews.item(tx, item_id)
     assert row is not None  # noqa: S101 - it was just read
     until = return_at(item, tx.now, hours)
     reviews.snooze(tx, row, until)
+    _note(tx, Act.PUT_OFF, item, by=by, via=via, says="later")
     return until
 
 
@@ -554,42 +812,54 @@ def undo_consequence(tx: Transaction, sites: Mapping[str, Site], item_id: int) -
     """What it would come to if an answer were taken back. Raises ``CannotAnswer`` where that is not possible."""
     item = known_item(tx, sites, item_id)
     if item.state != "answered" or item.given is None:
-        state = "nobody has answered it" if item.state == "open" else became(item, tx.now)
-        raise CannotAnswer("nothing-to-undo", f"item {item_id} has no answer to take back: {state}")
+        state = phrase("nobody has answered it") if item.state == "open" else became(item, tx.now)
+        raise CannotAnswer(
+            "nothing-to-undo", phrase("item {item} has no answer to take back: {why}", item=item_id, why=state)
+        )
     if item.site in going_live.ended(tx):
         raise CannotAnswer(
             PAIR_ENDED,
-            f"the pair of site {item.site} has ended: nothing is read or written for it any more",
-            "Put the visit on the right client in the PIMS.",
+            phrase("the pair of site {site} has ended: nothing is read or written for it any more", site=item.site),
+            phrase("Put the visit on the right client in the PIMS."),
         )
     choice = Choice(item.given.choice)
     if choice is Choice.UNDO:
-        raise CannotAnswer("nothing-to-undo", f"the answer to item {item_id} is being taken back already")
+        raise CannotAnswer(
+            "nothing-to-undo", phrase("the answer to item {item} is being taken back already", item=item_id)
+        )
     if item.given.applied_at is None:
-        return "The answer is not carried out yet: it is taken back, and the question is open again."
+        return phrase("The answer is not carried out yet: it is taken back, and the question is open again.")
     if choice not in (Choice.LINK, Choice.NEW):
         raise CannotAnswer(
             "nothing-to-undo",
-            f"the answer to item {item_id} ('{choice}') was carried out, and cannot be taken back",
-            "Change the visit at the side that is wrong; VetBridge carries that over.",
+            phrase(
+                "the answer to item {item} ('{choice}') was carried out, and cannot be taken back",
+                item=item_id,
+                choice=choice,
+            ),
+            phrase("Change the visit at the side that is wrong; VetBridge carries that over."),
         )
     if item.visit_at is not None and item.visit_at <= tx.now:
         raise CannotAnswer(
             "visit-has-begun",
-            f"the visit of item {item_id} has begun: its answer cannot be taken back any more",
-            "Put the visit on the right client in the PIMS.",
+            phrase("the visit of item {item} has begun: its answer cannot be taken back any more", item=item_id),
+            phrase("Put the visit on the right client in the PIMS."),
         )
     if item.why == PAIR_CLIENT:
         raise CannotAnswer(
             "nothing-to-undo",
-            f"the answer to item {item_id} was carried out: the two clients are linked",
-            "Nothing was written for it. Where it was wrong, put the next visit on the right owner in the PIMS.",
+            phrase("the answer to item {item} was carried out: the two clients are linked", item=item_id),
+            phrase(
+                "Nothing was written for it. Where it was wrong, put the next visit on the right owner in the PIMS."
+            ),
         )
-    made = " The client and the pet that were made stay in the PIMS." if choice is Choice.NEW else ""
-    return f"{_visit(item)} is taken off its client again, and the question is open again.{made}"
+    words = phrase("{visit} is taken off its client again, and the question is open again.", visit=_visit(item))
+    if choice is not Choice.NEW:
+        return words
+    return f"{words} {phrase('The client and the pet that were made stay in the PIMS.')}"
 
 
-def undo(tx: Transaction, sites: Mapping[str, Site], item_id: int, *, by: str) -> Taken:
+def undo(tx: Transaction, sites: Mapping[str, Site], item_id: int, *, by: str, via: str = audit.COMMAND) -> Taken:
     """Takes an answer back. Raises ``CannotAnswer`` where that is not possible."""
     consequence = undo_consequence(tx, sites, item_id)
     item = known_item(tx, sites, item_id)
@@ -602,6 +872,7 @@ def undo(tx: Transaction, sites: Mapping[str, Site], item_id: int, *, by: str) -
     else:
         change = reviews.answer(tx, row, Answer(choice=Choice.UNDO), by)
         change_id = None if change is None else change.id
+    _note(tx, Act.TAKEN_BACK, item, by=by, via=via, says=item.given.choice)
     return Taken(item=item, choice=Choice.UNDO, consequence=consequence, change_id=change_id)
 
 
@@ -617,79 +888,101 @@ def outcome(tx: Transaction, sites: Mapping[str, Site], taken: Taken) -> Outcome
 
     if item.state == "open":
         if taken.choice is Choice.UNDO:
-            return so_far("reopened", "Done: the answer is taken back, and the question is open again.")
-        return so_far("reopened", f"It could not be carried out, and the question is open again: {item.words}.")
+            return so_far("reopened", phrase("Done: the answer is taken back, and the question is open again."))
+        return so_far(
+            "reopened",
+            phrase("It could not be carried out, and the question is open again: {why}.", why=item.words),
+        )
     if item.state == "closed":
-        return so_far("closed", f"Nobody has to answer it any more: {item.closed_why}.")
+        return so_far("closed", phrase("Nobody has to answer it any more: {why}.", why=phrase(item.closed_why)))
     line = None
     if item.record_id is not None:
         line = worklist.standing(tx, item.record_id, worklist.CONTACT if item.why == PROPOSAL else worklist.RELINK)
-    by_hand = f"VetBridge asks staff to change it by hand: work list line {line.id}." if line is not None else ""
+    by_hand = ""
+    if line is not None:
+        by_hand = phrase("VetBridge asks staff to change it by hand: work list line {line}.", line=line.id)
     if item.given is not None and item.given.applied_at is not None:
         return so_far("applied", by_hand or _done(tx, sites, item, taken))
     if by_hand:
         return so_far("written-down", by_hand)
     change = None if taken.change_id is None else reports.change(tx, taken.change_id)
     if change is not None and change.state == ChangeState.FAILED:
-        return so_far("written-down", f"It could not be carried out: {change.code}: {change.message}.")
+        return so_far(
+            "written-down",
+            phrase(
+                "It could not be carried out: {code}: {message}.", code=change.code, message=phrase(change.message)
+            ),
+        )
     if item.site in going_live.held_back(tx) and taken.choice is not Choice.ALLOW:
         return so_far("written-down", _in_shadow(item))
-    waits = change is not None and change.state == ChangeState.WAITING and change.message
-    return so_far("written-down", f"it waits: {change.message}" if change and waits else "", settled=False)
+    waits = change.message if change is not None and change.state == ChangeState.WAITING else ""
+    return so_far("written-down", phrase("it waits: {why}", why=phrase(waits)) if waits else "", settled=False)
 
 
 def _in_shadow(item: ReviewItem) -> str:
     """When an answer is carried out whose site nobody has approved yet."""
     if item.why == PAIR_CLIENT:
-        return "Written down: the two are linked when both sides are paired next, by `vetbridge sync` or in an hour."
-    return "Written down: it is carried out once the site is approved and paired once more."
+        return phrase(
+            "Written down: the two are linked when both sides are paired next, by `vetbridge sync` or in an hour."
+        )
+    return phrase("Written down: it is carried out once the site is approved and paired once more.")
 
 
 def became(item: ReviewItem, now: datetime) -> str:
     """What became of a question that is not open any more, and who answered it."""
     if item.state == "closed" or item.given is None:
-        return item.closed_why or "the facts have answered it"
-    who = _text(item.given.by) or "somebody"
-    when = "" if item.given.at is None else f" {ago(item.given.at, now)}"
-    done = "" if item.given.applied_at is not None else ", which is still to be carried out"
-    return f"{who} answered '{item.given.choice}'{when}{done}"
+        return phrase(item.closed_why or "the facts have answered it")
+    given = item.given
+    said = {
+        "who": _text(given.by) or phrase("somebody"),
+        "choice": given.choice,
+        "ago": "" if given.at is None else ago(given.at, now),
+    }
+    if given.applied_at is not None:
+        return phrase("{who} answered '{choice}' {ago}", **said).rstrip()
+    return phrase("{who} answered '{choice}' {ago}, which is still to be carried out", **said)
 
 
 def _done(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem, taken: Taken) -> str:
     match taken.choice:
         case Choice.LINK if item.why == PAIR_CLIENT:
-            return f"Done: {_card(item)} is linked with client {_text((item.given and item.given.client_id) or '')}."
+            client_id = _text((item.given and item.given.client_id) or "")
+            return phrase("Done: {card} is linked with client {client}.", card=_card(item), client=client_id)
         case Choice.AGAIN if item.why == PAIR_VISIT:
-            return "Done: they are two visits, and each is carried to the other side."
+            return phrase("Done: they are two visits, and each is carried to the other side.")
         case Choice.LINK | Choice.NEW:
             whom = _on_whom(tx, sites.get(item.site), item, taken.choice)
-            return f"Done: {_lower(_visit(item))} now stands on {whom}."
+            return phrase("Done: {visit} now stands on {whom}.", visit=_visit_inside(item), whom=whom)
         case Choice.BOOKING:
-            return "Done: the PIMS now follows the booking side."
+            return phrase("Done: the PIMS now follows the booking side.")
         case Choice.PIMS:
-            return "Done: the booking side now follows the PIMS."
+            return phrase("Done: the booking side now follows the PIMS.")
+        case Choice.FIELDS:
+            return phrase("Done: each side has taken over what was said.")
         case Choice.KEEP:
-            return "Done: both sides stay as they are."
+            return phrase("Done: both sides stay as they are.")
         case Choice.ALLOW:
-            return "Done: what the fuse held back goes on now."
+            return phrase("Done: what the fuse held back goes on now.")
         case Choice.UNDO:
-            return "Done: the answer is taken back."
+            return phrase("Done: the answer is taken back.")
         case _:
-            return "Done: it was tried again."
+            return phrase("Done: it was tried again.")
 
 
 def _on_whom(tx: Transaction, site: Site | None, item: ReviewItem, choice: Choice) -> str:
     booked = _text(_booked_name(item))
-    with_booked = f", pet {booked}" if booked else ""
     if choice is Choice.NEW or item.given is None or item.given.client_id is None:
         booker = item.booking.booker if item.booking is not None else None
         name = "" if booker is None else _text(_full_name(booker))
-        return f"the new client {name}{with_booked}" if name else f"a new client{with_booked}"
-    known = _known(tx, site, item.given.client_id)
-    name = _text(known.client.full_name) if known is not None else ""
-    pet = next((pet for pet in (known.pets if known else ()) if pet.id == item.given.pet_id), None)
-    who = name or f"client {_text(item.given.client_id)}"
-    return f"{who}, pet {_text(pet.name)}" if pet is not None else f"{who}{with_booked}"
+        whom = phrase("the new client {name}", name=name) if name else phrase("a new client")
+    else:
+        known = _known(tx, site, item.given.client_id)
+        whom = (_text(known.client.full_name) if known is not None else "") or _client_words(
+            "", _text(item.given.client_id)
+        )
+        pet = next((pet for pet in (known.pets if known else ()) if pet.id == item.given.pet_id), None)
+        booked = _text(pet.name) if pet is not None else booked
+    return phrase("{client}, pet {pet}", client=whom, pet=booked) if booked else whom
 
 
 # -- words --------------------------------------------------------------------------------------------------------
@@ -699,14 +992,15 @@ def _visit(item: ReviewItem) -> str:
     return visit_words(item.visit_at)
 
 
+def _visit_inside(item: ReviewItem) -> str:
+    return visit_words_inside(item.visit_at)
+
+
 def _card(item: ReviewItem) -> str:
-    """The client of the booking side that is asked about."""
+    """The client of the booking side that is asked about, to begin a sentence."""
     name = "" if item.booking_client is None else _text(_full_name(item.booking_client))
-    return f"{name} (client {_text(item.remote_id)})" if name else f"Client {_text(item.remote_id)}"
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    card = _text(item.remote_id)
+    return _client_words(name, card) if name else phrase("Client {id}", id=card)
 
 
 def _booked_name(item: ReviewItem) -> str:
@@ -725,7 +1019,7 @@ def _full_name(person: Person) -> str:
 
 def _pet_words(pet: Animal) -> str:
     details: Sequence[str] = [part for part in (_text(pet.species or ""), _text(pet.id or "")) if part]
-    name = _text(pet.name) or "without a name"
+    name = _text(pet.name) or phrase("without a name")
     return f"{name} ({', '.join(details)})" if details else name
 
 

@@ -9,13 +9,18 @@ English.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Message
 
 ENGLISH = "en"
 LANGUAGES: Mapping[str, str] = MappingProxyType({ENGLISH: "English", "de": "Deutsch"})
@@ -43,8 +48,14 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def phrase(text: str, /, **values: object) -> str:
-    """A sentence in the language that is spoken. ``text`` is the English one, with ``{names}`` for ``values``."""
-    said = text if spoken() == ENGLISH else _catalogue(spoken()).get(text, text)
+    """A sentence in the language that is spoken. ``text`` is the English one, with ``{names}`` for ``values``.
+
+    Without values it may also be one that was written down in English, its values in it: what the ledger keeps.
+    """
+    if spoken() == ENGLISH:
+        said = text
+    else:
+        said = _catalogue(spoken()).get(text) or (text if values else _retold(spoken(), text))
     return said.format(**values) if values else said
 
 
@@ -62,12 +73,37 @@ def moment(at: datetime) -> str:
     return format_datetime(at, _MOMENTS[spoken()], locale=spoken())
 
 
+def _retold(language: str, text: str) -> str:
+    """A sentence that was written down in English with its values in it; as it is, where no catalogue knows it."""
+    for form, said in _written_down(language):
+        found = form.fullmatch(text)
+        if found is not None:
+            words = _catalogue(language)
+            return said.format(**{name: words.get(value, value) for name, value in found.groupdict().items()})
+    return text
+
+
+@cache
+def _written_down(language: str) -> Sequence[tuple[re.Pattern[str], str]]:
+    """The sentences that the engine writes down with their values in them: a catalogue flags them ``kept``."""
+    return [
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.{0,200}?)", re.escape(str(each.id)))), str(each.string))
+        for each in _messages(language)
+        if "kept" in each.flags
+    ]
+
+
 @cache
 def _catalogue(language: str) -> Mapping[str, str]:
     """The sentences of a language by the English ones."""
+    return {str(each.id): str(each.string) for each in _messages(language)}
+
+
+@cache
+def _messages(language: str) -> Sequence[Message]:
     from babel.messages.pofile import read_po  # noqa: PLC0415 - takes its time, and commands speak English
 
     path = Path(__file__).parent / "catalogues" / f"{language}.po"
     with path.open("rb") as file:
         catalogue = read_po(file, locale=language)
-    return {str(each.id): str(each.string) for each in catalogue if each.id and each.string and not each.fuzzy}
+    return [each for each in catalogue if each.id and each.string and not each.fuzzy]

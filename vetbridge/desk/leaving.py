@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vetbridge.config.models import Config
-from vetbridge.ledger import endings, going_live, reports
+from vetbridge.ledger import audit, endings, going_live, reports
+from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.endings import Waiting
 
@@ -39,10 +40,11 @@ def planned(tx: Transaction, config: Config, site: str) -> PairEnd:
     )
 
 
-def end(tx: Transaction, config: Config, site: str, by: str) -> PairEnd:
+def end(tx: Transaction, config: Config, site: str, by: str, *, via: str = audit.COMMAND) -> PairEnd:
     """Ends a pair. A running VetBridge minds it within a second or two; writes that are under way finish."""
     row = going_live.meet(tx, site, start_live=False)
     closed = going_live.end(tx, site, by, shared=_shared(tx, config, site))
+    audit.note(tx, Act.PAIR_ENDED, by=by, via=via, site=site, subject="site", subject_id=site)
     return PairEnd(site=site, ended_at=row.ended_at, ended_by=row.ended_by, waiting=closed)
 
 

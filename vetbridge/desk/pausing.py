@@ -7,7 +7,8 @@ from datetime import datetime
 
 from vetbridge.config.models import Config
 from vetbridge.desk.paused import PauseStatus, paused
-from vetbridge.ledger import codelists, pauses, reports, shapes
+from vetbridge.ledger import audit, codelists, pauses, reports, shapes
+from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES
 
@@ -61,12 +62,32 @@ def target(tx: Transaction, config: Config, scope: str, name: str) -> Target:
     )
 
 
-def pause(tx: Transaction, config: Config, scope: str, name: str, *, until: datetime | None, by: str) -> PauseStatus:
+def pause(
+    tx: Transaction,
+    config: Config,
+    scope: str,
+    name: str,
+    *,
+    until: datetime | None,
+    by: str,
+    via: str = audit.COMMAND,
+) -> PauseStatus:
     """Pauses it, or changes until when it is paused. A running VetBridge minds it within a second or two."""
+    says = "" if until is None else f"until {until.isoformat(timespec='seconds')}"
+    _note(tx, Act.PAUSED, scope, name, by=by, via=via, says=says)
     return paused(config, pauses.pause(tx, scope, name, until=until, by=by))
 
 
-def resume(tx: Transaction, config: Config, scope: str, name: str, *, accept: bool = False) -> bool:
+def resume(
+    tx: Transaction,
+    config: Config,
+    scope: str,
+    name: str,
+    *,
+    accept: bool = False,
+    by: str,
+    via: str = audit.COMMAND,
+) -> bool:
     """Ends a pause; False where there was none.
 
     ``accept``: the code lists and the shape of records, as they are now at the accounts it concerns, are right: what
@@ -76,7 +97,10 @@ def resume(tx: Transaction, config: Config, scope: str, name: str, *, accept: bo
         for account in accounts(config, scope, name):
             codelists.forget(tx, account)
             shapes.forget(tx, account)
-    return pauses.resume(tx, scope, name)
+    ended = pauses.resume(tx, scope, name)
+    if ended or accept:
+        _note(tx, Act.RESUMED, scope, name, by=by, via=via, says="accepted" if accept else "")
+    return ended
 
 
 def accounts(config: Config, scope: str, name: str) -> tuple[str, ...]:
@@ -91,3 +115,8 @@ def standing(tx: Transaction, config: Config) -> tuple[PauseStatus, ...]:
     """The pauses that hold now."""
     found = (paused(config, row) for row in pauses.standing(tx))
     return tuple(sorted(found, key=lambda each: (each.scope, each.name)))
+
+
+def _note(tx: Transaction, act: Act, scope: str, name: str, *, by: str, via: str, says: str) -> None:
+    site = name if scope == "site" else ""
+    audit.note(tx, act, by=by, via=via, site=site, subject=scope, subject_id=name, says=says)

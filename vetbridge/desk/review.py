@@ -9,14 +9,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
-from vetbridge.core import notes
-from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice, choices
+from vetbridge.core import normalise, notes
+from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice, asks_whose, choices
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
-from vetbridge.desk.wording import why
-from vetbridge.ledger import reports
+from vetbridge.desk.language import phrase
+from vetbridge.desk.wording import span, why
+from vetbridge.ledger import reports, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import ChangeReport, QuestionReport
+from vetbridge.ledger.tables import Review
+from vetbridge.sync.comparing import client_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,18 @@ class Given:
     at: datetime | None
     applied_at: datetime | None
     """None while it is still to be carried out."""
+    fields: Mapping[str, str]
+    """Which side is right, ``booking`` or ``pims``, by field, where it was said field by field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownNote:
+    """What somebody noted about a question."""
+
+    by: str
+    at: datetime
+    """At the site's own time."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +160,16 @@ class ReviewItem:
     """Of the record that is asked about; empty for a question about a whole site."""
     remote_id: str
     opened_at: datetime
+    waits: str
+    """How long it has waited, in words: ``waits for 2 days``; empty where it is not open."""
+    claimed_by: str
+    """Who looks at it now; empty where nobody does."""
+    claimed_until: datetime | None
+    """Until when nobody else is to answer it: at the site's own time. None where that is over."""
+    assigned_to: str
+    """Who is to answer it; empty: anybody."""
+    notes: tuple[ShownNote, ...]
+    """What people have noted about it, the oldest first."""
     stands: Standing | None
     pims: Visit | None
     """The PIMS's own version, where it was changed in both places."""
@@ -188,18 +213,81 @@ def open_items(
 
     ``pairing``: only the questions which client of the PIMS somebody is, or all but those; else they come last.
     """
+    kept, noted = _open(tx)
     rows = reports.open_questions(tx, pairing=pairing)
-    return tuple(_item(tx, row, sites.get(row.site)) for row in rows if site is None or row.site == site)
+    return tuple(
+        _item(tx, row, kept[row.id], noted.get(row.id, ()), sites.get(row.site))
+        for row in rows
+        if site is None or row.site == site
+    )
+
+
+def _open(tx: Transaction) -> tuple[Mapping[int, Review], Mapping[int, tuple[reviews.Note, ...]]]:
+    """Every open question as the ledger keeps it, and what was noted about it: asked for once."""
+    return {row.id: row for row in reviews.open_items(tx) if row.id is not None}, reviews.notes(tx)
 
 
 def find_item(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ReviewItem | None:
     """The question of this number, open or not; None where there is none."""
-    row = reports.question(tx, item_id)
-    return None if row is None else _item(tx, row, sites.get(row.site))
+    row, kept = reports.question(tx, item_id), reviews.item(tx, item_id)
+    if row is None or kept is None:
+        return None
+    return _item(tx, row, kept, reviews.notes(tx, item_id).get(item_id, ()), sites.get(row.site))
 
 
-def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem:
+def siblings(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem) -> tuple[ReviewItem, ...]:
+    """The other open questions whose a visit is that are about the same people, the soonest visit first.
+
+    The same people: one phone or e-mail address in common, and the owner's or the pet's name. A contact alone is no
+    proof, as a family or a shelter shares one.
+    """
+    site = sites.get(item.site)
+    country = "" if site is None else site.country
+    who = _who(item.booking, country)
+    if who is None:
+        return ()
+    kept, noted = _open(tx)
+    return tuple(
+        _item(tx, row, kept[row.id], noted.get(row.id, ()), site)
+        for row in reports.open_questions(tx, pairing=False)
+        if row.id != item.id
+        and row.site == item.site
+        and asks_whose(row.question)
+        and (other := _who(visit(row.question.get("booking")), country)) is not None
+        and who.contacts & other.contacts
+        and who.names & other.names
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """By what the people of two bookings are known to be the same."""
+
+    contacts: frozenset[str]
+    names: frozenset[tuple[str, str]]
+
+
+def _who(booking: Visit | None, country: str) -> _Who | None:
+    """None where nobody booked."""
+    if booking is None or booking.booker is None:
+        return None
+    booker = booking.booker
+    phones = [number for text in booker.phones for number in normalise.phones(text, country)]
+    emails = [address for text in booker.emails for address in normalise.emails(text)]
+    named = {
+        "owner": normalise.name(f"{booker.given_name} {booker.family_name}"),
+        "pet": normalise.pet_name(booking.pet.name) if booking.pet is not None else "",
+    }
+    return _Who(
+        contacts=frozenset([*phones, *emails]), names=frozenset((kind, name) for kind, name in named.items() if name)
+    )
+
+
+def _item(
+    tx: Transaction, row: QuestionReport, kept: Review, noted: Sequence[reviews.Note], site: Site | None
+) -> ReviewItem:
     asked = row.question
+    claimed = kept.claimed_until is not None and kept.claimed_until > tx.now
     booking, pims = asked.get("booking"), asked.get("pims")
     fields = tuple(str(name) for name in _sequence(asked.get("fields")))
     candidates = _sequence(asked.get("candidates"))
@@ -211,10 +299,10 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
     return ReviewItem(
         id=row.id,
         why=row.why,
-        words=_words(row),
+        words=_why_words(row),
         visit_at=_local(row.visit_at, site),
         site=row.site,
-        choices=tuple(choice.value for choice in choices(row.why)),
+        choices=tuple(choice.value for choice in choices(row.why, fields)),
         snoozed_until=_local(snoozed, site),
         booking=visit(booking),
         candidates=tuple(_candidate(each, known.get(each["client_id"])) for each in candidates),
@@ -224,6 +312,11 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
         kind=row.kind,
         remote_id=row.remote_id,
         opened_at=row.opened_at,
+        waits=_waits(row, tx.now),
+        claimed_by=kept.claimed_by if claimed else "",
+        claimed_until=_local(kept.claimed_until, site) if claimed else None,
+        assigned_to=kept.assigned_to,
+        notes=tuple(ShownNote(by=each.by, at=_at(each.at, site), text=each.text) for each in noted),
         stands=_standing(row),
         pims=visit(pims),
         other=visit(asked.get("other")),
@@ -234,22 +327,23 @@ def _item(tx: Transaction, row: QuestionReport, site: Site | None) -> ReviewItem
         pims_pet=shown_pet(pims_pet) if isinstance(pims_pet, Pet) else None,
         fields=fields,
         differences=tuple(
-            Difference(field=name, booking=_value(booking, name), pims=_value(pims, name)) for name in fields
+            Difference(field=name, booking=_value(booking, name, site), pims=_value(pims, name, site))
+            for name in fields
         ),
         found=tuple(_sequence(asked.get("ids"))),
         held=_held(row.held, site) if row.record_id is None else None,
         state=row.state,
         dropped=row.dropped,
-        given=_given(row),
+        given=_given(row, reviews.answer_fields(kept)),
         closed_at=row.closed_at,
         closed_why=row.closed_why,
     )
 
 
-def _words(row: QuestionReport) -> str:
+def _why_words(row: QuestionReport) -> str:
     """Why it is asked, in plain words; of a client also what the matcher has said of it."""
     said = str(row.question.get("words") or "") if row.why == PAIR_CLIENT else ""
-    return f"{why(row.why)}: {said}" if said else why(row.why)
+    return phrase("{why}: {words}", why=why(row.why), words=phrase(said)) if said else why(row.why)
 
 
 def _whose(tx: Transaction, site: Site | None, visit: object) -> tuple[Client | None, Pet | None]:
@@ -275,7 +369,13 @@ def _standing(row: QuestionReport) -> Standing | None:
     )
 
 
-def _given(row: QuestionReport) -> Given | None:
+def _waits(row: QuestionReport, now: datetime) -> str:
+    if row.state != "open":
+        return ""
+    return phrase("waits for {span}", span=span((now - row.opened_at).total_seconds()))
+
+
+def _given(row: QuestionReport, fields: Mapping[str, str]) -> Given | None:
     if not row.answer:
         return None
     return Given(
@@ -285,6 +385,7 @@ def _given(row: QuestionReport) -> Given | None:
         by=row.answered_by,
         at=row.answered_at,
         applied_at=row.applied_at,
+        fields=fields,
     )
 
 
@@ -301,8 +402,11 @@ def _held(held: Sequence[ChangeReport], site: Site | None) -> Held:
     )
 
 
-def _value(record: object, name: str) -> Any:
-    """One field of a side's record. Of a visit's notes what VetBridge wrote, because that is what is compared."""
+def _value(record: object, name: str, site: Site | None) -> Any:
+    """One field of a side's record. Of a visit's notes what VetBridge wrote, and of a client what it is compared by,
+    because that is what differs."""
+    if isinstance(record, Client) and not hasattr(record, name):
+        return client_fields(record, "" if site is None else site.country).get(name)
     value = getattr(record, name, None)
     if name == "notes" and isinstance(value, str) and (block := notes.find(value)) is not None:
         return block[1]
@@ -333,7 +437,9 @@ def _candidate(asked: Mapping[str, Any], known: tuple[Client, tuple[Pet, ...]] |
         score=asked.get("score", 0.0),
         vetoes=vetoes,
         veto_words=tuple(why(veto) for veto in vetoes),
-        evidence=tuple(_sequence(asked.get("evidence"))),
+        evidence=tuple(
+            {**each, "words": phrase(str(each.get("words", "")))} for each in _sequence(asked.get("evidence"))
+        ),
         client=None if known is None else shown_person(known[0]),
         pets=() if known is None else tuple(shown_pet(pet) for pet in known[1]),
     )
@@ -365,7 +471,11 @@ def shown_pet(pet: Pet) -> Animal:
 
 
 def _local(moment: datetime | None, site: Site | None) -> datetime | None:
-    return moment if moment is None or site is None else moment.astimezone(ZoneInfo(site.zone))
+    return None if moment is None else _at(moment, site)
+
+
+def _at(moment: datetime, site: Site | None) -> datetime:
+    return moment if site is None else moment.astimezone(ZoneInfo(site.zone))
 
 
 def _sequence(value: object) -> Sequence[Any]:

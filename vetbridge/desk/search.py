@@ -1,22 +1,27 @@
-"""Looks for a client in the mirror, by whatever reception has at hand: phone, e-mail address, name, pet, id."""
+"""Looks for a client in the mirror, by whatever reception has at hand: phone, e-mail address, name, pet, id.
+
+Of the same it makes what other records are found by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
-from vetbridge.core import normalise
+from vetbridge.core import finding, normalise
 from vetbridge.core.matching import Known
+from vetbridge.core.records import Kind
 from vetbridge.desk.review import Animal, Person, shown_person, shown_pet
-from vetbridge.ledger import mirror
+from vetbridge.ledger import links, mirror
 from vetbridge.ledger.database import Transaction
 
 MOST = 20
 """Hits: who finds more has to say more."""
 LONGEST = 200
 """Characters of what is searched for."""
-FEWEST_DIGITS = 4
+FEWEST_DIGITS = finding.FEWEST_DIGITS
 """Digits of a phone number's end that say enough to look by."""
 
 
@@ -67,6 +72,86 @@ def search(tx: Transaction, sites: Mapping[str, Site], text: str) -> Hits:
                 account=account, client_id=known.client_id, by=by, client=shown_person(known.client), pets=pets
             )
     return Hits(found=tuple(found.values()), more=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """What records are found by: those that have a key of every part, or any of the ``others``."""
+
+    parts: tuple[finding.Part, ...]
+    others: frozenset[str]
+    """Keys of the clients and pets in the PIMS that are meant: a visit of the front desk has no other."""
+
+
+def meant(
+    tx: Transaction, sites: Mapping[str, Site], *, text: str = "", phone: str = "", owner: str = "", pet: str = ""
+) -> Meant | None:
+    """What records are found by that fit all of what is given; None where nothing is given.
+
+    What says too little to look by, such as two digits of a phone, fits nothing. ``text`` may be any of the others,
+    or an e-mail address.
+    """
+    text, phone, owner, pet = (each.strip() for each in (text, phone, owner, pet))
+    if not (text or phone or owner or pet):
+        return None
+    countries = {site.country for site in sites.values()}
+    nothing = (finding.Part(),)
+    parts: list[finding.Part] = []
+    if text:
+        parts += finding.keys_for(text, countries) or nothing
+    if phone:
+        parts.append(finding.phone_part(phone, countries))
+    if owner:
+        parts += finding.keys_for(owner, countries, pet=False) or nothing
+    if pet:
+        parts += finding.keys_for(pet, countries, owner=False) or nothing
+    return Meant(parts=tuple(parts), others=_in_mirror(tx, sites, text, phone, owner, pet))
+
+
+def days(sites: Mapping[str, Site], day: date) -> tuple[tuple[str, datetime, datetime], ...]:
+    """By site, when a day begins and ends there."""
+    return tuple(
+        (
+            name,
+            datetime.combine(day, time(), ZoneInfo(site.zone)),
+            datetime.combine(day + timedelta(days=1), time(), ZoneInfo(site.zone)),
+        )
+        for name, site in sites.items()
+    )
+
+
+def _in_mirror(
+    tx: Transaction, sites: Mapping[str, Site], text: str, phone: str, owner: str, pet: str
+) -> frozenset[str]:
+    """Keys of the clients that fit all that is given; of their fitting pets alone, where it is a pet that fits."""
+    hits: dict[tuple[str, str], Hit] | None = None
+    for asked, allowed in (
+        (text, {"contact", "id", "phone", "name", "pet"}),
+        (phone, {"contact", "phone"}),
+        (f"{owner} {pet}".strip(), {"pet"} if pet else {"name"}),
+    ):
+        if asked:
+            fits = {(hit.account, hit.client_id): hit for hit in search(tx, sites, asked).found if hit.by in allowed}
+            # A hit by the pet says more than one by the phone.
+            hits = fits if hits is None else {key: hit for key, hit in fits.items() if key in hits}
+    words = normalise.name(f"{text} {pet}" if pet else text).split()
+    found: set[str] = set()
+    for hit in (hits or {}).values():
+        if hit.by != "pet":
+            found |= _keys(tx, hit.account, Kind.CLIENT, hit.client_id)
+            continue
+        for animal in hit.pets:
+            called = normalise.pet_name(animal.name).split()
+            if animal.id is not None and any(name.startswith(word) for name in called for word in words):
+                found |= _keys(tx, hit.account, Kind.PET, animal.id)
+    return frozenset(found)
+
+
+def _keys(tx: Transaction, account: str, kind: Kind, id_: str) -> set[str]:
+    """The keys of a client or pet of the PIMS, there and at the booking side."""
+    key = finding.client_key if kind is Kind.CLIENT else finding.pet_key
+    link = links.of_pims(tx, account, kind, id_)
+    return {key(account, id_), *([] if link is None else [key(link.booking_account, link.booking_id)])}
 
 
 def _fitting(tx: Transaction, account: str, country: str, text: str) -> Iterator[tuple[str, Known]]:

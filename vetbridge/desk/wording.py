@@ -25,8 +25,12 @@ from vetbridge.core.answers import (
     UNKNOWN_OUTCOME,
 )
 from vetbridge.core.instants import Instant
+from vetbridge.core.records import AppointmentStatus
+from vetbridge.desk import language
+from vetbridge.desk.language import phrase, phrases
 
-_STEPS = ((172800, 86400, "day"), (7200, 3600, "hour"), (120, 60, "minute"), (0, 1, "second"))
+_DAY, _HOUR, _MINUTE = 86400, 3600, 60
+"""Seconds."""
 
 _WHY: Mapping[str, str] = MappingProxyType(
     {
@@ -78,6 +82,23 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
         "phones": "phone",
         "emails": "e-mail address",
         "birth_date": "birth date",
+        "name": "name",
+        "phone": "phone",
+        "email": "e-mail address",
+        "species": "species",
+        "status": "status",
+    }
+)
+
+_STATUSES: Mapping[AppointmentStatus, str] = MappingProxyType(
+    {
+        AppointmentStatus.HELD: "held",
+        AppointmentStatus.BOOKED: "booked",
+        AppointmentStatus.CONFIRMED: "confirmed",
+        AppointmentStatus.ARRIVED: "arrived",
+        AppointmentStatus.COMPLETED: "completed",
+        AppointmentStatus.NO_SHOW: "no_show",
+        AppointmentStatus.CANCELLED: "cancelled",
     }
 )
 
@@ -87,43 +108,85 @@ LONGEST_VALUE = 60
 
 def why(code: str) -> str:
     """Why a person is asked, in plain words; the code itself where nobody gave it words."""
-    return _WHY.get(code) or matching.REASONS.get(code) or planning.REASONS.get(code) or code
+    return phrase(_WHY.get(code) or matching.REASONS.get(code) or planning.REASONS.get(code) or code)
 
 
 def span(seconds: float) -> str:
     """A span of time as people say it: ``42 minutes``, ``1 second``."""
-    whole = max(0, int(seconds))
-    size, word = next((size, word) for least, size, word in _STEPS if whole >= least)
-    number = whole // size
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    number, unit = _counted(seconds)
+    match unit:
+        case "day":
+            return phrases("{count} day", "{count} days", number)
+        case "hour":
+            return phrases("{count} hour", "{count} hours", number)
+        case "minute":
+            return phrases("{count} minute", "{count} minutes", number)
+        case _:
+            return phrases("{count} second", "{count} seconds", number)
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
     """``12 minutes ago``; ``never`` where there was none."""
     if moment is None:
-        return "never"
+        return phrase("never")
     passed = (now - moment).total_seconds()
-    return f"{span(passed)} ago" if passed >= 1 else "just now"
+    if passed < 1:
+        return phrase("just now")
+    # Not made of ``span``: in other languages the number of days is said otherwise after "ago" or "in".
+    number, unit = _counted(passed)
+    match unit:
+        case "day":
+            return phrases("{count} day ago", "{count} days ago", number)
+        case "hour":
+            return phrases("{count} hour ago", "{count} hours ago", number)
+        case "minute":
+            return phrases("{count} minute ago", "{count} minutes ago", number)
+        case _:
+            return phrases("{count} second ago", "{count} seconds ago", number)
 
 
 def ahead(moment: datetime, now: datetime) -> str:
     """``in 42 minutes``, or for a moment that is over ``12 minutes ago``."""
-    return f"in {span((moment - now).total_seconds())}" if moment > now else ago(moment, now)
+    if moment <= now:
+        return ago(moment, now)
+    number, unit = _counted((moment - now).total_seconds())
+    match unit:
+        case "day":
+            return phrases("in {count} day", "in {count} days", number)
+        case "hour":
+            return phrases("in {count} hour", "in {count} hours", number)
+        case "minute":
+            return phrases("in {count} minute", "in {count} minutes", number)
+        case _:
+            return phrases("in {count} second", "in {count} seconds", number)
+
+
+def _counted(seconds: float) -> tuple[int, str]:
+    """A span of time in the largest unit of which it has two; else in seconds."""
+    whole = max(0, int(seconds))
+    for size, unit in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if whole >= 2 * size:
+            return whole // size, unit
+    return whole, "second"
 
 
 def field_words(field: str) -> str:
     """A field's name as people say it."""
-    return _FIELDS.get(field, normalise.shown(field.replace("_", " "), LONGEST_VALUE))
+    if field in _FIELDS:
+        return phrase(_FIELDS[field])
+    return normalise.shown(field.replace("_", " "), LONGEST_VALUE)
 
 
 def value_words(value: object) -> str:
     """One field's value as people say it, on one line and not endless."""
     if value is None or value in ("", ()):
-        return "nothing"
+        return phrase("nothing")
     if isinstance(value, Instant):
-        return f"{value.at_site():%a %d %b %H:%M}"
+        return language.moment(value.at_site())
+    if isinstance(value, AppointmentStatus):
+        return phrase(_STATUSES[value])
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return phrase("yes") if value else phrase("no")
     if isinstance(value, int):
         # The only numbers of a record are lengths of time, in seconds.
         return span(value)
@@ -135,5 +198,10 @@ def value_words(value: object) -> str:
 
 
 def visit_words(moment: datetime | None) -> str:
-    """``The visit of Tue 24 Nov 10:00``; ``moment`` is at the site's own time."""
-    return "The visit" if moment is None else f"The visit of {moment:%a %d %b %H:%M}"
+    """``The visit of Tue 24 Nov 10:00``, to begin a sentence; ``moment`` is at the site's own time."""
+    return phrase("The visit") if moment is None else phrase("The visit of {moment}", moment=language.moment(moment))
+
+
+def visit_words_inside(moment: datetime | None) -> str:
+    """The same inside a sentence: of whom or what it tells, never to whom something is done."""
+    return phrase("the visit") if moment is None else phrase("the visit of {moment}", moment=language.moment(moment))

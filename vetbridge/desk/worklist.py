@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
 from vetbridge.core import normalise
 from vetbridge.core.records import Kind
+from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.wording import field_words, value_words
-from vetbridge.ledger import changes, mirror, worklist
+from vetbridge.ledger import audit, changes, mirror, worklist
+from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Record, Worklist
 
 SOURCE = "worklist"
 """Source of the hint that a person gives by saying that a line is done."""
+
+_KINDS: Mapping[str, str] = MappingProxyType({Kind.CLIENT: "Client", Kind.PET: "Pet"})
+_TASKS: Mapping[str, str] = MappingProxyType(
+    {
+        worklist.RELINK: "{record}: put it on its owner and pet",
+        worklist.CONTACT: "{record}: take over the client's phone numbers and e-mail addresses",
+    }
+)
+"""What is to be done where the values themselves are kept no more."""
 
 
 class NoSuchLine(Exception):
@@ -73,13 +85,14 @@ def line(tx: Transaction, sites: Mapping[str, Site], number: int) -> Line:
     return _line(tx, row, sites.get(row.site))
 
 
-def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str) -> Line:
+def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str, via: str = audit.COMMAND) -> Line:
     """Somebody says that a line is done: the record is read anew, and the line goes when it is so there.
 
     Raises ``NoSuchLine`` where there is none that stands.
     """
     row = _standing(tx, number)
     worklist.done(tx, row, by)
+    audit.note(tx, Act.LINE_DONE, by=by, via=via, site=row.site, subject="worklist", subject_id=number)
     record = tx.session.get_one(Record, row.record_id)
     changes.receive(
         tx,
@@ -95,10 +108,13 @@ def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str) ->
 def _standing(tx: Transaction, number: int) -> Worklist:
     row = worklist.line(tx, number)
     if row is None:
-        raise NoSuchLine("unknown-line", f"there is no line {number}")
+        raise NoSuchLine("unknown-line", phrase("there is no line {number}", number=number))
     if row.closed_at is not None:
-        why = normalise.shown(row.closed_why, 200) or row.state
-        raise NoSuchLine("not-open", f"line {number} needs nobody any more: {why}")
+        why = phrase(row.closed_why) if row.closed_why else row.state
+        raise NoSuchLine(
+            "not-open",
+            phrase("line {number} needs nobody any more: {why}", number=number, why=normalise.shown(why, 200)),
+        )
     return row
 
 
@@ -144,14 +160,19 @@ def _name(tx: Transaction, account: str, field: str, value: object) -> str:
 
 def _words(row: Worklist, visit_at: datetime | None, steps: tuple[Step, ...]) -> str:
     """``Visit Tue 24 Nov 10:00 (appointment 4711): set client to Ann Weiss (1023), pet to Bella (88)``."""
-    what = f"{row.kind} {normalise.shown(row.remote_id, 24)}"
-    if row.kind == Kind.APPOINTMENT:
-        when = "" if visit_at is None else f" {visit_at:%a %d %b %H:%M}"
-        what = f"Visit{when} ({what})"
+    number = normalise.shown(row.remote_id, 24)
+    if row.kind != Kind.APPOINTMENT:
+        record = phrase("{kind} {number}", kind=phrase(_KINDS.get(row.kind, "Record")), number=number)
+    elif visit_at is None:
+        record = phrase("Visit (appointment {number})", number=number)
     else:
-        what = what.capitalize()
-    said = ", ".join(f"{field_words(step.field)} to {_value(step)}" for step in steps)
-    return f"{what}: set {said}" if said else f"{what}: {row.task}"
+        record = phrase("Visit {moment} (appointment {number})", moment=moment(visit_at), number=number)
+    steps_said = ", ".join(
+        phrase("{field} to {value}", field=field_words(step.field), value=_value(step)) for step in steps
+    )
+    if not steps_said:
+        return phrase(_TASKS[row.task], record=record)
+    return phrase("{record}: set {steps}", record=record, steps=steps_said)
 
 
 def _value(step: Step) -> str:

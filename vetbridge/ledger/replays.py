@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
-from vetbridge.ledger import changes, going_live
+from vetbridge.ledger import changes, going_live, reports
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.endings import PAIR_ENDED
+from vetbridge.ledger.reports import Filter
 from vetbridge.ledger.tables import Change, ChangeState, Meta, Record
 
 SOURCE = "replay"
@@ -24,30 +25,17 @@ NEWER = "newer-change"
 NOT_FAILED = "not-failed"
 HAS_BEGUN = "visit-has-begun"
 
+SPREAD = "replay-spread"
+"""Code of a replay that waits for its turn."""
+
 _MAPPINGS = "mappings"
 
 
-def failed(
-    tx: Transaction,
-    *,
-    code: str | None = None,
-    account: str | None = None,
-    site: str | None = None,
-    since: datetime | None = None,
-    limit: int,
-) -> tuple[int, tuple[Change, ...]]:
-    """How many failed changes fit, and the oldest of them; only such as are the newest episode of their record.
-
-    ``since``: something happened to them since then.
-    """
+def fitting(tx: Transaction, wanted: Filter, *, limit: int) -> tuple[int, tuple[Change, ...]]:
+    """How many changes fit, and the oldest of them; only such as are the newest episode of their record."""
     newer = aliased(Change)
     later = sa.exists().where(newer.record_id == Change.record_id, newer.id > Change.id)  # type: ignore[arg-type,operator]
-    fits: list[sa.ColumnElement[bool]] = [col(Change.state) == ChangeState.FAILED, ~later]
-    for column, value in ((Change.code, code), (Change.account, account), (Change.site, site)):
-        if value is not None:
-            fits.append(col(column) == value)
-    if since is not None:
-        fits.append(col(Change.updated_at) >= since)
+    fits = [*reports.fitting(tx, wanted), ~later]
     total = tx.session.exec(select(sa.func.count()).select_from(Change).where(*fits)).one()
     rows = tx.session.exec(select(Change).where(*fits).order_by(col(Change.id)).limit(limit)).all()
     return total, tuple(rows)
@@ -63,8 +51,11 @@ def newest(tx: Transaction, record_id: int) -> int:
     return tx.session.exec(select(sa.func.max(Change.id)).where(Change.record_id == record_id)).one() or 0
 
 
-def refusal(tx: Transaction, change_id: int, *, only_failed: bool) -> str:
-    """Why a change may not be worked on again, as a code; empty where nothing that the ledger knows is against it."""
+def refusal(tx: Transaction, change_id: int, *, only_failed: bool, anyway: bool = False) -> str:
+    """Why a change may not be worked on again, as a code; empty where nothing that the ledger knows is against it.
+
+    ``anyway``: a visit that has begun is nothing against it.
+    """
     row = change(tx, change_id)
     if row is None:
         return UNKNOWN
@@ -76,16 +67,17 @@ def refusal(tx: Transaction, change_id: int, *, only_failed: bool) -> str:
         return NEWER
     if only_failed and row.state != ChangeState.FAILED:
         return NOT_FAILED
-    if row.visit_at is not None and row.visit_at <= tx.now:
+    if not anyway and row.visit_at is not None and row.visit_at <= tx.now:
         return HAS_BEGUN
     return ""
 
 
-def add(tx: Transaction, change_id: int, *, after_start: bool = False) -> Change:
+def add(tx: Transaction, change_id: int, *, after_start: bool = False, wait: timedelta = timedelta()) -> Change:
     """Asks for a change's record to be read and decided upon again: a new episode that points to the old one.
 
     The old one stays as it is until the new one ends, so that it is never worked on twice. ``after_start``: it waits
-    for VetBridge's next start, because the one that runs has another mapping.
+    for VetBridge's next start, because the one that runs has another mapping. ``wait``: it is not begun before; a
+    hint at its record begins it at once.
     """
     old = tx.session.get_one(Change, change_id)
     tx.session.get_one(Record, old.record_id).hints += 1
@@ -108,6 +100,11 @@ def add(tx: Transaction, change_id: int, *, after_start: bool = False) -> Change
         row.code = changes.OLD_MAPPING
         row.message = "the VetBridge that runs has the mapping it was started with; it is worked on after a restart"
         row.next_at = None
+    elif wait:
+        row.state = ChangeState.WAITING
+        row.code = SPREAD
+        row.message = "replays are spread over time; its turn comes"
+        row.next_at = tx.now + wait
     tx.session.add(row)
     tx.session.flush()
     return row

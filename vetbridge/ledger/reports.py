@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,13 +12,58 @@ from sqlmodel import col, select
 
 from vetbridge.core import normalise
 from vetbridge.core.answers import FUSE, PAIR_CLIENT
+from vetbridge.core.finding import Part
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import fuses, mirror, reviews
+from vetbridge.ledger import fuses, mirror, reviews, subjects
 from vetbridge.ledger import glance as glancing
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.glance import AccountReport, Ask, Glance, SiteReport
-from vetbridge.ledger.tables import Action, Attempt, Change, ChangeState, Link, Moment, Review
+from vetbridge.ledger.tables import (
+    Account,
+    Acknowledgement,
+    Action,
+    Attempt,
+    Change,
+    ChangeState,
+    Link,
+    Moment,
+    Record,
+    Review,
+)
+
+SUPERSEDED = "superseded"
+"""Code of a change that failed, and whose record has had a newer one that ended."""
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which changes are asked for; what is None or empty narrows nothing."""
+
+    numbers: Collection[int] | None = None
+    states: Collection[str] = ()
+    codes: Collection[str] = ()
+    site: str | None = None
+    account: str | None = None
+    kind: str | None = None
+    remote_id: str | None = None
+    """The id of a record at either side: changes of what is linked with it fit, too."""
+    since: datetime | None = None
+    """Something happened to them since then; ``until``: and nothing from then on."""
+    until: datetime | None = None
+    days: Sequence[tuple[str, datetime, datetime]] | None = None
+    """By site, from when until when the visit begins."""
+    parts: Sequence[Part] | None = None
+    """What their records are to be found by, as ``core.finding`` makes it; ``others``: or by one of these keys."""
+    others: Collection[str] = ()
+    unacknowledged: bool = False
+    """Only such as nobody has acknowledged; ``acknowledged``: only such as somebody has."""
+    acknowledged: bool = False
+
+
+ALL = Filter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +86,8 @@ class ChangeReport:
     next_at: datetime | None
     settled_at: datetime | None
     visit_at: datetime | None
+    replay_of: int | None
+    """The number of the change that a person asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +99,15 @@ class FailureGroup:
     count: int
     since: datetime
     """When the first of them came to its end."""
+    last: datetime
+    """When the last of them did."""
     newest: int
     """The number of the newest of them."""
+    last_hour: int
+    """How many came to their end within the last hour; then within the hour before, and so with days."""
+    hour_before: int
+    last_day: int
+    day_before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +162,9 @@ class LinkReport:
     """What spoke for it, where a match made it; else None."""
     dropped: bool
     """It has ended, and what it held is no longer kept."""
+    booking_mapping: str
+    """The mapping by which it was read last at the booking side, as a hash; then the PIMS's."""
+    pims_mapping: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,51 +239,78 @@ def newest_moment(tx: Transaction) -> datetime | None:
 
 
 def list_changes(
-    tx: Transaction,
-    *,
-    states: Collection[str] = (),
-    site: str | None = None,
-    account: str | None = None,
-    kind: str | None = None,
-    since: datetime | None = None,
-    limit: int,
+    tx: Transaction, *, states: Collection[str] = (), account: str | None = None, limit: int
 ) -> tuple[int, tuple[ChangeReport, ...]]:
-    """How many changes fit, and the newest of them. ``since``: something happened to them since then."""
-    fits = _fits(states=states, site=site, account=account, kind=kind, since=since)
-    total = tx.session.exec(select(sa.func.count()).select_from(Change).where(*fits)).one()
+    """How many changes are in these states, and the newest of them."""
+    return find_changes(tx, Filter(states=states, account=account), limit=limit)
+
+
+def find_changes(tx: Transaction, wanted: Filter, *, limit: int) -> tuple[int, tuple[ChangeReport, ...]]:
+    """How many changes fit, and the newest of them."""
+    fits = fitting(tx, wanted)
     # Numbers first: an index alone tells them, where whole rows would all be read to be put in order.
     newest = tx.session.exec(select(Change.id).where(*fits).order_by(col(Change.id).desc()).limit(limit)).all()
     rows = tx.session.exec(select(Change).where(col(Change.id).in_(newest)).order_by(col(Change.id).desc())).all()
-    return total, tuple(_change(row) for row in rows)
+    return count_changes(tx, wanted), tuple(_change(row) for row in rows)
 
 
-def failure_groups(
-    tx: Transaction,
-    *,
-    site: str | None = None,
-    account: str | None = None,
-    kind: str | None = None,
-    since: datetime | None = None,
-) -> tuple[FailureGroup, ...]:
-    """Failed changes by account and code, the most frequent first."""
-    fits = _fits(states=[ChangeState.FAILED], site=site, account=account, kind=kind, since=since)
-    count = sa.func.count()
+def count_changes(tx: Transaction, wanted: Filter) -> int:
+    """How many changes fit."""
+    return tx.session.exec(select(sa.func.count()).select_from(Change).where(*fitting(tx, wanted))).one()
+
+
+def failure_groups(tx: Transaction, wanted: Filter = ALL) -> tuple[FailureGroup, ...]:
+    """Failed changes that fit by account and code, the most frequent first."""
+    ended = col(Change.updated_at)
+
+    def within(begins: datetime, ends: datetime | None = None) -> sa.ColumnElement[int]:
+        inside = ended >= begins if ends is None else sa.and_(ended >= begins, ended < ends)
+        return sa.func.sum(sa.case((inside, 1), else_=0))
+
+    now, count = tx.now, sa.func.count()
     rows = tx.session.execute(
         sa.select(
             col(Change.account),
             col(Change.code),
             count,
-            sa.func.min(col(Change.updated_at)),
+            sa.func.min(ended),
+            sa.func.max(ended),
             sa.func.max(col(Change.id)),
+            within(now - HOUR),
+            within(now - 2 * HOUR, now - HOUR),
+            within(now - DAY),
+            within(now - 2 * DAY, now - DAY),
         )
-        .where(*fits)
+        .where(col(Change.state) == ChangeState.FAILED, *fitting(tx, wanted))
         .group_by(Change.account, Change.code)
         .order_by(count.desc(), col(Change.code), col(Change.account))
     ).all()
     return tuple(
-        FailureGroup(account=account, code=code, count=number, since=first, newest=newest)
-        for account, code, number, first, newest in rows
+        FailureGroup(
+            account=account,
+            code=code,
+            count=number,
+            since=first,
+            last=last,
+            newest=newest,
+            last_hour=windows[0],
+            hour_before=windows[1],
+            last_day=windows[2],
+            day_before=windows[3],
+        )
+        for account, code, number, first, last, newest, *windows in rows
     )
+
+
+def episodes(tx: Transaction, record_ids: Collection[int]) -> dict[int, ChangeReport]:
+    """The newest change of each of these records."""
+    newest = (
+        sa.select(sa.func.max(col(Change.id)))
+        .where(col(Change.record_id).in_(sorted(record_ids)))
+        .group_by(col(Change.record_id))
+    )
+    rows = tx.session.exec(select(Change).where(col(Change.id).in_(newest)))
+    return {row.record_id: _change(row) for row in rows}
 
 
 def story(tx: Transaction, change_id: int) -> Story | None:
@@ -234,8 +318,8 @@ def story(tx: Transaction, change_id: int) -> Story | None:
     row = tx.session.get(Change, change_id)
     if row is None:
         return None
-    link = _link_of(tx, row)
-    episodes = tx.session.exec(select(Change).where(Change.record_id == row.record_id).order_by(col(Change.id)))
+    link = _link_row(tx, row.account, row.kind, row.remote_id)
+    others = tx.session.exec(select(Change).where(Change.record_id == row.record_id).order_by(col(Change.id)))
     asked = tx.session.exec(select(Review).where(Review.record_id == row.record_id).order_by(col(Review.id)))
     return Story(
         change=_change(row),
@@ -243,7 +327,7 @@ def story(tx: Transaction, change_id: int) -> Story | None:
         link=None if link is None else _link(tx, link),
         client_link=None if link is None else _client_link(tx, link),
         questions=tuple(_question(tx, item) for item in asked),
-        episodes=tuple(_change(episode) for episode in episodes),
+        episodes=tuple(_change(episode) for episode in others),
     )
 
 
@@ -312,6 +396,19 @@ def links_of(tx: Transaction, remote_id: str) -> tuple[LinkReport, ...]:
     return tuple(_link(tx, row) for row in rows)
 
 
+def link_of(tx: Transaction, account: str, kind: str, remote_id: str) -> LinkReport | None:
+    """The link in which a record stands now at either side, the newest where there are several."""
+    row = _link_row(tx, account, kind, remote_id)
+    return None if row is None else _link(tx, row)
+
+
+def stands_on(tx: Transaction, link_id: int) -> tuple[str | None, str | None]:
+    """The client and the pet of the PIMS on whom a linked visit stood when both sides were settled."""
+    row = tx.session.get_one(Link, link_id)
+    base = {} if row.pims_base_sealed is None else rich(tx.sealer.open(row.pims_base_sealed))
+    return base.get("client_id"), base.get("pet_id")
+
+
 def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, tuple[Client, tuple[Pet, ...]]]:
     """Clients with their pets as the mirror has them, by id; those that it does not have are left out."""
     return {known.client_id: (known.client, known.pets) for known in mirror.clients(tx, account, client_ids)}
@@ -332,18 +429,53 @@ def _asking(tx: Transaction) -> Ask:
     return ask
 
 
-def _fits(
-    *, states: Collection[str], site: str | None, account: str | None, kind: str | None, since: datetime | None
-) -> list[sa.ColumnElement[bool]]:
+def fitting(tx: Transaction, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """A filter as conditions of a query over changes."""
     fits: list[sa.ColumnElement[bool]] = []
-    if states:
-        fits.append(col(Change.state).in_(list(states)))
-    for column, value in ((Change.site, site), (Change.account, account), (Change.kind, kind)):
+    if wanted.numbers is not None:
+        fits.append(col(Change.id).in_(sorted(wanted.numbers)))
+    if wanted.states:
+        fits.append(col(Change.state).in_(sorted(wanted.states)))
+    if wanted.codes:
+        fits.append(col(Change.code).in_(sorted(wanted.codes)))
+    for column, value in ((Change.site, wanted.site), (Change.account, wanted.account), (Change.kind, wanted.kind)):
         if value is not None:
             fits.append(col(column) == value)
-    if since is not None:
-        fits.append(col(Change.updated_at) >= since)
+    if wanted.remote_id is not None:
+        fits.append(col(Change.record_id).in_(_records_of(tx, wanted.remote_id)))
+    if wanted.since is not None:
+        fits.append(col(Change.updated_at) >= wanted.since)
+    if wanted.until is not None:
+        fits.append(col(Change.updated_at) < wanted.until)
+    if wanted.days is not None:
+        fits.append(subjects.on_days(wanted.days, col(Change.visit_at), col(Change.site)))
+    if wanted.parts is not None:
+        fits.append(col(Change.record_id).in_(subjects.fitting(tx, wanted.parts, wanted.others)))
+    seen_to = sa.exists().where(col(Acknowledgement.change_id) == col(Change.id))
+    if wanted.unacknowledged:
+        fits.append(~seen_to)
+    if wanted.acknowledged:
+        fits.append(seen_to)
     return fits
+
+
+def _records_of(tx: Transaction, remote_id: str) -> tuple[int, ...]:
+    """The records that bear an id at any side, and those that are linked with them."""
+    accounts = tx.session.exec(select(Account.name)).all()
+    # An index leads from account, kind and id to a record, and none from the id alone.
+    pairs = {(account, remote_id) for account in accounts}
+    for link in links_of(tx, remote_id):
+        pairs |= {(link.booking_account, link.booking_id), (link.pims_account, link.pims_id)}
+    found: list[int] = []
+    for account, id_ in sorted(pairs):
+        found += tx.session.scalars(
+            sa.select(col(Record.id)).where(
+                col(Record.account) == account,
+                col(Record.kind).in_([kind.value for kind in Kind]),
+                col(Record.remote_id) == id_,
+            )
+        )
+    return tuple(found)
 
 
 def _change(row: Change) -> ChangeReport:
@@ -365,6 +497,7 @@ def _change(row: Change) -> ChangeReport:
         next_at=row.next_at,
         settled_at=row.settled_at,
         visit_at=row.visit_at,
+        replay_of=row.replay_of,
     )
 
 
@@ -401,17 +534,16 @@ def _actions(tx: Transaction, change_id: int) -> tuple[ActionReport, ...]:
     return tuple(found)
 
 
-def _link_of(tx: Transaction, row: Change) -> Link | None:
-    """The link in which a change's record stands at either side, the newest where there are several."""
+def _link_row(tx: Transaction, account: str, kind: str, remote_id: str) -> Link | None:
     found = [
         tx.session.exec(
             select(Link)
-            .where(Link.kind == row.kind, account == row.account, id_ == row.remote_id, col(Link.ended_at).is_(None))
+            .where(Link.kind == kind, of == account, id_ == remote_id, col(Link.ended_at).is_(None))
             .order_by(col(Link.id).desc())
             .limit(1)
         ).first()
         # One look-up a side: an index serves each, and none serves both at once.
-        for account, id_ in ((Link.booking_account, Link.booking_id), (Link.pims_account, Link.pims_id))
+        for of, id_ in ((Link.booking_account, Link.booking_id), (Link.pims_account, Link.pims_id))
     ]
     return max((link for link in found if link is not None), key=lambda link: link.id or 0, default=None)
 
@@ -456,6 +588,8 @@ def _link(tx: Transaction, row: Link) -> LinkReport:
         ended_at=row.ended_at,
         evidence=None if row.evidence_sealed is None else rich(tx.sealer.open(row.evidence_sealed)),
         dropped=row.ended_at is not None and bool(row.booking_mapping) and row.booking_base_sealed is None,
+        booking_mapping=row.booking_mapping,
+        pims_mapping=row.pims_mapping,
     )
 
 
@@ -463,7 +597,7 @@ def _question(tx: Transaction, item: Review) -> QuestionReport:
     assert item.id is not None  # noqa: S101 - it came from the ledger
     # A question about a whole pair names the change at which it came up, and is not about that one's record.
     change = None if item.record_id is None else tx.session.get(Change, item.change_id)
-    link = None if change is None else _link_of(tx, change)
+    link = None if change is None else _link_row(tx, change.account, change.kind, change.remote_id)
     asked = reviews.question(tx, item)
     held = fuses.held(tx, item.site) if item.why == FUSE and item.record_id is None and item.state == "open" else ()
     return QuestionReport(

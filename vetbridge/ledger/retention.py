@@ -1,13 +1,15 @@
 """Bodies that nobody needs any more are dropped after the set days; the rows stay, and with them the story.
 
 A body is what a sealed column holds: names, phones, notes. Who did what, when and why stands beside it by ids, and is
-kept. Four sorts of bodies come to an end:
+kept. Five sorts of bodies come to an end:
 
 - *actions*: what a write carried, once it is settled.
 - *questions* that are answered and carried out, or closed, once their visit has begun: until then an answer may be
   taken back, and the question asked again.
 - *lines* of the work list that are confirmed or struck.
 - *links* that have ended: both bases and the evidence.
+- *subjects*: who a record is about and what it can be found by, once its changes have ended, its visit is over, and
+  no question about it is open.
 
 What stands is never touched: links that hold, writes that are not settled, open questions, the mirror.
 """
@@ -23,7 +25,17 @@ from sqlmodel import SQLModel, col
 
 from vetbridge.core.answers import Choice
 from vetbridge.ledger.database import Ledger
-from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, Link, Review, Worklist
+from vetbridge.ledger.tables import (
+    OPEN_STATES,
+    UNSETTLED_ACTIONS,
+    Action,
+    Change,
+    Link,
+    Review,
+    Subject,
+    SubjectKey,
+    Worklist,
+)
 
 BATCH = 500
 """Rows that one transaction empties: the one writer is never held for long."""
@@ -39,11 +51,12 @@ class Dropped:
     questions: int
     lines: int
     links: int
+    subjects: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.actions + self.questions + self.lines + self.links
+        return self.actions + self.questions + self.lines + self.links + self.subjects
 
 
 def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lambda: False) -> Dropped:
@@ -61,6 +74,7 @@ def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lam
         questions=_empty(ledger, Review, ["question_sealed"], _questions(before), stopping),
         lines=_empty(ledger, Worklist, ["details_sealed"], _lines(before), stopping),
         links=_empty(ledger, Link, _OF_LINKS, _links(before), stopping),
+        subjects=_forget(ledger, before, stopping),
     )
 
 
@@ -84,6 +98,45 @@ def _lines(before: datetime) -> sa.ColumnElement[bool]:
 
 def _links(before: datetime) -> sa.ColumnElement[bool]:
     return col(Link.ended_at) < before
+
+
+def _subjects(before: datetime) -> sa.ColumnElement[bool]:
+    needed = sa.or_(
+        col(Change.state).in_(OPEN_STATES), col(Change.updated_at) >= before, col(Change.visit_at) >= before
+    )
+    return sa.and_(
+        col(Subject.read_at) < before,
+        ~sa.exists().where(col(Change.record_id) == col(Subject.record_id), needed),
+        ~sa.exists().where(col(Review.record_id) == col(Subject.record_id), col(Review.state) == "open"),
+    )
+
+
+def _forget(ledger: Ledger, before: datetime, stopping: Callable[[], bool]) -> int:
+    """Deletes subjects that are over, with their keys; returns how many."""
+    deleted, after = 0, 0
+    while not stopping():
+        with ledger.read() as tx:
+            ids = tx.session.scalars(
+                sa.select(col(Subject.record_id))
+                .where(col(Subject.record_id) > after, _subjects(before))
+                .order_by(col(Subject.record_id))
+                .limit(BATCH)
+            ).all()
+        if not ids:
+            break
+        with ledger.write() as tx:
+            # Asked again: what was over a moment ago may have come back to life.
+            gone = tx.session.scalars(
+                sa.select(col(Subject.record_id)).where(col(Subject.record_id).in_(ids), _subjects(before))
+            ).all()
+            for model in (SubjectKey, Subject):
+                tx.session.execute(
+                    sa.delete(model).where(col(model.record_id).in_(gone)),
+                    execution_options={"synchronize_session": False},
+                )
+        deleted += len(gone)
+        after = ids[-1]
+    return deleted
 
 
 def _empty(

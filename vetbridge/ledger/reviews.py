@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +16,19 @@ from vetbridge.core.records import Kind
 from vetbridge.ledger import changes
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Change, Record, Review
+from vetbridge.ledger.tables import Action, ActionState, Change, Record, Review, ReviewNote
 
 ANSWER_SOURCE = "answer"
 """Source of the change in which an answer is carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person has noted about a question. ``text`` is personal."""
+
+    by: str
+    at: datetime
+    text: str
 
 
 def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None, question: Any) -> Review:
@@ -36,6 +48,7 @@ def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None,
     # An answer that could not be carried out is asked for again: what it met is new.
     row.state = "open"
     row.answer = ""
+    row.answer_fields = ""
     row.change_id = change.id
     row.why = why
     row.visit_at = visit_at
@@ -153,10 +166,12 @@ def answer(tx: Transaction, item: Review, given: Answer, by: str) -> Change | No
     item.answer = given.choice
     item.answer_client_id = given.client_id
     item.answer_pet_id = given.pet_id
+    item.answer_fields = json.dumps(dict(given.fields), sort_keys=True) if given.fields else ""
     item.answered_by = by
     item.answered_at = tx.now
     item.applied_at = None
     item.snoozed_until = None
+    release(item)
     if item.record_id is None:
         return None
     record = tx.session.get_one(Record, item.record_id)
@@ -175,7 +190,17 @@ def answered(tx: Transaction, record_id: int) -> tuple[Review, Answer] | None:
     row = _waiting(tx, record_id)
     if row is None:
         return None
-    return row, Answer(choice=Choice(row.answer), client_id=row.answer_client_id, pet_id=row.answer_pet_id)
+    return row, Answer(
+        choice=Choice(row.answer),
+        client_id=row.answer_client_id,
+        pet_id=row.answer_pet_id,
+        fields=answer_fields(row),
+    )
+
+
+def answer_fields(item: Review) -> dict[str, str]:
+    """Which side is right, by field, where a person has said so field by field; else empty."""
+    return dict(json.loads(item.answer_fields)) if item.answer_fields else {}
 
 
 def applied(tx: Transaction, item: Review) -> None:
@@ -194,6 +219,24 @@ def last_carried_out(tx: Transaction, record_id: int) -> Review | None:
         select(Review).where(Review.record_id == record_id).order_by(col(Review.id).desc()).limit(1)
     ).first()
     return row if row is not None and row.state == "answered" and row.applied_at is not None else None
+
+
+def made_by_answer(tx: Transaction, account: str, client_id: str) -> bool:
+    """Whether a client was made because a person answered that somebody is new."""
+    statement = select(Action.id).join(Review, col(Review.record_id) == Action.record_id)
+    return (
+        tx.session.exec(
+            statement.where(
+                Action.account == account,
+                Action.kind == Kind.CLIENT,
+                Action.remote_id == client_id,
+                Action.operation == "create",
+                Action.state == ActionState.ANSWERED,
+                Review.answer == Choice.NEW,
+            ).limit(1)
+        ).first()
+        is not None
+    )
 
 
 def taken_back(tx: Transaction, item: Review) -> bool:
@@ -220,6 +263,7 @@ def reopen(tx: Transaction, item: Review) -> None:
         return
     row.state = "open"
     row.answer = ""
+    row.answer_fields = ""
     row.applied_at = None
     row.closed_at = None
     row.closed_why = ""
@@ -230,8 +274,45 @@ def snooze(tx: Transaction, item: Review, until: datetime) -> None:
     item.snoozed_until = until
 
 
+def claim(item: Review, by: str, until: datetime) -> None:
+    """Somebody looks at it, until then."""
+    item.claimed_by = by
+    item.claimed_until = until
+
+
+def release(item: Review) -> None:
+    """Nobody looks at it any more."""
+    item.claimed_by = ""
+    item.claimed_until = None
+
+
+def add_note(tx: Transaction, item: Review, by: str, text: str) -> None:
+    """Keeps what a person has noted about it."""
+    assert item.id is not None  # noqa: S101 - it came from the ledger
+    tx.session.add(ReviewNote(review_id=item.id, by=by, at=tx.now, text_sealed=tx.sealer.seal(text)))
+    tx.session.flush()
+
+
+def notes(tx: Transaction, item_id: int | None = None) -> Mapping[int, tuple[Note, ...]]:
+    """What was noted and is still kept, by item, the oldest first: about one item, else about all that are open."""
+    statement = select(ReviewNote).order_by(col(ReviewNote.id))
+    if item_id is None:
+        statement = statement.join(Review, col(Review.id) == ReviewNote.review_id).where(Review.state == "open")
+    else:
+        statement = statement.where(ReviewNote.review_id == item_id)
+    found: dict[int, tuple[Note, ...]] = {}
+    for row in tx.session.exec(statement):
+        if row.text_sealed is not None:
+            note = Note(row.by, row.at, str(tx.sealer.open(row.text_sealed)))
+            found[row.review_id] = (*found.get(row.review_id, ()), note)
+    return found
+
+
 def _given(item: Review) -> tuple[object, ...]:
-    return (item.state, item.answer, item.answer_client_id, item.answer_pet_id, item.answered_at)
+    return (
+        *(item.state, item.answer, item.answer_client_id, item.answer_pet_id, item.answer_fields),
+        item.answered_at,
+    )
 
 
 def _content(tx: Transaction, item: Review) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vetbridge.core import notes
+from vetbridge.core import normalise, notes
 from vetbridge.core.answers import (
     NOT_SHOWN,
     OFF_ITS_OWNER,
@@ -19,10 +19,10 @@ from vetbridge.core.answers import (
     Choice,
     asks_whose,
 )
-from vetbridge.core.matching import Match
+from vetbridge.core.matching import Match, contact_keys, forms_of
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.records import Appointment, Client, Kind, Record
-from vetbridge.ledger import actions, changes, reviews
+from vetbridge.ledger import actions, changes, mirror, reviews
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link, Review
 from vetbridge.sync.comparing import CARRIED, wanted_fields
@@ -45,6 +45,8 @@ STEERS: Mapping[Choice, Steer] = {
     Choice.KEEP: Steer(keep=True),
     Choice.AGAIN: Steer(beside=True),
 }
+_RIGHT = {"booking": FieldOwner.HERE, "pims": FieldOwner.THERE}
+"""Which side is right in a field, as ``Answer.fields`` says it."""
 
 LINKED = Ending(
     state=ChangeState.DONE, code="linked", message="the visit stands on its owner now, as a person has said"
@@ -81,6 +83,8 @@ class Given:
         why = self.question.get("why")
         if why == TWICE or (self.answer.choice is Choice.AGAIN and why in (UNKNOWN_OUTCOME, REUSED, PAIR_VISIT)):
             return Steer()  # it is about a write or another visit, not about a time that is taken or the two sides
+        if self.answer.choice is Choice.FIELDS:
+            return Steer(fields={name: _RIGHT[side] for name, side in self.answer.fields.items()})
         return STEERS.get(self.answer.choice, Steer())
 
     @property
@@ -259,7 +263,9 @@ class Answerer:
             blocker = self._placer.cannot_create(here)
             if blocker:
                 raise Ask(blocker, "the owner cannot be made from this booking", dict(given.question))
-            client = self._made(job) or self._placer.create_client(job, here, linked=False)
+            self._placer.reserve_booker(job, here)
+            client = self._made(job) or self._made_meanwhile(here, given)
+            client = client or self._placer.create_client(job, here, linked=False)
             pet = self._placer.standing_pet(here, client) or self._placer.create_pet(job, here, client)
             return client.id or "", pet.id or ""
         client = self._fresh(given)
@@ -276,6 +282,28 @@ class Answerer:
         with self._ledger.read() as tx:
             made = actions.made(tx, job.record_id, Kind.CLIENT, self._pair.pims.account)
         client = None if made is None else self._client(made)
+        return client if client is not None and client.active else None
+
+    def _made_meanwhile(self, here: Appointment, given: Given) -> Client | None:
+        """The client that the same answer about another booking of the same person has made, while it stands.
+
+        One that the question showed is not meant: a person has seen it, and said that it is somebody else.
+        """
+        booker = here.booker or Client()
+        name = normalise.name(booker.full_name)
+        shown = {each["client_id"] for each in given.question.get("candidates", ())}
+        account = self._pair.pims.account
+        with self._ledger.read() as tx:
+            sharing = mirror.with_contact(tx, account, contact_keys(forms_of(booker, [], self._pair.country)))
+            made = [
+                known.client_id
+                for known in sharing
+                if known.client_id not in shown
+                and name
+                and normalise.name(known.client.full_name) == name
+                and reviews.made_by_answer(tx, account, known.client_id)
+            ]
+        client = self._client(made[0]) if made else None
         return client if client is not None and client.active else None
 
     def _client(self, client_id: str) -> Client | None:

@@ -8,9 +8,10 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
 from vetbridge.core.answers import BOOKED_BY_ANOTHER, CLIENT_IS_ANOTHER, REUSED, Choice
+from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import contact_keys, forms_of
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
-from vetbridge.ledger import actions, changes, links, reviews, witnesses
+from vetbridge.ledger import actions, changes, links, reviews, subjects, witnesses
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Change, ChangeState, Link, Record
@@ -44,6 +45,7 @@ from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
 from vetbridge.sync.identity import OWN, Identity, renumbered, require_same_visit
 from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.naming import note_unreadable
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.paired import SHARES, Paired
 from vetbridge.sync.placing import Placement, Placer
@@ -162,10 +164,15 @@ class Appointments:
             self._confirm_absence(job, given)
             return None
         job.digest = digest(self._ledger.sealer, end, native)
-        record = end.mapper.read(Kind.APPOINTMENT, native)
+        try:
+            record = end.mapper.read(Kind.APPOINTMENT, native)
+        except MappingError:
+            note_unreadable(self._ledger, end, job, native, self._pair.country)
+            raise
         job.version = record.version
         with self._ledger.write() as tx:
             changes.seen(tx, job.change_id, visit_at=record.start.utc)
+            subjects.note(tx, job.record_id, record, country=self._pair.country, account=end.account)
         return record
 
     def _confirm_absence(self, job: Job, given: Given | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vetbridge.connector.clock import Clock
@@ -49,6 +49,8 @@ class Steer:
 
     decided: FieldOwner | None = None
     """Which side is right, seen from the booking side."""
+    fields: Mapping[str, FieldOwner] = field(default_factory=dict)
+    """The same field by field, for those that both sides changed."""
     keep: bool = False
     """Both sides stay as they are."""
     beside: bool = False
@@ -57,7 +59,7 @@ class Steer:
     @property
     def asked_for(self) -> bool:
         """A person wants just this."""
-        return self.decided is not None
+        return self.decided is not None or bool(self.fields)
 
 
 _MIRRORED_WHY = {
@@ -99,6 +101,8 @@ class Follower:
             return self._keep(job, link, here, there)
         forth = self._forth(link, here, there, steer)
         if forth.outcome is Outcome.QUESTION:
+            # Where more differs by now than was decided upon, all of it is asked about.
+            forth = self._forth(link, here, there, replace(steer, fields={}))
             raise self._question(forth, here, there, why=forth.reason)
         if forth.outcome is Outcome.CREATE:
             self._end(link)
@@ -137,7 +141,7 @@ class Follower:
                 here=planned(base_in_terms(link, here, there, booking_base or {})),
                 base_there=planned(pims_base),
                 there=planned(None if there is None else standing_fields(there)),
-                owners=self._pair.owners,
+                owners={**self._pair.owners, **steer.fields},
                 writable=TO_PIMS & able.update,
                 create_allowed=False,
                 cancel_allowed=able.cancel,
@@ -155,7 +159,7 @@ class Follower:
                 here=planned(None if there is None else standing_fields(there)),
                 base_there=planned(booking_base),
                 there=planned(base_in_terms(link, here, there, booking_base or {})),
-                owners={name: _MIRRORED[owner] for name, owner in self._pair.owners.items()},
+                owners={name: _MIRRORED[owner] for name, owner in {**self._pair.owners, **steer.fields}.items()},
                 writable=CARRIED & able.update,
                 create_allowed=False,
                 cancel_allowed=able.cancel,

@@ -13,7 +13,7 @@ from vetbridge.connector.interface import Native, Operation
 from vetbridge.core.answers import CLIENT_IS_ANOTHER, PAIR_CLIENT, PROPOSAL, Choice
 from vetbridge.core.planning import FieldOwner, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import changes, links, mirror, reviews, worklist
+from vetbridge.ledger import changes, links, mirror, reviews, subjects, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link
 from vetbridge.sync.answering import Given, close_answered, given_answer, mark_applied
@@ -97,6 +97,7 @@ class People:
                 links.end(tx, link)
             return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
         with self._ledger.write() as tx:
+            subjects.note(tx, job.record_id, here, country=self._pair.country, account=self._pair.booking.account)
             mirror.put(tx, self._pair.pims.account, [there])
             _, base = links.bases(tx, link)
         if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):

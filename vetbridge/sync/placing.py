@@ -8,7 +8,7 @@ from typing import Any
 
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
-from vetbridge.core.matching import REASONS, Candidate, Evidence, Match, Verdict
+from vetbridge.core.matching import REASONS, Candidate, Evidence, Match, Verdict, contact_keys, forms_of
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger.database import Ledger
 from vetbridge.sync.job import Ask, Job
@@ -68,6 +68,11 @@ class Placer:
             with self._ledger.write() as tx:
                 self._keeper.matched_client(tx, here.client_id, client, here.booker or Client(), evidence)
         return Placement(client.id, pet.id, "matched" if resolution.client else "created", evidence)
+
+    def reserve_booker(self, job: Job, here: Appointment) -> None:
+        """Keeps two bookings of one new owner from making her twice at once: the second waits for the first."""
+        keys = contact_keys(forms_of(here.booker or Client(), [], self._pair.country))
+        self._writer.reserve(job, "contact", keys, "booking with the same phone or e-mail")
 
     def cannot_create(self, here: Appointment) -> str:
         """Why a booking's owner and pet cannot be made, whatever a person says; empty when they can.

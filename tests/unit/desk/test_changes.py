@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.unit.desk.practice import Desk, Parked, Settled, receive
+from tests.unit.desk.practice import ZONE, Desk, Parked, Settled, receive
 from vetbridge.cli.changes import State
 from vetbridge.core.errors import MappingError, Refused
-from vetbridge.core.records import Kind
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.desk.advice import next_step
-from vetbridge.ledger import actions, changes, links
+from vetbridge.desk.changes import groups
+from vetbridge.desk.failures import acknowledge
+from vetbridge.ledger import actions, audit, changes, links, mirror, replays, subjects
 from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.reports import Filter
 from vetbridge.ledger.tables import ActionState, Change, ChangeState
 
 
@@ -94,12 +99,14 @@ def test_failures_are_grouped_with_their_errors_advice(desk: Desk, settled: Sett
         2,
         newest,
     )
+    assert (first["letter"], first["name"], second["letter"]) == ("A", "mapping@altegio-city", "B")
     assert first["next_step"] == MappingError.advice()
     assert (second["code"], second["count"]) == ("expired", 1)
     assert "front desk" in second["next_step"]
     assert {each["next_step"] for each in found["changes"]} == {first["next_step"], second["next_step"]}
     text = desk.run("changes", "list", "--state", "failed").stdout
-    assert text.startswith("2x failed: mapping at altegio-city, first 10 minutes ago")
+    assert text.startswith("A  2x failed: mapping at altegio-city, first 10 minutes ago, last 9 minutes ago\n")
+    assert "2 in the last hour, 0 in the hour before: rising." in text
     assert f"vetbridge changes show {newest}" in text
     assert desk.data("changes", "list", "--state", "done")["groups"] == []
 
@@ -143,16 +150,18 @@ def test_the_story_of_a_parked_booking(desk: Desk, parked: Parked) -> None:
     assert [each["stage"] for each in found["timeline"]] == [
         "received",
         "read",
-        "intended",
+        "mapped",
+        "planned",
         "sent",
+        "answered",
         "linked",
         "asked",
         "ended",
     ]
     words = {each["stage"]: each["words"] for each in found["timeline"]}
     assert words["received"].startswith("a webhook")
-    assert words["intended"] == "create appointment at ezyvet-city (notes, start)"
-    assert words["sent"] == "try 1 of create appointment: done, appointment 77"
+    assert words["planned"] == "create appointment at ezyvet-city (notes, start)"
+    assert (words["sent"], words["answered"]) == ("try 1 of create appointment", "done, appointment 77")
     assert words["linked"].startswith("linked to appointment 77 at ezyvet-city, on the placeholder")
     assert words["asked"].endswith("another client has the same phone or e-mail address, and fits about as well")
     assert words["ended"].startswith("review (contact-shared)")
@@ -183,16 +192,28 @@ def test_the_story_of_a_match_shows_what_decided(desk: Desk, ledger: Ledger) -> 
             link,
             booking={},
             pims={"client_id": "1002"},
-            booking_mapping="",
+            booking_mapping="altegio-7",
             pims_mapping="",
             pims_version=None,
         )
         changes.settle(tx, change, ChangeState.DONE, "matched", "written")
     found = desk.data("changes", "show", str(change))
-    assert [each["stage"] for each in found["timeline"]] == ["received", "read", "matched", "linked", "ended"]
-    assert found["timeline"][2]["words"] == "client 1002 at ezyvet-city found: same phone"
-    assert found["evidence"] == evidence
-    assert "+447700900123" in desk.run("changes", "show", str(change)).stdout
+    assert [each["stage"] for each in found["timeline"]] == [
+        "received",
+        "read",
+        "mapped",
+        "matched",
+        "linked",
+        "ended",
+    ]
+    assert found["timeline"][3]["words"] == "client 1002 at ezyvet-city found: same phone"
+    assert found["timeline"][2]["words"] == "read with mapping altegio-7"
+    assert found["evidence"] == [{"field": "phone", "words": "same phone"}]
+    assert found["link"]["evidence"] is None
+    for planted in ([], ["--json"]):
+        assert "+447700900123" not in desk.run("changes", "show", str(change), *planted).stdout
+    assert desk.data("changes", "show", str(change), "--names")["evidence"] == evidence
+    assert "+447700900123" in desk.run("changes", "show", str(change), "--names").stdout
 
 
 def test_the_story_of_a_lost_answer(desk: Desk, ledger: Ledger) -> None:
@@ -214,8 +235,9 @@ def test_the_story_of_a_lost_answer(desk: Desk, ledger: Ledger) -> None:
         changes.wait(tx, change, tx.now + timedelta(hours=1), "outcome-unknown", "looked for when it has landed")
     found = desk.data("changes", "show", str(change))
     assert found["change"]["state"] == "waiting"
-    assert "the answer was lost" in found["timeline"][3]["words"]
-    assert "(outcome-unknown: no answer)" in found["timeline"][3]["words"]
+    assert [each["stage"] for each in found["timeline"]][3:] == ["planned", "sent", "answered", "waiting"]
+    assert "the answer was lost" in found["timeline"][5]["words"]
+    assert "(outcome-unknown: no answer)" in found["timeline"][5]["words"]
     assert found["timeline"][-1]["stage"] == "waiting"
     assert found["link"] is None
     assert "again in" in desk.run("changes", "list").stdout
@@ -247,3 +269,122 @@ def test_a_listed_change_is_the_row(desk: Desk, ledger: Ledger, settled: Settled
     assert found["message"] == row.message == "the list has no code 9"
     assert (found["source"], found["tries"]) == ("webhook", 1)
     assert found["settled_at"] == row.settled_at.isoformat() if row.settled_at else False
+
+
+def test_the_story_says_what_the_mapping_lacked_and_what_people_did(
+    desk: Desk, ledger: Ledger, settled: Settled
+) -> None:
+    number = settled(ChangeState.FAILED, "mapping", message="no code 9")
+    with ledger.write() as tx:
+        acknowledge(tx, [number], by="Ana")
+        new = replays.add(tx, number).id
+    found = desk.data("changes", "show", str(number))
+    words = {each["stage"]: each["words"] for each in found["timeline"]}
+    assert words["mapped"] == "the mapping lacks something: no code 9"
+    assert "planned" not in words
+    assert words["acknowledged"] == "Ana has seen to it"
+    again = desk.data("changes", "show", str(new))
+    assert again["timeline"][0]["words"] == f"a person asked for change {number} to be decided upon again"
+
+
+def test_the_story_says_why_nothing_was_written(desk: Desk, settled: Settled) -> None:
+    number = settled(ChangeState.SKIPPED, "settled", message="it is as it was settled")
+    planned = [each for each in desk.data("changes", "show", str(number))["timeline"] if each["stage"] == "planned"]
+    assert [each["words"] for each in planned] == ["nothing was to be written: it is as it was settled"]
+
+
+def test_the_story_says_who_answered(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    with ledger.write() as tx:
+        audit.note(tx, audit.Act.ANSWERED, by="Ana", via=audit.PAGE, subject="review", subject_id=1, says="link")
+    events = desk.data("changes", "show", str(parked.change))["timeline"]
+    assert [each["words"] for each in events if each["stage"] == "decided"] == ["Ana answered question 1: link"]
+
+
+def test_lists_are_narrowed_by_who_a_visit_is_of(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    petrova = settled(ChangeState.DONE, remote_id="1")
+    smith = settled(ChangeState.FAILED, "mapping", remote_id="2")
+    desk_visit = pims_visit(ledger, "77", client_id="1002", pet_id="5002")
+    about(ledger, petrova, desk, "Anna Petrowa", "07700 900123", "Bobik", days=1)
+    about(ledger, smith, desk, "Tom Smith", "07700 900999", "Max", days=2)
+    with ledger.write() as tx:
+        mirror.put(
+            tx,
+            "ezyvet-city",
+            [Client(id="1002", family_name="Petrowa"), Pet(id="5002", client_id="1002", name="Mila")],
+        )
+    tomorrow = (desk.clock.now() + timedelta(days=1)).astimezone(ZoneInfo(ZONE)).date().isoformat()
+    for arguments, expected in (
+        (["--phone", "0123"], [petrova]),
+        (["--phone", "+44 7700 900999"], [smith]),
+        (["--phone", "12"], []),
+        (["--name", "petr"], [desk_visit, petrova]),
+        (["--name", "petr", "--pet", "mila"], [desk_visit]),
+        (["--name", "smith", "--pet", "bobik"], []),
+        (["--pet", "max", "--state", "failed", "--state", "done"], [smith]),
+        (["--day", tomorrow], [petrova]),
+        (["--id", "77"], [desk_visit]),
+        (["--code", "mapping", "--code", "refused"], [smith]),
+        (["--group", "A"], [smith]),
+        (["--until", "1h"], []),
+    ):
+        assert [each["id"] for each in desk.data("changes", "list", *arguments)["changes"]] == expected, arguments
+    assert desk.run("changes", "list", "--group", "Z").exit_code == 2
+
+
+def test_an_id_finds_both_sides_of_a_link(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    visit = pims_visit(ledger, "77", client_id=None, pet_id=None)
+    for id_ in ("77", "30001"):
+        assert [each["id"] for each in desk.data("changes", "list", "--id", id_)["changes"]] == [visit, parked.change]
+
+
+@pytest.mark.parametrize(
+    ("ages", "trend", "words"),
+    [
+        ([10, 20, 70], "rising", "2 in the last hour, 1 in the hour before"),
+        ([10, 70], "steady", "1 in the last hour, 1 in the hour before"),
+        ([70], "falling", "0 in the last hour, 1 in the hour before"),
+        ([600, 2000, 2100], "falling", "1 in the last 24 hours, 2 in the 24 hours before"),
+    ],
+)
+def test_a_group_says_whether_it_grows(
+    desk: Desk, ledger: Ledger, settled: Settled, ages: list[int], trend: str, words: str
+) -> None:
+    now = desk.clock.now()
+    for minutes in ages:
+        number = settled(ChangeState.FAILED, "mapping", remote_id=str(minutes))
+        with ledger.write() as tx:
+            tx.session.get_one(Change, number).updated_at = now - timedelta(minutes=minutes)
+    with ledger.read() as tx:
+        (found,) = groups(tx, Filter())
+    assert (found.trend, found.trend_words) == (trend, f"{words}: {trend}")
+
+
+def pims_visit(ledger: Ledger, remote_id: str, *, client_id: str | None, pet_id: str | None) -> int:
+    """A visit that was made at the front desk, as the engine leaves it."""
+    with ledger.write() as tx:
+        row = changes.receive(
+            tx, site="city", account="ezyvet-city", kind=Kind.APPOINTMENT, remote_id=remote_id, source="poll"
+        )
+        start = Instant(tx.now + timedelta(days=5), ZONE)
+        visit = Appointment(id=remote_id, client_id=client_id, pet_id=pet_id, start=start, duration=900)
+        subjects.note(tx, row.record_id, visit, country="GB", account="ezyvet-city")
+        assert row.id is not None
+        changes.begin(tx, row.id)
+        changes.settle(tx, row.id, ChangeState.DONE, "carried", "written to the booking side")
+        return row.id
+
+
+def about(ledger: Ledger, number: int, desk: Desk, who: str, phone: str, pet: str, *, days: int) -> None:
+    """Who a change is about, as the engine notes it."""
+    given, family = who.split()
+    start = Instant(desk.clock.now() + timedelta(days=days), ZONE)
+    booked = Appointment(
+        booker=Client(given_name=given, family_name=family, phones=(phone,)),
+        booked_pet=Pet(name=pet),
+        start=start,
+        duration=900,
+    )
+    with ledger.write() as tx:
+        row = tx.session.get_one(Change, number)
+        row.visit_at = start.utc
+        subjects.note(tx, row.record_id, booked, country="GB", account="altegio-city")

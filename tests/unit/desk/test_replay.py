@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 import structlog
@@ -12,7 +13,9 @@ import typer
 
 from tests.unit.desk.practice import Desk, Settled, receive
 from vetbridge.cli.moments import moment, span
-from vetbridge.desk.replay import Replay, Result, judge
+from vetbridge.desk.changes import Selection, UnknownGroup
+from vetbridge.desk.replay import Replay, Result, carry_out, choose, judge
+from vetbridge.ledger import audit
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.rehearsals import PlannedChange
 from vetbridge.ledger.tables import Change, ChangeState
@@ -56,6 +59,7 @@ def planned(state: str, code: str, visit_at: datetime | None = None) -> PlannedC
         ("skipped", "visit-has-begun", "visit-has-begun"),
         ("failed", "expired", "visit-has-begun"),
         ("failed", "mapping", "fails-again"),
+        ("review", "slot-taken", "slot-taken"),
     ],
 )
 def test_a_rehearsal_refuses_what_comes_too_late_or_to_the_same(state: str, code: str, reason: str) -> None:
@@ -63,6 +67,13 @@ def test_a_rehearsal_refuses_what_comes_too_late_or_to_the_same(state: str, code
     assert (found.reason, found.result) == (reason, Result.REFUSED if reason else Result.PLANNED)
     assert bool(found.words) == bool(reason)
     assert found.visit_at == NOW
+
+
+def test_told_so_only_what_would_fail_again_is_refused() -> None:
+    wanted = [Replay(change=number, result=Result.PLANNED) for number in (1, 2, 3, 4)]
+    endings = [("skipped", "visit-has-begun"), ("review", "slot-taken"), ("failed", "expired"), ("failed", "mapping")]
+    seen = {number: planned(*ending) for number, ending in enumerate(endings, 1)}
+    assert [each.reason for each in judge(wanted, seen, anyway=True)] == ["", "", "fails-again", "fails-again"]
 
 
 def test_what_was_refused_or_not_rehearsed_stays_as_it_is() -> None:
@@ -100,7 +111,7 @@ def test_each_refusal_stands_beside_its_number(desk: Desk, ledger: Ledger, settl
 def test_nothing_that_fits_is_no_failure(desk: Desk, ledger: Ledger, settled: Settled) -> None:
     settled(ChangeState.DONE)
     result = desk.run("replay", "--code", "mapping")
-    assert (result.exit_code, result.stdout) == (0, "No failed change fits.\n")
+    assert (result.exit_code, result.stdout) == (0, "No change fits that could be replayed.\n")
     assert desk.data("replay", "--code", "mapping", "--since", "3d ago")["replays"] == []
 
 
@@ -110,6 +121,10 @@ def test_nothing_that_fits_is_no_failure(desk: Desk, ledger: Ledger, settled: Se
         [],
         ["1", "--code", "mapping"],
         ["1", "--since", "2h"],
+        ["1", "--group", "A"],
+        ["--group", "A"],
+        ["--code", "mapping", "--rate", "0"],
+        ["--day", "someday"],
         ["0"],
         ["-1"],
         ["99999999999999999999"],
@@ -124,6 +139,45 @@ def test_wrong_use(desk: Desk, ledger: Ledger, arguments: list[str]) -> None:
     result = desk.run("replay", *arguments)
     assert result.exit_code == 2
     assert result.stderr
+
+
+def test_replays_are_chosen_by_group_and_by_what_narrows_a_list(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    first, second = (settled(ChangeState.FAILED, "mapping", remote_id=name) for name in "ab")
+    other = settled(ChangeState.FAILED, "refused", remote_id="c")
+    done = settled(ChangeState.DONE, remote_id="d")
+    sites = desk.loaded().config.sites
+
+    def chosen(**by: Any) -> list[int]:
+        with ledger.read() as tx:
+            return [each.change for each in choose(tx, sites, Selection(**by)).replays]
+
+    assert chosen(group="A") == chosen(group="mapping@altegio-city") == [first, second]
+    assert chosen(group="b") == [other]
+    assert chosen(group="A", numbers=(second, other)) == [second]
+    assert chosen(remote_id="c") == [other]
+    assert chosen(site="city") == [first, second, other]
+    assert chosen(states=("done",)) == [done]
+    assert chosen(codes=("mapping",), since=desk.clock.now() + timedelta(seconds=1)) == []
+    with pytest.raises(UnknownGroup):
+        chosen(group="C")
+
+
+def test_a_replay_is_carried_out_spread_and_audited(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    numbers = [settled(ChangeState.FAILED, "mapping", remote_id=name) for name in "abc"]
+    sites = desk.loaded().config.sites
+    with ledger.write() as tx:
+        chosen = choose(tx, sites, Selection(group="A"))
+        found = carry_out(tx, chosen.replays, by="Ana", via=audit.PAGE, rate=2)
+        again = carry_out(tx, chosen.replays, by="Ana", via=audit.PAGE)
+    assert [each.result for each in found] == [Result.REPLAYED] * 3
+    begins = [each.begins_at - desk.clock.now() for each in found if each.begins_at]
+    assert begins == [timedelta(), timedelta(seconds=30), timedelta(seconds=60)]
+    assert {each.reason for each in again} == {"still-open"}
+    with ledger.read() as tx:
+        entries = audit.entries(tx, act=audit.Act.REPLAYED)
+    assert {(each.by, each.via, each.subject, each.site) for each in entries} == {("Ana", "page", "change", "city")}
+    assert [each.subject_id for each in entries] == [str(number) for number in reversed(numbers)]
+    assert entries[0].says == f"as change {found[2].new_change}"
 
 
 def test_where_there_is_no_ledger_none_is_made(desk: Desk) -> None:

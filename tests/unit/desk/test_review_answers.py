@@ -470,3 +470,61 @@ def test_a_computer_without_a_login_name_answers_all_the_same(monkeypatch: pytes
     monkeypatch.setattr(cli_answering.getpass, "getuser", nobody)
     assert who(None) == "unknown"
     assert who("ann") == "ann"
+
+
+def test_an_item_is_claimed_given_up_and_taken_over(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    assert desk.run("review", "claim", "1", "--plan").stdout.startswith("Item 1 is yours until ")
+    assert item_of(ledger).claimed_by == ""
+    assert desk.data("review", "claim", "1", "--by", "ann")["state"] == "applied"
+    refused = desk.run("review", "new", "1", "--by", "bob")
+    assert refused.exit_code == 2
+    assert "ann has been at item 1" in refused.output
+    assert "--take answers it all the same." in " ".join(refused.output.split())
+    assert "ann has claimed item 1" in desk.run("review", "release", "1", "--by", "bob").stdout
+    assert desk.run("review", "claim", "1", "--by", "bob").exit_code == 2
+    assert desk.run("review", "claim", "1", "--by", "bob", "--take").exit_code == 0
+    assert "Nobody is at item 1" in desk.run("review", "release", "1", "--by", "bob").stdout
+    assert item_of(ledger).claimed_by == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["claim", "1"], ["assign", "1", "ann"], ["note", "1", "calls back"], ["link", "1", "1", "--also"], ["new", "1"]],
+)
+def test_a_plan_changes_nothing_about_it(desk: Desk, ledger: Ledger, parked: Parked, arguments: list[str]) -> None:
+    result = desk.run("review", *arguments, "--plan")
+    assert (result.exit_code, "Nothing has been changed." in result.stderr) == (0, True)
+    row = item_of(ledger)
+    assert (row.state, row.claimed_by, row.assigned_to) == ("open", "", "")
+    with ledger.read() as tx:
+        assert reviews.notes(tx) == {}
+
+
+@pytest.mark.parametrize("command", ["link", "new"])
+def test_also_answers_the_others_of_these_people(desk: Desk, ledger: Ledger, command: str) -> None:
+    for number in (1, 2, 3):
+        park(ledger, Instant(desk.clock.now() + timedelta(hours=number), ZONE), remote_id=str(number))
+    assert desk.run("review", "claim", "3", "--by", "bob").exit_code == 0
+    arguments = [command, "1", *(["1"] if command == "link" else []), "--also", "--by", "ann"]
+    planned = desk.data("review", *arguments, "--plan")
+    assert [(each["item"], each["state"]) for each in planned["also"]] == [(2, "planned"), (3, "planned")]
+    data = desk.data("review", *arguments)
+    assert (data["item"], [(each["item"], each["state"]) for each in data["also"]]) == (
+        1,
+        [(2, "written-down"), (3, "refused")],
+    )
+    with ledger.read() as tx:
+        assert [getattr(reviews.item(tx, number), "answer", "") for number in (1, 2, 3)] == [command, command, ""]
+
+
+def test_fields_are_said_by_name(desk: Desk, ledger: Ledger) -> None:
+    visit = Appointment(id="1", start=Instant(START, ZONE), duration=900, resource="vet_1")
+    there = Appointment(id="77", start=Instant(START + timedelta(hours=1), ZONE), duration=900, resource="vet_2")
+    ask(ledger, "conflict", booking=visit, pims=there, fields=["resource", "start"])
+    assert desk.run("review", "fields", "1", "start=pims").exit_code == 2
+    assert desk.run("review", "fields", "1", "start=pims", "start=booking").exit_code == 2
+    assert desk.run("review", "answer", "1", "fields").exit_code == 2
+    assert "review fields 1 FIELD=SIDE..." in desk.run("review", "show", "1").stdout
+    data = desk.data("review", "fields", "1", "start=pims", "resource=booking")
+    assert (data["choice"], data["state"]) == ("fields", "written-down")
+    assert reviews.answer_fields(item_of(ledger)) == {"start": "pims", "resource": "booking"}

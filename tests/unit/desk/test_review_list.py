@@ -137,11 +137,11 @@ def test_a_conflict_shows_both_versions_and_what_differs(desk: Desk, ledger: Led
         {"field": "notes", "booking": "limps", "pims": "Comment: limps badly"},
         {"field": "start", "booking": str(booking.start), "pims": str(pims.start)},
     ]
-    assert item["choices"] == ["booking", "pims", "keep"]
+    assert item["choices"] == ["booking", "pims", "fields", "keep"]
     text = desk.run("review", "list").stdout
     assert "why: it was changed in both places" in text
     assert "differs: time: Mon 02 Mar 09:00 booked, Mon 02 Mar 10:00 in the PIMS" in text
-    assert "answer: vetbridge review answer 1 booking/pims/keep | later 1" in text
+    assert "answer: vetbridge review answer 1 booking/pims/keep | fields 1 | later 1" in text
 
 
 def test_a_visit_that_is_gone_says_nothing(desk: Desk, ledger: Ledger) -> None:
@@ -168,7 +168,7 @@ def test_a_changed_contact_shows_both_clients(desk: Desk, ledger: Ledger) -> Non
         question = {
             "booking": Client(id="2001", given_name="Ann", family_name="Weiss", phones=("+447700900555",)),
             "pims": Client(id="1002", given_name="Ann", family_name="Weiss", phones=("+447700900123",)),
-            "fields": ["phones"],
+            "fields": ["phone"],
         }
         reviews.ask(tx, change, why=PROPOSAL, visit_at=None, question=question)
     (item,) = desk.data("review", "list")
@@ -211,6 +211,40 @@ def test_what_is_put_off_is_listed_and_counted_apart(desk: Desk, parked: Parked)
     text = desk.run("review", "list").stdout
     assert text.startswith("Nobody has to look at anything now; 1 put off until later.")
     assert "Put off until" in text
+
+
+def test_what_waits_for_more_than_a_day_is_named(desk: Desk, parked: Parked, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        row = reviews.item(tx, 1)
+        assert row is not None
+        row.opened_at -= timedelta(days=3)
+    text = desk.run("review", "list").stdout
+    assert text.splitlines()[0] == "1 booking needs you; the next one is in 49 minutes; 1 waits for more than a day"
+    assert "waits for 3 days" in " ".join(text.split())
+
+
+def test_who_sees_to_it_is_listed(desk: Desk, parked: Parked) -> None:
+    for said in (
+        *(("claim", "1", "--by", "ann"), ("assign", "1", "bob"), ("note", "1", "calls", "back", "--by", "eve")),
+    ):
+        assert desk.run("review", *said).exit_code == 0
+    text = " ".join(desk.run("review", "list").stdout.split())
+    for words in ("ann has been at item 1 for", "For bob.", "note by eve, ", ": calls back"):
+        assert words in text
+    (item,) = desk.data("review", "list")
+    assert (item["claimed_by"], item["assigned_to"]) == ("ann", "bob")
+    assert [(note["by"], note["text"]) for note in item["notes"]] == [("eve", "calls back")]
+    assert item["waits"].startswith("waits for ")
+
+
+def test_ones_own_are_listed(desk: Desk, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    for remote_id in ("1", "2"):
+        ask(ledger, remote_id, "slot-taken")
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    assert desk.run("review", "assign", "2", "ann").exit_code == 0
+    assert [item["id"] for item in desk.data("review", "list", "--mine")] == [2]
+    assert [item["id"] for item in desk.data("review", "list", "--by", "ann")] == [2]
+    assert desk.data("review", "list", "--mine", "--by", "bob") == []
 
 
 def test_a_record_that_stands_twice_is_named(desk: Desk, ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from vetbridge.cli.asking import Walk
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
-from vetbridge.desk import answering
+from vetbridge.desk import answering, claims
 from vetbridge.ledger import mirror, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Change, Review
@@ -108,7 +108,7 @@ def test_the_soonest_visit_comes_first_and_each_comes_once(desk: Desk, ledger: L
     now = desk.clock.now()
     for remote_id, hours in (("late", 5), ("soon", 1)):
         park(ledger, Instant(now + timedelta(hours=hours), ZONE), remote_id=remote_id)
-    seen = Desktop(desk, ledger, "n", "", "1", "")
+    seen = Desktop(desk, ledger, "n", "", "no", "1", "")
     assert (seen.item(2).answer, seen.item(1).answer) == ("new", "link")
     assert seen.text.index("[1/2]") < seen.text.index("[2/2]")
 
@@ -123,7 +123,7 @@ def test_the_last_answer_is_taken_back_and_asked_again(desk: Desk, ledger: Ledge
     now = desk.clock.now()
     for remote_id, hours in (("soon", 1), ("late", 5)):
         park(ledger, Instant(now + timedelta(hours=hours), ZONE), remote_id=remote_id)
-    seen = Desktop(desk, ledger, "1", "", "u", "", "q")
+    seen = Desktop(desk, ledger, "1", "", "no", "u", "", "q")
     assert (seen.answers, seen.item(1).state, seen.item(2).state) == (0, "open", "open")
     assert "u undo last" in seen.text
     assert seen.text.count("[1/2]") == 2
@@ -193,7 +193,7 @@ def test_a_stands_for_allow(desk: Desk, ledger: Ledger) -> None:
 def test_an_item_that_somebody_else_answered_is_passed_over(desk: Desk, ledger: Ledger, parked: Parked) -> None:
     def elsewhere() -> str:
         with ledger.write() as tx:
-            answering.give(tx, desk.loaded().config.sites, 1, Answer(choice=Choice.NEW), by="bob")
+            answering.give(tx, desk.loaded().config.sites, 1, Answer(choice=Choice.NEW), by="bob", take=True)
         return ""
 
     seen = Desktop(desk, ledger, "1", elsewhere)
@@ -230,6 +230,109 @@ def test_help_says_what_every_key_is_for(desk: Desk, ledger: Ledger, parked: Par
 def test_it_fits_a_plain_terminal(desk: Desk, ledger: Ledger, parked: Parked) -> None:
     lines = Desktop(desk, ledger, "?", "s", "harris", "1", "").lines
     assert max(map(len, lines)) <= 80
+
+
+def claim(desk: Desk, ledger: Ledger, item: int, by: str) -> None:
+    with ledger.write() as tx:
+        claims.claim(tx, desk.loaded().config.sites, item, by=by)
+
+
+def test_what_is_on_the_screen_is_claimed_and_given_up_with_it(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    claimed: list[str] = []
+
+    def look() -> str:
+        with ledger.read() as tx:
+            row = reviews.item(tx, 1)
+            assert row is not None
+            claimed.append(row.claimed_by)
+        return "q"
+
+    seen = Desktop(desk, ledger, look)
+    assert (claimed, seen.item().claimed_by) == (["ann"], "")
+    assert "ann has been at" not in seen.text, "nobody is told of oneself"
+
+
+def test_what_somebody_else_is_at_comes_last_and_is_theirs(desk: Desk, ledger: Ledger) -> None:
+    now = desk.clock.now()
+    for remote_id, hours in (("soon", 1), ("late", 5)):
+        park(ledger, Instant(now + timedelta(hours=hours), ZONE), remote_id=remote_id)
+    claim(desk, ledger, 1, "bob")
+    seen = Desktop(desk, ledger, "1", "")
+    assert (seen.item(1).state, seen.item(2).answer) == ("open", "link")
+    assert "bob has been at item 1 for 0 seconds." in seen.text
+    assert "Nothing else is left to ask. 1 answer was given" in seen.text
+
+
+def test_what_was_taken_over_meanwhile_is_not_answered(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    def taken_over() -> str:
+        with ledger.write() as tx:
+            claims.claim(tx, desk.loaded().config.sites, 1, by="bob", take=True)
+        return ""
+
+    seen = Desktop(desk, ledger, "1", taken_over)
+    assert (seen.answers, seen.item().state, seen.item().claimed_by) == (0, "open", "bob")
+    assert "Bob has been at item 1" in seen.text
+
+
+def test_the_same_answer_is_offered_for_the_same_people(desk: Desk, ledger: Ledger) -> None:
+    now = desk.clock.now()
+    for number in range(1, 4):
+        park(ledger, Instant(now + timedelta(hours=number), ZONE), remote_id=str(number))
+    seen = Desktop(desk, ledger, "1", "", "")
+    assert "2 more bookings of this contact and name: answer them the same?" in seen.text
+    assert [seen.item(number).answer_pet_id for number in (1, 2, 3)] == ["5002", "5002", "5002"]
+    assert seen.answers == 3
+    assert "Nothing is left to ask. 3 answers were given" in seen.text
+
+
+def test_answers_that_were_given_at_once_are_taken_back_at_once(desk: Desk, ledger: Ledger) -> None:
+    now = desk.clock.now()
+    for number in range(1, 4):
+        park(ledger, Instant(now + timedelta(hours=number), ZONE), remote_id=str(number))
+    ask(ledger, "4", "slot-taken")
+    seen = Desktop(desk, ledger, "n", "", "", "u", "", "q")
+    assert [seen.item(number).state for number in (1, 2, 3)] == ["open"] * 3
+    assert seen.answers == 0
+
+
+@pytest.mark.parametrize("said", ["n", "no", "1", "q"])
+def test_others_are_not_answered_unasked(desk: Desk, ledger: Ledger, said: str) -> None:
+    now = desk.clock.now()
+    for number in (1, 2):
+        park(ledger, Instant(now + timedelta(hours=number), ZONE), remote_id=str(number))
+    seen = Desktop(desk, ledger, "1", "", said)
+    assert (seen.answers, seen.item(2).state) == (1, "open")
+
+
+def test_a_note_is_kept_and_shown(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    seen = Desktop(desk, ledger, "o", "rings \x1b[2Jback", "o", "", "q")
+    assert (seen.text.count("Noted."), seen.item().state) == (1, "open")
+    assert "note by ann" in Desktop(desk, ledger, "q").text
+    assert "\x1b" not in desk.run("review", "list").stdout
+
+
+def moved_on_both_sides(ledger: Ledger) -> None:
+    visit = Appointment(id="1", start=Instant(START, ZONE), duration=900, resource="vet_1")
+    there = Appointment(id="77", start=Instant(START + timedelta(hours=1), ZONE), duration=900, resource="vet_2")
+    ask(ledger, "1", "conflict", booking=visit, pims=there, fields=["resource", "start"])
+
+
+def test_it_is_said_field_by_field(desk: Desk, ledger: Ledger) -> None:
+    moved_on_both_sides(ledger)
+    seen = Desktop(desk, ledger, "f", "p", "b", "")
+    row = seen.item()
+    assert (row.answer, reviews.answer_fields(row)) == ("fields", {"resource": "pims", "start": "booking"})
+    assert "time: b Mon 02 Mar 09:00 (booked) p Mon 02 Mar 10:00 (in the PIMS)" in seen.text
+    assert "The PIMS takes over: time Mon 02 Mar 09:00, not Mon 02 Mar 10:00." in seen.text
+    assert "The booking side takes over: vet or room vet_2, not vet_1." in seen.text
+
+
+@pytest.mark.parametrize("typed", [["x"], ["p", ""], ["p", "bb"], ["p", "b", "no"]])
+def test_half_of_it_is_not_taken(desk: Desk, ledger: Ledger, typed: list[str]) -> None:
+    moved_on_both_sides(ledger)
+    seen = Desktop(desk, ledger, "f", *typed)
+    assert (seen.answers, seen.item().state) == (0, "open")
+    assert "Nothing was done." in seen.text
 
 
 def test_without_a_terminal_it_lists_and_does_nothing(desk: Desk, ledger: Ledger, parked: Parked) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from vetbridge.core.records import Kind
 from vetbridge.ledger import changes, replays
 from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.reports import Filter
 from vetbridge.ledger.tables import Change, ChangeState, Record
 from vetbridge.testing.clock import FakeClock
 
@@ -80,7 +82,7 @@ def test_the_old_change_stands_until_the_new_one_ends(ledger: Ledger, clock: Fak
     assert hints == 2, "a hint like any other: what is being read now does not settle it"
     assert (get(ledger, old).state, refusal(ledger, old)) == ("failed", "still-open")
     with ledger.read() as tx:
-        assert replays.failed(tx, limit=10) == (0, ())
+        assert replays.fitting(tx, Filter(states=["failed"]), limit=10) == (0, ())
     with ledger.write() as tx:
         changes.begin(tx, new)
         changes.settle(tx, new, ChangeState.DONE, "matched", "")
@@ -121,14 +123,39 @@ def test_failures_are_chosen_oldest_first_and_the_newest_of_a_record_alone(ledge
     episode(ledger, clock, None, remote_id="4")
     episode(ledger, clock, ChangeState.DONE, remote_id="5")
 
-    def chosen(**by: object) -> tuple[int, list[int | None]]:
+    def chosen(limit: int = 10, **by: Any) -> tuple[int, list[int | None]]:
         with ledger.read() as tx:
-            total, rows = replays.failed(tx, **{"limit": 10, **by})  # type: ignore[arg-type]
+            total, rows = replays.fitting(tx, Filter(states=["failed"], **by), limit=limit)
         return total, [row.id for row in rows]
 
     assert chosen() == (3, [first, second, other])
     assert reopened not in chosen()[1]
-    assert chosen(code="mapping", limit=1) == (2, [first])
-    assert chosen(code="mapping", since=clock.now()) == (1, [second])
+    assert chosen(codes=["mapping"], limit=1) == (2, [first])
+    assert chosen(codes=["mapping"], since=clock.now()) == (1, [second])
     assert chosen(site="elsewhere") == (0, [])
-    assert chosen(account="booking", code="refused") == (1, [other])
+    assert chosen(account="booking", codes=["refused"]) == (1, [other])
+
+
+def test_replays_that_are_spread_wait_for_their_turn_also_over_a_restart(ledger: Ledger, clock: FakeClock) -> None:
+    old = episode(ledger, clock, ChangeState.FAILED)
+    with ledger.write() as tx:
+        new = replays.add(tx, old, wait=timedelta(minutes=2)).id or 0
+    assert (get(ledger, new).state, get(ledger, new).code) == ("waiting", replays.SPREAD)
+
+    def claimed() -> bool:
+        with ledger.write() as tx:
+            replays.note_mappings(tx, {"city": "x"})
+            changes.release_all(tx)
+            return changes.claim(tx, worker="w", lease=timedelta(60), without_sites=[]) is not None
+
+    clock.advance(119)
+    assert not claimed()
+    clock.advance(1)
+    assert claimed()
+
+
+def test_what_has_begun_is_let_through_where_a_person_says_so(ledger: Ledger, clock: FakeClock) -> None:
+    past = episode(ledger, clock, ChangeState.FAILED, ahead=timedelta())
+    with ledger.read() as tx:
+        assert replays.refusal(tx, past, only_failed=True) == "visit-has-begun"
+        assert replays.refusal(tx, past, only_failed=True, anyway=True) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -224,7 +225,7 @@ def test_a_word_to_stop_ends_it_between_two_batches_and_the_next_time_goes_on(
     for _ in range(5):
         write(ledger, ActionState.ANSWERED)
     clock.advance((DAYS + 1) * DAY)
-    words = iter([False, True, True, True, True])
+    words = chain([False], repeat(True))
     assert drop_bodies(ledger, DAYS, stopping=lambda: next(words)).total == 2
     assert drop_bodies(ledger, DAYS).total == 3
     assert drop_bodies(ledger, DAYS) == NOTHING

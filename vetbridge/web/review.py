@@ -1,0 +1,334 @@
+"""The pages of the questions: the list, one question with its answers, and taking an answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from vetbridge.core.answers import PAIR_CLIENT, Answer, Choice
+from vetbridge.core.roles import Role
+from vetbridge.desk import answering, claims, review, search
+from vetbridge.desk.answering import CannotAnswer, Taken
+from vetbridge.desk.language import phrase, phrases
+from vetbridge.desk.review import ReviewItem
+from vetbridge.desk.staff import Visitor
+from vetbridge.desk.wording import ahead
+from vetbridge.ledger import audit, reviews
+from vetbridge.ledger.database import Transaction
+from vetbridge.web import question, showing
+from vetbridge.web.forms import Form, row_number
+from vetbridge.web.frame import Frame, Number, Refusal, Undo
+from vetbridge.web.question import HOURS
+
+CARDS = 50
+"""Questions on one page of the list."""
+PATIENCE = 2.0
+"""Seconds to wait for an answer to be carried out: so long a browser is held up."""
+STEP = 0.2
+"""Seconds between two looks."""
+
+
+def routes(frame: Frame) -> APIRouter:
+    """The routes of these pages."""
+    router = frame.router()
+    _looking(frame, router)
+    _answering(frame, router)
+    _tending(frame, router)
+    return router
+
+
+def _looking(frame: Frame, router: APIRouter) -> None:
+    """The list, one question, and the pets of a client to pick from."""
+
+    @router.get("/review")
+    def _list(request: Request, site: str = "", mine: str = "", pairing: str = "", page: int = 1) -> Response:
+        visitor = frame.require(request, Role.READER)
+        if site and site not in frame.sites:
+            raise Refusal(
+                404, phrase("No such site"), phrase("The config names no site of this name."), back="/review"
+            )
+        with frame.ledger.read() as tx:
+            items = review.open_items(tx, frame.sites, site=site or None, pairing=bool(pairing))
+            others = 0 if pairing else reviews.count_open(tx, PAIR_CLIENT)
+            now = tx.now
+        if mine:
+            items = tuple(each for each in items if visitor.name in (each.assigned_to, each.claimed_by))
+        waiting = [each for each in items if each.snoozed_until is None]
+        off = [each for each in items if each.snoozed_until is not None]
+        pages = max(1, -(-len(waiting) // CARDS))
+        page = min(max(1, page), pages)
+        shown = waiting[(page - 1) * CARDS : page * CARDS]
+        query = {"site": site, "mine": mine, "pairing": pairing}
+        return frame.page(
+            request,
+            "review.html",
+            headline=_headline(waiting, now, pairing=bool(pairing)),
+            cards=[question.card(each, now, visitor) for each in shown],
+            put_off=[question.card(each, now, visitor) for each in off[:CARDS]],
+            off_count=len(off),
+            others=others,
+            site=site,
+            mine=bool(mine),
+            pairing=bool(pairing),
+            sites=sorted(frame.sites),
+            number=page,
+            pages=pages,
+            address=lambda to: f"/review?{urlencode({**{k: v for k, v in query.items() if v}, 'page': to})}",
+        )
+
+    @router.get("/review/{number}")
+    def _item(request: Request, number: Number, search: str = "") -> Response:
+        visitor = frame.require(request, Role.READER)
+        if visitor.may(Role.RECEPTION):
+            _claim(frame, number, visitor)
+        return _shown(frame, request, number, looked_for=search)
+
+    @router.get("/review/{number}/pets")
+    def _pets(request: Request, number: Number, client: str = "", also: str = "") -> Response:
+        frame.require(request, Role.RECEPTION)
+        with frame.ledger.read() as tx:
+            item = _known(frame, tx, number)
+            pets = question.pet_options(frame.sites, tx, item, client) if item.state == "open" else ()
+            same = review.siblings(tx, frame.sites, item) if also else ()
+            known = next((each for each in search.search(tx, question.of(frame.sites, item), client).found), None)
+        if not pets:
+            return _shown(frame, request, number)
+        return frame.page(
+            request,
+            "review_pets.html",
+            item=item,
+            about=question.title(item),
+            client=showing.text(client, question.LONGEST_ID),
+            name=question.client_name(item, client, None if known is None else known.client),
+            pets=pets,
+            seen=answering.seen(item),
+            siblings=[f"{each.id} {answering.seen(each)}" for each in same],
+        )
+
+
+def _answering(frame: Frame, router: APIRouter) -> None:
+    """Giving an answer, and taking it back."""
+
+    @router.post("/review/{number}/answer")
+    def _answer(request: Request, number: Number) -> Response:
+        visitor = frame.require(request, Role.RECEPTION)
+        form = frame.form(request)
+        answer = _read(form)
+        if answer.client_id is not None and answer.pet_id is None:
+            with frame.ledger.read() as tx:
+                item = _known(frame, tx, number)
+                which = item.state == "open" and answering.pet_choices(tx, frame.sites, item, answer.client_id)
+            if which:
+                query = {"client": answer.client_id, "also": form.get("also", "")}
+                return frame.after(request, f"/review/{number}/pets?{urlencode(query)}")
+        try:
+            with frame.ledger.write() as tx:
+                taken = answering.give(
+                    tx, frame.sites, number, answer, by=visitor.name, via=audit.PAGE, seen=form.get("seen", "")
+                )
+                same = _siblings(form) if form.get("also") else {}
+                others = answering.give_all(
+                    tx, frame.sites, tuple(same), answer, by=visitor.name, via=audit.PAGE, like=number, seen=same
+                )
+        except CannotAnswer as refusal:
+            return _refused(frame, request, number, refusal)
+        frame.wake()
+        given = tuple(number for number, each in others if isinstance(each, Taken))
+        done = [_came_of(frame, taken)]
+        if given:
+            done.append(
+                phrases("One more was answered the same.", "{count} more were answered the same.", len(given))
+            )
+        refused = len(others) - len(given)
+        if refused:
+            done.append(phrases("One could not be answered so.", "{count} could not be answered so.", refused))
+        return frame.after(request, "/review", done=" ".join(done), undo=_undo_of(frame, number, given))
+
+    @router.post("/review/{number}/undo")
+    def _undo(request: Request, number: Number) -> Response:
+        visitor = frame.require(request, Role.RECEPTION)
+        said = frame.form(request).get("also", "").split()
+        also = [each for each in map(row_number, said) if each is not None]
+        done = []
+        try:
+            with frame.ledger.write() as tx:
+                taken = answering.undo(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
+                for each in dict.fromkeys(also):
+                    try:
+                        answering.undo(tx, frame.sites, each, by=visitor.name, via=audit.PAGE)
+                    except CannotAnswer as refusal:
+                        done.append(showing.sentence(f"{refusal.message}."))
+        except CannotAnswer as refusal:
+            return _refused(frame, request, number, refusal)
+        frame.wake()
+        return frame.after(request, f"/review/{number}", done=" ".join([_came_of(frame, taken), *done]))
+
+
+def _tending(frame: Frame, router: APIRouter) -> None:
+    """What somebody does about a question but answering it."""
+
+    @router.post("/review/{number}/later")
+    def _later(request: Request, number: Number) -> Response:
+        visitor = frame.require(request, Role.RECEPTION)
+        hours = frame.form(request).get("hours", "")
+        try:
+            with frame.ledger.write() as tx:
+                item = answering.answerable(tx, frame.sites, number)
+                until = answering.postpone(
+                    tx,
+                    frame.sites,
+                    number,
+                    float(hours) if hours in {str(each) for each in HOURS} else None,
+                    by=visitor.name,
+                    via=audit.PAGE,
+                )
+                claims.release(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
+        except CannotAnswer as refusal:
+            return _refused(frame, request, number, refusal)
+        return frame.after(request, "/review", done=answering.later_words(item, frame.sites, until))
+
+    def act(path: str, does: Callable[[Transaction, int, Visitor, Form], str], *, stays: bool) -> None:
+        """A small form of a question: what it does is said in the bar."""
+
+        @router.post(f"/review/{{number}}/{path}", name=f"review_{path}")
+        def _act(request: Request, number: Number) -> Response:
+            visitor = frame.require(request, Role.RECEPTION)
+            form = frame.form(request)
+            try:
+                with frame.ledger.write() as tx:
+                    done = does(tx, number, visitor, form)
+            except CannotAnswer as refusal:
+                return _refused(frame, request, number, refusal)
+            return frame.after(request, f"/review/{number}" if stays else "/review", done=done)
+
+    def take(tx: Transaction, number: int, visitor: Visitor, _form: Form) -> str:
+        claims.claim(tx, frame.sites, number, by=visitor.name, via=audit.PAGE, take=True)
+        return phrase("The question is yours now.")
+
+    def release(tx: Transaction, number: int, visitor: Visitor, _form: Form) -> str:
+        claims.release(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
+        return phrase("The question is left to others.")
+
+    def assign(tx: Transaction, number: int, visitor: Visitor, form: Form) -> str:
+        to = form.get("to", "")
+        item = claims.assign(tx, frame.sites, number, to, by=visitor.name, via=audit.PAGE)
+        if not item.assigned_to:
+            return phrase("Anybody is to answer it.")
+        return phrase("{name} is to answer it.", name=item.assigned_to)
+
+    def add_note(tx: Transaction, number: int, visitor: Visitor, form: Form) -> str:
+        claims.add_note(tx, frame.sites, number, form.get("text", ""), by=visitor.name, via=audit.PAGE)
+        return phrase("Noted.")
+
+    act("take", take, stays=True)
+    act("release", release, stays=False)
+    act("assign", assign, stays=True)
+    act("note", add_note, stays=True)
+
+
+# -- one question -----------------------------------------------------------------------------------------------
+
+
+def _claim(frame: Frame, number: int, visitor: Visitor) -> None:
+    """Takes a question up, unless somebody else has it, or nobody has to answer it any more."""
+    with frame.ledger.write() as tx:
+        try:
+            claims.claim(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
+        except CannotAnswer:
+            return
+
+
+def _shown(
+    frame: Frame, request: Request, number: int, *, looked_for: str = "", notice: str = "", status: int = 200
+) -> Response:
+    """The page of one question, open or not. ``notice`` says why something was not done."""
+    visitor = frame.visitor(request)
+    with frame.ledger.read() as tx:
+        item = _known(frame, tx, number)
+        values = question.values(frame.sites, tx, item, visitor, looked_for)
+    return frame.page(request, "review_item.html", status=status, notice=notice, **values)
+
+
+def _known(frame: Frame, tx: Transaction, number: int) -> ReviewItem:
+    item = review.find_item(tx, frame.sites, number)
+    if item is None:
+        raise Refusal(
+            404,
+            phrase("No such question"),
+            phrase("There is no question {number}. It may have been cleared away since.", number=number),
+            back="/review",
+            link=phrase("To the questions"),
+        )
+    return item
+
+
+# -- what a form says, and what comes of it -----------------------------------------------------------------------
+
+
+def _read(form: Form) -> Answer:
+    """The answer that a form gives. Raises ``Refusal`` where it gives none."""
+    if form.get("client"):
+        return Answer(choice=Choice.LINK, client_id=form["client"], pet_id=form.get("pet") or None)
+    fields = {name.removeprefix("field."): side for name, side in form.items() if name.startswith("field.")}
+    try:
+        return Answer(choice=Choice(form.get("choice", "")), fields=fields)
+    except ValueError:
+        raise Refusal(400, phrase("Nothing was done"), phrase("This form gives no answer."), back="/review") from None
+
+
+def _siblings(form: Form) -> dict[int, str]:
+    """The other questions that are to be answered the same, with what was seen of each."""
+    found = {}
+    for each in form.all("sibling"):
+        number, _, seen = each.partition(" ")
+        row = row_number(number)
+        if row is not None:
+            found[row] = seen
+    return found
+
+
+def _refused(frame: Frame, request: Request, number: int, refusal: CannotAnswer) -> Response:
+    """Why nothing was done, above the question as it stands now."""
+    notice = phrase("Nothing was done: {why}.", why=refusal.message)
+    return _shown(frame, request, number, notice=notice, status=409)
+
+
+def _came_of(frame: Frame, taken: Taken) -> str:
+    """What has come of an answer, after a short wait for it."""
+    end = frame.clock.steady() + PATIENCE
+    while True:
+        with frame.ledger.read() as tx:
+            found = answering.outcome(tx, frame.sites, taken)
+        if found.settled:
+            return found.message
+        if frame.clock.steady() >= end:
+            return phrase("Written down, and carried out next. {consequence}", consequence=taken.consequence)
+        frame.clock.wait(STEP)
+
+
+def _undo_of(frame: Frame, number: int, also: Sequence[int]) -> Undo | None:
+    with frame.ledger.read() as tx:
+        possible = question.undo_words(frame.sites, tx, number)
+    if not possible:
+        return None
+    fields = {"also": " ".join(str(each) for each in also)} if also else {}
+    return Undo(f"/review/{number}/undo", fields)
+
+
+def _headline(waiting: Sequence[ReviewItem], now: datetime, *, pairing: bool) -> str:
+    if pairing:
+        return phrases(
+            "One client of the booking side may stand in the PIMS already.",
+            "{count} clients of the booking side may stand in the PIMS already.",
+            len(waiting),
+        )
+    if not waiting:
+        return phrase("Nobody has to look at anything now.")
+    need = phrases("One question needs you.", "{count} questions need you.", len(waiting))
+    coming = [visit for each in waiting if (visit := question.first_visit(each)) is not None and visit > now]
+    if not coming:
+        return need
+    return f"{need} {phrase('The next visit is {soon}.', soon=ahead(min(coming), now))}"
