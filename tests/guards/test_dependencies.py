@@ -17,9 +17,14 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 FIXED = {"apscheduler", "httpx", "pyyaml", "rapidfuzz", "sqlmodel", "tenacity", "typer"}
 """The packages that the project was given to build on."""
-IMPORT_NAMES = {"python-calamine": "python_calamine", "pyyaml": "yaml"}
+IMPORT_NAMES = {"argon2-cffi": "argon2", "python-calamine": "python_calamine", "pyyaml": "yaml"}
 """Where a package is imported by another name than its own."""
-COMES_WITH = {"pydantic_core": "pydantic", "sqlalchemy": "sqlmodel"}
+COMES_WITH = {
+    "markupsafe": "jinja2",
+    "pydantic_core": "pydantic",
+    "sqlalchemy": "sqlmodel",
+    "starlette": "fastapi",
+}
 """Packages that another one brings along and shows in its own interface."""
 SUITE = ROOT / "vetbridge" / "testing" / "suite.py"
 """Runs under pytest only, in the tests of whoever writes a connector."""

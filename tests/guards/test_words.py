@@ -22,19 +22,23 @@ OTHER_WORDS = frozenset(
 )
 """What vendors and other programs say for client, pet, site, account and review item."""
 
-CONFIG_NAMES = {("account", "name"), ("budget", "name"), ("pause", "name"), ("code_list", "name")}
-"""Names that are the config's, not people's."""
+CONFIG_NAMES = {(table, "name") for table in ("account", "budget", "pause", "code_list", "staff")}
+"""Names that are the config's or of staff, not of people whom VetBridge is told about."""
 TABLES = frozenset(
     {
         *("account", "budget", "cursor", "record", "change", "link", "mirror", "match_key", "action", "attempt"),
         *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta", "worklist", "pause", "fuse"),
         *("match_term", "match_weights", "observation", "going_live", "reading", "code_list", "shape"),
+        *("review_note", "subject", "subject_key", "acknowledgement", "staff_session", "used_form"),
+        *("event", "delivery"),
     }
 )
 """Section 13. ``match_key`` holds the mirror's matching keys and ``match_term`` how common its names are,
 ``observation`` what a decision was made by, and ``match_weights`` the weights that a site has trained by that.
 ``going_live`` is how far a pair has come, ``reading`` a first reading under way, ``code_list`` and ``shape`` what an
-upgrade of a vendor is noticed by."""
+upgrade of a vendor is noticed by. ``subject`` is who a record is about, and ``subject_key`` what it is found by;
+``acknowledgement`` says that a person has seen to a failure; ``staff_session`` and ``used_form`` are the page's;
+``event`` is what webhooks are told, and ``delivery`` one on its way."""
 
 
 def test_the_states_of_a_change() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 
@@ -81,14 +83,18 @@ def test_it_answers_as_described(api: Any, bearer: dict[str, str], mode: Generat
             answer = case.call_and_validate(headers=bearer)
             answers[case.method, case.path, answer.status_code] += 1
 
-        send()
+        with suppress(Unsatisfiable):
+            send()
     asked = {(method, path) for method, path, _ in answers}
-    assert len(asked) == len(list(api.get_all_operations()))
+    every = {(each.ok().method.upper(), each.ok().path) for each in api.get_all_operations()}
     if mode is GenerationMode.POSITIVE:
+        assert asked == every
         done = {(method, path) for method, path, status in answers if status == 200}
         assert {(method, path) for method, path in asked - done if method == "GET"} == set()
     else:
-        assert {status for _, _, status in answers} >= {401, 422}
+        # Nothing can be wrong with what takes nothing.
+        assert every - asked == {("GET", "/status")}
+        assert 422 in {status for _, _, status in answers}
 
 
 def _fold(case: Case) -> None:
@@ -103,5 +109,6 @@ def _fold(case: Case) -> None:
         selection = case.body.get("selection", {})
         if "numbers" in selection:
             selection["numbers"] = [1 + number % ROWS for number in selection["numbers"]]
-    for name in ("site", "account", "group", "after"):
+    # Of few requests each is to find something; of many the others meet what is not there.
+    for name in ("site", "account", "group", "after")[: 4 if EXAMPLES < 50 else 2]:
         case.query.pop(name, None)

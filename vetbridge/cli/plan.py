@@ -174,7 +174,9 @@ def _ending(each: PlannedChange) -> str:
         return f"would fail: {said}"
     if each.state in ("received", "waiting"):
         return f"would wait: {said or 'its site is paused, or a side of it does not answer'}"
-    return each.code if each.writes else said
+    from vetbridge.ledger.replays import ONE_SIDE_ONLY  # noqa: PLC0415 - keeps --help quick
+
+    return each.code if each.writes and each.code != ONE_SIDE_ONLY else said
 
 
 def _draw(found: Iterable[PlannedChange], outcome: Outcome, config: Config) -> None:

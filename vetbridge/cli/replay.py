@@ -30,6 +30,7 @@ from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.plan import PATIENCE, change_lines
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, ledger_beside, must_know, signed, told
 from vetbridge.cli.tables import say_wrapped
+from vetbridge.core.records import Side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,10 @@ def replay(
     rate: Annotated[
         int | None, typer.Option(min=1, max=6000, help="Begin at most so many a minute; a restart keeps to it.")
     ] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option("--side", help="Write to this side only; the other one is left to the record's next change."),
+    ] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also what is past, and what finds its time taken at the other side.")
     ] = False,
@@ -75,8 +80,8 @@ def replay(
 
     Give numbers, or what narrows `changes list`: failed changes then, unless --state says otherwise. Each is
     rehearsed first. It is refused, with its reason, where its visit has begun, where its time is taken by now, where
-    it would fail again, and where a newer change of the same record is there. The running VetBridge works on the
-    others, else the next `vetbridge sync`. Ends with 0 when all were replayed, 4 when some were refused, 2 for a
+    it would fail again, and where a newer change of the same record is there; with --side, where all that is to be
+    done is at the other side. The running VetBridge works on the others, else the next `vetbridge sync`. Ends with 0 when all were replayed, 4 when some were refused, 2 for a
     number that nothing has.
     """
     from vetbridge.desk.changes import EVERYTHING  # noqa: PLC0415 - keeps --help quick
@@ -112,7 +117,7 @@ def replay(
             with ledger.read() as tx:
                 must_know("replay", tx, loaded.config, site=site, account=account, as_json=as_json)
                 chosen = desk.choose(tx, loaded.config.sites, selection, limit=limit, anyway=anyway)
-            found, restart = _rehearsed(loaded, chosen, anyway=anyway)
+            found, restart = _rehearsed(loaded, chosen, side=side, anyway=anyway)
             if not plan:
                 with ledger.write() as tx:
                     found = desk.carry_out(
@@ -121,6 +126,7 @@ def replay(
                         by=signed(by),
                         only_failed=desk.only_failed(selection),
                         anyway=anyway,
+                        side=side,
                         rate=rate,
                         old_mapping=lambda site: site in restart,
                     )
@@ -130,6 +136,7 @@ def replay(
             "total": chosen.total,
             **{str(result): sum(each.result == result for each in found) for result in desk.Result},
             "replays": as_data(found),
+            "side": side,
             "running": pid is not None,
             "old_mapping": sorted(restart),
         }
@@ -141,7 +148,9 @@ def replay(
     raise typer.Exit(_exit_code(found))
 
 
-def _rehearsed(loaded: Loaded, chosen: Chosen, *, anyway: bool) -> tuple[tuple[Replay, ...], set[str]]:
+def _rehearsed(
+    loaded: Loaded, chosen: Chosen, *, side: Side | None, anyway: bool
+) -> tuple[tuple[Replay, ...], set[str]]:
     """What would come of each, and the sites of which the VetBridge that runs has another mapping."""
     from vetbridge.daemon.rehearsal import rehearsed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.desk import replay as desk  # noqa: PLC0415
@@ -150,7 +159,7 @@ def _rehearsed(loaded: Loaded, chosen: Chosen, *, anyway: bool) -> tuple[tuple[R
     if not wanted:
         return chosen.replays, set()
     with rehearsed(loaded) as rehearsal:
-        planned = rehearsal.replay(wanted, patience=PATIENCE, progress=talk)
+        planned = rehearsal.replay(wanted, side=side, patience=PATIENCE, progress=talk)
         noted = rehearsal.noted_mappings
         differ = {site for site, mapping in rehearsal.program.mappings.items() if noted.get(site, mapping) != mapping}
     found = desk.judge(chosen.replays, planned, anyway=anyway)

@@ -165,6 +165,9 @@ def _draw_site(site: SiteStatus, found: Status) -> None:
     if site.review.count:
         add(table, "questions", str(site.review.count), site.review.command)
     say(drawn(table, indent=2))
+    if site.failures.count:
+        waits = "1 failure waits" if site.failures.count == 1 else f"{site.failures.count} failures wait"
+        say_wrapped(f"{waits} to be seen to: {site.failures.command}", first="  ", margin="    ")
     if site.soonest_visit is not None:
         say(f"  next visit with a question: {ahead(site.soonest_visit, found.at)}")
     if site.oldest_open is not None:

@@ -65,6 +65,11 @@ def phone_part(text: str, countries: Collection[str]) -> Part:
     return frozenset({*whole, _end(digits[-MOST_DIGITS:])})
 
 
+def contact_part(phones: Collection[str], emails: Collection[str]) -> Part:
+    """The keys of comparable phones and e-mail addresses, each as ``core.normalise`` makes it: any of them fits."""
+    return frozenset([*(_phone(each) for each in phones), *(_email(each) for each in emails)])
+
+
 def client_key(account: str, client_id: str) -> str:
     """The key of the records of a client."""
     return f"client|{account}/{client_id}"

@@ -56,11 +56,16 @@ class Rehearsal:
                     pauses.pause(tx, "site", pair.site, until=None, by="rehearsal")
 
     def replay(
-        self, change_ids: Collection[int], *, patience: float, progress: Callable[[str], None]
+        self,
+        change_ids: Collection[int],
+        *,
+        side: Side | None = None,
+        patience: float,
+        progress: Callable[[str], None],
     ) -> dict[int, PlannedChange]:
-        """What replays of some changes would come to, by the old changes' numbers."""
+        """What replays of some changes would come to, by the old changes' numbers; ``side``: for that one only."""
         with self.program.ledger.write() as tx:
-            rows = {change_id: replays.add(tx, change_id) for change_id in change_ids}
+            rows = {change_id: replays.add(tx, change_id, side=side) for change_id in change_ids}
             sites = {row.site for row in rows.values()}
         rounds = Rounds(self.program)
         for account in dict.fromkeys(pair.pims.account for pair in self.program.pairs if pair.site in sites):

@@ -17,6 +17,7 @@ _OWN: Mapping[str, str] = MappingProxyType(
         "no-rights": "Give VetBridge's user the right that is named at the vendor, then restart.",
         "right-missing": "Ask the vendor to grant the scope that is named, then restart.",
         "filter-ignored": "The vendor ignored a filter. VetBridge took nothing from the answer; tell support.",
+        "one-side-only": "What is to be done is at the side that was to be left alone. Replay it for both sides.",
         "gone": "The record is gone at the side that should take the write. Look there, and enter it by hand.",
         "not-supported": "This side cannot do that by itself. Do it by hand there.",
         "no-room": "The text is longer than the field there takes. Shorten it, or enter it by hand.",

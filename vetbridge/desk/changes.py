@@ -38,7 +38,16 @@ _SOURCES: Mapping[str, str] = MappingProxyType(
         "webhook": "a webhook said that it may have changed",
         "answer": "a person's answer is to be carried out",
         "replay": "a person asked for it to be looked at again",
+        "replay/booking": "a person asked for it to be looked at again, for the booking side only",
+        "replay/pims": "a person asked for it to be looked at again, for the PIMS only",
         "pims": "the record that it is linked with may have changed",
+    }
+)
+_REPLAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "replay": "a person asked for change {number} to be decided upon again",
+        "replay/booking": "a person asked for change {number} to be decided upon again, for the booking side only",
+        "replay/pims": "a person asked for change {number} to be decided upon again, for the PIMS only",
     }
 )
 _ENDS: Mapping[str, str] = MappingProxyType(
@@ -343,7 +352,7 @@ def _events(tx: Transaction, known: Story) -> Iterator[Event]:
 
 def _received(change: ChangeReport) -> str:
     if change.replay_of is not None:
-        return phrase("a person asked for change {number} to be decided upon again", number=change.replay_of)
+        return phrase(_REPLAYS.get(change.source, _REPLAYS["replay"]), number=change.replay_of)
     if change.source in _SOURCES:
         return phrase(_SOURCES[change.source])
     return phrase("{source} asked to look at it", source=change.source)

@@ -11,8 +11,9 @@ from vetbridge.desk.advice import next_step
 from vetbridge.desk.changes import EVERYTHING, ListedGroup, Selection, groups, narrowed
 from vetbridge.desk.language import phrase
 from vetbridge.ledger import acknowledgements, audit, reports
+from vetbridge.ledger.changes import SUPERSEDED
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.reports import SUPERSEDED, ChangeReport
+from vetbridge.ledger.reports import ChangeReport
 from vetbridge.ledger.tables import OPEN_STATES, ChangeState
 
 REMEMBERED = timedelta(days=14)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from vetbridge.config.models import Site
 from vetbridge.core.answers import SLOT_TAKEN
+from vetbridge.core.records import Side
 from vetbridge.desk.changes import Selection, narrowed
 from vetbridge.desk.language import phrase
 from vetbridge.ledger import audit, replays
@@ -30,6 +31,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         replays.NOT_FAILED: "it has not failed any more",
         replays.HAS_BEGUN: "the visit has begun, or is over: nothing is written for it any more",
         SLOT_TAKEN: "the time is taken at the other side by now",
+        replays.ONE_SIDE_ONLY: "all that is to be done is at the other side, which it is to leave alone",
         FAILS_AGAIN: "it would fail again ({code}): {message}",
     }
 )
@@ -129,12 +131,14 @@ def carry_out(
     via: str = audit.COMMAND,
     only_failed: bool = False,
     anyway: bool = False,
+    side: Side | None = None,
     rate: int | None = None,
     old_mapping: Callable[[str], bool] = lambda _site: False,
 ) -> tuple[Replay, ...]:
     """Asks for every change that is not refused to be worked on again, unless something is against it by now.
 
-    ``rate``: so many a minute are begun, the first at once; a restart keeps to that. ``old_mapping`` tells of a site
+    ``side``: only that one is written to; None: both. ``rate``: so many a minute are begun, the first at once; a
+    restart keeps to that, and those that wait for one are spread from then on. ``old_mapping`` tells of a site
     whether the VetBridge that runs has another mapping than today's.
     """
     found: list[Replay] = []
@@ -142,7 +146,15 @@ def carry_out(
     for each in chosen:
         wait = timedelta() if rate is None else timedelta(minutes=taken / rate)
         done = _carried_out(
-            tx, each, by=by, via=via, only_failed=only_failed, anyway=anyway, wait=wait, old_mapping=old_mapping
+            tx,
+            each,
+            by=by,
+            via=via,
+            only_failed=only_failed,
+            anyway=anyway,
+            side=side,
+            wait=wait,
+            old_mapping=old_mapping,
         )
         taken += done.new_change is not None
         found.append(done)
@@ -173,6 +185,8 @@ def _judged(each: Replay, planned: PlannedChange | None, *, anyway: bool) -> Rep
     seen = replace(each, planned=planned, visit_at=planned.visit_at or each.visit_at)
     if planned.code in _TOO_LATE and not anyway:
         return _refused(seen, replays.HAS_BEGUN)
+    if planned.state == ChangeState.FAILED and planned.code == replays.ONE_SIDE_ONLY:
+        return _refused(seen, replays.ONE_SIDE_ONLY)
     if planned.state == ChangeState.FAILED:
         return _refused(seen, FAILS_AGAIN, code=planned.code, message=phrase(planned.message))
     if SLOT_TAKEN in (planned.code, planned.asks) and not anyway:
@@ -188,6 +202,7 @@ def _carried_out(
     via: str,
     only_failed: bool,
     anyway: bool,
+    side: Side | None,
     wait: timedelta,
     old_mapping: Callable[[str], bool],
 ) -> Replay:
@@ -197,7 +212,7 @@ def _carried_out(
     if now.result is Result.REFUSED:
         return replace(now, planned=each.planned)
     waits = old_mapping(each.site)
-    row = replays.add(tx, each.change, after_start=waits, wait=wait)
+    row = replays.add(tx, each.change, side=side, after_start=waits, wait=wait)
     audit.note(
         tx,
         audit.Act.REPLAYED,
@@ -206,7 +221,7 @@ def _carried_out(
         subject="change",
         subject_id=each.change,
         site=each.site,
-        says=f"as change {row.id}",
+        says=f"as change {row.id}" if side is None else f"as change {row.id}, {side} only",
     )
     return replace(each, result=Result.REPLAYED, new_change=row.id, waits_for_restart=waits, begins_at=row.next_at)
 

@@ -9,13 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
-from vetbridge.core import normalise, notes
+from vetbridge.core import finding, normalise, notes
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice, asks_whose, choices
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
 from vetbridge.desk.language import phrase
 from vetbridge.desk.wording import span, why
-from vetbridge.ledger import reports, reviews
+from vetbridge.ledger import reports, reviews, subjects
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import ChangeReport, QuestionReport
 from vetbridge.ledger.tables import Review
@@ -212,27 +212,23 @@ def open_items(
     """Every open question, the soonest visit first; of one site, where one is given.
 
     ``pairing``: only the questions which client of the PIMS somebody is, or all but those; else they come last.
+    Each takes some milliseconds: who shows a few lists them by ``reports.open_list``, and asks for ``items``.
     """
-    kept, noted = _open(tx)
-    rows = reports.open_questions(tx, pairing=pairing)
+    return items(tx, sites, [each.id for each in reports.open_list(tx, site=site, pairing=pairing)])
+
+
+def items(tx: Transaction, sites: Mapping[str, Site], item_ids: Sequence[int]) -> tuple[ReviewItem, ...]:
+    """The questions of these numbers, in this order; those that are gone are left out."""
+    kept, noted = reviews.items(tx, item_ids), reviews.notes(tx, item_ids)
+    asked = ((kept[each], reports.question(tx, each)) for each in item_ids if each in kept)
     return tuple(
-        _item(tx, row, kept[row.id], noted.get(row.id, ()), sites.get(row.site))
-        for row in rows
-        if site is None or row.site == site
+        _item(tx, row, own, noted.get(row.id, ()), sites.get(row.site)) for own, row in asked if row is not None
     )
-
-
-def _open(tx: Transaction) -> tuple[Mapping[int, Review], Mapping[int, tuple[reviews.Note, ...]]]:
-    """Every open question as the ledger keeps it, and what was noted about it: asked for once."""
-    return {row.id: row for row in reviews.open_items(tx) if row.id is not None}, reviews.notes(tx)
 
 
 def find_item(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ReviewItem | None:
     """The question of this number, open or not; None where there is none."""
-    row, kept = reports.question(tx, item_id), reviews.item(tx, item_id)
-    if row is None or kept is None:
-        return None
-    return _item(tx, row, kept, reviews.notes(tx, item_id).get(item_id, ()), sites.get(row.site))
+    return next(iter(items(tx, sites, [item_id])), None)
 
 
 def siblings(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem) -> tuple[ReviewItem, ...]:
@@ -244,27 +240,34 @@ def siblings(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem) -> tu
     site = sites.get(item.site)
     country = "" if site is None else site.country
     who = _who(item.booking, country)
-    if who is None:
+    if who is None or not who.contacts:
         return ()
-    kept, noted = _open(tx)
-    return tuple(
-        _item(tx, row, kept[row.id], noted.get(row.id, ()), site)
-        for row in reports.open_questions(tx, pairing=False)
-        if row.id != item.id
-        and row.site == item.site
-        and asks_whose(row.question)
-        and (other := _who(visit(row.question.get("booking")), country)) is not None
-        and who.contacts & other.contacts
-        and who.names & other.names
-    )
+    same = subjects.fitting(tx, [finding.contact_part(who.phones, who.emails)])
+    found = set()
+    for row in reviews.about_any(tx, item.site, same):
+        asked = reviews.question(tx, row) or {}
+        if row.id == item.id or row.why == PAIR_CLIENT or not asks_whose(asked):
+            continue
+        other = _who(visit(asked.get("booking")), country)
+        if other is not None and who.contacts & other.contacts and who.names & other.names:
+            found.add(row.id)
+    if not found:
+        return ()
+    listed = reports.open_list(tx, site=item.site, pairing=False)
+    return items(tx, sites, [each.id for each in listed if each.id in found])
 
 
 @dataclass(frozen=True, slots=True)
 class _Who:
     """By what the people of two bookings are known to be the same."""
 
-    contacts: frozenset[str]
+    phones: frozenset[str]
+    emails: frozenset[str]
     names: frozenset[tuple[str, str]]
+
+    @property
+    def contacts(self) -> frozenset[str]:
+        return self.phones | self.emails
 
 
 def _who(booking: Visit | None, country: str) -> _Who | None:
@@ -279,7 +282,9 @@ def _who(booking: Visit | None, country: str) -> _Who | None:
         "pet": normalise.pet_name(booking.pet.name) if booking.pet is not None else "",
     }
     return _Who(
-        contacts=frozenset([*phones, *emails]), names=frozenset((kind, name) for kind, name in named.items() if name)
+        phones=frozenset(phones),
+        emails=frozenset(emails),
+        names=frozenset((kind, name) for kind, name in named.items() if name),
     )
 
 

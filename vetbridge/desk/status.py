@@ -98,6 +98,8 @@ class SiteStatus:
     oldest_open: datetime | None
     """When the change that waits longest was received."""
     last_write: datetime | None
+    failures: Count
+    """Failed changes that nobody has acknowledged."""
     pause: PauseStatus | None = None
     """A person has paused it."""
     fuse: FuseStatus | None = None
@@ -289,4 +291,7 @@ def _site(name: str, title: str, row: SiteReport | None) -> SiteStatus:
         soonest_visit=row.soonest_visit if row else None,
         oldest_open=row.oldest_open if row else None,
         last_write=row.last_write if row else None,
+        failures=Count(
+            count=row.unacknowledged if row else 0, command=f"vetbridge changes list --site {name} --state failed"
+        ),
     )

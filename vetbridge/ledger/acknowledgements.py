@@ -7,8 +7,8 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.ledger.changes import SUPERSEDED
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.reports import SUPERSEDED
 from vetbridge.ledger.tables import Acknowledgement, Change, ChangeState
 
 _AT_ONCE = 500

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.errors import Stale
-from vetbridge.core.records import Kind
+from vetbridge.core.records import Kind, Side
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import (
     OPEN_STATES,
@@ -36,6 +36,14 @@ OLD_MAPPING = "old-mapping"
 
 BACKING_OFF = frozenset({"bad-answer", "rate-limited", "outcome-unknown", NOT_FOUND_IN_PIMS, OLD_MAPPING})
 """Reasons to wait that a hint does not shorten: it says nothing about the vendor, or about what the PIMS holds."""
+
+REPLAY = "replay"
+"""Source of a change that a person asked for again."""
+_ONE_SIDED = {f"{REPLAY}/{side}": side for side in Side}
+"""The same where it writes to one side only."""
+
+SUPERSEDED = "superseded"
+"""Code of a change that failed, and whose record has had a newer one that ended since; its message keeps why."""
 
 UNDO = "undo"
 """Source of a change in which a write is taken back."""
@@ -80,7 +88,7 @@ def receive(
 ) -> Change:
     """A hint: raises the record's counter and opens an episode, or wakes the one that is open.
 
-    ``urgent``: it seems to be cancelled or gone, and goes before the others.
+    A replay for one side only is for both from then on: what the hint is about must not be lost. ``urgent``: it seems to be cancelled or gone, and goes before the others.
     """
     record = record_of(tx, account, kind, remote_id)
     record.hints += 1
@@ -102,6 +110,9 @@ def receive(
         tx.session.add(change)
     else:
         change.site = site  # the config may have given it another name since
+        side = only_side(change)
+        if side is not None and source not in _ONE_SIDED:
+            change.source = change.source.removesuffix(f"/{side}")
         if change.code not in BACKING_OFF:
             change.next_at = tx.now
         change.updated_at = tx.now
@@ -166,6 +177,16 @@ def end_undo(tx: Transaction, change: Change) -> None:
     """A change that was open for another reason is worked on for that again."""
     change.source = change.source.removeprefix(_UNDO_AND)
     change.next_at = tx.now
+
+
+def replay_source(side: Side | None) -> str:
+    """Source of a replay that writes to one side only; None: to both."""
+    return REPLAY if side is None else f"{REPLAY}/{side}"
+
+
+def only_side(change: Change) -> Side | None:
+    """The side that alone a change may write to, as a person has asked; None: both."""
+    return _ONE_SIDED.get(change.source.removeprefix(_UNDO_AND))
 
 
 def is_undo(change: Change) -> bool:
@@ -509,6 +530,6 @@ def _supersede_failures(tx: Transaction, change: Change) -> None:
     )
     for row in older:
         row.state = ChangeState.SKIPPED
-        row.code = "superseded"
-        row.message = f"change {change.id} of the same record ended later"
+        row.message = f"it had failed ({row.code}): {row.message}; change {change.id} of the same record ended later"
+        row.code = SUPERSEDED
         row.updated_at = tx.now

@@ -76,6 +76,8 @@ class SiteReport:
     soonest_visit: datetime | None
     """The visit of an open question that begins next."""
     last_write: datetime | None
+    unacknowledged: int = 0
+    """How many failed changes nobody has acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +256,7 @@ def site_reports(ask: Ask) -> dict[str, SiteReport]:
             questions=questions.get(site, (0, None))[0],
             soonest_visit=_moment(questions.get(site, (0, None))[1]),
             last_write=_last_write(ask, site),
+            unacknowledged=_unacknowledged(ask, site) if states.get(site, {}).get("failed") else 0,
         )
         for site in sorted(states.keys() | questions.keys())
     }
@@ -266,6 +269,15 @@ def _last_write(ask: Ask, site: str) -> datetime | None:
         {"site": site},
     )
     return _moment(rows[0][0]) if rows else None
+
+
+def _unacknowledged(ask: Ask, site: str) -> int:
+    rows = ask(
+        "SELECT count(*) FROM change WHERE site = :site AND state = 'failed'"
+        " AND NOT EXISTS (SELECT 1 FROM acknowledgement WHERE change_id = change.id)",
+        {"site": site},
+    )
+    return int(rows[0][0])
 
 
 def _run(ask: Ask) -> RunReport | None:

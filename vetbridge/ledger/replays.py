@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
+from vetbridge.core.records import Side
 from vetbridge.ledger import changes, going_live, reports
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.endings import PAIR_ENDED
 from vetbridge.ledger.reports import Filter
 from vetbridge.ledger.tables import Change, ChangeState, Meta, Record
 
-SOURCE = "replay"
-"""Source of a change that a person asked for again."""
-
 UNKNOWN = "unknown-change"
 STILL_OPEN = "still-open"
 NEWER = "newer-change"
 NOT_FAILED = "not-failed"
 HAS_BEGUN = "visit-has-begun"
+ONE_SIDE_ONLY = "one-side-only"
+"""Code of a replay that would have to write to the side that it is to leave alone."""
 
 SPREAD = "replay-spread"
 """Code of a replay that waits for its turn."""
@@ -72,12 +72,20 @@ def refusal(tx: Transaction, change_id: int, *, only_failed: bool, anyway: bool 
     return ""
 
 
-def add(tx: Transaction, change_id: int, *, after_start: bool = False, wait: timedelta = timedelta()) -> Change:
+def add(
+    tx: Transaction,
+    change_id: int,
+    *,
+    side: Side | None = None,
+    after_start: bool = False,
+    wait: timedelta = timedelta(),
+) -> Change:
     """Asks for a change's record to be read and decided upon again: a new episode that points to the old one.
 
-    The old one stays as it is until the new one ends, so that it is never worked on twice. ``after_start``: it waits
-    for VetBridge's next start, because the one that runs has another mapping. ``wait``: it is not begun before; a
-    hint at its record begins it at once.
+    The old one stays as it is until the new one ends, so that it is never worked on twice. ``side``: only that one is
+    written to; None: both. ``after_start``: it waits
+    for VetBridge's next start, because the one that runs has another mapping. ``wait``: it is not begun before, from
+    now or from that start; a hint at its record begins it at once.
     """
     old = tx.session.get_one(Change, change_id)
     tx.session.get_one(Record, old.record_id).hints += 1
@@ -88,7 +96,7 @@ def add(tx: Transaction, change_id: int, *, after_start: bool = False, wait: tim
         kind=old.kind,
         remote_id=old.remote_id,
         state=ChangeState.RECEIVED,
-        source=SOURCE,
+        source=changes.replay_source(side),
         received_at=tx.now,
         next_at=tx.now,
         updated_at=tx.now,
@@ -100,14 +108,19 @@ def add(tx: Transaction, change_id: int, *, after_start: bool = False, wait: tim
         row.code = changes.OLD_MAPPING
         row.message = "the VetBridge that runs has the mapping it was started with; it is worked on after a restart"
         row.next_at = None
+        row.spread = wait.total_seconds()
     elif wait:
-        row.state = ChangeState.WAITING
-        row.code = SPREAD
-        row.message = "replays are spread over time; its turn comes"
-        row.next_at = tx.now + wait
+        _spread(row, tx.now + wait)
     tx.session.add(row)
     tx.session.flush()
     return row
+
+
+def _spread(row: Change, until: datetime) -> None:
+    row.state = ChangeState.WAITING
+    row.code = SPREAD
+    row.message = "replays are spread over time; its turn comes"
+    row.next_at = until
 
 
 def note_mappings(tx: Transaction, mappings: Mapping[str, str]) -> None:
@@ -118,6 +131,12 @@ def note_mappings(tx: Transaction, mappings: Mapping[str, str]) -> None:
         tx.session.add(Meta(key=_MAPPINGS, value=text))
     else:
         row.value = text
+    later = select(Change).where(
+        Change.state == ChangeState.WAITING, Change.code == changes.OLD_MAPPING, col(Change.spread) > 0
+    )
+    for waiting in tx.session.exec(later):
+        _spread(waiting, tx.now + timedelta(seconds=waiting.spread))
+    tx.session.flush()
     changes.wake(tx, {changes.OLD_MAPPING})
 
 

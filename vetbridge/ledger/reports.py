@@ -32,9 +32,6 @@ from vetbridge.ledger.tables import (
     Review,
 )
 
-SUPERSEDED = "superseded"
-"""Code of a change that failed, and whose record has had a newer one that ended."""
-
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -205,6 +202,26 @@ class QuestionReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenQuestion:
+    """An open question without what it asks: enough to put it in its place, to count it and to narrow a list."""
+
+    id: int
+    site: str
+    why: str
+    kind: str
+    """Of the record that is asked about; empty for a question about a whole pair."""
+    visit_at: datetime | None
+    """When the visit begins; for a fuse's question the soonest one that it holds back."""
+    opened_at: datetime
+    snoozed_until: datetime | None
+    """Somebody said "not now"; None where nobody did, or where that time is over."""
+    claimed_by: str
+    """Who looks at it now; empty where nobody does."""
+    claimed_until: datetime | None
+    assigned_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """All that is known of one change."""
 
@@ -337,27 +354,67 @@ def change(tx: Transaction, change_id: int) -> ChangeReport | None:
     return None if row is None else _change(row)
 
 
-def open_questions(tx: Transaction, *, pairing: bool | None = None) -> tuple[QuestionReport, ...]:
+def open_list(
+    tx: Transaction, *, site: str | None = None, pairing: bool | None = None
+) -> tuple[OpenQuestion, ...]:
     """Every open question, the soonest visit first; those without a visit's time come after them, and at the very
-    end those about which client somebody is, family by family.
+    end those about which client somebody is, family by family. Nothing but a family's name is unsealed for it.
 
-    A fuse's question stands where the soonest visit that it holds back would stand. ``pairing``: only those at the
-    very end, or all but those.
+    A fuse's question stands where the soonest visit that it holds back would stand. ``site``: only that one's.
+    ``pairing``: only those at the very end, or all but those.
     """
+    fits = [col(Review.state) == "open"]
+    if site is not None:
+        fits.append(col(Review.site) == site)
+    if pairing is not None:
+        fits.append((col(Review.why) == PAIR_CLIENT) if pairing else (col(Review.why) != PAIR_CLIENT))
+    rows = tx.session.execute(
+        sa.select(
+            *(col(each) for each in (Review.id, Review.record_id, Review.site, Review.why, Change.kind)),
+            *(col(each) for each in (Review.visit_at, Review.opened_at, Review.snoozed_until)),
+            *(col(each) for each in (Review.claimed_by, Review.claimed_until, Review.assigned_to)),
+            sa.case((col(Review.why) == PAIR_CLIENT, col(Review.question_sealed))).label("sealed"),
+        )
+        .select_from(Review)
+        .join(Change, col(Change.id) == col(Review.change_id))
+        .where(*fits)
+    ).all()
+    placed = []
+    for row in rows:
+        last = row.why == PAIR_CLIENT
+        of_site = row.record_id is None
+        visit_at = row.visit_at
+        if of_site and row.why == FUSE:
+            visits = [each.visit_at for each in fuses.held(tx, row.site) if each.visit_at is not None]
+            visit_at = min(visits, default=None)
+        claimed = row.claimed_until is not None and row.claimed_until > tx.now
+        off = row.snoozed_until is not None and row.snoozed_until > tx.now
+        listed = OpenQuestion(
+            id=row.id,
+            site=row.site,
+            why=row.why,
+            kind="" if of_site else row.kind,
+            visit_at=visit_at,
+            opened_at=row.opened_at,
+            snoozed_until=row.snoozed_until if off else None,
+            claimed_by=row.claimed_by if claimed else "",
+            claimed_until=row.claimed_until if claimed else None,
+            assigned_to=row.assigned_to,
+        )
+        when = tx.now if last else visit_at or row.opened_at
+        family = _family(tx, row.sealed) if last else ""
+        placed.append(((last, visit_at is None, when, family, row.id), listed))
+    return tuple(listed for _, listed in sorted(placed, key=lambda each: each[0]))
 
-    def place(item: QuestionReport) -> tuple[bool, bool, datetime, str, int]:
-        visits = [item.visit_at, *(change.visit_at for change in item.held)]
-        moment = min((visit for visit in visits if visit is not None), default=None)
-        last = item.why == PAIR_CLIENT
-        when = tx.now if last else moment or item.opened_at
-        return (last, moment is None, when, _family(item) if last else "", item.id)
 
-    rows = (row for row in reviews.open_items(tx) if pairing is None or (row.why == PAIR_CLIENT) == pairing)
-    return tuple(sorted((_question(tx, row) for row in rows), key=place))
+def open_questions(tx: Transaction) -> tuple[QuestionReport, ...]:
+    """The same with all that they ask."""
+    asked = (question(tx, each.id) for each in open_list(tx))
+    return tuple(each for each in asked if each is not None)
 
 
-def _family(item: QuestionReport) -> str:
-    client = item.question.get("booking")
+def _family(tx: Transaction, sealed: bytes | None) -> str:
+    client = None if sealed is None else rich(tx.sealer.open(sealed).get("booking"))
     if not isinstance(client, Client):
         return ""
     # A whole name may stand in one field; the family's is mostly its last word.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,13 @@ from vetbridge.core.records import Kind
 from vetbridge.ledger import changes
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Action, ActionState, Change, Record, Review, ReviewNote
+from vetbridge.ledger.tables import Action, ActionState, Change, Record, Review, ReviewNote, Subject
 
 ANSWER_SOURCE = "answer"
 """Source of the change in which an answer is carried out."""
+
+_AT_ONCE = 1000
+"""Numbers of one question to the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +112,10 @@ def open_items(tx: Transaction) -> tuple[Review, ...]:
     )
 
 
-def count_open(tx: Transaction, why: str) -> int:
-    """How many questions of one reason are open."""
+def count_open(tx: Transaction, why: str, *, site: str | None = None) -> int:
+    """How many questions of one reason are open; at one site, where one is given."""
     statement = select(sa.func.count()).select_from(Review).where(Review.state == "open", Review.why == why)
-    return tx.session.exec(statement).one()
+    return tx.session.exec(statement if site is None else statement.where(Review.site == site)).one()
 
 
 def asked_about(tx: Transaction, why: str) -> set[tuple[str, str]]:
@@ -155,6 +158,25 @@ def question(tx: Transaction, item: Review) -> Any:
 def item(tx: Transaction, item_id: int) -> Review | None:
     """The question of this number, open or not."""
     return tx.session.get(Review, item_id)
+
+
+def items(tx: Transaction, item_ids: Sequence[int]) -> dict[int, Review]:
+    """The questions of these numbers, open or not."""
+    return {
+        row.id: row
+        for some in _batches(item_ids)
+        for row in tx.session.exec(select(Review).where(col(Review.id).in_(some)))
+        if row.id is not None
+    }
+
+
+def about_any(tx: Transaction, site: str, record_ids: sa.Select[tuple[int]]) -> tuple[Review, ...]:
+    """The open questions of a site about these records, and those about records of which nobody knows yet by what
+    they are found: they came up before VetBridge kept that."""
+    numbers = col(Review.record_id)
+    unknown = ~sa.exists().where(col(Subject.record_id) == numbers)
+    fits = sa.or_(numbers.in_(record_ids), sa.and_(numbers.is_not(None), unknown))
+    return tuple(tx.session.exec(select(Review).where(Review.state == "open", Review.site == site, fits)))
 
 
 def answer(tx: Transaction, item: Review, given: Answer, by: str) -> Change | None:
@@ -293,19 +315,22 @@ def add_note(tx: Transaction, item: Review, by: str, text: str) -> None:
     tx.session.flush()
 
 
-def notes(tx: Transaction, item_id: int | None = None) -> Mapping[int, tuple[Note, ...]]:
-    """What was noted and is still kept, by item, the oldest first: about one item, else about all that are open."""
-    statement = select(ReviewNote).order_by(col(ReviewNote.id))
-    if item_id is None:
-        statement = statement.join(Review, col(Review.id) == ReviewNote.review_id).where(Review.state == "open")
-    else:
-        statement = statement.where(ReviewNote.review_id == item_id)
+def notes(tx: Transaction, item_ids: Sequence[int]) -> Mapping[int, tuple[Note, ...]]:
+    """What was noted about these items and is still kept, by item, the oldest first."""
     found: dict[int, tuple[Note, ...]] = {}
-    for row in tx.session.exec(statement):
-        if row.text_sealed is not None:
-            note = Note(row.by, row.at, str(tx.sealer.open(row.text_sealed)))
-            found[row.review_id] = (*found.get(row.review_id, ()), note)
+    for some in _batches(item_ids):
+        fits = select(ReviewNote).where(col(ReviewNote.review_id).in_(some)).order_by(col(ReviewNote.id))
+        for row in tx.session.exec(fits):
+            if row.text_sealed is not None:
+                note = Note(row.by, row.at, str(tx.sealer.open(row.text_sealed)))
+                found[row.review_id] = (*found.get(row.review_id, ()), note)
     return found
+
+
+def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """So many at once as every database takes in one question."""
+    for start in range(0, len(numbers), _AT_ONCE):
+        yield numbers[start : start + _AT_ONCE]
 
 
 def _given(item: Review) -> tuple[object, ...]:

@@ -186,6 +186,8 @@ class Change(SQLModel, table=True):
     settled_at: datetime | None = _moment(nullable=True)
     visit_at: datetime | None = _moment(nullable=True)
     replay_of: int | None = Field(default=None, sa_type=Id)
+    spread: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+    """Seconds after VetBridge's next start at which a replay is begun that waits for that start."""
     run_id: int | None = Field(default=None, sa_type=Id)
 
 

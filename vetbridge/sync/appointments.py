@@ -14,6 +14,7 @@ from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
 from vetbridge.ledger import actions, changes, links, reviews, subjects, witnesses
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
+from vetbridge.ledger.replays import ONE_SIDE_ONLY
 from vetbridge.ledger.tables import Change, ChangeState, Link, Record
 from vetbridge.sync import absence
 from vetbridge.sync.answering import (
@@ -114,6 +115,8 @@ class Appointments:
             ending = _GONE
         else:
             ending = self._first(job, here, given)
+        if job.left:
+            return _LEFT
         self._mind_questions(job, ending, given)
         return ending
 
@@ -381,6 +384,11 @@ class Appointments:
 
 
 _GONE = Ending(state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over")
+_LEFT = Ending(
+    state=ChangeState.DONE,
+    code=ONE_SIDE_ONLY,
+    message="changed at the side that was asked for; what is to be done at the other side is left to its next change",
+)
 _ENDINGS: Mapping[str, Ending] = {Operation.UPDATE: UPDATED, Operation.CANCEL: CANCELLED}
 
 

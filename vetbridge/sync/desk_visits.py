@@ -81,7 +81,7 @@ class DeskVisits:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
             in_doubt = bool(actions.unsettled(tx, job.record_id))
         if native is None:
-            return self._follow(link, urgent=True) if link else self._gone(job)
+            return self._follow(job, link, urgent=True) if link else self._gone(job)
         absence.found(end, job.remote_id, self._ledger)
         job.digest = digest(self._ledger.sealer, end, native)
         try:
@@ -103,7 +103,7 @@ class DeskVisits:
                 mark_applied(self._ledger, job, given)  # by an earlier try, which got no further
             with self._ledger.read() as tx:
                 echo = is_echo(tx, link, there)
-            return ECHO if echo else self._follow(link, urgent=there.status is AppointmentStatus.CANCELLED)
+            return ECHO if echo else self._follow(job, link, urgent=there.status is AppointmentStatus.CANCELLED)
         if there.client_id is not None:
             enter(job, changes.client_lane(end.account, there.client_id))
         if link is None and stays(self._ledger, job):
@@ -203,10 +203,10 @@ class DeskVisits:
             reviews.reopen(tx, given.item)
         return PARKED
 
-    def _follow(self, link: Link, *, urgent: bool) -> Ending:
+    def _follow(self, job: Job, link: Link, *, urgent: bool) -> Ending:
         """A visit that stands on both sides is worked on in one place: with its booking."""
         with self._ledger.write() as tx:
-            changes.receive_linked(tx, link, "pims", urgent=urgent)
+            changes.receive_linked(tx, link, job.passed_on, urgent=urgent)
         return FOLLOWED
 
     def _unlinked(self, job: Job, there: Appointment, given: Given | None, enter: Enter) -> Ending:

@@ -26,16 +26,17 @@ from vetbridge.core.errors import (
     Stale,
     VetBridgeError,
 )
-from vetbridge.core.records import Kind
+from vetbridge.core.records import Kind, Side
 from vetbridge.ledger import accounts, actions, changes, going_live, pauses, reviews
 from vetbridge.ledger.changes import Lease
 from vetbridge.ledger.database import LEDGER_BUSY, Ledger, Transaction
 from vetbridge.ledger.file_rows import is_row
+from vetbridge.ledger.replays import ONE_SIDE_ONLY
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
 from vetbridge.sync.appointments import Appointments
 from vetbridge.sync.desk_visits import DeskVisits
 from vetbridge.sync.importing import Importer
-from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
+from vetbridge.sync.job import Ask, Ending, Enter, Job, OneSideOnly, PutOff
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.people import People
 from vetbridge.sync.refreshing import Refresher
@@ -128,6 +129,7 @@ class Engine:
                 return False
             assert row.id is not None  # noqa: S101 - it came from the ledger
             change = changes.begin(tx, row.id)
+            side = None if changes.is_undo(change) else changes.only_side(change)
             job = Job(
                 change_id=row.id,
                 record_id=change.record_id,
@@ -138,6 +140,8 @@ class Engine:
                 site=change.site,
                 began_at=self._clock.steady(),
                 is_undo=changes.is_undo(change),
+                spares=self._spared(side),
+                passed_on="pims" if side is None else change.source,
                 waited_for=change.code if change.state == ChangeState.WAITING else "",
             )
             account, tries = change.account, change.tries if job.waited_for in _GROWING else 1
@@ -146,6 +150,13 @@ class Engine:
         finally:
             self._release(job.leases[1:])
         return True
+
+    def _spared(self, side: Side | None) -> frozenset[str]:
+        """The accounts that are left alone where a person has asked for one side only."""
+        if side is None:
+            return frozenset()
+        others = (pair.pims if side is Side.BOOKING else pair.booking for pair in self._pairs.values())
+        return frozenset(end.account for end in others)
 
     def _release(self, leases: Sequence[Lease]) -> None:
         if leases:
@@ -201,6 +212,8 @@ class Engine:
             self._put_off(job, put_off)
         except Ask as ask:
             self._ask(job, ask)
+        except OneSideOnly as refused:
+            self._leave(job, refused)
         except VetBridgeError as error:
             self._failed(job, error, tries)
         except Exception as error:
@@ -235,7 +248,7 @@ class Engine:
         if is_row(job.remote_id):
             return workers.importer.work(job)
         if kind is not Kind.APPOINTMENT:
-            return workers.refresher.one(kind, job.remote_id)
+            return workers.refresher.one(kind, job.remote_id, job.passed_on)
         return self._desk_visit(job, pair)
 
     def _desk_visit(self, job: Job, pair: Pair) -> Ending:
@@ -322,6 +335,11 @@ class Engine:
                 change = tx.session.get_one(Change, job.change_id)
                 reviews.ask_beside(tx, change, why=ask.why, question=ask.question)
         self._end(job, Ending(state=ChangeState.REVIEW, code=ask.why, message=ask.message))
+
+    def _leave(self, job: Job, refused: OneSideOnly) -> None:
+        """What is left at the other side must stay in sight, and be found by the next listing."""
+        job.digest = job.version = None
+        self._end(job, Ending(state=ChangeState.FAILED, code=ONE_SIDE_ONLY, message=refused.message))
 
     def _failed(self, job: Job, error: VetBridgeError, tries: int) -> None:
         """What the error's class says: pause the account, wait, read again, ask, or give the change to a person."""

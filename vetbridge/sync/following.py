@@ -17,9 +17,9 @@ from vetbridge.ledger import changes, links, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.comparing import CARRIED, PEOPLE, base_in_terms, planned, standing_fields
-from vetbridge.sync.job import Ask, Ending, Job
+from vetbridge.sync.job import Ask, Ending, Job, OneSideOnly
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.pair import Pair
+from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.slots import require_free, slot_keys
 from vetbridge.sync.writing import Step, Writer
 
@@ -95,7 +95,8 @@ class Follower:
 
         Ends with ``ANEW_IN_PIMS`` where a person wants a visit that is cancelled in the PIMS to stand there again:
         the link has ended then, and the caller writes the booking as a new one. Raises ``Ask`` with both values
-        where a person must decide.
+        where a person must decide, and ``OneSideOnly`` where all that is to be done is at an account that the job is to
+        leave alone; where only some of it is, the job says so (``left``).
         """
         if steer.keep:
             return self._keep(job, link, here, there)
@@ -105,6 +106,7 @@ class Follower:
             forth = self._forth(link, here, there, replace(steer, fields={}))
             raise self._question(forth, here, there, why=forth.reason)
         if forth.outcome is Outcome.CREATE:
+            self._require(job, self._pair.pims)
             self._end(link)
             return ANEW_IN_PIMS
         done: list[Ending] = []
@@ -115,12 +117,15 @@ class Follower:
             why = forth.reason if forth.conflicts else _MIRRORED_WHY.get(back.reason, back.reason)
             raise self._question(back, here, there, why=why)
         if back.outcome is Outcome.CREATE:
+            self._require(job, self._pair.booking)
             self._end(link, wake_visit=True)
             return ANEW_AT_BOOKING
         ending = self._carry_back(job, link, back, forth, here, there, steer)
         done += [ending] if ending else []
         if done:
             return done[0]  # the writes have kept the bases
+        if job.left:
+            raise OneSideOnly(job.left)
         agreed = Outcome.BASES in (forth.outcome, back.outcome)
         if agreed or self._other_people(link, there):
             self._settle(job, link, here, there, forth.held | back.held)
@@ -190,6 +195,8 @@ class Follower:
         payload = self._payload(link, here, there, decision.held)
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
         if decision.outcome is Outcome.UPDATE:
+            if self._leaves(job, self._pair.pims):
+                return there, None
             fields = dict(decision.fields)
             if here is not None and fields.keys() & MOVES and not steer.beside:
                 moved = _moved(there, fields)
@@ -216,6 +223,8 @@ class Follower:
                     code="gone-after-visit",
                     message="the booking is gone since its visit began; no visit of the past is cancelled for that",
                 )
+            if self._leaves(job, self._pair.pims):
+                return there, None
             reason = (here.cancel_reason if here else "") or "Cancelled online."
             step = Step(
                 kind=Kind.APPOINTMENT,
@@ -244,9 +253,13 @@ class Follower:
         if here is None:
             return None
         held = forth.unwritable | decision.unwritable | frozenset(decision.conflicts)
+        if job.left:
+            held |= frozenset(forth.fields)  # the PIMS does not have them yet
         payload = {"there": there, "held": sorted(held)}
         keep = self._keeper.at_booking(job)[Kind.APPOINTMENT]
         if decision.outcome is Outcome.UPDATE:
+            if self._leaves(job, self._pair.booking):
+                return None
             step = Step(
                 kind=Kind.APPOINTMENT,
                 operation=Operation.UPDATE,
@@ -270,6 +283,8 @@ class Follower:
                     code="gone-after-visit",
                     message="the PIMS shows the visit no more; no booking of the past is cancelled for that",
                 )
+            if self._leaves(job, self._pair.booking):
+                return None
             step = Step(
                 kind=Kind.APPOINTMENT,
                 operation=Operation.CANCEL,
@@ -285,6 +300,23 @@ class Follower:
             self._to_booking.write(job, step, keep)
             return CANCELLED_BACK
         return None
+
+    # -- one side only
+
+    @staticmethod
+    def _require(job: Job, end: End) -> None:
+        if end.account in job.spares:
+            raise OneSideOnly(end.account)
+
+    @staticmethod
+    def _leaves(job: Job, end: End) -> bool:
+        """Whether what is to be done at a side is left undone; the job says so then, and the record's content counts
+        as unsettled, so that the next listing finds it."""
+        if end.account not in job.spares:
+            return False
+        job.left = end.account
+        job.digest = job.version = None
+        return True
 
     # -- the ledger alone
 

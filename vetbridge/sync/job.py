@@ -27,6 +27,12 @@ class Job:
     """When the work began, by the steady clock."""
     is_undo: bool = False
     """What was written for its record is being taken back."""
+    spares: frozenset[str] = frozenset()
+    """Accounts that it does not write to: a person has asked for the other side only."""
+    passed_on: str = "pims"
+    """Source of the change of a linked record that its work is passed on to."""
+    left: str = ""
+    """An account that it spares, at which something was left undone."""
     waited_for: str = ""
     """The code for which the change was put off last; empty where it was not."""
     digest: str | None = None
@@ -56,6 +62,14 @@ class PutOff(Exception):
         self.until = until
         self.code = code
         self.message = message
+
+
+class OneSideOnly(Exception):
+    """The work would have to write to an account that it is to leave alone."""
+
+    def __init__(self, account: str) -> None:
+        self.message = f"it would have to change {account}, which a replay for the other side only leaves alone"
+        super().__init__(self.message)
 
 
 class Ask(Exception):

@@ -23,7 +23,7 @@ from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import Known, Match, Verdict, contact_keys, forms_of, same_household, same_person
 from vetbridge.core.pairing import CardPair, Pairing, Relation, Slot, VisitPair, Whose, pair_card, pair_visits
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
-from vetbridge.ledger import changes, going_live, links, mirror, reviews
+from vetbridge.ledger import changes, going_live, links, mirror, reviews, subjects
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.matcher import Matcher
 from vetbridge.ledger.tables import ChangeState, Link, Record
@@ -398,12 +398,18 @@ class Pairer:
             (self._pair.pims, one.visit_id, there),
         ):
             record = changes.record_of(tx, end.account, Kind.APPOINTMENT, id_)
+            self._note(tx, end, record, found.records[id_])
             lane = found.records[id_].client_id
             if lane is not None:
                 record.lane = changes.client_lane(end.account, lane)
             if {"time", "resource"} <= set(one.agrees):
                 # What a listing shows of it is settled: nothing has to be read again.
                 record.digest_hash = digest(tx.sealer, end, found.natives[id_])
+
+    def _note(self, tx: Transaction, end: End, row: Record, record: Appointment | Client) -> None:
+        """Keeps who a record is about, so that it can be found."""
+        assert row.id is not None  # noqa: S101 - flushed
+        subjects.note(tx, row.id, record, country=self._pair.country, account=end.account)
 
     def _member(self, tx: Transaction, one: VisitPair, origin: str, there: _Found) -> None:
         link = links.put_member(

@@ -236,7 +236,7 @@ def comparable(person: Person, country: str) -> dict[str, object]:
     return client_fields(person, country) if isinstance(person, Client) else pet_fields(person)
 
 
-def hint_if_linked(tx: Transaction, pair: Pair, person: Person) -> bool:
+def hint_if_linked(tx: Transaction, pair: Pair, person: Person, source: str = "pims") -> bool:
     """Wakes the booking-side counterpart of a PIMS client or pet that is no longer as it was settled."""
     kind = Kind.CLIENT if isinstance(person, Client) else Kind.PET
     link = links.of_pims(tx, pair.pims.account, kind, person.id or "")
@@ -246,7 +246,7 @@ def hint_if_linked(tx: Transaction, pair: Pair, person: Person) -> bool:
     if base is not None and dict(settle(None, comparable(person, pair.country), frozenset())) == base:
         return False
     urgent = not person.active or (isinstance(person, Pet) and person.deceased)
-    changes.receive_linked(tx, link, "pims", urgent=urgent)
+    changes.receive_linked(tx, link, source, urgent=urgent)
     return True
 
 

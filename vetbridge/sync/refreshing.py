@@ -74,8 +74,8 @@ class Refresher:
     def _hint(self, tx: Transaction, record: Client | Pet) -> None:
         hint_if_linked(tx, self._pair, record)
 
-    def one(self, kind: Kind, remote_id: str) -> Ending:
-        """Works on a hint about one PIMS client or pet."""
+    def one(self, kind: Kind, remote_id: str, source: str) -> Ending:
+        """Works on a hint about one PIMS client or pet. ``source``: of the hint at what it is linked with."""
         end = self._pair.pims
         native = end.connector.get(kind, remote_id)
         if native is None:
@@ -84,7 +84,7 @@ class Refresher:
         assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
         with self._ledger.write() as tx:
             mirror.put(tx, end.account, [record])
-            hint_if_linked(tx, self._pair, record)
+            hint_if_linked(tx, self._pair, record, source)
         return Ending(state=ChangeState.DONE, code="mirrored", message="kept for matching")
 
 

@@ -21,7 +21,7 @@ from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.comparing import stamp_of
-from vetbridge.sync.job import Ask, Job, PutOff
+from vetbridge.sync.job import Ask, Job, OneSideOnly, PutOff
 from vetbridge.sync.pair import End, Quota, Timings
 
 FOUND = "found"
@@ -101,8 +101,10 @@ class Writer:
         self._point = point
 
     def write(self, job: Job, step: Step, keep: Keep) -> Record:
-        """Does one write, and keeps what it did. Raises what the connector raises, after writing that down, too."""
+        """Does one write, and keeps what it did. Raises what the connector raises, after writing that down, too, and
+        ``OneSideOnly`` where a person has asked for the other side only."""
         end = self._end
+        self._require_side(job)
         native = (
             end.mapper.write(step.kind, dict(step.fields))
             if step.operation is not Operation.CANCEL
@@ -165,6 +167,11 @@ class Writer:
             FUSE,
             f"the fuse holds back {FUSED_WORDS[step.operation]} at {self._end.account} until a person has looked",
         )
+
+    def _require_side(self, job: Job) -> None:
+        """Raises ``OneSideOnly`` where the job is to leave this end alone."""
+        if self._end.account in job.spares:
+            raise OneSideOnly(self._end.account)
 
     def _require_quota(self, tx: Transaction, change: Change, step: Step) -> None:
         """Raises ``PutOff`` where one more record would be too many for the first days of the pair."""
@@ -325,6 +332,7 @@ class Writer:
 
     def _send_again(self, job: Job, intention: Intention, keep: Keep) -> None:
         """The very same write once more: the side knows its key, and does it once."""
+        self._require_side(job)
         began = self._clock.steady()
         with self._ledger.write() as tx:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))

@@ -18,11 +18,15 @@ from vetbridge.daemon.service import PRUNE_BEGIN, Service
 
 def program(rig: Rig, days: int) -> Program:
     config = SimpleNamespace(
-        ledger=SimpleNamespace(keep_bodies_days=days), daemon=SimpleNamespace(workers=1), timings=rig.timings, webhooks={}
+        ledger=SimpleNamespace(keep_bodies_days=days),
+        daemon=SimpleNamespace(workers=1),
+        timings=rig.timings,
+        webhooks={},
     )
     parts: dict[str, Any] = {
         "ledger": rig.ledger,
         "engine": rig.engine,
+        "clock": rig.clock,
         "pairs": [],
         "connectors": {},
         "loaded": SimpleNamespace(config=config),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -352,6 +354,20 @@ def test_two_people_answer_and_one_is_told(served: Served, ann: Caller) -> None:
     assert "Ann answered 'link'" in problem["detail"]
 
 
+def test_of_two_at_the_same_moment_one_wins(served: Served, ann: Caller) -> None:
+    callers = [ann, caller(served, "Ben")]
+    ready = Barrier(2)
+
+    def answer(one: Caller) -> httpx.Response:
+        ready.wait(10)
+        return one.ask("POST", "/review/1/answer", LINK)
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = sorted(pool.map(answer, callers), key=lambda each: each.status_code)
+    assert [each.status_code for each in answers] == [200, 409]
+    assert answers[1].json()["code"] == "not-open"
+
+
 def test_a_question_that_somebody_has_is_theirs(served: Served, ann: Caller) -> None:
     ben = caller(served, "Ben")
     ann.post("/review/1/claim", {})
@@ -396,6 +412,7 @@ QUESTIONS = [
     (422, "GET", f"/changes/{'9' * 5000}"),
     (422, "GET", f"/changes?after={HUGE}"),
     (422, "GET", "/changes?limit=201"),
+    (409, "GET", "/worklist?after=100"),
     (422, "GET", "/changes?states=failed"),
     (404, "GET", "/changes?site=nowhere"),
     (404, "GET", "/changes?group=Z"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.desk import answering, review
@@ -14,7 +14,7 @@ from vetbridge.ledger import audit
 from vetbridge.ledger.database import Transaction
 from vetbridge.web.api.guard import Receptionist
 from vetbridge.web.api.problems import Problem, documented, of_answer
-from vetbridge.web.api.shapes import Body, Data, Numbered, Refused, Text
+from vetbridge.web.api.shapes import Body, Data, Numbered, Refused, Shown, Text
 from vetbridge.web.frame import Frame, Number
 
 MOST_ALSO = 50
@@ -27,7 +27,7 @@ Seen = Annotated[
 ]
 
 
-class AnswerTaken(BaseModel):
+class AnswerTaken(Shown):
     """What was answered, and what has come of it so far."""
 
     item: int
@@ -113,7 +113,7 @@ def routes(frame: Frame) -> APIRouter:
             choice=Choice(answered.choice),
             client_id=answered.client_id,
             pet_id=answered.pet_id,
-            fields=answered.fields if answered.choice == Choice.FIELDS else {},
+            fields=answered.fields if answered.choice == "fields" else {},
         )
         if answered.plan:
             with frame.ledger.read() as tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from vetbridge.core.records import Kind
 from vetbridge.desk import changes as desk
@@ -28,6 +28,7 @@ from vetbridge.web.api.shapes import (
     Moment,
     Nothing,
     Refused,
+    Shown,
     Text,
     page,
     plain,
@@ -40,7 +41,7 @@ ChangeShape = wider("Change", ChangeReport, next_step=str)
 GroupShape = wider("Group", FailureGroup, letter=str, name=str, trend=str, trend_words=str, next_step=str)
 
 
-class Changes(BaseModel):
+class Changes(Shown):
     """A page of changes, the newest first."""
 
     total: int
@@ -81,7 +82,7 @@ class Acknowledged(Body):
     plan: bool = Field(False, strict=True, description="Say which, and do nothing.")
 
 
-class Acknowledgement(BaseModel):
+class Acknowledgement(Shown):
     """What became of it."""
 
     changes: list[int]

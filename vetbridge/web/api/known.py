@@ -14,9 +14,7 @@ def must_know(tx: Transaction, config: Config, *, site: str | None = None, accou
 
     Else a slip of the pen would read as "nobody has to look at anything".
     """
-    for what, given, known in (
-        ("site", site, {*config.sites, *reports.site_reports(tx)}),
-        ("account", account, {*config.accounts, *reports.account_reports(tx)}),
-    ):
-        if given is not None and given not in known:
-            raise Refused(404, f"unknown-{what}", f"no {what} is called {shown(given)}")
+    if site is not None and site not in config.sites and site not in reports.site_reports(tx):
+        raise Refused(404, "unknown-site", f"no site is called {shown(site)}")
+    if account is not None and account not in config.accounts and account not in reports.account_reports(tx):
+        raise Refused(404, "unknown-account", f"no account is called {shown(account)}")

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from vetbridge.core.errors import LedgerError, VetBridgeError
@@ -18,7 +17,7 @@ from vetbridge.desk.changes import UnknownGroup
 from vetbridge.desk.worklist import NoSuchLine
 from vetbridge.ledger.database import LEDGER_BUSY
 from vetbridge.web import shield
-from vetbridge.web.api.shapes import Data, Refused
+from vetbridge.web.api.shapes import Data, Refused, Shown
 from vetbridge.web.frame import Refusal
 
 log = structlog.get_logger("vetbridge.web")
@@ -59,7 +58,7 @@ _HINTS: Mapping[str, str] = {
 """What to do next, where the desk's own advice speaks of commands."""
 
 
-class Fault(BaseModel):
+class Fault(Shown):
     """One thing that is wrong with a request."""
 
     where: str
@@ -67,7 +66,7 @@ class Fault(BaseModel):
     words: str
 
 
-class Problem(BaseModel):
+class Problem(Shown):
     """Why something cannot be. `code` is stable, `detail` and `advice` are for people."""
 
     type: str
@@ -109,7 +108,7 @@ def told(request: Request, error: Exception) -> Data:
         case NoSuchLine():
             return problem(_status(error.code), error.code, error.message, _HINTS.get(error.code, ""))
         case Refusal():
-            return problem(error.status, "refused", error.words)
+            return problem(error.status, "refused", f"{error.heading}. {error.words}")
         case UnknownGroup():
             return problem(404, "unknown-group", "no group of failures is called so now", _HINTS["unknown-group"])
         case RequestValidationError():

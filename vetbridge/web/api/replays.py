@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from vetbridge.desk import replay
 from vetbridge.desk.replay import Replay, Result
@@ -15,7 +15,7 @@ from vetbridge.web.api.guard import Supporter
 from vetbridge.web.api.known import must_know
 from vetbridge.web.api.problems import documented
 from vetbridge.web.api.selecting import Chosen
-from vetbridge.web.api.shapes import WHOLE, Body, Data, shape
+from vetbridge.web.api.shapes import WHOLE, Body, Data, Shown, shape
 from vetbridge.web.frame import Frame
 
 ReplayShape = shape(Replay)
@@ -37,7 +37,7 @@ class Asked(Body):
     )
 
 
-class Replays(BaseModel):
+class Replays(Shown):
     """What became of them."""
 
     total: int

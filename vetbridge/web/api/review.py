@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from vetbridge.desk import answering, claims
 from vetbridge.desk import review as desk
@@ -14,13 +14,13 @@ from vetbridge.ledger import audit
 from vetbridge.web.api.guard import Reader, Receptionist
 from vetbridge.web.api.known import must_know
 from vetbridge.web.api.problems import documented
-from vetbridge.web.api.shapes import After, Body, Data, Limit, Nothing, Text, behind, page, plain, wider
+from vetbridge.web.api.shapes import After, Body, Data, Limit, Nothing, Shown, Text, behind, page, plain, wider
 from vetbridge.web.frame import Frame, Number
 
 ItemShape = wider("Item", ReviewItem, seen=str)
 
 
-class Sibling(BaseModel):
+class Sibling(Shown):
     """Another question about the same people, which `also` of an answer takes as it is."""
 
     item: int
@@ -39,7 +39,7 @@ FullShape = wider(
 )
 
 
-class Items(BaseModel):
+class Items(Shown):
     """A page of open questions, the soonest visit first."""
 
     items: list[ItemShape]  # type: ignore[valid-type]

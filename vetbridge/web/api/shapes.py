@@ -48,7 +48,8 @@ Nothing = SkipJsonSchema[None]
 """What is not given in an address: there is no null there."""
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Entries of a page.")]
 After = Annotated[
-    int | SkipJsonSchema[None], Query(ge=1, lt=HIGHEST, description="`next` of the page before; none for the first.")
+    Annotated[int, Field(ge=1, lt=HIGHEST)] | SkipJsonSchema[None],
+    Query(description="`next` of the page before; none for the first."),
 ]
 
 
@@ -89,6 +90,12 @@ class Body(BaseModel):
     """What somebody sends: nothing in it that is not known, and every value of the kind that it should be."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Shown(BaseModel):
+    """What the API itself makes of the desk's answers."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Data(JSONResponse):

@@ -37,7 +37,7 @@ def routes(frame: Frame) -> APIRouter:
     """``GET /worklist``, ``POST /worklist/{number}/done``."""
     router = APIRouter(tags=["work list"])
 
-    @router.get("/worklist", response_model=shape(Lines), responses=documented(404))
+    @router.get("/worklist", response_model=shape(Lines), responses=documented(404, 409))
     def list_lines(_visitor: Reader, asked: Annotated[Asked, Query()]) -> Data:
         """What is to be done by hand, the soonest visit first. Takes the role `reader`."""
         with frame.ledger.read() as tx:

@@ -26,6 +26,7 @@ def upgrade() -> None:
     for name in ("answer_fields", "claimed_by", "assigned_to"):
         op.add_column("review", sa.Column(name, sa.String(), nullable=False, server_default=""))
     op.add_column("review", _moment("claimed_until", nullable=True))
+    op.add_column("change", sa.Column("spread", sa.Float(), nullable=False, server_default="0"))
     op.create_table(
         "review_note",
         sa.Column("id", NUMBER, nullable=False),
