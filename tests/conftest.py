@@ -25,11 +25,15 @@ WITHOUT_LEDGER = (
 LONG = (
     *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
     *("tests/system/test_three_processes", "tests/system/test_replay", "tests/system/test_walk"),
-    *(f"tests/system/test_{name}" for name in ("going_live", "reconcile", "taking_back", "daemon")),
+    *(f"tests/system/test_{name}" for name in ("going_live", "reconcile", "taking_back", "daemon", "schemathesis")),
+    "tests/system/test_review_terminal.py",
+    "tests/unit/web/",
     *(f"tests/unit/sync/test_{name}" for name in ("review_", "mutants_", "guards", "hard_look", "late_writes")),
     *(f"tests/unit/sync/test_{name}" for name in ("levels", "readings_over_http", "vendor_", "undoing", "leaving")),
     *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )
+KEPT = tuple(f"tests/unit/desk/test_{name}.py" for name in ("claims", "failures", "find", "hard_desk"))
+"""Of these the tests that stand for how the desk asks a ledger."""
 """Long tests; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""
 
 SERVER = pytest.StashKey[ledgers.Server]()
@@ -67,15 +71,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--with-ledger"):
-        same = [item for item in items if item.nodeid.startswith(WITHOUT_LEDGER + LONG)]
-        config.hook.pytest_deselected(items=same)
-        items[:] = [item for item in items if not item.nodeid.startswith(WITHOUT_LEDGER + LONG)]
+        again = [item for item in items if _is_for_both(item.nodeid)]
+        config.hook.pytest_deselected(items=[item for item in items if not _is_for_both(item.nodeid)])
+        items[:] = again
     if not ledgers.on_postgresql():
         return
     marked = {item: item.get_closest_marker("sqlite_file") for item in items}
     config.stash[LEFT_OUT] = {item.nodeid: str(mark.args[0]) for item, mark in marked.items() if mark is not None}
     config.hook.pytest_deselected(items=[item for item in items if marked[item] is not None])
     items[:] = [item for item in items if marked[item] is None]
+
+
+def _is_for_both(test: str) -> bool:
+    """Whether a test is run on either ledger."""
+    return test.startswith(KEPT) or not test.startswith(WITHOUT_LEDGER + LONG)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.conftest import CHROMIUM
 from tests.browser.office import UNMAPPED, Office, office
 from tests.browser.test_pages import DESK, PHONE, sign_in
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"/": "today", "/review": "questions", "/review/1": "question", "/failures": "failures"}
 
 
 def draw(browser: Browser, place: Office) -> None:
@@ -27,17 +28,12 @@ def draw(browser: Browser, place: Office) -> None:
     for name, size, looks in (("ann", DESK, "desk"), ("jan", PHONE, "phone")):
         context = browser.new_context(**size, device_scale_factor=1)
         page = context.new_page()
-        sign_in_language(page, place.url, name)
-        for path, what in (("/", "today"), ("/review", "questions"), ("/review/1", "question"), ("/failures", "failures")):
+        sign_in(page, f"{place.url}/", name)
+        page.get_by_role("navigation").wait_for()
+        for path, what in PAGES.items():
             page.goto(f"{place.url}{path}")
             page.screenshot(path=DOCS / f"page-{what}-{looks}.png", full_page=True)
         context.close()
-
-
-def sign_in_language(page: Page, url: str, name: str) -> None:
-    """Signs in, and waits for the first page."""
-    sign_in(page, f"{url}/", name)
-    page.get_by_role("navigation").wait_for()
 
 
 def main() -> None:

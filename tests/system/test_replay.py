@@ -106,6 +106,21 @@ def test_an_unmapped_service_is_mended_and_each_comes_over_once(place: Town, sid
     assert replayed == [(number, "done") for number in old]
 
 
+def test_one_side_only_is_shown_before_it_is_done(place: Town) -> None:
+    record, _ = place.book_owner(place.plain_owner())
+    data(place, "sync")
+    place.move(record, place.slot())
+    place.desk.set_status(place.visits()[0]["id"], "confirmed")
+    ((change,),) = place.ledger("SELECT max(id) FROM change WHERE account = 'altegio'")
+    before, sent = dump(place.ledger_place), writes(place)
+    (each,) = data(place, "replay", str(change), "--side", "pims", "--plan")["replays"]
+    assert [(write["account"], write["operation"]) for write in each["planned"]["writes"]] == [("ezyvet", "update")]
+    text = " ".join(vetbridge(place, "replay", str(change), "--side", "booking", "--plan").stdout.split())
+    assert "what is to be done at the other side is left to its next change" in text
+    assert ("at altegio: status" in text, "at ezyvet" in text) == (True, False)
+    assert (dump(place.ledger_place), writes(place)) == (before, sent)
+
+
 def test_what_would_fail_again_is_refused_and_says_why(place: Town) -> None:
     five_fail(place, "booking")
     result = vetbridge(place, "replay", "--code", "mapping")

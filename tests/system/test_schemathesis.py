@@ -52,7 +52,7 @@ def api(serve: Serve, bearer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     # schemathesis tries wrong tokens, too: what throttles them is tested elsewhere.
     monkeypatch.setattr(frame, "TOKENS_A_CALLER", 10**9)
     # Nor is every replay rehearsed: that takes seconds.
-    monkeypatch.setattr(rehearsing, "rehearse", lambda _frame, chosen, *, anyway: (chosen.replays, set()))
+    monkeypatch.setattr(rehearsing, "rehearse", lambda _frame, chosen, *, side, anyway: (chosen.replays, set()))
     app = application(serve().frame)
     # Every request bears the token; that none is taken without it, is a check of its own.
     projects = ProjectsConfig(default=ProjectConfig(generation=GenerationConfig(with_security_parameters=False)))

@@ -11,14 +11,18 @@ from vetbridge.cli.tables import one_line, wrapped
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Answer, Choice
 from vetbridge.desk import answering, claims
 from vetbridge.desk.answering import BOOKED_PET, CannotAnswer
-from vetbridge.desk.review import Animal, ReviewItem, open_items, siblings
+from vetbridge.desk.review import Animal, ReviewItem, items, siblings
 from vetbridge.desk.search import Hit, search
-from vetbridge.desk.wording import field_words, value_words
+from vetbridge.desk.wording import field_words
+from vetbridge.ledger import reports, reviews
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from vetbridge.config.models import Site
     from vetbridge.connector.clock import Clock
     from vetbridge.ledger.database import Ledger
+    from vetbridge.ledger.reports import OpenQuestion
 
 PATIENCE = 6.0
 """Seconds to wait after an answer for what comes of it: somebody stands at the desk."""
@@ -97,8 +101,8 @@ class Walk:
         self._clock = clock
         self._passed: set[int] = set()
         """Items that were answered or given up in this walk."""
-        self._last: tuple[int, ...] = ()
-        """The item that was answered last, with those that were answered the same at once."""
+        self._last: dict[int, datetime] = {}
+        """The item that was answered last, with those that were answered the same at once; and when each was."""
         self._answered = 0
         self._hits: tuple[Hit, ...] = ()
         """What was found for the question that is asked now."""
@@ -108,9 +112,10 @@ class Walk:
         try:
             with self._ledger.read() as tx:
                 now = tx.now
-            items = self._open(pairing=False)
-            self._say(headline(items, now))
-            if later := pairing_line(len(self._open(pairing=True))):
+                listed = reports.open_list(tx, site=self._site, pairing=False)
+                pairing = reviews.count_open(tx, PAIR_CLIENT, site=self._site)
+            self._say(headline(listed, now))
+            if later := pairing_line(pairing):
                 self._tell(later)
             self._walk()
         except (Quit, EOFError, KeyboardInterrupt):
@@ -127,15 +132,16 @@ class Walk:
             if not left or not free:
                 self._say_left(left)
                 return
-            self._one(free[0], len(left))
+            self._one(free[0].id, len(left))
 
-    def _say_left(self, theirs: Sequence[ReviewItem]) -> None:
+    def _say_left(self, theirs: Sequence[OpenQuestion]) -> None:
         """Ends a walk of which nothing is left but what others are at."""
         if self._answered or theirs:
             self._say("")
         with self._ledger.read() as tx:
             now = tx.now
-        for item in theirs:
+            shown = items(tx, self._sites, [each.id for each in theirs])
+        for item in shown:
             claimed = answering.claimed_by_another(item, self._by, now)
             self._tell(f"{claimed.message}." if claimed else "")
         if self._answered:
@@ -145,31 +151,28 @@ class Walk:
         answers = "1 answer was given" if self._answered == 1 else f"{self._answered} answers were given"
         return f"{answers}; nothing else was touched."
 
-    def _open(self, *, pairing: bool) -> tuple[ReviewItem, ...]:
+    def _left(self, *, pairing: bool) -> list[OpenQuestion]:
         with self._ledger.read() as tx:
-            return open_items(tx, self._sites, site=self._site, pairing=pairing)
-
-    def _left(self, *, pairing: bool) -> list[ReviewItem]:
-        items = self._open(pairing=pairing)
-        return [item for item in items if item.snoozed_until is None and item.id not in self._passed]
+            listed = reports.open_list(tx, site=self._site, pairing=pairing)
+        return [each for each in listed if each.snoozed_until is None and each.id not in self._passed]
 
     # -- one question -----------------------------------------------------------------------------------------------
 
-    def _one(self, item: ReviewItem, left: int) -> None:
+    def _one(self, item_id: int, left: int) -> None:
         """Asks one question until it is answered, given up, or no longer the same."""
         self._hits = ()
         try:
             with self._ledger.write() as tx:
-                claims.claim(tx, self._sites, item.id, by=self._by)
+                item = claims.claim(tx, self._sites, item_id, by=self._by)
         except CannotAnswer as refusal:
             if refusal.code != "claimed":
-                self._passed.add(item.id)  # answered or gone since it was listed
+                self._passed.add(item_id)  # answered or gone since it was listed
             return
         try:
             self._asked(item, left)
         finally:
             with self._ledger.write() as tx:
-                claims.release(tx, self._sites, item.id, by=self._by)
+                claims.release(tx, self._sites, item_id, by=self._by)
 
     def _asked(self, item: ReviewItem, left: int) -> None:
         self._show(item, left)
@@ -257,8 +260,8 @@ class Walk:
             return False
         with self._ledger.write() as tx:
             taken = answering.give(tx, self._sites, item.id, answer, by=self._by, shown=item)
+            self._last = {item.id: tx.now}
         self._answered += 1
-        self._last = (item.id,)
         self._passed.add(item.id)
         self._outcome(taken)
         if answer.choice in (Choice.LINK, Choice.NEW):
@@ -297,12 +300,13 @@ class Walk:
             given = answering.give_all(
                 tx, self._sites, list(offered), answer, by=self._by, like=item.id, seen=offered
             )
+            given_at = tx.now
         for item_id, taken in given:
             if isinstance(taken, CannotAnswer):
                 self._tell(f"{taken.message[:1].upper()}{taken.message[1:]}. {taken.advice}".rstrip())
                 continue
             self._answered += 1
-            self._last = (*self._last, item_id)
+            self._last[item_id] = given_at
             self._passed.add(item_id)
             self._outcome(taken)
 
@@ -312,8 +316,8 @@ class Walk:
         sides = {"b": Choice.BOOKING.value, "p": Choice.PIMS.value}
         for each in item.differences:
             self._tell(f"{field_words(each.field)}:")
-            for key, value, side in (("b", each.booking, "booked"), ("p", each.pims, "in the PIMS")):
-                for line in wrapped(f"{value_words(value)} ({side})", first=f"   {key}   ", margin=" " * 7):
+            for key, value, side in zip("bp", item.values(each), ("booked", "in the PIMS"), strict=True):
+                for line in wrapped(f"{value} ({side})", first=f"   {key}   ", margin=" " * 7):
                     self._say(line)
             typed = self._read(f"{one_line(field_words(each.field), 40)}> ").strip().lower()
             if typed not in sides:
@@ -351,10 +355,13 @@ class Walk:
         if not self._confirmed(" ".join(words), None):
             return False
         with self._ledger.write() as tx:
-            taken_back = [answering.undo(tx, self._sites, item, by=self._by) for item in self._last]
+            taken_back = [
+                answering.undo(tx, self._sites, item, by=self._by, given_at=given_at)
+                for item, given_at in self._last.items()
+            ]
         self._answered -= len(taken_back)
         self._passed.difference_update(self._last)
-        self._last = ()
+        self._last = {}
         for taken in taken_back:
             self._outcome(taken)
         return True

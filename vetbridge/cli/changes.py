@@ -403,7 +403,8 @@ def _draw_ack(found: Sequence[ChangeReport], others: Sequence[int], *, plan: boo
 
 def _draw_story(found: ChangeStory) -> None:
     change = found.change
-    say(f"Change {change.id}: {change.kind} {one_line(change.remote_id)} at {change.account} (site {change.site})")
+    record = f"{change.kind} {one_line(change.remote_id)} at {change.account} (site {change.site})"
+    say_wrapped(f"Change {change.id}: {record}", margin="    ")
     say(f"State: {change.state}" + (f", {change.code}" if change.code else ""))
     if found.next_step:
         say_wrapped(f"Next: {found.next_step}", margin="      ")

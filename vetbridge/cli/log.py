@@ -13,6 +13,8 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
     """Sends VetBridge's own log and the libraries' warnings to standard error."""
     number = getattr(logging, level.upper())
     shared: list[structlog.typing.Processor] = [
+        # What somebody has bound, such as a rehearsal, tells its lines apart from others.
+        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vetbridge.desk.review import Animal, Person, ReviewItem, ShownCandidate, Visit
+    from vetbridge.ledger.reports import OpenQuestion
 
 LONGEST_NOTE = 240
 """Characters of a booking's comment that the list shows."""
@@ -26,7 +27,7 @@ MOST_PETS = 12
 _MARGIN = " " * 7
 
 
-def headline(items: Sequence[ReviewItem], now: datetime) -> str:
+def headline(items: Sequence[OpenQuestion], now: datetime) -> str:
     """How many wait, how soon, and how many for long; those that somebody put off are counted apart."""
     from vetbridge.desk.wording import ahead  # noqa: PLC0415 - keeps --help quick
 
@@ -40,7 +41,7 @@ def headline(items: Sequence[ReviewItem], now: datetime) -> str:
     of_bookings = all(item.kind == Kind.APPOINTMENT for item in waiting)
     noun = "booking" if of_bookings else "question"
     need = f"1 {noun} needs you" if len(waiting) == 1 else f"{len(waiting)} {noun}s need you"
-    visits = [visit for item in waiting if (visit := _first_visit(item)) is not None]
+    visits = [item.visit_at for item in waiting if item.visit_at is not None]
     coming = [visit for visit in visits if visit > now]
     if coming:
         return f"{need}; the next one is {ahead(min(coming), now)}{later}"
@@ -58,7 +59,7 @@ def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = T
     ``me`` is who reads it."""
     from vetbridge.desk.wording import ahead  # noqa: PLC0415
 
-    drawn = ["  ".join(part for part in (place, _title(item)) if part)]
+    drawn = wrapped("  ".join(part for part in (place, _title(item)) if part), margin=" " * 7)
     drawn += _wrapped(f"why: {one_line(item.words, LONGEST_NOTE)}")
     drawn += [line for text in _facts(item) for line in _wrapped(text)]
     if item.asks_whose:
@@ -93,10 +94,6 @@ def _seen_to(item: ReviewItem, now: datetime, me: str) -> list[str]:
     return said
 
 
-def _first_visit(item: ReviewItem) -> datetime | None:
-    return item.visit_at if item.held is None else item.held.soonest_visit
-
-
 def _title(item: ReviewItem) -> str:
     if item.held is not None:
         return f"Site {item.site}: {item.held.count} changes are held back"
@@ -104,17 +101,17 @@ def _title(item: ReviewItem) -> str:
         return f"{item.kind.capitalize()} {one_line(item.remote_id, 24)} at {item.account}"
     when = "no time known" if item.visit_at is None else f"{item.visit_at:%a %d %b %H:%M}"
     visit = item.booking or item.pims
-    what = [] if visit is None else [visit.appointment_type, visit.resource]
+    what = [] if visit is None else [visit.appointment_type_title, visit.resource_title]
     return "  ".join(part for part in (when, ", ".join(one_line(part) for part in what if part)) if part)
 
 
 def _facts(item: ReviewItem) -> list[str]:
     """What both sides say, line by line."""
-    from vetbridge.desk.wording import field_words, span, value_words  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.desk.wording import field_words, span  # noqa: PLC0415 - keeps --help quick
 
     facts = [*_at_booking(item), *_in_pims(item)]
     for each in item.differences:
-        booking, pims = value_words(each.booking), value_words(each.pims)
+        booking, pims = item.values(each)
         facts.append(f"differs: {field_words(each.field)}: {booking} booked, {pims} in the PIMS")
     if item.other is not None:
         facts.append(f"the time is taken by: {_slot(item.other)}, {span(item.other.duration)} long")
@@ -171,7 +168,7 @@ def _answers(item: ReviewItem) -> str:
 
 
 def _slot(visit: Visit) -> str:
-    parts = [f"{visit.start.at_site():%a %d %b %H:%M}", visit.appointment_type, visit.resource]
+    parts = [f"{visit.start.at_site():%a %d %b %H:%M}", visit.appointment_type_title, visit.resource_title]
     return ", ".join(one_line(part) for part in parts if part)
 
 

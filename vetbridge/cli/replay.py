@@ -81,8 +81,8 @@ def replay(
     Give numbers, or what narrows `changes list`: failed changes then, unless --state says otherwise. Each is
     rehearsed first. It is refused, with its reason, where its visit has begun, where its time is taken by now, where
     it would fail again, and where a newer change of the same record is there; with --side, where all that is to be
-    done is at the other side. The running VetBridge works on the others, else the next `vetbridge sync`. Ends with 0 when all were replayed, 4 when some were refused, 2 for a
-    number that nothing has.
+    done is at the other side. The running VetBridge works on the others, else the next `vetbridge sync`. Ends with 0
+    when all were replayed, 4 when some were refused, 2 for a number that nothing has.
     """
     from vetbridge.desk.changes import EVERYTHING  # noqa: PLC0415 - keeps --help quick
 

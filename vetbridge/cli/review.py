@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from vetbridge.desk.review import ReviewItem
     from vetbridge.desk.search import Hits
     from vetbridge.ledger.database import Transaction
+    from vetbridge.ledger.reports import OpenQuestion
 
 app = typer.Typer(
     name="review",
@@ -53,14 +53,13 @@ def walk(ctx: typer.Context, site: OnlySite = None, by: By = None) -> None:
         loaded = load_config(config_path(ctx))
         from vetbridge.cli.asking import Walk  # noqa: PLC0415 - keeps --help quick
         from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
-        from vetbridge.desk.review import open_items  # noqa: PLC0415
 
         with ledger_beside(loaded) as ledger:
             with ledger.read() as tx:
                 must_know("review", tx, loaded.config, site=site, as_json=False)
             if not answering.on_terminal():
                 with ledger.read() as tx:
-                    _draw_list(open_items(tx, loaded.config.sites, site=site), tx.now, pairing=False)
+                    _draw_list(tx, loaded.config.sites, site=site, pairing=False)
                 talk("There is no terminal to ask at. Answer with `vetbridge review link` and its neighbours.")
                 return
             Walk(
@@ -96,18 +95,16 @@ def list_(
     """
     with told("review list", as_json=as_json):
         loaded = load_config(config_path(ctx))
-        from vetbridge.desk.review import open_items  # noqa: PLC0415 - keeps --help quick
-
+        whose = who(by) if mine or by is not None else None
         with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            now = tx.now
             must_know("review list", tx, loaded.config, site=site, as_json=as_json)
-            items = open_items(tx, loaded.config.sites, site=site)
-    if mine or by is not None:
-        items = tuple(item for item in items if item.assigned_to == who(by))
-    if as_json:
-        emit_json("review list", as_data(items))
-    else:
-        _draw_list(items, now, pairing=pairing)
+            if not as_json:
+                _draw_list(tx, loaded.config.sites, site=site, whose=whose, pairing=pairing)
+                return
+            from vetbridge.desk import review as desk  # noqa: PLC0415 - keeps --help quick
+
+            found = desk.items(tx, loaded.config.sites, [each.id for each in _listed(tx, site, whose)])
+    emit_json("review list", as_data(found))
 
 
 @app.command(epilog="Example: vetbridge review show 12")
@@ -133,7 +130,7 @@ def show(ctx: typer.Context, item: Item, as_json: AsJson = False) -> None:
         say(line)
     say("")
     if found.became:
-        say(f"Not open any more: {found.became}.")
+        say_wrapped(f"Not open any more: {found.became}.", margin="    ")
     if found.item.dropped:
         say(
             f"What was asked is dropped after {loaded.config.ledger.keep_bodies_days} days (ledger.keep_bodies_days)."
@@ -608,14 +605,27 @@ def _also_data(number: int, choice: Choice, each: Outcome | CannotAnswer) -> dic
     return answering.answer_data(number, choice.value, state, each.message)
 
 
-def _draw_list(items: tuple[ReviewItem, ...], now: datetime, *, pairing: bool) -> None:
-    shown = items if pairing else tuple(item for item in items if item.why != PAIR_CLIENT)
-    say(headline(shown, now))
-    for number, item in enumerate(shown, start=1):
+def _listed(tx: Transaction, site: str | None, whose: str | None) -> list[OpenQuestion]:
+    """The open questions of a site, and for somebody, where that is asked for."""
+    from vetbridge.ledger import reports  # noqa: PLC0415 - keeps --help quick
+
+    return [each for each in reports.open_list(tx, site=site) if whose is None or each.assigned_to == whose]
+
+
+def _draw_list(
+    tx: Transaction, sites: Mapping[str, Site], *, site: str | None, whose: str | None = None, pairing: bool
+) -> None:
+    from vetbridge.desk import review as desk  # noqa: PLC0415 - keeps --help quick
+
+    listed = _listed(tx, site, whose)
+    shown = listed if pairing else [each for each in listed if each.why != PAIR_CLIENT]
+    say(headline(shown, tx.now))
+    for number, each in enumerate(shown, start=1):
         say("")
-        for line in lines(item, now, place=f"[{number}/{len(shown)}]"):
-            say(line)
-    if left := pairing_line(len(items) - len(shown)):
+        for item in desk.items(tx, sites, [each.id]):
+            for line in lines(item, tx.now, place=f"[{number}/{len(shown)}]"):
+                say(line)
+    if left := pairing_line(len(listed) - len(shown)):
         say("")
         say_wrapped(left)
 

@@ -95,7 +95,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         marks += ["token"] if member.token else []
         marks += [member.language] if member.language else []
         more = f"  ({', '.join(marks)})" if marks else ""
-        say(f"{member.role:<10} {one_line(member.name, 60)}{more}")
+        say_wrapped(f"{member.role:<10} {one_line(member.name, 60)}{more}", margin=" " * 11)
     if not found:
         say("Nobody may use the page yet: vetbridge staff add NAME --role admin --generate")
 

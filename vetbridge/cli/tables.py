@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import textwrap
+import unicodedata
 from typing import TYPE_CHECKING
 
 from vetbridge.cli.output import safe, say
@@ -29,7 +30,19 @@ def one_line(text: str, limit: int = 80) -> str:
 
 def wrapped(text: str, *, first: str = "", margin: str = "") -> list[str]:
     """A text in lines that fit: the first one begins with ``first``, the others with ``margin``."""
-    return textwrap.wrap(text, width(), initial_indent=first, subsequent_indent=margin, break_on_hyphens=False)
+    counted = "".join(map(_by_cells, text))
+    # A wide letter may be the last of a line without its second column.
+    columns = width() - (counted != text)
+    lines = textwrap.wrap(counted, columns, initial_indent=first, subsequent_indent=margin, break_on_hyphens=False)
+    return [line.replace(_SECOND_COLUMN, "") for line in lines]
+
+
+_SECOND_COLUMN = "\0"
+"""Stands after a letter that fills two columns, while lines are measured: no text that is shown has one."""
+
+
+def _by_cells(letter: str) -> str:
+    return letter + _SECOND_COLUMN if unicodedata.east_asian_width(letter) in "WF" else letter
 
 
 def say_wrapped(text: str, *, first: str = "", margin: str = "") -> None:

@@ -119,13 +119,15 @@ class SlotTaken(VetBridgeError):
 
 
 class Refused(VetBridgeError):
-    """The vendor refused the write and will refuse it again. Mend the cause, then `vetbridge replay` it."""
+    """The vendor refused the write and will refuse it again. Mend the cause, then try it again
+    (`vetbridge replay`)."""
 
     code = "refused"
 
 
 class MappingError(VetBridgeError):
-    """A value has no counterpart in the mapping. Add it to the site's code lists, then `vetbridge replay` it."""
+    """A value has no counterpart in the mapping. Add it to the site's code lists, then try it again
+    (`vetbridge replay`)."""
 
     code = "mapping"
 

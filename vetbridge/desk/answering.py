@@ -177,9 +177,7 @@ def propose(
     item = answerable(tx, sites, item_id)
     saw = _seen(shown) if shown is not None else seen
     if saw is not None and saw != _seen(item):
-        raise CannotAnswer(
-            "changed-meanwhile", phrase("item {item} has changed meanwhile; look at it again", item=item_id)
-        )
+        raise _changed_meanwhile(item_id)
     _offered(item, answer.choice)
     if answer.choice is Choice.NEW:
         _must_name_pet(item)
@@ -245,12 +243,23 @@ def _offered(item: ReviewItem, choice: Choice) -> None:
 def seen(item: ReviewItem) -> str:
     """What a person has to have seen of a question to answer it, as a short digest: a form carries it along, and an
     answer to what has changed meanwhile is not taken."""
-    clients = tuple(each.client_id for each in item.candidates)
-    asked = (item.id, item.why, item.visit_at, item.booking, item.pims, item.differences, clients)
+    asked = (
+        (item.id, item.why, item.visit_at, item.booking, item.pims, item.other, item.differences, item.found),
+        (item.booking_client, item.booking_pets, item.pims_client, item.booking_pet, item.pims_pet, item.stands),
+        # An id may be somebody else's by now, and a candidate may stand for another of a client's pets.
+        tuple((each.client_id, each.pet_id, each.client, each.pets) for each in item.candidates),
+        None if item.held is None else item.held.changes,
+    )
     return hashlib.sha256(repr(asked).encode(errors="replace")).hexdigest()[:16]
 
 
 _seen = seen  # where an argument bears the name
+
+
+def _changed_meanwhile(item_id: int) -> CannotAnswer:
+    return CannotAnswer(
+        "changed-meanwhile", phrase("item {item} has changed meanwhile; look at it again", item=item_id)
+    )
 
 
 def claimed_by_another(item: ReviewItem, by: str, now: datetime) -> CannotAnswer | None:
@@ -711,11 +720,11 @@ def give(
 
 def alike(first: ReviewItem, other: ReviewItem, answer: Answer) -> Answer:
     """The answer to one question as it stands for another of the same people: the very pet only where the same one
-    was booked."""
+    was booked, by name."""
     if answer.choice is not Choice.LINK or answer.pet_id is None:
         return answer
-    same = normalise.pet_name(_booked_name(first)) == normalise.pet_name(_booked_name(other))
-    return answer if same else replace(answer, pet_id=BOOKED_PET)
+    names = {normalise.pet_name(_booked_name(each)) for each in (first, other)}
+    return answer if len(names) == 1 and "" not in names else replace(answer, pet_id=BOOKED_PET)
 
 
 def give_all(
@@ -743,10 +752,22 @@ def give_all(
         try:
             own = alike(first, answerable(tx, sites, item_id), answer)
             saw = None if seen is None else seen.get(item_id)
+            _must_be_of_its_species(tx, sites, propose(tx, sites, item_id, own, seen=saw))
             given.append((item_id, give(tx, sites, item_id, own, by=by, via=via, seen=saw, take=take)))
         except CannotAnswer as refusal:
             given.append((item_id, refusal))
     return tuple(given)
+
+
+def _must_be_of_its_species(tx: Transaction, sites: Mapping[str, Site], proposal: Proposal) -> None:
+    """Nobody reads of each of several that a dog was booked and a cat is meant: such a one is answered by itself."""
+    answer, item = proposal.answer, proposal.item
+    if answer.client_id is None or answer.pet_id is None:
+        return
+    known = _known(tx, sites.get(item.site), answer.client_id)
+    pet = next((pet for pet in (known.pets if known else ()) if pet.id == answer.pet_id), None)
+    if pet is not None and pet.species and _species(item) and pet.species != _species(item):
+        raise CannotAnswer("pet-not-named", phrase("which pet is meant is not said"), phrase(_WHICH_PET))
 
 
 def _must_be_free(tx: Transaction, item: ReviewItem, by: str, *, take: bool) -> None:
@@ -859,10 +880,23 @@ def undo_consequence(tx: Transaction, sites: Mapping[str, Site], item_id: int) -
     return f"{words} {phrase('The client and the pet that were made stay in the PIMS.')}"
 
 
-def undo(tx: Transaction, sites: Mapping[str, Site], item_id: int, *, by: str, via: str = audit.COMMAND) -> Taken:
-    """Takes an answer back. Raises ``CannotAnswer`` where that is not possible."""
+def undo(
+    tx: Transaction,
+    sites: Mapping[str, Site],
+    item_id: int,
+    *,
+    by: str,
+    via: str = audit.COMMAND,
+    given_at: datetime | None = None,
+) -> Taken:
+    """Takes an answer back. Raises ``CannotAnswer`` where that is not possible.
+
+    ``given_at`` is when the answer was given that is meant, where that may be a while ago: a newer one stays.
+    """
     consequence = undo_consequence(tx, sites, item_id)
     item = known_item(tx, sites, item_id)
+    if given_at is not None and item.given is not None and item.given.at != given_at:
+        raise _changed_meanwhile(item_id)
     row = reviews.item(tx, item_id)
     assert row is not None  # noqa: S101 - it was just read
     assert item.given is not None  # noqa: S101 - the consequence was told

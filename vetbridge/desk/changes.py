@@ -14,11 +14,11 @@ from vetbridge.core.errors import MappingError
 from vetbridge.desk.advice import next_step
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.search import days, meant
-from vetbridge.desk.wording import why
+from vetbridge.desk.wording import record_words, why, write_words
 from vetbridge.ledger import audit, replays, reports
+from vetbridge.ledger.changes import SUPERSEDED
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import (
-    SUPERSEDED,
     ActionReport,
     AttemptReport,
     ChangeReport,
@@ -56,6 +56,14 @@ _ENDS: Mapping[str, str] = MappingProxyType(
         ActionState.UNKNOWN: "the answer was lost; it is looked for before anything is sent again",
         ActionState.ANSWERED: "done",
         ActionState.NOT_DONE: "not done",
+    }
+)
+_ENDED: Mapping[str, str] = MappingProxyType(
+    {
+        ChangeState.DONE: "done",
+        ChangeState.SKIPPED: "skipped",
+        ChangeState.REVIEW: "review",
+        ChangeState.FAILED: "failed",
     }
 )
 _ORIGINS: Mapping[str, str] = MappingProxyType(
@@ -334,9 +342,8 @@ def _events(tx: Transaction, known: Story) -> Iterator[Event]:
         yield Event(at=change.settled_at, stage="planned", words=words)
     if link is not None and made:
         words = phrase(
-            "linked to {kind} {id} at {account}, on {origin}",
-            kind=link.kind,
-            id=link.pims_id,
+            "linked to {record} at {account}, on {origin}",
+            record=record_words(link.kind, link.pims_id),
             account=link.pims_account,
             origin=phrase(_ORIGINS[link.origin]) if link.origin in _ORIGINS else link.origin,
         )
@@ -344,7 +351,7 @@ def _events(tx: Transaction, known: Story) -> Iterator[Event]:
     for item in known.questions:
         yield from _question_events(item, change)
     if change.settled_at is not None:
-        words = f"{change.state} ({change.code}): {phrase(change.message)}"
+        words = f"{phrase(_ENDED[change.state])} ({change.code}): {phrase(change.message)}"
         yield Event(at=change.settled_at, stage="ended", words=words)
     elif change.code:
         yield Event(at=change.updated_at, stage=change.state, words=f"{change.code}: {phrase(change.message)}")
@@ -375,24 +382,17 @@ def _mapped(tx: Transaction, known: Story) -> str:
 
 
 def _action_events(action: ActionReport) -> Iterator[Event]:
-    target = f"{action.kind} {action.remote_id}" if action.operation != "create" and action.remote_id else action.kind
-    fields = f" ({', '.join(action.fields)})" if action.fields and action.operation != "cancel" else ""
-    yield Event(
-        at=action.created_at,
-        stage="planned",
-        words=f"{action.operation} {target} at {action.account}{fields}",
-    )
+    before = None if action.operation == "create" else action.remote_id
+    words = write_words(action.operation, action.kind, action.account, action.fields, before)
+    yield Event(at=action.created_at, stage="planned", words=words)
     for attempt in action.attempts:
-        words = phrase(
-            "try {number} of {operation} {kind}", number=attempt.number, operation=action.operation, kind=action.kind
-        )
-        yield Event(at=attempt.started_at, stage="sent", words=words)
+        yield Event(at=attempt.started_at, stage="sent", words=phrase("try {number}", number=attempt.number))
         yield Event(at=attempt.ended_at or attempt.started_at, stage="answered", words=_answered(action, attempt))
 
 
 def _answered(action: ActionReport, attempt: AttemptReport) -> str:
     ended = phrase(_ENDS[attempt.state]) if attempt.state in _ENDS else attempt.state
-    made = f", {action.kind} {action.remote_id}" if attempt.state == ActionState.ANSWERED else ""
+    made = f", {record_words(action.kind, action.remote_id)}" if attempt.state == ActionState.ANSWERED else ""
     detail = ": ".join(part for part in (attempt.code, attempt.message) if part)
     return f"{ended}{made}" + (f" ({detail})" if detail else "")
 

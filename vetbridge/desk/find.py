@@ -16,6 +16,7 @@ from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind,
 from vetbridge.desk.advice import next_step
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.search import days, meant
+from vetbridge.desk.titles import APPOINTMENT_TYPE, RESOURCE, Titles
 from vetbridge.ledger import reports, subjects
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import LinkReport
@@ -60,6 +61,10 @@ class FoundVisit:
     emails: tuple[str, ...]
     appointment_type: str | None
     resource: str | None
+    appointment_type_title: str
+    """What the clinic itself calls the type; empty where none is known."""
+    resource_title: str
+    """The same of the vet or the room."""
     state: str
     """``in``, ``without-owner``, ``asked``, ``failed``, ``on-its-way``, ``cancelled``, ``skipped`` or
     ``pims-alone``."""
@@ -110,16 +115,19 @@ def find(
         limit=2 * limit + 1,  # a visit may be found on both sides
     )
     found: dict[tuple[str, str], FoundVisit] = {}
+    titles = Titles(tx)
     for row in rows:
         link = reports.link_of(tx, row.account, Kind.APPOINTMENT, row.remote_id)
         key = (row.account, row.remote_id) if link is None else (link.booking_account, link.booking_id)
         if key not in found or row.account == key[0]:
-            found[key] = _visit(tx, row, link, sites)
+            found[key] = _visit(tx, row, link, sites, titles)
     visits = tuple(found.values())
     return Found(visits=visits[:limit], more=len(visits) > limit or len(rows) > 2 * limit)
 
 
-def _visit(tx: Transaction, row: FoundRecord, link: LinkReport | None, sites: Mapping[str, Site]) -> FoundVisit:
+def _visit(
+    tx: Transaction, row: FoundRecord, link: LinkReport | None, sites: Mapping[str, Site], titles: Titles
+) -> FoundVisit:
     change, content = row.newest, row.content
     name = change.site if change is not None else link.site if link is not None else ""
     site = sites.get(name)
@@ -142,6 +150,8 @@ def _visit(tx: Transaction, row: FoundRecord, link: LinkReport | None, sites: Ma
         emails=() if booker is None else tuple(shown(each) for each in booker.emails),
         appointment_type=booked.appointment_type if booked else None,
         resource=booked.resource if booked else None,
+        appointment_type_title=titles.title(site, APPOINTMENT_TYPE, booked.appointment_type if booked else None),
+        resource_title=titles.title(site, RESOURCE, booked.resource if booked else None),
         state=state,
         words=words,
         link=None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,8 @@ from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice, asks_whose, 
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
 from vetbridge.desk.language import phrase
-from vetbridge.desk.wording import span, why
+from vetbridge.desk.titles import APPOINTMENT_TYPE, RESOURCE, Titles
+from vetbridge.desk.wording import LONGEST_VALUE, span, value_words, why
 from vetbridge.ledger import reports, reviews, subjects
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import ChangeReport, QuestionReport
@@ -59,6 +60,11 @@ class Visit:
     appointment_type: str | None
     resource: str | None
     notes: str
+    # Not part of what a person has seen of a question: see ``answering.seen``.
+    appointment_type_title: str = field(default="", repr=False)
+    """What the clinic itself calls the type; VetBridge's word where no code list says it."""
+    resource_title: str = field(default="", repr=False)
+    """The same of the vet or the room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +211,19 @@ class ReviewItem:
         """Whether somebody has to say on whom a visit belongs."""
         return Choice.LINK in self.choices
 
+    def values(self, difference: Difference) -> tuple[str, str]:
+        """What differs, in words: of the booking side, then of the PIMS."""
+        return (
+            _titled(self.booking, difference.field) or value_words(difference.booking),
+            _titled(self.pims, difference.field) or value_words(difference.pims),
+        )
+
+
+def _titled(visit: Visit | None, field: str) -> str:
+    """A visit's field as the clinic calls it; empty for what it has no words of its own for."""
+    titles = {} if visit is None else {APPOINTMENT_TYPE: visit.appointment_type_title, RESOURCE: visit.resource_title}
+    return normalise.shown(titles.get(field, ""), LONGEST_VALUE)
+
 
 def open_items(
     tx: Transaction, sites: Mapping[str, Site], *, site: str | None = None, pairing: bool | None = None
@@ -221,8 +240,11 @@ def items(tx: Transaction, sites: Mapping[str, Site], item_ids: Sequence[int]) -
     """The questions of these numbers, in this order; those that are gone are left out."""
     kept, noted = reviews.items(tx, item_ids), reviews.notes(tx, item_ids)
     asked = ((kept[each], reports.question(tx, each)) for each in item_ids if each in kept)
+    titles = Titles(tx)
     return tuple(
-        _item(tx, row, own, noted.get(row.id, ()), sites.get(row.site)) for own, row in asked if row is not None
+        _item(tx, row, own, noted.get(row.id, ()), sites.get(row.site), titles)
+        for own, row in asked
+        if row is not None
     )
 
 
@@ -248,7 +270,7 @@ def siblings(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem) -> tu
         asked = reviews.question(tx, row) or {}
         if row.id == item.id or row.why == PAIR_CLIENT or not asks_whose(asked):
             continue
-        other = _who(visit(asked.get("booking")), country)
+        other = _who(_visit(asked.get("booking"), site), country)
         if other is not None and who.contacts & other.contacts and who.names & other.names:
             found.add(row.id)
     if not found:
@@ -289,7 +311,12 @@ def _who(booking: Visit | None, country: str) -> _Who | None:
 
 
 def _item(
-    tx: Transaction, row: QuestionReport, kept: Review, noted: Sequence[reviews.Note], site: Site | None
+    tx: Transaction,
+    row: QuestionReport,
+    kept: Review,
+    noted: Sequence[reviews.Note],
+    site: Site | None,
+    titles: Titles,
 ) -> ReviewItem:
     asked = row.question
     claimed = kept.claimed_until is not None and kept.claimed_until > tx.now
@@ -309,7 +336,7 @@ def _item(
         site=row.site,
         choices=tuple(choice.value for choice in choices(row.why, fields)),
         snoozed_until=_local(snoozed, site),
-        booking=visit(booking),
+        booking=_visit(booking, site, titles),
         candidates=tuple(_candidate(each, known.get(each["client_id"])) for each in candidates),
         change_id=row.change_id,
         record_id=row.record_id,
@@ -323,8 +350,8 @@ def _item(
         assigned_to=kept.assigned_to,
         notes=tuple(ShownNote(by=each.by, at=_at(each.at, site), text=each.text) for each in noted),
         stands=_standing(row),
-        pims=visit(pims),
-        other=visit(asked.get("other")),
+        pims=_visit(pims, site, titles),
+        other=_visit(asked.get("other"), site, titles),
         booking_client=shown_person(booking) if isinstance(booking, Client) else None,
         booking_pets=tuple(shown_pet(pet) for pet in _sequence(asked.get("pets"))),
         pims_client=shown_person(pims_client) if isinstance(pims_client, Client) else None,
@@ -418,10 +445,12 @@ def _value(record: object, name: str, site: Site | None) -> Any:
     return value
 
 
-def visit(record: object) -> Visit | None:
+def _visit(record: object, site: Site | None, titles: Titles | None = None) -> Visit | None:
     """An appointment as people see it; None for anything else."""
     if not isinstance(record, Appointment):
         return None
+    said = {APPOINTMENT_TYPE: record.appointment_type, RESOURCE: record.resource}
+    called = {name: word or "" if titles is None else titles.title(site, name, word) for name, word in said.items()}
     return Visit(
         booker=None if record.booker is None else shown_person(record.booker),
         pet=None if record.booked_pet is None else shown_pet(record.booked_pet),
@@ -431,6 +460,8 @@ def visit(record: object) -> Visit | None:
         appointment_type=record.appointment_type,
         resource=record.resource,
         notes=record.notes,
+        appointment_type_title=called[APPOINTMENT_TYPE],
+        resource_title=called[RESOURCE],
     )
 
 

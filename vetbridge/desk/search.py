@@ -23,6 +23,8 @@ LONGEST = 200
 """Characters of what is searched for."""
 FEWEST_DIGITS = finding.FEWEST_DIGITS
 """Digits of a phone number's end that say enough to look by."""
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 1, 1)
+"""Days on which a visit can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,9 @@ def meant(
 
 
 def days(sites: Mapping[str, Site], day: date) -> tuple[tuple[str, datetime, datetime], ...]:
-    """By site, when a day begins and ends there."""
+    """By site, when a day begins and ends there; nowhere, where no visit can be on it."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        return ()  # near the ends of the calendar not even midnight can be said at every place
     return tuple(
         (
             name,

@@ -181,7 +181,7 @@ def must_be_spoken(language: str) -> None:
 def is_last_admin(tx: Transaction, name: str) -> bool:
     """Whether nobody but this one is an admin."""
     admins = [row for row in staff.members(tx) if row.role == Role.ADMIN]
-    return len(admins) == 1 and admins[0].name.casefold() == name.casefold()
+    return len(admins) == 1 and staff.folded(admins[0].name) == staff.folded(name)
 
 
 def remove(tx: Transaction, name: str, *, by: str, via: str = audit.COMMAND) -> Member:

@@ -85,14 +85,11 @@ _SITE_PAUSED = (
 )
 
 
-def today(status: Status, sites: Mapping[str, Site], unacknowledged: Mapping[str, int]) -> Today:
-    """How every site does. ``unacknowledged``: by site, how many failures nobody has seen to."""
+def today(status: Status, sites: Mapping[str, Site]) -> Today:
+    """How every site does."""
     accounts = {account.name: account for account in status.accounts}
     found = sorted(
-        (
-            _site(each, _sides(sites.get(each.name), accounts), status, unacknowledged.get(each.name, 0))
-            for each in status.sites
-        ),
+        (_site(each, _sides(sites.get(each.name), accounts), status) for each in status.sites),
         key=lambda each: (tuple(Light).index(each.light), each.title.casefold(), each.name),
     )
     return Today(
@@ -107,7 +104,7 @@ def _sides(site: Site | None, accounts: Mapping[str, AccountStatus]) -> Sequence
     return [accounts[name] for name in names if name in accounts]
 
 
-def _site(site: SiteStatus, sides: Sequence[AccountStatus], status: Status, failures: int) -> SiteToday:
+def _site(site: SiteStatus, sides: Sequence[AccountStatus], status: Status) -> SiteToday:
     now = status.at
     if site.ended_at is not None:
         words = phrase("Its pair ended {ago}: nothing is read or written for it.", ago=ago(site.ended_at, now))
@@ -117,7 +114,7 @@ def _site(site: SiteStatus, sides: Sequence[AccountStatus], status: Status, fail
             *_daemon(status),
             *(reason for side in sides for reason in _account(side, now)),
             *_held_back(site, now),
-            *_waiting(site, now, failures),
+            *_waiting(site, now),
             _last_write(site, now),
         ]
         reasons.sort(key=lambda each: tuple(Light).index(each.light))
@@ -204,11 +201,13 @@ def _held_back(site: SiteStatus, now: datetime) -> list[Reason]:
     return reasons
 
 
-def _waiting(site: SiteStatus, now: datetime, failures: int) -> list[Reason]:
+def _waiting(site: SiteStatus, now: datetime) -> list[Reason]:
     """What waits for somebody, or for something."""
     reasons = []
-    if failures:
-        words = phrases("One failure waits to be seen to.", "{count} failures wait to be seen to.", failures)
+    if site.failures.count:
+        words = phrases(
+            "One failure waits to be seen to.", "{count} failures wait to be seen to.", site.failures.count
+        )
         reasons.append(Reason(Light.BAD, words, "failures"))
     if site.review.count:
         words = phrases("One question waits.", "{count} questions wait.", site.review.count)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
 
+from vetbridge.connector.interface import Operation
 from vetbridge.core import matching, normalise, planning
 from vetbridge.core.answers import (
     ADOPT,
@@ -25,7 +26,7 @@ from vetbridge.core.answers import (
     UNKNOWN_OUTCOME,
 )
 from vetbridge.core.instants import Instant
-from vetbridge.core.records import AppointmentStatus
+from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.desk import language
 from vetbridge.desk.language import phrase, phrases
 
@@ -102,6 +103,39 @@ _STATUSES: Mapping[AppointmentStatus, str] = MappingProxyType(
     }
 )
 
+_SPECIES: Mapping[str, str] = MappingProxyType(
+    {
+        "dog": "dog",
+        "cat": "cat",
+        "rabbit": "rabbit",
+        "guinea_pig": "guinea pig",
+        "hamster": "hamster",
+        "ferret": "ferret",
+        "bird": "bird",
+        "horse": "horse",
+        "reptile": "reptile",
+        "other": "other species",
+    }
+)
+
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        Kind.CLIENT: "Client",
+        Kind.PET: "Pet",
+        Kind.APPOINTMENT: "Visit",
+        Kind.ATTACHMENT: "Attachment",
+        Kind.REMINDER: "Reminder",
+        Kind.VACCINATION: "Vaccination",
+    }
+)
+_WRITES: Mapping[str, str] = MappingProxyType(
+    {
+        Operation.CREATE: "{record} is made at {account}: {fields}",
+        Operation.UPDATE: "{record} is changed at {account}: {fields}",
+        Operation.CANCEL: "{record} is cancelled at {account}",
+    }
+)
+
 LONGEST_VALUE = 60
 """Characters of a value that a sentence shows."""
 
@@ -175,6 +209,29 @@ def field_words(field: str) -> str:
     if field in _FIELDS:
         return phrase(_FIELDS[field])
     return normalise.shown(field.replace("_", " "), LONGEST_VALUE)
+
+
+def species_words(species: str | None) -> str:
+    """A species as people say it; a word that a site has of its own as it stands there. Empty where none is known."""
+    if not species:
+        return ""
+    return phrase(_SPECIES[species]) if species in _SPECIES else normalise.shown(species, LONGEST_VALUE)
+
+
+def kind_words(kind: str) -> str:
+    """What a record is, as people say it."""
+    return phrase(_KINDS[kind]) if kind in _KINDS else kind
+
+
+def record_words(kind: str, remote_id: str | None) -> str:
+    """``Visit 4711``; without an id what it is."""
+    return phrase("{kind} {number}", kind=kind_words(kind), number=remote_id) if remote_id else kind_words(kind)
+
+
+def write_words(operation: str, kind: str, account: str, fields: Sequence[str], remote_id: str | None = None) -> str:
+    """``Visit is made at ezyvet-city: time, comment``."""
+    said = ", ".join(field_words(each) for each in fields)
+    return phrase(_WRITES[operation], record=record_words(kind, remote_id), account=account, fields=said)
 
 
 def value_words(value: object) -> str:

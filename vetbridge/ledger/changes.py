@@ -88,7 +88,9 @@ def receive(
 ) -> Change:
     """A hint: raises the record's counter and opens an episode, or wakes the one that is open.
 
-    A replay for one side only is for both from then on: what the hint is about must not be lost. ``urgent``: it seems to be cancelled or gone, and goes before the others.
+    A replay for one side only is for both from then on: what the hint is about must not be lost.
+
+    ``urgent``: it seems to be cancelled or gone, and goes before the others.
     """
     record = record_of(tx, account, kind, remote_id)
     record.hints += 1
@@ -328,9 +330,16 @@ def gone(tx: Transaction, record_id: int) -> None:
 
 
 def settled_digest(tx: Transaction, account: str, kind: Kind, remote_id: str) -> str | None:
-    """The keyed hash of the content that was settled last; None where there is none or the record is worked on."""
+    """The keyed hash of the content that was settled last; None where there is none or the record is worked on.
+
+    A replay for one side only that nobody has begun on is no work yet: a listing that shows nothing new must not make
+    it one for both.
+    """
     row = _known(tx, account, kind, remote_id)
-    if row is None or row.id is None or open_change(tx, row.id) is not None:
+    if row is None or row.id is None:
+        return None
+    change = open_change(tx, row.id)
+    if change is not None and (change.tries or only_side(change) is None):
         return None
     return row.digest_hash
 

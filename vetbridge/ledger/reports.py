@@ -354,9 +354,7 @@ def change(tx: Transaction, change_id: int) -> ChangeReport | None:
     return None if row is None else _change(row)
 
 
-def open_list(
-    tx: Transaction, *, site: str | None = None, pairing: bool | None = None
-) -> tuple[OpenQuestion, ...]:
+def open_list(tx: Transaction, *, site: str | None = None, pairing: bool | None = None) -> tuple[OpenQuestion, ...]:
     """Every open question, the soonest visit first; those without a visit's time come after them, and at the very
     end those about which client somebody is, family by family. Nothing but a family's name is unsealed for it.
 

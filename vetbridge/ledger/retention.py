@@ -5,11 +5,11 @@ kept. Five sorts of bodies come to an end:
 
 - *actions*: what a write carried, once it is settled.
 - *questions* that are answered and carried out, or closed, once their visit has begun: until then an answer may be
-  taken back, and the question asked again.
+  taken back, and the question asked again. What people have noted about one goes with it.
 - *lines* of the work list that are confirmed or struck.
 - *links* that have ended: both bases and the evidence.
-- *subjects*: who a record is about and what it can be found by, once its changes have ended, its visit is over, and
-  no question about it is open.
+- *subjects*: who a record is about and what it can be found by, once its changes have ended, its visit is over (as
+  they or its link tell), and no question about it is open.
 
 What stands is never touched: links that hold, writes that are not settled, open questions, the mirror.
 """
@@ -31,7 +31,9 @@ from vetbridge.ledger.tables import (
     Action,
     Change,
     Link,
+    Record,
     Review,
+    ReviewNote,
     Subject,
     SubjectKey,
     Worklist,
@@ -40,6 +42,7 @@ from vetbridge.ledger.tables import (
 BATCH = 500
 """Rows that one transaction empties: the one writer is never held for long."""
 
+_ENDS_OF_LINKS = (("booking_account", "booking_id"), ("pims_account", "pims_id"))
 _OF_LINKS = ("booking_base_sealed", "pims_base_sealed", "evidence_sealed")
 
 
@@ -52,11 +55,12 @@ class Dropped:
     lines: int
     links: int
     subjects: int = 0
+    notes: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.actions + self.questions + self.lines + self.links + self.subjects
+        return self.actions + self.questions + self.lines + self.links + self.subjects + self.notes
 
 
 def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lambda: False) -> Dropped:
@@ -75,6 +79,7 @@ def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lam
         lines=_empty(ledger, Worklist, ["details_sealed"], _lines(before), stopping),
         links=_empty(ledger, Link, _OF_LINKS, _links(before), stopping),
         subjects=_forget(ledger, before, stopping),
+        notes=_empty(ledger, ReviewNote, ["text_sealed"], _notes(before), stopping),
     )
 
 
@@ -90,6 +95,10 @@ def _questions(before: datetime) -> sa.ColumnElement[bool]:
         sa.and_(col(Review.visit_at).is_(None), col(Review.answer).not_in([Choice.LINK, Choice.NEW])),
     )
     return sa.and_(col(Review.state) != "open", over, col(Review.closed_at) < before, final)
+
+
+def _notes(before: datetime) -> sa.ColumnElement[bool]:
+    return col(ReviewNote.review_id).in_(sa.select(col(Review.id)).where(_questions(before)))
 
 
 def _lines(before: datetime) -> sa.ColumnElement[bool]:
@@ -108,6 +117,19 @@ def _subjects(before: datetime) -> sa.ColumnElement[bool]:
         col(Subject.read_at) < before,
         ~sa.exists().where(col(Change.record_id) == col(Subject.record_id), needed),
         ~sa.exists().where(col(Review.record_id) == col(Subject.record_id), col(Review.state) == "open"),
+        *(~_ahead(account, id_, before) for account, id_ in _ENDS_OF_LINKS),
+    )
+
+
+def _ahead(account: str, id_: str, before: datetime) -> sa.Exists:
+    """A subject whose record is linked to one whose visit is not long over: what was paired has had no change."""
+    return sa.exists().where(
+        col(Record.id) == col(Subject.record_id),
+        col(getattr(Link, account)) == col(Record.account),
+        col(getattr(Link, id_)) == col(Record.remote_id),
+        col(Link.kind) == col(Record.kind),
+        col(Link.ended_at).is_(None),
+        col(Link.visit_at) >= before,
     )
 
 

@@ -52,6 +52,8 @@ def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None,
     row.state = "open"
     row.answer = ""
     row.answer_fields = ""
+    if (row.why, row.visit_at) != (why, visit_at):
+        row.snoozed_until = None  # who put it off meant another question, or another day
     row.change_id = change.id
     row.why = why
     row.visit_at = visit_at

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 
 from sqlmodel import col, delete, select
 
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Staff, StaffSession, UsedForm
+
+
+def folded(name: str) -> str:
+    """What a name is known by, in any spelling of case and however a keyboard composes its letters."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def members(tx: Transaction) -> tuple[Staff, ...]:
@@ -17,14 +23,14 @@ def members(tx: Transaction) -> tuple[Staff, ...]:
 
 
 def member(tx: Transaction, name: str) -> Staff | None:
-    """Whoever has this name, in any spelling of case; None where nobody has, or not any more."""
-    return next((row for row in members(tx) if row.name.casefold() == name.casefold()), None)
+    """Whoever has this name, in any spelling; None where nobody has, or not any more."""
+    return next((row for row in members(tx) if folded(row.name) == folded(name)), None)
 
 
 def once_member(tx: Transaction, name: str) -> Staff | None:
-    """Whoever has or had this name, in any spelling of case."""
+    """Whoever has or had this name, in any spelling."""
     rows = tx.session.exec(select(Staff))
-    return next((row for row in rows if row.name.casefold() == name.casefold()), None)
+    return next((row for row in rows if folded(row.name) == folded(name)), None)
 
 
 def by_token(tx: Transaction, token_hash: str) -> Staff | None:

@@ -27,6 +27,7 @@ from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link, Review
 from vetbridge.sync.comparing import CARRIED, wanted_fields
 from vetbridge.sync.following import Steer
+from vetbridge.sync.identity import is_same_booked
 from vetbridge.sync.job import Ask, Ending, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.learning import Learner
@@ -253,7 +254,17 @@ class Answerer:
         return PARKED, moved
 
     def whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
-        """Client and pet that the answer means, on fresh reads; made where they are new. The matcher learns it."""
+        """Client and pet that the answer means, on fresh reads; made where they are new. The matcher learns it.
+
+        Raises ``Ask`` where the booking is another person's or another animal's by now: nobody was asked about those.
+        """
+        asked = given.question.get("booking")
+        if isinstance(asked, Appointment) and not is_same_booked(asked, here):
+            raise Ask(
+                str(given.question.get("why", OFF_ITS_OWNER)),
+                "the booking names another owner or another pet than when it was answered",
+                {**given.question, "booking": here},
+            )
         client_id, pet_id = self._whom(job, here, given)
         self._learner.answered(job, given.item, here, client_id if given.answer.choice is Choice.LINK else None)
         return client_id, pet_id

@@ -339,7 +339,9 @@ class Engine:
     def _leave(self, job: Job, refused: OneSideOnly) -> None:
         """What is left at the other side must stay in sight, and be found by the next listing."""
         job.digest = job.version = None
-        self._end(job, Ending(state=ChangeState.FAILED, code=ONE_SIDE_ONLY, message=refused.message))
+        account = refused.account
+        message = f"it would have to change {account}, which a replay for the other side only leaves alone"
+        self._end(job, Ending(state=ChangeState.FAILED, code=ONE_SIDE_ONLY, message=message))
 
     def _failed(self, job: Job, error: VetBridgeError, tries: int) -> None:
         """What the error's class says: pause the account, wait, read again, ask, or give the change to a person."""

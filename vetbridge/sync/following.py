@@ -95,8 +95,8 @@ class Follower:
 
         Ends with ``ANEW_IN_PIMS`` where a person wants a visit that is cancelled in the PIMS to stand there again:
         the link has ended then, and the caller writes the booking as a new one. Raises ``Ask`` with both values
-        where a person must decide, and ``OneSideOnly`` where all that is to be done is at an account that the job is to
-        leave alone; where only some of it is, the job says so (``left``).
+        where a person must decide, and ``OneSideOnly`` where all that is to be done is at an account that the job
+        spares; where only some of it is, the job says so (``left``).
         """
         if steer.keep:
             return self._keep(job, link, here, there)
@@ -310,12 +310,10 @@ class Follower:
 
     @staticmethod
     def _leaves(job: Job, end: End) -> bool:
-        """Whether what is to be done at a side is left undone; the job says so then, and the record's content counts
-        as unsettled, so that the next listing finds it."""
+        """Whether what is to be done at a side is left undone; the job says so then."""
         if end.account not in job.spares:
             return False
         job.left = end.account
-        job.digest = job.version = None
         return True
 
     # -- the ledger alone

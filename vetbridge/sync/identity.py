@@ -13,7 +13,7 @@ from vetbridge.core import normalise
 from vetbridge.core.answers import COPIED, REUSED
 from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import same_person
-from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
+from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
 from vetbridge.ledger import actions, changes, links
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
@@ -40,6 +40,18 @@ def is_another_client(base: Mapping[str, object], now: Client, country: str) -> 
     emails = {normalise.email(text) for text in now.emails}
     known = {text for text in (base.get("phone"), base.get("email")) if text}
     return bool(known) and known.isdisjoint(phones | emails)
+
+
+def is_same_booked(asked: Appointment, now: Appointment) -> bool:
+    """Whether a booking is still for the owner and the animal that it was for, by their names as far as both say
+    them, and by the species."""
+    was, booker = asked.booker or Client(), now.booker or Client()
+    one, other = normalise.name(was.full_name), normalise.name(booker.full_name)
+    if one and other and one != other and not same_person(was, booker):
+        return False
+    before, pet = asked.booked_pet or Pet(name=""), now.booked_pet or Pet(name="")
+    pairs = ((normalise.pet_name(before.name), normalise.pet_name(pet.name)), (before.species, pet.species))
+    return all(not one or not other or one == other for one, other in pairs)
 
 
 def require_same_visit(link: Link, base: Mapping[str, object] | None, there: Appointment) -> None:

@@ -68,8 +68,8 @@ class OneSideOnly(Exception):
     """The work would have to write to an account that it is to leave alone."""
 
     def __init__(self, account: str) -> None:
-        self.message = f"it would have to change {account}, which a replay for the other side only leaves alone"
-        super().__init__(self.message)
+        super().__init__(account)
+        self.account = account
 
 
 class Ask(Exception):

@@ -398,7 +398,8 @@ class Pairer:
             (self._pair.pims, one.visit_id, there),
         ):
             record = changes.record_of(tx, end.account, Kind.APPOINTMENT, id_)
-            self._note(tx, end, record, found.records[id_])
+            assert record.id is not None  # noqa: S101 - flushed
+            self._note(tx, end, record.id, found.records[id_])
             lane = found.records[id_].client_id
             if lane is not None:
                 record.lane = changes.client_lane(end.account, lane)
@@ -406,10 +407,9 @@ class Pairer:
                 # What a listing shows of it is settled: nothing has to be read again.
                 record.digest_hash = digest(tx.sealer, end, found.natives[id_])
 
-    def _note(self, tx: Transaction, end: End, row: Record, record: Appointment | Client) -> None:
+    def _note(self, tx: Transaction, end: End, record_id: int, record: Appointment | Client) -> None:
         """Keeps who a record is about, so that it can be found."""
-        assert row.id is not None  # noqa: S101 - flushed
-        subjects.note(tx, row.id, record, country=self._pair.country, account=end.account)
+        subjects.note(tx, record_id, record, country=self._pair.country, account=end.account)
 
     def _member(self, tx: Transaction, one: VisitPair, origin: str, there: _Found) -> None:
         link = links.put_member(
@@ -446,7 +446,7 @@ class Pairer:
                 "candidates": shown_candidates(found.candidates),
             }
             with self._ledger.write() as tx:
-                self._ask(tx, Kind.CLIENT, card.client_id, PAIR_CLIENT, question, None)
+                self._ask(tx, Kind.CLIENT, card.client_id, PAIR_CLIENT, question, card.client)
             report.clients_asked += 1
 
     def _ask(
@@ -456,7 +456,7 @@ class Pairer:
         id_: str,
         why: str,
         question: Mapping[str, Any],
-        visit: Appointment | None,
+        record: Appointment | Client,
     ) -> None:
         change = changes.receive(
             tx,
@@ -467,7 +467,8 @@ class Pairer:
             source="pairing",
         )
         assert change.id is not None  # noqa: S101 - flushed
-        when = visit.start.utc if visit is not None else None
+        self._note(tx, self._pair.booking, change.record_id, record)
+        when = record.start.utc if isinstance(record, Appointment) else None
         change.visit_at = when
         reviews.ask(tx, change, why=why, visit_at=when, question={"why": why, **question})
         changes.begin(tx, change.id)

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
-from structlog.contextvars import bound_contextvars
 
-from vetbridge.connector.configured import read_config
-from vetbridge.connector.interface import Operation
-from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Side
 from vetbridge.core.roles import Role
-from vetbridge.daemon.rehearsal import rehearsed
 from vetbridge.desk import failures, replay
 from vetbridge.desk.changes import ListedGroup, Selection, UnknownGroup
 from vetbridge.desk.failures import ListedFailure
 from vetbridge.desk.language import moment, phrase, phrases
-from vetbridge.desk.replay import Chosen, Replay, Result
-from vetbridge.desk.wording import ago, field_words, why
+from vetbridge.desk.replay import Replay, Result
+from vetbridge.desk.wording import ago, kind_words, why, write_words
 from vetbridge.ledger import audit
 from vetbridge.ledger.rehearsals import PlannedChange, PlannedWrite
-from vetbridge.web import showing
+from vetbridge.ledger.replays import ONE_SIDE_ONLY
+from vetbridge.web import rehearsing, showing
 from vetbridge.web.forms import Form, row_number
+from vetbridge.web.forms import moment as moment_of
 from vetbridge.web.frame import Frame, Refusal
 
 MOST = 100
 """Failures of one page."""
-MOST_TRIED = 20
-"""Changes that are tried again at a time: somebody waits for the rehearsal."""
-PATIENCE = 15.0
-"""Seconds that a rehearsal waits for a side that does not answer."""
 LONGEST_GROUP = 200
 """Characters of a group's name."""
-
-_rehearsing = threading.Lock()
-"""One rehearsal at a time: each copies the ledger."""
-
-_WRITES: Mapping[str, str] = MappingProxyType(
-    {
-        Operation.CREATE: "{kind} is made at {account}: {fields}",
-        Operation.UPDATE: "{kind} is changed at {account}: {fields}",
-        Operation.CANCEL: "{kind} is cancelled at {account}",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +87,7 @@ def routes(frame: Frame) -> APIRouter:
             "failures.html",
             groups=[_group(frame, each, found.listed, now) for each in found.groups],
             total=found.total,
+            shown_at=now.isoformat(),
             come_right=[_failure(frame, each, now) for each in found.come_right],
             site=site,
             sites=sorted(frame.sites),
@@ -115,19 +97,21 @@ def routes(frame: Frame) -> APIRouter:
     @router.post("/failures/preview")
     def _preview(request: Request) -> Response:
         frame.require(request, Role.SUPPORT)
-        selection = _selection(frame.form(request))
+        form = frame.form(request)
+        selection, side = _selection(form), _side(form)
         with frame.ledger.read() as tx:
             try:
-                chosen = replay.choose(tx, frame.sites, selection, limit=MOST_TRIED)
+                chosen = replay.choose(tx, frame.sites, selection, limit=rehearsing.MOST)
             except UnknownGroup:
                 raise _no_group() from None
-        found, restart = _rehearsed(frame, chosen)
+        found, restart = rehearsing.rehearse(frame, chosen, side=side)
         return frame.page(
             request,
             "replay.html",
             trials=[_trial(frame, each) for each in found],
             ready=[each.change for each in found if each.result is not Result.REFUSED],
             restart=sorted(restart),
+            side=side or "",
             left_out=max(0, chosen.total - len(found)),
         )
 
@@ -138,13 +122,14 @@ def routes(frame: Frame) -> APIRouter:
         numbers = _numbers(form)
         restart = frozenset(form.all("restart"))
         with frame.ledger.write() as tx:
-            chosen = replay.choose(tx, frame.sites, Selection(numbers=numbers), limit=MOST_TRIED)
+            chosen = replay.choose(tx, frame.sites, Selection(numbers=numbers), limit=rehearsing.MOST)
             done = replay.carry_out(
                 tx,
                 chosen.replays,
                 by=visitor.name,
                 via=audit.PAGE,
                 only_failed=True,
+                side=_side(form),
                 old_mapping=lambda site: site in restart,
             )
         frame.wake()
@@ -153,13 +138,16 @@ def routes(frame: Frame) -> APIRouter:
     @router.post("/failures/acknowledge")
     def _acknowledge(request: Request) -> Response:
         visitor = frame.require(request, Role.SUPPORT)
-        selection = _selection(frame.form(request))
+        form = frame.form(request)
+        selection, shown_at = _selection(form), moment_of(form.get("shown_at", ""))
         with frame.ledger.write() as tx:
             try:
                 found = failures.fitting(tx, frame.sites, selection)
             except UnknownGroup:
                 raise _no_group() from None
-            count = failures.acknowledge(tx, [each.id for each in found], by=visitor.name, via=audit.PAGE)
+            # What has failed since the page was shown has been seen by nobody.
+            seen = [each.id for each in found if shown_at is None or each.updated_at <= shown_at]
+            count = failures.acknowledge(tx, seen, by=visitor.name, via=audit.PAGE)
         words = phrases("One failure is acknowledged.", "{count} failures are acknowledged.", count)
         return frame.after(request, "/failures", done=words)
 
@@ -190,41 +178,10 @@ def _selection(form: Form) -> Selection:
     return Selection(group=group, site=form.get("site") or None) if group else Selection(numbers=_numbers(form))
 
 
-def _rehearsed(frame: Frame, chosen: Chosen) -> tuple[tuple[Replay, ...], set[str]]:
-    """What would come of each with today's mapping, and the sites of which this VetBridge has another one.
-
-    Raises ``Refusal`` where another rehearsal is under way, or today's config cannot be used.
-    """
-    wanted = [each.change for each in chosen.replays if each.result is not Result.REFUSED]
-    if not wanted:
-        return chosen.replays, set()
-    if not _rehearsing.acquire(blocking=False):
-        raise Refusal(
-            503,
-            phrase("Somebody else is just looking"),
-            phrase("What would come of a change is looked at one at a time. Wait a moment, and try again."),
-            back="/failures",
-        )
-    try:
-        # The log of this VetBridge tells what happens; what is rehearsed does not.
-        with bound_contextvars(rehearsal=True), rehearsed(read_config(frame.program.loaded.path)) as rehearsal:
-            planned = rehearsal.replay(wanted, patience=PATIENCE, progress=lambda _words: None)
-            today = rehearsal.program.mappings
-    except ConfigError:
-        raise Refusal(
-            409,
-            phrase("The config has a fault"),
-            phrase(
-                "It was changed since VetBridge was started. `vetbridge config check` says what is wrong with it."
-            ),
-            back="/failures",
-        ) from None
-    finally:
-        _rehearsing.release()
-    mine = frame.program.mappings
-    differ = {site for site, mapping in today.items() if mine.get(site, mapping) != mapping}
-    found = replay.judge(chosen.replays, planned)
-    return found, differ & {each.site for each in found if each.result is not Result.REFUSED}
+def _side(form: Form) -> Side | None:
+    """The side that alone is to be written to; None: both."""
+    given = form.get("side")
+    return Side(given) if given in set(Side) else None
 
 
 # -- words --------------------------------------------------------------------------------------------------------
@@ -258,7 +215,7 @@ def _about(frame: Frame, site: str, kind: str, remote_id: str, visit_at: datetim
         return phrase(
             "Visit of {moment} ({number})", moment=moment(visit_at.astimezone(ZoneInfo(zone))), number=number
         )
-    return phrase("{kind} {number}", kind=showing.kind(kind), number=number)
+    return phrase("{kind} {number}", kind=kind_words(kind), number=number)
 
 
 def _trial(frame: Frame, each: Replay) -> Trial:
@@ -282,12 +239,13 @@ def _ending(planned: PlannedChange) -> str:
         return phrase("It would wait: {why}.", why=said)
     if not planned.writes:
         return phrase("Nothing would be written: {why}.", why=said)
+    if planned.code == ONE_SIDE_ONLY:
+        return phrase("It would be carried over to this side; what is to be done at the other side would be left.")
     return phrase("It would be carried over.")
 
 
 def _write(write: PlannedWrite) -> str:
-    fields = ", ".join(field_words(each) for each in write.fields)
-    return phrase(_WRITES[write.operation], kind=showing.kind(write.kind), account=write.account, fields=fields)
+    return write_words(write.operation, write.kind, write.account, write.fields)
 
 
 def _done(done: Sequence[Replay]) -> str:

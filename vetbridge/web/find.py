@@ -78,7 +78,7 @@ def _day(text: str) -> date | None:
 
 
 def _card(visit: FoundVisit) -> Card:
-    said = (visit.appointment_type, visit.resource)
+    said = (visit.appointment_type_title, visit.resource_title)
     return Card(
         visit=visit,
         light=_LIGHTS.get(visit.state, "look"),

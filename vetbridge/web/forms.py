@@ -47,6 +47,15 @@ def row_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def moment(text: str) -> datetime | None:
+    """A moment with its offset, as a form says it; None where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if found.tzinfo is None else found
+
+
 class Judged(Enum):
     """What a token is worth."""
 

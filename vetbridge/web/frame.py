@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
@@ -79,6 +80,21 @@ class Undo:
     """Of its button; empty: Undo."""
 
 
+@cache
+def _templates() -> jinja2.Environment:
+    """Of the whole process: to compile every template takes longer than to draw a hundred pages."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals.update({"_": phrase, "phrases": phrases, "moment": moment, "languages": dict(LANGUAGES)})
+    return made
+
+
 class Refusal(Exception):
     """An answer in words instead of a page: what is asked for is gone, taken, not allowed."""
 
@@ -128,17 +144,6 @@ class Frame:
         self.throttle = Throttle(program.clock)
         self.assets = {path.name: path.read_bytes() for path in sorted(ASSETS.iterdir()) if path.is_file()}
         self._secure = shield.is_secure(pages)
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._templates.globals.update(
-            {"_": phrase, "phrases": phrases, "moment": moment, "asset": self.asset, "languages": dict(LANGUAGES)}
-        )
 
     # -- for page modules
 
@@ -172,8 +177,8 @@ class Frame:
         visit = self._visit(request)
         done = self._done(request, visit)
         with speaking(visit.language):
-            text = self._templates.get_template(template).render(
-                **{**self._common(request, visit), "done": done, **values}
+            text = (
+                _templates().get_template(template).render(**{**self._common(request, visit), "done": done, **values})
             )
         response = HTMLResponse(text, status)
         if _DONE in _bare(request.cookies, self._prefix):
@@ -340,7 +345,10 @@ class Frame:
         origin = request.headers.get("origin")
         if origin is None:
             return True
-        given = urlsplit(origin)
+        try:
+            given = urlsplit(origin)
+        except ValueError:
+            return False
         scheme = "https" if self._secure else "http"
         return (given.scheme, given.netloc) == (scheme, request.headers.get("host", ""))
 
@@ -387,6 +395,7 @@ class Frame:
             "language": visit.language,
             "title": next(iter(self.sites.values())).name if len(self.sites) == 1 else "VetBridge",
             "config": self.config,
+            "asset": self.asset,
         }
 
     def _done(self, request: Request, visit: Visit) -> tuple[str, Undo | None] | None:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from vetbridge.core.roles import Role
 from vetbridge.desk import changes
 from vetbridge.desk.language import moment, phrase
+from vetbridge.desk.wording import kind_words
 from vetbridge.web import showing
 from vetbridge.web.frame import Frame, Number, Refusal
 
@@ -77,7 +78,8 @@ def routes(frame: Frame) -> APIRouter:
             story=story,
             change=change,
             record=showing.text(change.remote_id, 40),
-            kind=showing.kind(change.kind),
+            kind=kind_words(change.kind),
+            message=phrase(change.message),
             visit="" if change.visit_at is None else at(change.visit_at),
             light=_LIGHTS.get(change.state, "look"),
             state=phrase(_STATES[change.state]) if change.state in _STATES else change.state,

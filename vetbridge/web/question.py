@@ -17,7 +17,7 @@ from vetbridge.desk.answering import BOOKED_PET, CannotAnswer
 from vetbridge.desk.language import moment, phrase, phrases
 from vetbridge.desk.review import Animal, Person, ReviewItem
 from vetbridge.desk.staff import Visitor
-from vetbridge.desk.wording import ahead, field_words, span, value_words
+from vetbridge.desk.wording import ahead, field_words, span
 from vetbridge.ledger.database import Transaction
 from vetbridge.web import showing
 
@@ -127,10 +127,7 @@ def values(sites: Sites, tx: Transaction, item: ReviewItem, visitor: Visitor, lo
         "item": item,
         "card": card(item, now, visitor),
         "facts": _facts(item),
-        "differences": [
-            (each.field, field_words(each.field), value_words(each.booking), value_words(each.pims))
-            for each in item.differences
-        ],
+        "differences": [(each.field, field_words(each.field), *item.values(each)) for each in item.differences],
         "notes": [(each.by, moment(each.at), showing.text(each.text, claims.LONGEST_NOTE)) for each in item.notes],
         "is_open": is_open,
         "answers": is_open and visitor.may(Role.RECEPTION) and not held_by_another,

@@ -8,6 +8,7 @@ from structlog.contextvars import bound_contextvars
 
 from vetbridge.connector.configured import read_config
 from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Side
 from vetbridge.daemon.rehearsal import rehearsed
 from vetbridge.desk import replay
 from vetbridge.desk.language import phrase
@@ -23,11 +24,13 @@ _rehearsing = threading.Lock()
 """One rehearsal at a time: each copies the ledger."""
 
 
-def rehearse(frame: Frame, chosen: Chosen, *, anyway: bool = False) -> tuple[tuple[Replay, ...], set[str]]:
+def rehearse(
+    frame: Frame, chosen: Chosen, *, side: Side | None = None, anyway: bool = False
+) -> tuple[tuple[Replay, ...], set[str]]:
     """What would come of each with today's mapping, and the sites of which this VetBridge has another one.
 
-    ``anyway``: also what is past, and what finds its time taken. Raises ``Refusal`` where another rehearsal is under
-    way (503), or today's config cannot be used (409).
+    ``side``: where that one only is written to. ``anyway``: also what is past, and what finds its time taken. Raises
+    ``Refusal`` where another rehearsal is under way (503), or today's config cannot be used (409).
     """
     wanted = [each.change for each in chosen.replays if each.result is not Result.REFUSED]
     if not wanted:
@@ -42,7 +45,7 @@ def rehearse(frame: Frame, chosen: Chosen, *, anyway: bool = False) -> tuple[tup
     try:
         # The log of this VetBridge tells what happens; what is rehearsed does not.
         with bound_contextvars(rehearsal=True), rehearsed(read_config(frame.program.loaded.path)) as rehearsal:
-            planned = rehearsal.replay(wanted, patience=PATIENCE, progress=lambda _words: None)
+            planned = rehearsal.replay(wanted, side=side, patience=PATIENCE, progress=lambda _words: None)
             today = rehearsal.program.mappings
     except ConfigError:
         raise Refusal(

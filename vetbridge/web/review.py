@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from vetbridge.core.answers import PAIR_CLIENT, Answer, Choice
 from vetbridge.core.roles import Role
@@ -16,12 +17,13 @@ from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.review import ReviewItem
 from vetbridge.desk.staff import Visitor
 from vetbridge.desk.wording import ahead
-from vetbridge.ledger import audit, reviews
+from vetbridge.ledger import audit, reports, reviews
 from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.reports import OpenQuestion
 from vetbridge.web import question, showing
-from vetbridge.web.forms import Form, row_number
+from vetbridge.web.forms import Form, moment, row_number
 from vetbridge.web.frame import Frame, Number, Refusal, Undo
-from vetbridge.web.question import HOURS
+from vetbridge.web.question import HOURS, Card
 
 CARDS = 50
 """Questions on one page of the list."""
@@ -29,6 +31,10 @@ PATIENCE = 2.0
 """Seconds to wait for an answer to be carried out: so long a browser is held up."""
 STEP = 0.2
 """Seconds between two looks."""
+
+
+Siblings = Annotated[list[str], Query(default_factory=list)]
+"""Other questions that are to be answered the same, each by its number and what was seen of it."""
 
 
 def routes(frame: Frame) -> APIRouter:
@@ -51,23 +57,23 @@ def _looking(frame: Frame, router: APIRouter) -> None:
                 404, phrase("No such site"), phrase("The config names no site of this name."), back="/review"
             )
         with frame.ledger.read() as tx:
-            items = review.open_items(tx, frame.sites, site=site or None, pairing=bool(pairing))
-            others = 0 if pairing else reviews.count_open(tx, PAIR_CLIENT)
+            listed = reports.open_list(tx, site=site or None, pairing=bool(pairing))
+            if mine:
+                listed = tuple(each for each in listed if visitor.name in (each.assigned_to, each.claimed_by))
+            waiting = [each for each in listed if each.snoozed_until is None]
+            off = [each for each in listed if each.snoozed_until is not None]
+            pages = max(1, -(-len(waiting) // CARDS))
+            page = min(max(1, page), pages)
+            shown = _cards(frame, tx, waiting[(page - 1) * CARDS : page * CARDS], visitor)
+            put_off = _cards(frame, tx, off[:CARDS], visitor)
+            others = 0 if pairing else reviews.count_open(tx, PAIR_CLIENT, site=site or None)
             now = tx.now
-        if mine:
-            items = tuple(each for each in items if visitor.name in (each.assigned_to, each.claimed_by))
-        waiting = [each for each in items if each.snoozed_until is None]
-        off = [each for each in items if each.snoozed_until is not None]
-        pages = max(1, -(-len(waiting) // CARDS))
-        page = min(max(1, page), pages)
-        shown = waiting[(page - 1) * CARDS : page * CARDS]
-        query = {"site": site, "mine": mine, "pairing": pairing}
         return frame.page(
             request,
             "review.html",
             headline=_headline(waiting, now, pairing=bool(pairing)),
-            cards=[question.card(each, now, visitor) for each in shown],
-            put_off=[question.card(each, now, visitor) for each in off[:CARDS]],
+            cards=shown,
+            put_off=put_off,
             off_count=len(off),
             others=others,
             site=site,
@@ -76,7 +82,8 @@ def _looking(frame: Frame, router: APIRouter) -> None:
             sites=sorted(frame.sites),
             number=page,
             pages=pages,
-            address=lambda to: f"/review?{urlencode({**{k: v for k, v in query.items() if v}, 'page': to})}",
+            address=lambda to: f"/review?{urlencode({**_narrowed(frame, request), 'page': to})}",
+            kept=_kept(frame, request),
         )
 
     @router.get("/review/{number}")
@@ -87,12 +94,11 @@ def _looking(frame: Frame, router: APIRouter) -> None:
         return _shown(frame, request, number, looked_for=search)
 
     @router.get("/review/{number}/pets")
-    def _pets(request: Request, number: Number, client: str = "", also: str = "") -> Response:
+    def _pets(request: Request, number: Number, sibling: Siblings, client: str = "", seen: str = "") -> Response:
         frame.require(request, Role.RECEPTION)
         with frame.ledger.read() as tx:
             item = _known(frame, tx, number)
             pets = question.pet_options(frame.sites, tx, item, client) if item.state == "open" else ()
-            same = review.siblings(tx, frame.sites, item) if also else ()
             known = next((each for each in search.search(tx, question.of(frame.sites, item), client).found), None)
         if not pets:
             return _shown(frame, request, number)
@@ -104,8 +110,10 @@ def _looking(frame: Frame, router: APIRouter) -> None:
             client=showing.text(client, question.LONGEST_ID),
             name=question.client_name(item, client, None if known is None else known.client),
             pets=pets,
-            seen=answering.seen(item),
-            siblings=[f"{each.id} {answering.seen(each)}" for each in same],
+            # As the question was shown on which a client was picked: what has changed since then is not answered.
+            seen=seen,
+            siblings=sibling,
+            kept=_kept(frame, request),
         )
 
 
@@ -122,8 +130,9 @@ def _answering(frame: Frame, router: APIRouter) -> None:
                 item = _known(frame, tx, number)
                 which = item.state == "open" and answering.pet_choices(tx, frame.sites, item, answer.client_id)
             if which:
-                query = {"client": answer.client_id, "also": form.get("also", "")}
-                return frame.after(request, f"/review/{number}/pets?{urlencode(query)}")
+                query: dict[str, Any] = {"client": answer.client_id, "seen": form.get("seen", "")}
+                query |= {"sibling": form.all("sibling") if form.get("also") else (), **_narrowed(frame, request)}
+                return frame.after(request, f"/review/{number}/pets?{urlencode(query, doseq=True)}")
         try:
             with frame.ledger.write() as tx:
                 taken = answering.give(
@@ -145,26 +154,30 @@ def _answering(frame: Frame, router: APIRouter) -> None:
         refused = len(others) - len(given)
         if refused:
             done.append(phrases("One could not be answered so.", "{count} could not be answered so.", refused))
-        return frame.after(request, "/review", done=" ".join(done), undo=_undo_of(frame, number, given))
+        undo = _undo_of(frame, number, given, _kept(frame, request))
+        return frame.after(request, f"/review{_kept(frame, request)}", done=" ".join(done), undo=undo)
 
     @router.post("/review/{number}/undo")
     def _undo(request: Request, number: Number) -> Response:
         visitor = frame.require(request, Role.RECEPTION)
-        said = frame.form(request).get("also", "").split()
+        form = frame.form(request)
+        given_at = _given_at(form.get("given_at", ""))
+        said = form.get("also", "").split()
         also = [each for each in map(row_number, said) if each is not None]
         done = []
         try:
             with frame.ledger.write() as tx:
-                taken = answering.undo(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
+                taken = answering.undo(tx, frame.sites, number, by=visitor.name, via=audit.PAGE, given_at=given_at)
                 for each in dict.fromkeys(also):
                     try:
-                        answering.undo(tx, frame.sites, each, by=visitor.name, via=audit.PAGE)
+                        answering.undo(tx, frame.sites, each, by=visitor.name, via=audit.PAGE, given_at=given_at)
                     except CannotAnswer as refusal:
                         done.append(showing.sentence(f"{refusal.message}."))
         except CannotAnswer as refusal:
             return _refused(frame, request, number, refusal)
         frame.wake()
-        return frame.after(request, f"/review/{number}", done=" ".join([_came_of(frame, taken), *done]))
+        done.insert(0, _came_of(frame, taken))
+        return frame.after(request, f"/review/{number}{_kept(frame, request)}", done=" ".join(done))
 
 
 def _tending(frame: Frame, router: APIRouter) -> None:
@@ -188,7 +201,8 @@ def _tending(frame: Frame, router: APIRouter) -> None:
                 claims.release(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
         except CannotAnswer as refusal:
             return _refused(frame, request, number, refusal)
-        return frame.after(request, "/review", done=answering.later_words(item, frame.sites, until))
+        done = answering.later_words(item, frame.sites, until)
+        return frame.after(request, f"/review{_kept(frame, request)}", done=done)
 
     def act(path: str, does: Callable[[Transaction, int, Visitor, Form], str], *, stays: bool) -> None:
         """A small form of a question: what it does is said in the bar."""
@@ -202,7 +216,8 @@ def _tending(frame: Frame, router: APIRouter) -> None:
                     done = does(tx, number, visitor, form)
             except CannotAnswer as refusal:
                 return _refused(frame, request, number, refusal)
-            return frame.after(request, f"/review/{number}" if stays else "/review", done=done)
+            there = f"/review/{number}" if stays else "/review"
+            return frame.after(request, f"{there}{_kept(frame, request)}", done=done)
 
     def take(tx: Transaction, number: int, visitor: Visitor, _form: Form) -> str:
         claims.claim(tx, frame.sites, number, by=visitor.name, via=audit.PAGE, take=True)
@@ -229,6 +244,27 @@ def _tending(frame: Frame, router: APIRouter) -> None:
     act("note", add_note, stays=True)
 
 
+def _narrowed(frame: Frame, request: Request) -> dict[str, str]:
+    """How the list was narrowed from which somebody came: it is so again when they are back."""
+    given = {name: request.query_params.get(name, "") for name in ("site", "mine", "pairing")}
+    return {
+        name: value if name == "site" else "1"
+        for name, value in given.items()
+        if value and (name != "site" or value in frame.sites)
+    }
+
+
+def _kept(frame: Frame, request: Request) -> str:
+    """The same, to be put behind the address of one of these pages."""
+    narrowed = _narrowed(frame, request)
+    return f"?{urlencode(narrowed)}" if narrowed else ""
+
+
+def _cards(frame: Frame, tx: Transaction, listed: Sequence[OpenQuestion], visitor: Visitor) -> list[Card]:
+    items = review.items(tx, frame.sites, [each.id for each in listed])
+    return [question.card(each, tx.now, visitor) for each in items]
+
+
 # -- one question -----------------------------------------------------------------------------------------------
 
 
@@ -249,7 +285,8 @@ def _shown(
     with frame.ledger.read() as tx:
         item = _known(frame, tx, number)
         values = question.values(frame.sites, tx, item, visitor, looked_for)
-    return frame.page(request, "review_item.html", status=status, notice=notice, **values)
+    kept = {"kept": _kept(frame, request), "narrowed": _narrowed(frame, request)}
+    return frame.page(request, "review_item.html", status=status, notice=notice, **kept, **values)
 
 
 def _known(frame: Frame, tx: Transaction, number: int) -> ReviewItem:
@@ -277,6 +314,14 @@ def _read(form: Form) -> Answer:
         return Answer(choice=Choice(form.get("choice", "")), fields=fields)
     except ValueError:
         raise Refusal(400, phrase("Nothing was done"), phrase("This form gives no answer."), back="/review") from None
+
+
+def _given_at(text: str) -> datetime | None:
+    """When an answer was given that is to be taken back; None where a form does not say it. Raises ``Refusal``."""
+    found = moment(text)
+    if text and found is None:
+        raise Refusal(400, phrase("Nothing was done"), phrase("This form gives no answer."), back="/review")
+    return found
 
 
 def _siblings(form: Form) -> dict[int, str]:
@@ -309,16 +354,20 @@ def _came_of(frame: Frame, taken: Taken) -> str:
         frame.clock.wait(STEP)
 
 
-def _undo_of(frame: Frame, number: int, also: Sequence[int]) -> Undo | None:
+def _undo_of(frame: Frame, number: int, also: Sequence[int], kept: str) -> Undo | None:
+    """Takes this answer back, and those that were given with it: at the same moment, and none that is newer."""
     with frame.ledger.read() as tx:
         possible = question.undo_words(frame.sites, tx, number)
-    if not possible:
+        given = _known(frame, tx, number).given
+    if not possible or given is None or given.at is None:
         return None
-    fields = {"also": " ".join(str(each) for each in also)} if also else {}
-    return Undo(f"/review/{number}/undo", fields)
+    fields = {"given_at": given.at.isoformat()}
+    if also:
+        fields["also"] = " ".join(str(each) for each in also)
+    return Undo(f"/review/{number}/undo{kept}", fields)
 
 
-def _headline(waiting: Sequence[ReviewItem], now: datetime, *, pairing: bool) -> str:
+def _headline(waiting: Sequence[OpenQuestion], now: datetime, *, pairing: bool) -> str:
     if pairing:
         return phrases(
             "One client of the booking side may stand in the PIMS already.",
@@ -328,7 +377,7 @@ def _headline(waiting: Sequence[ReviewItem], now: datetime, *, pairing: bool) ->
     if not waiting:
         return phrase("Nobody has to look at anything now.")
     need = phrases("One question needs you.", "{count} questions need you.", len(waiting))
-    coming = [visit for each in waiting if (visit := question.first_visit(each)) is not None and visit > now]
+    coming = [each.visit_at for each in waiting if each.visit_at is not None and each.visit_at > now]
     if not coming:
         return need
     return f"{need} {phrase('The next visit is {soon}.', soon=ahead(min(coming), now))}"

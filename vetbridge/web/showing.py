@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from vetbridge.core import normalise
-from vetbridge.core.records import Kind
 from vetbridge.desk.language import moment, phrase, phrases
 from vetbridge.desk.review import Animal, Person, Visit
+from vetbridge.desk.wording import species_words
 
 LONGEST = 80
 """Characters of a name that a page shows."""
@@ -18,23 +17,6 @@ LONGEST_TEXT = 400
 MOST_PETS = 12
 """Pets of one client that a page names: a breeder or a shelter has hundreds."""
 MOST_CONTACTS = 5
-
-
-_KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        Kind.CLIENT: "Client",
-        Kind.PET: "Pet",
-        Kind.APPOINTMENT: "Visit",
-        Kind.ATTACHMENT: "Attachment",
-        Kind.REMINDER: "Reminder",
-        Kind.VACCINATION: "Vaccination",
-    }
-)
-
-
-def kind(name: str) -> str:
-    """What a record is."""
-    return phrase(_KINDS[name]) if name in _KINDS else name
 
 
 def text(said: object, most: int = LONGEST_TEXT) -> str:
@@ -63,7 +45,7 @@ def animal(pet: Animal) -> str:
     """A pet's name with what tells it from others: ``Monty (cat, Manx)``."""
     # A breed without a letter is the vendor's number for it: nobody knows it by that.
     breed = pet.breed if any(letter.isalpha() for letter in pet.breed) else ""
-    details = [text(part, LONGEST) for part in (pet.species, breed) if part]
+    details = [part for part in (species_words(pet.species), text(breed, LONGEST)) if part]
     if pet.deceased:
         details.append(phrase("deceased"))
     elif not pet.active:
@@ -82,7 +64,7 @@ def animals(pets: Sequence[Animal]) -> str:
 
 def what(visit: Visit | None) -> str:
     """What a visit is for, and with whom."""
-    said = () if visit is None else (visit.appointment_type, visit.resource)
+    said = () if visit is None else (visit.appointment_type_title, visit.resource_title)
     return ", ".join(text(part, LONGEST) for part in said if part)
 
 
@@ -96,7 +78,7 @@ def speaking(evidence: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tu
     found: dict[bool, list[str]] = {True: [], False: []}
     for each in evidence:
         if each.get("level") != "missing" and each.get("field") != "prior":
-            found[float(each.get("weight") or 0.0) >= 0].append(text(each.get("words", "")))
+            found[float(each.get("weight") or 0.0) >= 0].append(text(phrase(str(each.get("words", "")))))
     return tuple(found[True]), tuple(found[False])
 
 

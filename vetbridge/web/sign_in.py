@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from vetbridge.desk import staff
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.staff import LONGEST_NAME
+from vetbridge.ledger.staff import folded
 from vetbridge.web.address import local
 from vetbridge.web.frame import Frame
 from vetbridge.web.throttle import Throttled
@@ -30,7 +31,7 @@ def guests(frame: Frame) -> APIRouter:
     def _sign_in(request: Request) -> Response:
         form = frame.form(request)
         name, there = form.get("name", "").strip()[: LONGEST_NAME + 1], local(form.get("next", "/"))
-        who, where = f"name {name.casefold()}", frame.caller(request)
+        who, where = f"name {folded(name)}", frame.caller(request)
         limits = {f"{who} {where}": A_NAME_FROM_A_CALLER, where: A_CALLER, who: A_NAME}
         try:
             frame.throttle.count(limits)

@@ -9,10 +9,7 @@ from fastapi import APIRouter, Request, Response
 from vetbridge.core.roles import Role
 from vetbridge.desk import today
 from vetbridge.desk.status import status
-from vetbridge.ledger import reports, worklist
-from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.reports import Filter
-from vetbridge.ledger.tables import ChangeState
+from vetbridge.ledger import worklist
 from vetbridge.web.frame import Frame
 
 MOST = 100
@@ -31,8 +28,7 @@ def routes(frame: Frame) -> APIRouter:
         with frame.ledger.read() as tx:
             # Whoever serves this page is the VetBridge that runs.
             seen = status(tx, frame.config, os.getpid())
-            failed = [site.name for site in seen.sites if site.changes["failed"].count]
-            found = today.today(seen, frame.sites, {name: _unacknowledged(tx, name) for name in failed})
+            found = today.today(seen, frame.sites)
             by_hand = len(worklist.lines(tx))
         few = len(found.good) <= FEW
         return frame.page(
@@ -46,7 +42,3 @@ def routes(frame: Frame) -> APIRouter:
         )
 
     return router
-
-
-def _unacknowledged(tx: Transaction, site: str) -> int:
-    return reports.count_changes(tx, Filter(states=[ChangeState.FAILED], site=site, unacknowledged=True))

@@ -160,9 +160,9 @@ def test_the_story_of_a_parked_booking(desk: Desk, parked: Parked) -> None:
     ]
     words = {each["stage"]: each["words"] for each in found["timeline"]}
     assert words["received"].startswith("a webhook")
-    assert words["planned"] == "create appointment at ezyvet-city (notes, start)"
-    assert (words["sent"], words["answered"]) == ("try 1 of create appointment", "done, appointment 77")
-    assert words["linked"].startswith("linked to appointment 77 at ezyvet-city, on the placeholder")
+    assert words["planned"] == "Visit is made at ezyvet-city: comment, time"
+    assert (words["sent"], words["answered"]) == ("try 1", "done, Visit 77")
+    assert words["linked"].startswith("linked to Visit 77 at ezyvet-city, on the placeholder")
     assert words["asked"].endswith("another client has the same phone or e-mail address, and fits about as well")
     assert words["ended"].startswith("review (contact-shared)")
     assert found["verdict"] == "placeholder"

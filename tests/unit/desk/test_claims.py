@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlmodel import col
 
 from tests.rig import KEY, Rig
 from vetbridge.config.models import Site
+from vetbridge.core import finding
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.records import Kind
 from vetbridge.desk import answering, claims
 from vetbridge.desk.answering import BOOKED_PET, CLAIM, CannotAnswer, Taken
 from vetbridge.desk.review import ReviewItem, find_item, open_items, siblings
-from vetbridge.ledger import audit
+from vetbridge.ledger import audit, reviews, subjects
 from vetbridge.ledger.database import Ledger, open_ledger
-from vetbridge.ledger.tables import Audit
+from vetbridge.ledger.tables import Audit, Subject, SubjectKey
 
 PHONE = "+447912000001"
 NEW = Answer(choice=Choice.NEW)
@@ -253,6 +256,21 @@ def test_siblings_share_a_contact_and_a_name(house: House) -> None:
     assert house.siblings() == [2, 3]
     house.do(answering.give, 2, NEW, by="ann")
     assert house.siblings() == [3], "what is answered is asked nobody"
+
+
+def test_siblings_are_looked_for_among_those_of_the_same_contact_alone(house: House) -> None:
+    house.book("Fido", "Peter", "Jones")
+    house.book("Rocky", "Peter", "Jones", "+447912000999")
+    site = house.item().site
+    with house.ledger.write() as tx:
+        asked = {row.id: row.record_id for row in reviews.open_items(tx)}
+        same = subjects.fitting(tx, [finding.contact_part([PHONE], [])])
+        assert {row.id for row in reviews.about_any(tx, site, same)} == {1, 2}
+        # As in a ledger from before it was kept by what a record is found.
+        tx.session.execute(sa.delete(SubjectKey).where(col(SubjectKey.record_id) == asked[2]))
+        tx.session.execute(sa.delete(Subject).where(col(Subject.record_id) == asked[2]))
+        assert {row.id for row in reviews.about_any(tx, site, same)} == {1, 2}
+    assert house.siblings() == [2]
 
 
 def test_each_sibling_gets_its_own_pet(house: House) -> None:

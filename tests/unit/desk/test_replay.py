@@ -59,6 +59,8 @@ def planned(state: str, code: str, visit_at: datetime | None = None) -> PlannedC
         ("skipped", "visit-has-begun", "visit-has-begun"),
         ("failed", "expired", "visit-has-begun"),
         ("failed", "mapping", "fails-again"),
+        ("done", "one-side-only", ""),
+        ("failed", "one-side-only", "one-side-only"),
         ("review", "slot-taken", "slot-taken"),
     ],
 )
@@ -124,6 +126,7 @@ def test_nothing_that_fits_is_no_failure(desk: Desk, ledger: Ledger, settled: Se
         ["1", "--group", "A"],
         ["--group", "A"],
         ["--code", "mapping", "--rate", "0"],
+        ["--code", "mapping", "--side", "both"],
         ["--day", "someday"],
         ["0"],
         ["-1"],

@@ -497,7 +497,7 @@ def test_a_plan_changes_nothing_about_it(desk: Desk, ledger: Ledger, parked: Par
     row = item_of(ledger)
     assert (row.state, row.claimed_by, row.assigned_to) == ("open", "", "")
     with ledger.read() as tx:
-        assert reviews.notes(tx) == {}
+        assert reviews.notes(tx, [1]) == {}
 
 
 @pytest.mark.parametrize("command", ["link", "new"])

@@ -16,7 +16,7 @@ from vetbridge.core.instants import Instant
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.daemon.lock import single_instance
 from vetbridge.desk.status import AccountStatus, Status, status
-from vetbridge.ledger import accounts, changes, fuses, glance, mirror, pauses, readings, reports
+from vetbridge.ledger import accounts, acknowledgements, changes, fuses, glance, mirror, pauses, readings, reports
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState
 
@@ -157,6 +157,23 @@ def test_every_number_is_what_its_command_lists(desk: Desk, parked: Parked, sett
         listed = desk.data(*each["command"].split()[1:])
         assert (listed["total"], len(listed["changes"])) == (each["count"], each["count"])
     assert len(desk.data(*site["review"]["command"].split()[1:])) == site["review"]["count"] == 1
+
+
+def test_failures_that_nobody_has_acknowledged_wait_to_be_seen_to(
+    desk: Desk, ledger: Ledger, settled: Settled
+) -> None:
+    first, _ = (settled(ChangeState.FAILED, "mapping", remote_id=name) for name in "ab")
+    settled(ChangeState.FAILED, "mapping", site="hills")
+    assert "2 failures wait to be seen to: vetbridge changes list --site city" in desk.run("status").stdout
+    with ledger.write() as tx:
+        acknowledgements.put(tx, [first], by="Ana")
+    assert [site.failures.count for site in look(desk, ledger).sites] == [1, 1]
+    (site, _) = desk.data("status")["sites"]
+    assert site["failures"]["count"] == 1
+    assert desk.data(*site["failures"]["command"].split()[1:])["total"] == 1
+    with ledger.write() as tx:
+        acknowledgements.put(tx, [2, 3], by="Ana")
+    assert "to be seen to" not in desk.run("status").stdout
 
 
 def test_whether_a_daemon_runs(desk: Desk, ledger: Ledger) -> None:

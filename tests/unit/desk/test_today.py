@@ -46,7 +46,11 @@ CITY = SiteStatus(
     soonest_visit=None,
     oldest_open=None,
     last_write=NOW - 3 * MINUTE,
+    failures=Count(count=0, command=""),
 )
+
+
+FAILED = Count(count=2, command="")
 
 
 def paused(scope: str, name: str, until: datetime | None) -> PauseStatus:
@@ -63,8 +67,8 @@ def status(*sites: SiteStatus, booking: Any = None, mirror: Any = None, running:
     )
 
 
-def shown(site: Site, picture: Status, failures: int = 0) -> SiteToday:
-    found = today(picture, {"city": site}, {"city": failures})
+def shown(site: Site, picture: Status) -> SiteToday:
+    found = today(picture, {"city": site})
     (one,) = (*found.sites, *found.good, *found.ended)
     return one
 
@@ -130,10 +134,10 @@ def test_a_question_whose_visit_is_near_asks_for_a_look(site: Site) -> None:
 
 
 def test_a_failure_that_nobody_has_seen_to_needs_somebody(site: Site) -> None:
-    failed = status(replace(CITY, changes=counted(failed=3)))
-    found = shown(site, failed, failures=3)
+    failed = replace(CITY, changes=counted(failed=3))
+    found = shown(site, status(replace(failed, failures=FAILED)))
     assert (found.light, found.reasons[0].about) == (Light.BAD, "failures")
-    assert shown(site, failed, failures=0).light is Light.GOOD
+    assert shown(site, status(failed)).light is Light.GOOD, "somebody has seen to them"
 
 
 def test_the_mirror_and_the_daemon(site: Site) -> None:
@@ -143,7 +147,7 @@ def test_the_mirror_and_the_daemon(site: Site) -> None:
 
 
 def test_an_ended_site_says_so_and_nothing_else(site: Site) -> None:
-    found = today(status(replace(CITY, ended_at=NOW - MINUTE * 180, in_shadow=True)), {"city": site}, {"city": 5})
+    found = today(status(replace(CITY, ended_at=NOW - MINUTE * 180, in_shadow=True, failures=FAILED)), {"city": site})
     (ended,) = found.ended
     assert [each.words for each in ended.reasons] == [
         "Its pair ended 3 hours ago: nothing is read or written for it."
@@ -154,6 +158,7 @@ def test_of_thousands_of_sites_the_worst_come_first(site: Site) -> None:
     sites = [replace(CITY, name=f"s{number}", title=f"Clinic {number}") for number in range(3000)]
     sites[7] = replace(sites[7], in_shadow=True)
     sites[9] = replace(sites[9], pause=paused("site", "s9", None))
-    found = today(status(*sites), {}, {"s8": 1})
+    sites[8] = replace(sites[8], failures=FAILED)
+    found = today(status(*sites), {})
     assert [each.name for each in found.sites] == ["s8", "s9", "s7"]
     assert len(found.good) == 2997

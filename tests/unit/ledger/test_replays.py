@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vetbridge.core.records import Kind
+from vetbridge.core.records import Kind, Side
 from vetbridge.ledger import changes, replays
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.reports import Filter
@@ -159,3 +159,47 @@ def test_what_has_begun_is_let_through_where_a_person_says_so(ledger: Ledger, cl
     with ledger.read() as tx:
         assert replays.refusal(tx, past, only_failed=True) == "visit-has-begun"
         assert replays.refusal(tx, past, only_failed=True, anyway=True) == ""
+
+
+def test_what_waits_for_a_start_keeps_its_spacing_after_it(ledger: Ledger, clock: FakeClock) -> None:
+    olds = [episode(ledger, clock, ChangeState.FAILED, remote_id=name) for name in "abc"]
+    with ledger.write() as tx:
+        new = [
+            replays.add(tx, old, after_start=True, wait=timedelta(seconds=30 * number)).id or 0
+            for number, old in enumerate(olds)
+        ]
+    clock.advance(3600)
+    for _ in range(2):  # a second start moves nobody's turn
+        with ledger.write() as tx:
+            replays.note_mappings(tx, {"city": "new"})
+        begins = [get(ledger, number).next_at or clock.now() for number in new]
+        assert [(each - clock.now()).total_seconds() for each in begins] == [0, 30, 60]
+    assert [get(ledger, number).code for number in new] == ["old-mapping", replays.SPREAD, replays.SPREAD]
+
+
+def test_why_it_had_failed_stays_with_what_is_superseded(ledger: Ledger, clock: FakeClock) -> None:
+    old = episode(ledger, clock, ChangeState.FAILED, code="refused")
+    new = episode(ledger, clock, ChangeState.DONE)
+    assert get(ledger, old).code == "superseded"
+    words = f"it had failed (refused): in words; change {new} of the same record ended later"
+    assert get(ledger, old).message == words
+    episode(ledger, clock, ChangeState.DONE)
+    assert get(ledger, old).message == words
+
+
+@pytest.mark.parametrize("side", [None, *Side])
+def test_a_replay_for_one_side_says_so_until_an_ordinary_hint_comes(
+    ledger: Ledger, clock: FakeClock, side: Side | None
+) -> None:
+    old = episode(ledger, clock, ChangeState.FAILED)
+    with ledger.write() as tx:
+        row = replays.add(tx, old, side=side)
+        assert changes.only_side(row) == side
+        changes.receive_again(tx, row.record_id, row.source)
+        assert changes.only_side(row) == side, "what asks for the same side asks for nothing else"
+        changes.begin_undo(tx, row)
+        assert changes.only_side(row) == side
+        changes.receive_again(tx, row.record_id, "poll")
+        assert (changes.only_side(row), changes.is_undo(row)) == (None, True)
+        changes.end_undo(tx, row)
+        assert row.source == "replay"

@@ -15,7 +15,16 @@ from vetbridge.core.records import Client, Kind
 from vetbridge.ledger import accounts, actions, changes, links, mirror, retention, reviews, worklist
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.retention import Dropped, drop_bodies
-from vetbridge.ledger.tables import Action, ActionState, Change, Link, Mirror, Review, Worklist
+from vetbridge.ledger.tables import (
+    Action,
+    ActionState,
+    Change,
+    Link,
+    Mirror,
+    Review,
+    ReviewNote,
+    Worklist,
+)
 from vetbridge.testing.clock import FakeClock
 
 DAYS = 90
@@ -145,6 +154,20 @@ def test_an_answer_that_may_still_be_taken_back_keeps_its_question(
         row = tx.session.get_one(Review, item)
         reviews.reopen(tx, row)
         assert reviews.question(tx, row) == {"booking": "Jane Doe"}
+
+
+def test_what_was_noted_about_a_question_goes_with_it(ledger: Ledger, clock: FakeClock) -> None:
+    item = question(ledger, clock)
+    with ledger.write() as tx:
+        reviews.add_note(tx, tx.session.get_one(Review, item), "ann", "Jane called: it is her mother's cat")
+    assert drop(ledger, clock) == NOTHING, "it is open"
+    answer(ledger, item, Choice.LINK)
+    assert drop(ledger, clock, after=DAYS - 1) == NOTHING
+    assert drop(ledger, clock, after=2) == Dropped(actions=0, questions=1, lines=0, links=0, notes=1)
+    with ledger.read() as tx:
+        assert reviews.notes(tx, [item]) == {}
+        (row,) = tx.session.exec(select(ReviewNote)).all()
+        assert (row.by, row.text_sealed) == ("ann", None), "that she noted something stays"
 
 
 def test_a_question_that_the_facts_answered_loses_its_words(ledger: Ledger, clock: FakeClock) -> None:

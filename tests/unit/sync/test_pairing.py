@@ -11,7 +11,10 @@ import pytest
 from tests.rig import Rig
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Answer, Choice
 from vetbridge.core.records import Kind
+from vetbridge.desk.changes import Selection, listing
+from vetbridge.desk.find import find
 from vetbridge.ledger import going_live, links, reviews
+from vetbridge.ledger.retention import drop_bodies
 from vetbridge.ledger.tables import ChangeState
 
 
@@ -333,3 +336,41 @@ def test_what_stands_beside_a_visit_that_is_asked_about_waits_for_the_answer(tow
         town.rig.run()
     assert town.counts()[2] == before[2]
     assert town.rig.pims.row(Kind.APPOINTMENT, third)["state"] == "booked"
+
+
+def test_what_stood_on_both_sides_before_is_found_and_kept_until_its_visit_is_over(town: Town) -> None:
+    rig = town.rig
+    booking = rig.book("John", "Smith", "+447912000001", "Bella", hours=200 * 24)
+    visit = town.visit(town.smith, town.bella, hours=200 * 24)
+    rig.pair_up()
+    assert town.linked(Kind.APPOINTMENT) == {booking: visit}
+    assert rig.changes() == []
+
+    def found(text: str) -> list[tuple[str, str, int | None]]:
+        with rig.ledger.read() as tx:
+            visits = find(tx, rig.sites(), text).visits
+        return [(each.state, each.remote_id, each.change_id) for each in visits]
+
+    for text in ("smith", "07912 000001", "bella"):
+        assert found(text) == [("in", booking, None)]
+    rig.clock.advance(100 * 86400)
+    assert drop_bodies(rig.ledger, 90).subjects == 0
+    assert found("smith") == [("in", booking, None)]
+    rig.clock.advance(200 * 86400)
+    assert drop_bodies(rig.ledger, 90).subjects == 2
+    assert found("smith") == []
+
+
+def test_a_booking_and_a_client_that_are_asked_about_are_found(town: Town) -> None:
+    rig = town.rig
+    booking = rig.book("John", "Smith", "+447912000001", "Bella", hours=30)
+    town.visit(town.smith, town.bella, hours=33)
+    rig.booking.add(Kind.CLIENT, {"name": {"given": "Peter", "family": "Jones"}, "phones": ["+447912000001"]})
+    rig.pair_up()
+    by_why = {item.why: item for item in rig.questions()}
+    assert by_why.keys() == {PAIR_VISIT, PAIR_CLIENT}
+    with rig.ledger.read() as tx:
+        (asked,) = find(tx, rig.sites(), "smith").visits
+        (about,) = listing(tx, rig.sites(), Selection(name="jones"), limit=9).changes
+    assert (asked.remote_id, asked.item_id) == (booking, by_why[PAIR_VISIT].id)
+    assert about.change.id == by_why[PAIR_CLIENT].change_id

@@ -310,7 +310,7 @@ def test_a_change_is_replayed(
 ) -> None:
     sue = caller(served, "Sue", Role.SUPPORT)
     failed = settled(ChangeState.FAILED, "mapping")
-    monkeypatch.setattr(rehearsing, "rehearse", lambda _frame, chosen, *, anyway: (chosen.replays, set()))
+    monkeypatch.setattr(rehearsing, "rehearse", lambda _frame, chosen, *, side, anyway: (chosen.replays, set()))
     asked = {"selection": {"codes": ["mapping"]}}
     planned = sue.post("/replays", {**asked, "plan": True})
     assert (planned["planned"], planned["replayed"], served.woken) == (1, 0, [])

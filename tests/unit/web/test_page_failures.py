@@ -12,11 +12,12 @@ import pytest
 from tests.unit.desk.practice import Settled
 from tests.unit.web.served import Served
 from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Side
 from vetbridge.core.roles import Role
 from vetbridge.ledger import audit
 from vetbridge.ledger.rehearsals import PlannedChange, PlannedWrite
 from vetbridge.ledger.tables import Acknowledgement, Change, ChangeState
-from vetbridge.web import failures
+from vetbridge.web import rehearsing
 
 
 @dataclass
@@ -26,12 +27,14 @@ class Stage:
     planned: dict[int, PlannedChange] = field(default_factory=dict)
     mappings: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[int, ...]] = field(default_factory=list)
+    side: Side | None = None
 
     @property
     def program(self) -> Stage:
         return self
 
-    def replay(self, numbers: Any, **_more: Any) -> Mapping[int, PlannedChange]:
+    def replay(self, numbers: Any, *, side: Side | None, **_more: Any) -> Mapping[int, PlannedChange]:
+        self.side = side
         self.asked.append(tuple(numbers))
         return self.planned
 
@@ -44,7 +47,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     def rehearsed(_loaded: object) -> Iterator[Stage]:
         yield made
 
-    monkeypatch.setattr(failures, "rehearsed", rehearsed)
+    monkeypatch.setattr(rehearsing, "rehearsed", rehearsed)
     return made
 
 
@@ -97,7 +100,7 @@ def test_a_look_then_trying_again(served: Served, settled: Settled, stage: Stage
     assert "Not tried again" in look.text
     assert "because of mapping" in look.text
     assert "Try this one again now" in look.text
-    assert f'name="change" value="{second}"' not in look.text
+    assert f'name="change" value="{second}"' not in look.text[look.text.index('action="/failures/replay"') :]
     with served.ledger.read() as tx:
         assert tx.session.get(Change, second + 1) is None
     done = sue.post("/failures/replay", page="/failures", change=str(first))
@@ -107,6 +110,27 @@ def test_a_look_then_trying_again(served: Served, settled: Settled, stage: Stage
     with served.ledger.read() as tx:
         (act,) = audit.entries(tx, act=audit.Act.REPLAYED)
         assert (act.by, act.via, act.subject_id) == ("Sue", "page", str(first))
+
+
+def test_one_side_only_is_looked_at_first_and_done_so(served: Served, settled: Settled, stage: Stage) -> None:
+    first = settled(ChangeState.FAILED, "mapping", remote_id="1")
+    second = settled(ChangeState.FAILED, "mapping", remote_id="2")
+    stage.planned = {first: planned("done", "one-side-only", CREATE), second: planned("failed", "one-side-only")}
+    sue = served.browser("Sue", Role.SUPPORT)
+    look = sue.post("/failures/preview", page="/failures", group="mapping@altegio-city", side="pims")
+    assert stage.side is Side.PIMS
+    assert '<option value="pims" selected>' in look.text
+    assert "what is to be done at the other side would be left" in look.text
+    assert "All that is to be done is at the other side, which it is to leave alone" in look.text
+    assert '<input type="hidden" name="side" value="pims">' in look.text
+    assert f'name="change" value="{second}"' in look.text, "what is refused may be looked at again for the other side"
+    sue.post("/failures/replay", page="/failures", change=str(first), side="pims")
+    with served.ledger.read() as tx:
+        assert tx.session.get_one(Change, second + 1).source == "replay/pims"
+        (act,) = audit.entries(tx, act=audit.Act.REPLAYED)
+        assert act.says == f"as change {second + 1}, pims only"
+    sue.post("/failures/preview", page="/failures", change=str(second), side="both?")
+    assert stage.side is None
 
 
 def test_what_was_replayed_meanwhile_is_refused_with_its_reason(served: Served, settled: Settled) -> None:
@@ -134,7 +158,7 @@ def test_one_rehearsal_at_a_time_and_a_broken_config_is_said(
 ) -> None:
     first = settled(ChangeState.FAILED, "mapping")
     sue = served.browser("Sue", Role.SUPPORT)
-    with failures._rehearsing:
+    with rehearsing._rehearsing:
         busy = sue.post("/failures/preview", page="/failures", change=str(first))
     assert busy.status_code == 503
     assert "Somebody else is just looking" in busy.text
@@ -142,12 +166,12 @@ def test_one_rehearsal_at_a_time_and_a_broken_config_is_said(
     def broken(_path: object) -> None:
         raise ConfigError("a fault with a /path")
 
-    monkeypatch.setattr(failures, "read_config", broken)
+    monkeypatch.setattr(rehearsing, "read_config", broken)
     faulty = sue.post("/failures/preview", page="/failures", change=str(first))
     assert faulty.status_code == 409
     assert "The config has a fault" in faulty.text
     assert "/path" not in faulty.text
-    assert not failures._rehearsing.locked()
+    assert not rehearsing._rehearsing.locked()
 
 
 def test_a_group_or_one_failure_is_acknowledged(served: Served, settled: Settled) -> None:

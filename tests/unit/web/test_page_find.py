@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.unit.desk.practice import Parked, Settled
+from tests.unit.desk.practice import ZONE, Parked, Settled
 from tests.unit.web.asked import booking
 from tests.unit.web.served import Served
 from tests.unit.web.test_page_review import HOSTILE, must_be_harmless
-from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.core.roles import Role
-from vetbridge.ledger import audit, subjects, worklist
+from vetbridge.ledger import audit, changes, subjects, worklist
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.tables import Change, ChangeState
 
@@ -51,6 +52,17 @@ def test_is_it_in_by_phone_name_and_day(served: Served, parked: Parked) -> None:
     assert "No visit fits." in browser.get("/find?q=nobody").text
     assert "No visit fits." not in browser.get("/find").text
     assert "This day cannot be read" in browser.get("/find?day=someday").text
+
+
+def test_a_visit_that_was_paired_has_no_history_to_lead_to(served: Served) -> None:
+    with served.ledger.write() as tx:
+        record = changes.record_of(tx, "altegio-city", Kind.APPOINTMENT, "9")
+        start = Instant(served.desk.clock.now(), ZONE)
+        visit = Appointment(id="9", booker=Client(family_name="Harris"), start=start, duration=900)
+        subjects.note(tx, record.id or 0, visit, country="GB", account="altegio-city")
+    page = served.browser("Ann").get("/find?q=harris").text
+    assert "Harris" in page
+    assert "/changes/" not in page[page.index("Harris") :]
 
 
 def test_a_search_of_ten_thousand_characters_and_hostile_text(served: Served, parked: Parked) -> None:

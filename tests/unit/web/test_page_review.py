@@ -17,7 +17,7 @@ from vetbridge.core.records import Client, Pet
 from vetbridge.core.roles import Role
 from vetbridge.desk import answering, claims, review
 from vetbridge.desk.review import ReviewItem
-from vetbridge.ledger import audit, reviews
+from vetbridge.ledger import audit, codelists, reviews
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.tables import Audit
 
@@ -230,7 +230,7 @@ def test_the_pet_is_picked_where_it_is_not_clear_which_is_meant(served: Served) 
     browser = served.browser("Ann")
     assert "Next you say which pet." in browser.get("/review/1").text
     step = browser.post("/review/1/answer", page="/review/1", client="1002", seen=seen(served))
-    assert step.headers["location"] == "/review/1/pets?client=1002&also="
+    assert step.headers["location"] == f"/review/1/pets?client=1002&seen={seen(served)}"
     assert item(served).state == "open"
     page = browser.get(step.headers["location"]).text
     assert "Tiger (cat)" in page
@@ -332,8 +332,41 @@ def test_notes_and_whose_it_is_are_kept_and_shown(served: Served, parked: Parked
     assert "called, &lt;b&gt;no&lt;/b&gt; answer" in page
     assert "for Ben" in browser.get("/review").text
     browser.post("/review/1/release", page="/review/1")
-    assert 'href="/review/1"' not in browser.get("/review?mine=1").text
-    assert 'href="/review/1"' in served.browser("Ben").get("/review?mine=1").text
+    assert 'href="/review/1' not in browser.get("/review?mine=1").text
+    assert 'href="/review/1' in served.browser("Ben").get("/review?mine=1").text
+
+
+def test_who_narrowed_the_list_comes_back_to_it_narrowed(served: Served, parked: Parked) -> None:
+    browser = served.browser("Ann")
+    browser.post("/review/1/assign", page="/review/1", to="Ann")
+    kept = "?site=city&mine=1"
+    assert 'href="/review/1?site=city&amp;mine=1"' in browser.get(f"/review{kept}").text
+    page = browser.get(f"/review/1{kept}&search=x").text
+    assert 'href="/review?site=city&amp;mine=1"' in page
+    assert 'name="mine" value="1"' in page, "a search keeps it"
+    note = browser.post(f"/review/1/note{kept}", page="/review/1", text="x")
+    assert note.headers["location"] == f"/review/1{kept}"
+    put_off = browser.post(f"/review/1/later{kept}", page="/review/1")
+    assert put_off.headers["location"] == f"/review{kept}"
+    given = browser.post(f"/review/1/answer{kept}", page="/review/1", choice="new", seen=seen(served))
+    assert given.headers["location"] == f"/review{kept}"
+    assert 'action="/review/1/undo?site=city&amp;mine=1"' in browser.get(f"/review{kept}").text
+    back = browser.post("/review/1/undo?site=nowhere&mine=//evil.example", page="/review/1")
+    assert back.headers["location"] == "/review/1?mine=1", "a site that nobody knows is forgotten"
+
+
+def test_a_visit_is_called_as_the_clinic_calls_it(served: Served, parked: Parked) -> None:
+    with served.ledger.write() as tx:
+        codelists.keep(tx, "altegio-city", "appointment_type", {"702": "Jab <i>online</i>"})
+        codelists.keep(tx, "altegio-city", "resource", {"502": "Dr. Weiss (online)"})
+        codelists.keep(tx, "ezyvet-city", "resource", {"22": "Dr. Weiss"})
+    ann, ute = served.browser("Ann"), served.browser("Ute", language="de")
+    for path in ("/review", "/review/1"):
+        page = ann.get(path).text
+        assert "Jab &lt;i&gt;online&lt;/i&gt;, Dr. Weiss<" in page, "the PIMS's title before the booking side's"
+        assert "vet_2" not in page
+        assert "Monty (cat)" in page
+        assert "Monty (Katze)" in ute.get(path).text
 
 
 def test_opening_claims_but_a_reader_only_reads(served: Served, parked: Parked) -> None:

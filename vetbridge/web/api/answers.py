@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.desk import answering, review
 from vetbridge.desk.answering import CannotAnswer, Taken
-from vetbridge.ledger import audit
+from vetbridge.ledger import audit, reports
 from vetbridge.ledger.database import Transaction
 from vetbridge.web.api.guard import Receptionist
 from vetbridge.web.api.problems import Problem, documented, of_answer
@@ -169,7 +169,7 @@ def _must_be_siblings(frame: Frame, tx: Transaction, number: int, others: set[in
         return
     item = answering.answerable(tx, frame.sites, number)
     same = {each.id for each in review.siblings(tx, frame.sites, item)} if item.asks_whose else set()
-    open_now = {each.id for each in review.open_items(tx, frame.sites)}
+    open_now = {each.id for each in reports.open_list(tx)}
     strangers = sorted(
         other for other in others - same if other in open_now or review.find_item(tx, frame.sites, other) is None
     )

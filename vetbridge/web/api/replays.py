@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
+from vetbridge.core.records import Side
 from vetbridge.desk import replay
 from vetbridge.desk.replay import Replay, Result
 from vetbridge.ledger import audit
@@ -32,6 +33,7 @@ class Asked(Body):
     rate: Annotated[int, Field(ge=1, le=6000), WHOLE] | None = Field(
         None, description="Begin at most so many a minute; a restart keeps to that."
     )
+    side: Side | None = Field(None, description="Write to this side alone; what is to be done at the other is left.")
     anyway: bool = Field(
         False, strict=True, description="Also what is past, and what finds its time taken at the other side."
     )
@@ -66,7 +68,7 @@ def routes(frame: Frame) -> APIRouter:
         with frame.ledger.read() as tx:
             must_know(tx, frame.config, site=selection.site, account=selection.account)
             chosen = replay.choose(tx, frame.sites, selection, limit=asked.limit, anyway=asked.anyway)
-        found, restart = rehearsing.rehearse(frame, chosen, anyway=asked.anyway)
+        found, restart = rehearsing.rehearse(frame, chosen, side=asked.side, anyway=asked.anyway)
         if not asked.plan:
             with frame.ledger.write() as tx:
                 found = replay.carry_out(
@@ -76,6 +78,7 @@ def routes(frame: Frame) -> APIRouter:
                     via=audit.API,
                     only_failed=replay.only_failed(selection),
                     anyway=asked.anyway,
+                    side=asked.side,
                     rate=asked.rate,
                     old_mapping=lambda site: site in restart,
                 )

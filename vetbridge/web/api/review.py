@@ -10,7 +10,7 @@ from pydantic import Field
 from vetbridge.desk import answering, claims
 from vetbridge.desk import review as desk
 from vetbridge.desk.review import ReviewItem, ShownCandidate
-from vetbridge.ledger import audit
+from vetbridge.ledger import audit, reports
 from vetbridge.web.api.guard import Reader, Receptionist
 from vetbridge.web.api.known import must_know
 from vetbridge.web.api.problems import documented
@@ -92,12 +92,13 @@ def routes(frame: Frame) -> APIRouter:
         with frame.ledger.read() as tx:
             must_know(tx, frame.config, site=asked.site)
             every = tuple(
-                item
-                for item in desk.open_items(tx, sites, site=asked.site, pairing=asked.pairing)
-                if (not asked.mine or visitor.name in (item.claimed_by, item.assigned_to))
-                and asked.assigned_to in (None, item.assigned_to)
+                row
+                for row in reports.open_list(tx, site=asked.site, pairing=asked.pairing)
+                if (not asked.mine or visitor.name in (row.claimed_by, row.assigned_to))
+                and asked.assigned_to in (None, row.assigned_to)
             )
-        shown, after = page(behind(every, asked.after), asked.limit)
+            rows, after = page(behind(every, asked.after), asked.limit)
+            shown = desk.items(tx, sites, [row.id for row in rows])
         return Data({"items": [item_data(each) for each in shown], "next": after})
 
     @router.get("/review/{number}", response_model=FullShape, responses=documented(404))
