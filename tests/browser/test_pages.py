@@ -160,6 +160,7 @@ def test_a_question_is_answered_by_keys_alone(chromium: Browser, place: Office) 
     (question,) = place.questions()
     with opened(chromium, DESK) as page:
         sign_in(page, f"{place.url}/review/{question}", "ann")
+        page.get_by_role("navigation").wait_for()
         page.keyboard.press("Tab")
         assert page.locator(":focus").inner_text() == "Skip to the content"
         page.keyboard.press("Enter")

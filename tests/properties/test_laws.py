@@ -451,7 +451,7 @@ ANSWER_TURNS = 4
 
 TestLaws = Laws.TestCase
 TestLaws.settings = settings(
-    max_examples=1000 if TORTURE else 7,
+    max_examples=1000 if TORTURE else 6,
     stateful_step_count=100 if TORTURE else 40,
     derandomize=not TORTURE,
     print_blob=True,

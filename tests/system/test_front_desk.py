@@ -348,7 +348,7 @@ def meet_at_cards(place: Town) -> None:
     def met(request: Request, response: Response) -> Response:
         if request.method == "GET" and "/client/" in request.path:
             try:
-                barrier.wait(1.0)
+                barrier.wait(0.3)
             except threading.BrokenBarrierError:
                 barrier.reset()  # it came alone
         return finish(request, response)

@@ -33,7 +33,7 @@ from vetbridge.core.matching import Known
 from vetbridge.core.records import Kind, Pet
 from vetbridge.desk import language
 from vetbridge.desk.language import phrase, phrases
-from vetbridge.desk.review import Animal, Difference, Held, Person, ReviewItem, find_item, shown_pet
+from vetbridge.desk.review import Animal, Difference, Held, Person, ReviewItem, find_item, shown_person, shown_pet
 from vetbridge.desk.wording import ago, field_words, span, value_words, visit_words, visit_words_inside
 from vetbridge.ledger import audit, fuses, going_live, mirror, reports, reviews, worklist
 from vetbridge.ledger.audit import Act
@@ -166,11 +166,12 @@ def propose(
     *,
     shown: ReviewItem | None = None,
     seen: str | None = None,
+    client_seen: str | None = None,
 ) -> Proposal:
     """What an answer would come to.
 
     ``shown`` is the question as the person saw it, where that may be a while ago; ``seen`` is the same by what
-    ``seen`` made of it.
+    ``seen`` made of it. ``client_seen`` is what ``seen_client`` made of a client who is no candidate of the question.
 
     Raises ``CannotAnswer`` for an answer that the question does not offer, or that cannot be meant.
     """
@@ -185,6 +186,8 @@ def propose(
         _must_name_fields(item, answer)
     if answer.choice is not Choice.LINK:
         return Proposal(item=item, answer=answer, consequence=_consequence(item, answer))
+    if client_seen is not None:
+        _must_be_as_seen(_known(tx, sites.get(item.site), _id(answer.client_id) or ""), answer, client_seen)
     answer, known = _linked(tx, sites.get(item.site), item, answer)
     return Proposal(item=item, answer=answer, consequence=_link_consequence(item, answer, known))
 
@@ -250,10 +253,31 @@ def seen(item: ReviewItem) -> str:
         tuple((each.client_id, each.pet_id, each.client, each.pets) for each in item.candidates),
         None if item.held is None else item.held.changes,
     )
-    return hashlib.sha256(repr(asked).encode(errors="replace")).hexdigest()[:16]
+    return _digest(asked)
 
 
 _seen = seen  # where an argument bears the name
+
+
+def seen_client(client: Person | None, pets: Sequence[Animal]) -> str:
+    """The same of a client who was searched for: ``seen`` says nothing of one who is no candidate of the question."""
+    return _digest((client, sorted(pets, key=lambda pet: pet.id or "")))
+
+
+def _digest(shown: object) -> str:
+    return hashlib.sha256(repr(shown).encode(errors="replace")).hexdigest()[:16]
+
+
+def _must_be_as_seen(known: Known | None, answer: Answer, client_seen: str) -> None:
+    """An id may be somebody else's by now."""
+    client = None if known is None else shown_person(known.client)
+    if client_seen != seen_client(client, [shown_pet(pet) for pet in known.pets] if known else ()):
+        raise CannotAnswer(
+            "changed-meanwhile",
+            phrase(
+                "client {client} has changed meanwhile; search for them again", client=_text(answer.client_id or "")
+            ),
+        )
 
 
 def _changed_meanwhile(item_id: int) -> CannotAnswer:
@@ -695,6 +719,7 @@ def give(
     via: str = audit.COMMAND,
     shown: ReviewItem | None = None,
     seen: str | None = None,
+    client_seen: str | None = None,
     take: bool = False,
 ) -> Taken:
     """Takes an answer down, for the running VetBridge or the next pass to carry out.
@@ -702,7 +727,7 @@ def give(
     Raises as ``propose`` does, and ``claimed`` where somebody else has claimed the question, unless ``take`` answers
     it all the same.
     """
-    proposal = propose(tx, sites, item_id, answer, shown=shown, seen=seen)
+    proposal = propose(tx, sites, item_id, answer, shown=shown, seen=seen, client_seen=client_seen)
     _must_be_free(tx, proposal.item, by, take=take)
     row = reviews.item(tx, item_id)
     assert row is not None  # noqa: S101 - it was just read
@@ -829,8 +854,13 @@ def postpone(
     return until
 
 
-def undo_consequence(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> str:
-    """What it would come to if an answer were taken back. Raises ``CannotAnswer`` where that is not possible."""
+def undo_consequence(
+    tx: Transaction, sites: Mapping[str, Site], item_id: int, *, given_at: datetime | None = None
+) -> str:
+    """What it would come to if an answer were taken back. Raises ``CannotAnswer`` where that is not possible.
+
+    ``given_at`` is when the answer was given that is meant, where that may be a while ago: a newer one stays.
+    """
     item = known_item(tx, sites, item_id)
     if item.state != "answered" or item.given is None:
         state = phrase("nobody has answered it") if item.state == "open" else became(item, tx.now)
@@ -848,6 +878,8 @@ def undo_consequence(tx: Transaction, sites: Mapping[str, Site], item_id: int) -
         raise CannotAnswer(
             "nothing-to-undo", phrase("the answer to item {item} is being taken back already", item=item_id)
         )
+    if given_at is not None and item.given.at != given_at:
+        raise _changed_meanwhile(item_id)
     if item.given.applied_at is None:
         return phrase("The answer is not carried out yet: it is taken back, and the question is open again.")
     if choice not in (Choice.LINK, Choice.NEW):
@@ -889,14 +921,9 @@ def undo(
     via: str = audit.COMMAND,
     given_at: datetime | None = None,
 ) -> Taken:
-    """Takes an answer back. Raises ``CannotAnswer`` where that is not possible.
-
-    ``given_at`` is when the answer was given that is meant, where that may be a while ago: a newer one stays.
-    """
-    consequence = undo_consequence(tx, sites, item_id)
+    """Takes an answer back. ``given_at``, and what it raises, are as of ``undo_consequence``."""
+    consequence = undo_consequence(tx, sites, item_id, given_at=given_at)
     item = known_item(tx, sites, item_id)
-    if given_at is not None and item.given is not None and item.given.at != given_at:
-        raise _changed_meanwhile(item_id)
     row = reviews.item(tx, item_id)
     assert row is not None  # noqa: S101 - it was just read
     assert item.given is not None  # noqa: S101 - the consequence was told

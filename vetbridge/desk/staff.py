@@ -19,7 +19,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from vetbridge.core import normalise
 from vetbridge.core.roles import Role, may
 from vetbridge.desk.language import LANGUAGES, phrase
-from vetbridge.ledger import audit, staff
+from vetbridge.ledger import audit, reviews, staff
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Staff
@@ -185,12 +185,19 @@ def is_last_admin(tx: Transaction, name: str) -> bool:
 
 
 def remove(tx: Transaction, name: str, *, by: str, via: str = audit.COMMAND) -> Member:
-    """Removes somebody: they are signed out at once. Raises ``CannotChangeStaff`` where nobody has this name."""
+    """Removes somebody: they are signed out at once, and what they were to answer is left to anybody.
+
+    Raises ``CannotChangeStaff`` where nobody has this name.
+    """
     row = _row(tx, name)
     was = _member(row)
     row.removed_at = tx.now
     row.password_hash = row.token_hash = None
     staff.end_sessions(tx, row.name)
+    for item in reviews.unassign(tx, row.name):
+        audit.note(
+            tx, Act.ASSIGNED, by=by, via=via, subject="review", subject_id=item.id, site=item.site, says="anybody"
+        )
     _note(tx, Act.STAFF_REMOVED, row, by=by, via=via)
     return was
 

@@ -16,6 +16,7 @@ from vetbridge.core.records import Kind
 from vetbridge.ledger import changes
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.staff import folded
 from vetbridge.ledger.tables import Action, ActionState, Change, Record, Review, ReviewNote, Subject
 
 ANSWER_SOURCE = "answer"
@@ -308,6 +309,17 @@ def release(item: Review) -> None:
     """Nobody looks at it any more."""
     item.claimed_by = ""
     item.claimed_until = None
+
+
+def unassign(tx: Transaction, name: str) -> tuple[Review, ...]:
+    """Leaves to anybody what this one, in any spelling, was to answer, and returns it: the open questions, and those
+    that may be open again because their answers are still to be carried out."""
+    fits = select(Review).where(Review.assigned_to != "", col(Review.state).in_(("open", "answered")))
+    standing = fits.where(col(Review.applied_at).is_(None)).order_by(col(Review.id))
+    theirs = tuple(row for row in tx.session.exec(standing) if folded(row.assigned_to) == folded(name))
+    for row in theirs:
+        row.assigned_to = ""
+    return theirs
 
 
 def add_note(tx: Transaction, item: Review, by: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vetbridge.core import normalise, notes
@@ -85,8 +85,15 @@ class Given:
         if why == TWICE or (self.answer.choice is Choice.AGAIN and why in (UNKNOWN_OUTCOME, REUSED, PAIR_VISIT)):
             return Steer()  # it is about a write or another visit, not about a time that is taken or the two sides
         if self.answer.choice is Choice.FIELDS:
-            return Steer(fields={name: _RIGHT[side] for name, side in self.answer.fields.items()})
-        return STEERS.get(self.answer.choice, Steer())
+            fields = {name: _RIGHT[side] for name, side in self.answer.fields.items()}
+            return Steer(fields=fields, shown=self._shown)
+        return replace(STEERS.get(self.answer.choice, Steer()), shown=self._shown)
+
+    @property
+    def _shown(self) -> Mapping[str, Appointment | None]:
+        """The visit at both sides as the question shows it, as far as it does."""
+        sides = {side: self.question[side] for side in _RIGHT if side in self.question}
+        return {side: record for side, record in sides.items() if record is None or isinstance(record, Appointment)}
 
     @property
     def said(self) -> Said | None:

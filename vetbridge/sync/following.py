@@ -55,6 +55,8 @@ class Steer:
     """Both sides stay as they are."""
     beside: bool = False
     """The time may be taken."""
+    shown: Mapping[str, Appointment | None] = field(default_factory=dict)
+    """The ``booking`` and the visit in the ``pims`` as that person saw them, as far as they were shown."""
 
     @property
     def asked_for(self) -> bool:
@@ -100,6 +102,7 @@ class Follower:
         """
         if steer.keep:
             return self._keep(job, link, here, there)
+        self._require_seen(link, here, there, steer)
         forth = self._forth(link, here, there, steer)
         if forth.outcome is Outcome.QUESTION:
             # Where more differs by now than was decided upon, all of it is asked about.
@@ -142,9 +145,9 @@ class Follower:
         booking_base, pims_base = self._bases(link)
         return plan(
             Situation(
-                base_here=planned(booking_base),
+                base_here=_without_said(planned(booking_base), steer),
                 here=planned(base_in_terms(link, here, there, booking_base or {})),
-                base_there=planned(pims_base),
+                base_there=_without_said(planned(pims_base), steer),
                 there=planned(None if there is None else standing_fields(there)),
                 owners={**self._pair.owners, **steer.fields},
                 writable=TO_PIMS & able.update,
@@ -160,9 +163,9 @@ class Follower:
         booking_base, pims_base = self._bases(link)
         return plan(
             Situation(
-                base_here=planned(pims_base),
+                base_here=_without_said(planned(pims_base), steer),
                 here=planned(None if there is None else standing_fields(there)),
-                base_there=planned(booking_base),
+                base_there=_without_said(planned(booking_base), steer),
                 there=planned(base_in_terms(link, here, there, booking_base or {})),
                 owners={name: _MIRRORED[owner] for name, owner in {**self._pair.owners, **steer.fields}.items()},
                 writable=CARRIED & able.update,
@@ -177,6 +180,51 @@ class Follower:
     def _question(decision: Plan, here: Appointment | None, there: Appointment | None, *, why: str) -> Ask:
         question = {"booking": here, "pims": there, "fields": sorted(decision.conflicts)}
         return Ask(why, "it was changed in both places", question)
+
+    # -- what a person has seen
+
+    def _require_seen(self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer) -> None:
+        """Raises ``Ask`` with both sides as they are now where an answer would overwrite what nobody was shown."""
+        unseen = self._unseen(link, here, there, steer)
+        if not unseen:
+            return
+        undecided = replace(steer, decided=None, fields={})
+        forth, back = self._forth(link, here, there, undecided), self._back(link, here, there, undecided)
+        if forth.outcome is Outcome.QUESTION:
+            raise self._question(forth, here, there, why=forth.reason)
+        if back.outcome is Outcome.QUESTION:
+            raise self._question(back, here, there, why=_MIRRORED_WHY.get(back.reason, back.reason))
+        # The facts alone would say by now what to do, and it is not what the person has said.
+        question = {"booking": here, "pims": there, "fields": sorted(unseen)}
+        raise Ask("conflict", "it was changed again since the question was answered", question)
+
+    def _unseen(
+        self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer
+    ) -> frozenset[str]:
+        """Fields in which an answer overrules a value that the side which is not right has got since it was shown.
+
+        What that side had when both were settled last is no news of it, be it VetBridge's own write of an earlier
+        try; what both sides have is overruled by nothing. The newer word of the side that is right is carried.
+        """
+        mine, theirs = _carried(here), _carried(there)
+        booking_base, pims_base = self._bases(link)
+        found = set()
+        for owner, side, end, now, base, right in (
+            (FieldOwner.HERE, "pims", self._pair.pims, theirs, pims_base, mine),
+            (FieldOwner.THERE, "booking", self._pair.booking, mine, booking_base, theirs),
+        ):
+            if side not in steer.shown:
+                continue
+            shown = _carried(steer.shown[side])
+            writable = end.connector.capabilities.of(Kind.APPOINTMENT).update | {STATUS}
+            for name, value in now.items():
+                if (steer.decided or steer.fields.get(name)) is not owner:
+                    continue
+                # A visit that is cancelled loses all that was made of it; one that stands, what can be written.
+                loses = right[STATUS] is AppointmentStatus.CANCELLED or name in writable
+                if loses and value not in (shown.get(name), (base or {}).get(name), right.get(name)):
+                    found.add(name)
+        return frozenset(found)
 
     # -- to the PIMS
 
@@ -383,6 +431,20 @@ class Follower:
 
 def _off(record: Appointment | None) -> bool:
     return record is None or record.status is AppointmentStatus.CANCELLED
+
+
+def _carried(record: Appointment | None) -> dict[str, object]:
+    """The fields of a visit that flow both ways; of one that is cancelled or gone its status alone counts."""
+    if record is None or _off(record):
+        return {STATUS: AppointmentStatus.CANCELLED}
+    return {name: getattr(record, name) for name in CARRIED}
+
+
+def _without_said(base: Mapping[str, object] | None, steer: Steer) -> Mapping[str, object] | None:
+    """A base without the fields of which a person has said who is right: that holds whichever side changed them."""
+    if base is None:
+        return None
+    return {name: value for name, value in base.items() if name == STATUS or name not in steer.fields}
 
 
 def _moved(there: Appointment, fields: Mapping[str, object]) -> Appointment:

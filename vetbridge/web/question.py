@@ -81,6 +81,8 @@ class Option:
     """Somebody who may be meant, as one large button."""
 
     client_id: str
+    seen: str
+    """What is seen of somebody who was searched for; empty for a candidate, of whom the question says it."""
     name: str
     active: bool
     contacts: tuple[str, ...]
@@ -179,6 +181,7 @@ def _option(
         consequence = phrase("Next you say which pet.")
     return Option(
         client_id=showing.text(client_id, LONGEST_ID),
+        seen=answering.seen_client(client, pets) if asked is None else "",
         name=showing.named(client)
         if client is not None
         else phrase("Client {number}, no longer known", number=showing.text(client_id, 24)),

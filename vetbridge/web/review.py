@@ -94,7 +94,9 @@ def _looking(frame: Frame, router: APIRouter) -> None:
         return _shown(frame, request, number, looked_for=search)
 
     @router.get("/review/{number}/pets")
-    def _pets(request: Request, number: Number, sibling: Siblings, client: str = "", seen: str = "") -> Response:
+    def _pets(
+        request: Request, number: Number, sibling: Siblings, client: str = "", seen: str = "", found: str = ""
+    ) -> Response:
         frame.require(request, Role.RECEPTION)
         with frame.ledger.read() as tx:
             item = _known(frame, tx, number)
@@ -112,6 +114,7 @@ def _looking(frame: Frame, router: APIRouter) -> None:
             pets=pets,
             # As the question was shown on which a client was picked: what has changed since then is not answered.
             seen=seen,
+            found=found,
             siblings=sibling,
             kept=_kept(frame, request),
         )
@@ -131,12 +134,21 @@ def _answering(frame: Frame, router: APIRouter) -> None:
                 which = item.state == "open" and answering.pet_choices(tx, frame.sites, item, answer.client_id)
             if which:
                 query: dict[str, Any] = {"client": answer.client_id, "seen": form.get("seen", "")}
+                if answer.client_id in (found := _found(form)):
+                    query["found"] = f"{answer.client_id} {found[answer.client_id]}"
                 query |= {"sibling": form.all("sibling") if form.get("also") else (), **_narrowed(frame, request)}
                 return frame.after(request, f"/review/{number}/pets?{urlencode(query, doseq=True)}")
         try:
             with frame.ledger.write() as tx:
                 taken = answering.give(
-                    tx, frame.sites, number, answer, by=visitor.name, via=audit.PAGE, seen=form.get("seen", "")
+                    tx,
+                    frame.sites,
+                    number,
+                    answer,
+                    by=visitor.name,
+                    via=audit.PAGE,
+                    seen=form.get("seen", ""),
+                    client_seen=_found(form).get(answer.client_id or ""),
                 )
                 same = _siblings(form) if form.get("also") else {}
                 others = answering.give_all(
@@ -333,6 +345,11 @@ def _siblings(form: Form) -> dict[int, str]:
         if row is not None:
             found[row] = seen
     return found
+
+
+def _found(form: Form) -> dict[str, str]:
+    """The clients who were searched for, by id, with what was seen of each."""
+    return {client_id: seen for client_id, _, seen in (each.rpartition(" ") for each in form.all("found"))}
 
 
 def _refused(frame: Frame, request: Request, number: int, refusal: CannotAnswer) -> Response:

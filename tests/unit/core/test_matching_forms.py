@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import date
 from itertools import combinations
@@ -174,16 +173,14 @@ def test_of_many_pets_the_living_are_looked_at() -> None:
     assert not any(one.deceased for one in found)
 
 
-def test_huge_and_hostile_text_is_cut_and_never_slow() -> None:
+def test_huge_and_hostile_text_is_cut() -> None:
     junk = "(" * 100_000 + "& / + " * 100_000 + "\x1b[" * 100_000 + "\ud800" * 1000
     client = Client(
         given_name=junk, family_name=junk, phones=(junk,), emails=(junk,), street=junk, postcode=junk, city=junk
     )
     pet = Pet(name=junk, species=junk, breed=junk, sex=junk)
-    began = time.perf_counter()
     found = forms_of(client, [pet], "GB")
     keys(found)
-    assert time.perf_counter() - began < 2
     assert max(len(each) for each in (found.given, found.family, found.street, found.city, found.postcode)) <= 200
 
 

@@ -12,11 +12,12 @@ from argon2 import PasswordHasher
 
 from tests.unit.desk.practice import ZONE, Desk, park
 from vetbridge.cli import approving
+from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.instants import Instant
 from vetbridge.core.roles import Role
-from vetbridge.desk import staff
+from vetbridge.desk import claims, staff
 from vetbridge.desk.staff import CannotChangeStaff
-from vetbridge.ledger import changes
+from vetbridge.ledger import changes, reviews
 from vetbridge.ledger.database import Ledger
 
 HOURS = 12.0
@@ -117,6 +118,35 @@ def test_the_last_admin_is_not_removed_by_a_slip(desk: Desk, ledger: Ledger) -> 
     desk.data("staff", "remove", "Kim")
     desk.data("staff", "remove", "Lee", "--yes")
     assert names(desk) == [("Ann", "reception")]
+
+
+def test_what_somebody_was_to_answer_is_anybodys_when_they_are_removed(desk: Desk, ledger: Ledger) -> None:
+    for name in ("Ann", "Ben"):
+        desk.data("staff", "add", name, "--role", "reception", "--no-password")
+    for number, name in enumerate(("ANN", "Ben", "Ann", "Ann"), start=1):
+        park(ledger, Instant(desk.clock.now() + timedelta(hours=number), ZONE), remote_id=f"3{number}")
+        with ledger.write() as tx:
+            claims.assign(tx, {}, number, name, by="kim")
+    with ledger.write() as tx:
+        for number, choice in ((3, Choice.NEW), (4, Choice.NEW)):
+            row = reviews.item(tx, number)
+            assert row is not None
+            reviews.answer(tx, row, Answer(choice=choice), "ben")
+        reviews.applied(tx, row)
+    desk.data("staff", "remove", "Ann", "--plan")
+
+    def whose() -> list[str]:
+        with ledger.read() as tx:
+            return [row.assigned_to for _, row in sorted(reviews.items(tx, [1, 2, 3, 4]).items())]
+
+    assert whose() == ["ANN", "Ben", "Ann", "Ann"]
+    desk.data("staff", "remove", "Ann", "--by", "kim")
+    assert whose() == ["", "Ben", "", "Ann"], "what is carried out stays as it was; what may open again does not"
+    assert acts(desk, "--by", "kim")[-3:] == [
+        ("kim", "assigned", "1", "anybody"),
+        ("kim", "assigned", "3", "anybody"),
+        ("kim", "staff-removed", "Ann", ""),
+    ]
 
 
 def test_whoever_comes_back_has_neither_password_nor_token_of_before(desk: Desk, ledger: Ledger) -> None:

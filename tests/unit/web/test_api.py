@@ -232,6 +232,22 @@ def test_what_is_done_is_audited_as_done_by_the_api(served: Served, ledger: Ledg
     assert [each["act"] for each in entries["entries"]] == ["taken-back", "answered", "put-off"]
 
 
+def test_the_undo_of_an_answer_leaves_a_newer_one(served: Served, ann: Caller) -> None:
+    ann.post("/review/1/answer", LINK)
+    first = ann.get("/review/1")["given"]["at"]
+    ann.post("/review/1/undo", {"given_at": first, "plan": True})
+    assert ann.post("/review/1/undo", {"given_at": first})["state"] == "reopened"
+    served.clock.advance(10)
+    caller(served, "Ben").post("/review/1/answer", LINK)
+    for more in ({}, {"plan": True}):
+        problem = ann.refused(409, "POST", "/review/1/undo", {"given_at": first, **more})
+        assert problem["code"] == "changed-meanwhile"
+    assert ann.get("/review/1")["given"]["by"] == "Ben"
+    for odd in ("yesterday", "2026-01-01T00:00:00", 5):
+        assert ann.refused(422, "POST", "/review/1/undo", {"given_at": odd})["code"] == "not-understood"
+    assert ann.post("/review/1/undo", {"given_at": None})["state"] == "reopened"
+
+
 def test_bookings_of_the_same_people_are_answered_together(served: Served, desk: Desk, ann: Caller) -> None:
     for number in (2, 3):
         park(

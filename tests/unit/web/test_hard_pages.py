@@ -20,7 +20,7 @@ from vetbridge.desk import answering, review, staff
 from vetbridge.desk.review import ReviewItem
 from vetbridge.ledger.tables import ChangeState
 
-FIELD = re.compile(r'name="(seen|sibling|given_at|shown_at)" value="([^"]*)"')
+FIELD = re.compile(r'name="(seen|sibling|given_at|shown_at|found)" value="([^"]*)"')
 JAMES = Client(id="1002", given_name="James", family_name="Harris")
 TIGER = Pet(id="5002", client_id="1002", name="Tiger", species="cat")
 REX = Pet(id="5003", client_id="1002", name="Rex", species="dog")
@@ -89,6 +89,63 @@ def test_a_client_who_is_somebody_else_by_now_is_not_linked(served: Served, park
     refused = browser.post("/review/1/answer", page="/review/1", client="1002", seen=saw)
     assert (refused.status_code, item(served).state) == (409, "open")
     assert "Zoe Quill" in refused.text
+
+
+QUILL = Client(
+    id="7", given_name="Zoe", family_name="Quill", phones=("+447700900555",), emails=("zoe@quill.example",)
+)
+QUILLS_PET = Pet(id="8", client_id="7", name="Monty", species="cat")
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        Client(id="7", given_name="Max", family_name="Moore", phones=("+447700900666",)),
+        replace(QUILL, phones=("+447700900777",)),
+        replace(QUILL, emails=()),
+        replace(QUILLS_PET, name="Bella"),
+        Pet(id="9", client_id="7", name="Rex", species="dog"),
+    ],
+)
+def test_a_client_who_was_searched_for_is_linked_as_shown(served: Served, parked: Parked, now: Client | Pet) -> None:
+    known(served, QUILL, QUILLS_PET)
+    browser = served.browser("Ann")
+
+    def fields(page: str) -> dict[str, object]:
+        return {"client": "7", "seen": hidden(page, "seen")[0], "found": hidden(page, "found")}
+
+    old = fields(browser.get("/review/1?search=7").text)
+    assert [each.partition(" ")[0] for each in hidden(browser.get("/review/1?search=quill").text, "found")] == ["7"]
+    known(served, now)
+    refused = browser.post("/review/1/answer", page="/review/1", data={**old, "pet": "8"})
+    assert (refused.status_code, item(served).state) == (409, "open")
+    assert "client 7 has changed meanwhile" in refused.text
+    new = fields(browser.get("/review/1?search=7").text)
+    assert browser.post("/review/1/answer", page="/review/1", data={**new, "pet": "8"}).status_code == 303
+    assert item(served).state == "answered"
+
+
+def test_what_changes_of_a_client_who_was_searched_for_while_its_pet_is_picked(served: Served) -> None:
+    known(served, JAMES, TIGER, REX, QUILL)
+    ask(served)
+    browser = served.browser("Ann")
+    page = browser.get("/review/1?search=harris").text
+    fields = {"client": "1002", "seen": hidden(page, "seen")[0], "found": hidden(page, "found")}
+
+    def pick() -> tuple[str, dict[str, object]]:
+        pets = browser.post("/review/1/answer", page="/review/1", data=fields).headers["location"]
+        picking = browser.get(pets).text
+        assert [each.partition(" ")[0] for each in hidden(picking, "found")] == ["1002"]
+        return pets, {**fields, "pet": "5002", "found": hidden(picking, "found")}
+
+    pets, sent = pick()
+    known(served, replace(JAMES, given_name="Jane"))
+    assert browser.post("/review/1/answer", page=pets, data=sent).status_code == 409
+    assert item(served).state == "open"
+    known(served, JAMES)
+    pets, sent = pick()
+    assert browser.post("/review/1/answer", page=pets, data=sent).status_code == 303
+    assert item(served).state == "answered"
 
 
 def test_the_fuse_is_answered_for_what_was_shown(served: Served) -> None:
@@ -243,6 +300,18 @@ def test_a_name_is_tried_five_times_however_it_is_spelled(served: Served, monkey
     assert len(tried) == 5
 
 
+def test_the_next_person_is_not_led_to_what_was_searched_for(served: Served, parked: Parked) -> None:
+    browser = served.browser("Ann")
+    for address, path in (("/find?q=harris", "/find"), ("/review/1?search=harris", "/review/1"), ("/", "/")):
+        page = browser.get(address).text
+        button = re.search(r'name="next" value="([^"]*)">Somebody else<', page)
+        assert button
+        assert button[1] == path
+    refused = browser.post("/review/1/answer", page="/review/1", choice="new")
+    assert refused.status_code == 409
+    assert 'name="next" value="/">Somebody else<' in refused.text
+
+
 def test_a_caller_that_nobody_trusts_does_not_say_from_where_it_calls(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +371,7 @@ FORMS = (
     ("answer", {"client": "\ud800".encode("utf-8", "surrogatepass"), "pet": b"\0\xff"}),
     ("answer", {"client": "9" * 20_000, "pet": "1" * 20_000}),
     ("answer", {"choice": "fields", **{f"field.{each}": "booking" for each in range(300)}}),
+    ("answer", {"client": "1002", "found": "1002 " + "\u202e" * 500}),
     ("answer", {"choice": "undo"}),
     ("answer", {"choice": "link"}),
     ("later", {"hours": "1e308"}),

@@ -14,7 +14,7 @@ from vetbridge.ledger import audit, reports
 from vetbridge.ledger.database import Transaction
 from vetbridge.web.api.guard import Receptionist
 from vetbridge.web.api.problems import Problem, documented, of_answer
-from vetbridge.web.api.shapes import Body, Data, Numbered, Refused, Shown, Text
+from vetbridge.web.api.shapes import Body, Data, Moment, Numbered, Refused, Shown, Text
 from vetbridge.web.frame import Frame, Number
 
 MOST_ALSO = 50
@@ -93,6 +93,9 @@ class Later(Body):
 class Undone(Body):
     """How an answer is taken back."""
 
+    given_at: Moment | None = Field(
+        None, description="`given.at` of the item, as the answer was shown that is meant: a newer one stays."
+    )
     plan: bool = Field(False, strict=True, description="Say what it would come to, and do nothing.")
 
 
@@ -149,13 +152,17 @@ def routes(frame: Frame) -> APIRouter:
     def undo_item(visitor: Receptionist, number: Number, undone: Undone) -> Data:
         """Takes an answer back: one that is not carried out yet, or whose visit is still ahead.
 
-        Takes the role `reception`.
+        Takes the role `reception`. Give `given_at`, and an answer that was given since is not taken back.
         """
         if undone.plan:
             with frame.ledger.read() as tx:
-                return Data(_planned(number, Choice.UNDO, answering.undo_consequence(tx, sites, number)))
+                return Data(
+                    _planned(
+                        number, Choice.UNDO, answering.undo_consequence(tx, sites, number, given_at=undone.given_at)
+                    )
+                )
         with frame.ledger.write() as tx:
-            taken = answering.undo(tx, sites, number, by=visitor.name, via=audit.API)
+            taken = answering.undo(tx, sites, number, by=visitor.name, via=audit.API, given_at=undone.given_at)
         frame.wake()
         with frame.ledger.read() as tx:
             return Data(_given(frame, tx, taken))
