@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Operation
 from vetbridge.core.answers import CLIENT_IS_ANOTHER, PAIR_CLIENT, PROPOSAL, Choice
-from vetbridge.core.planning import FieldOwner, Outcome, Plan, Situation, plan, settle
+from vetbridge.core.planning import FieldOwner, Fields, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import changes, links, mirror, reviews, subjects, worklist
 from vetbridge.ledger.database import Ledger, Transaction
@@ -102,7 +102,7 @@ class People:
             _, base = links.bases(tx, link)
         if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
             return _ANOTHER  # nothing of it is carried, and the next booking asks whose it is
-        return self._agree(job, kind, link, here, there, given.steer if given else Steer())
+        return self._agree(job, kind, link, here, there, given)
 
     def _paired(self, job: Job, given: Given) -> Ending:
         """A person has said which client of the PIMS a client of the booking side is."""
@@ -117,13 +117,16 @@ class People:
             self._keeper.paired_client(tx, here, there, [{"words": "a person has said so"}])
         return Ending(state=ChangeState.DONE, code="linked", message="the clients are one, as a person has said")
 
-    def _agree(self, job: Job, kind: Kind, link: Link, here: Person, there: Person, steer: Steer) -> Ending:
+    def _agree(self, job: Job, kind: Kind, link: Link, here: Person, there: Person, given: Given | None) -> Ending:
+        steer = given.steer if given else Steer()
         with self._ledger.read() as tx:
             booking_base, pims_base = links.bases(tx, link)
         if steer.keep or booking_base is None or pims_base is None:
             self._settle(link, here, there, frozenset())
             return KEPT if steer.keep else _settled("agreed")
         mine, theirs = self._fields(here), self._fields(there)
+        if given is not None and steer.decided is not None:
+            self._require_seen(given, here, there, pims_base if steer.decided is FieldOwner.HERE else booking_base)
         if steer.decided is FieldOwner.HERE:
             return self._take_over(job, kind, link, here, there)
         back = plan(
@@ -148,6 +151,26 @@ class People:
                 {"booking": here, "pims": there, "fields": fields},
             )
         return self._carry_back(job, kind, link, back, here, there)
+
+    def _require_seen(self, given: Given, here: Person, there: Person, base: Fields) -> None:
+        """Raises ``Ask`` with both sides as they are now where an answer would overwrite what nobody was shown.
+
+        ``base`` is that of the side which is not right: what it had then is no news of it.
+        """
+        pims_is_right = given.steer.decided is FieldOwner.THERE
+        shown = given.question.get("booking" if pims_is_right else "pims")
+        right, wrong = (there, here) if pims_is_right else (here, there)
+        if not isinstance(shown, type(wrong)):
+            return
+        seen, wins = self._fields(shown), self._fields(right)
+        unseen = sorted(
+            name
+            for name, value in self._fields(wrong).items()
+            if value not in (seen.get(name), base.get(name), wins.get(name))
+        )
+        if unseen:
+            question = {"booking": here, "pims": there, "fields": unseen}
+            raise Ask(PROPOSAL, "it was changed again since the question was answered", question)
 
     def _carry_back(self, job: Job, kind: Kind, link: Link, back: Plan, here: Person, there: Person) -> Ending:
         if back.outcome is Outcome.UPDATE:

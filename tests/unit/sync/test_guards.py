@@ -274,6 +274,30 @@ def test_a_person_may_give_the_booking_side_back_what_the_pims_has(rig: Rig) -> 
     assert rig.questions() == ()
 
 
+@pytest.mark.parametrize("right", [Choice.BOOKING, Choice.PIMS])
+def test_a_contact_that_nobody_was_shown_is_not_overwritten(rig: Rig, right: Choice) -> None:
+    owner, _ = known(rig)
+    rig.booking.edit(Kind.CLIENT, card(rig)["id"], {"phones": ["+447912000019"]})
+    rig.run()
+    answer(rig, rig.questions()[0].id, right)
+    newest = {"phones": ["+447912000029"]}
+    if right is Choice.BOOKING:
+        rig.pims.edit(Kind.CLIENT, owner, newest)
+    else:
+        rig.booking.edit(Kind.CLIENT, card(rig)["id"], newest)
+    rig.run()
+    row = rig.pims.row(Kind.CLIENT, owner)
+    assert row is not None
+    assert newest["phones"] in (row["phones"], card(rig)["phones"])
+    assert [item.why for item in rig.questions()] == ["contact-changed"]
+    answer(rig, rig.questions()[0].id, right)
+    rig.run()
+    row = rig.pims.row(Kind.CLIENT, owner)
+    assert row is not None
+    assert row["phones"] == card(rig)["phones"]
+    assert rig.questions() == ()
+
+
 def test_a_pet_follows_its_visit_and_then_the_pims(rig: Rig) -> None:
     owner, _ = known(rig)
     (pet,) = rig.booking.rows(Kind.PET)
