@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Many tests wait for processes of their own: three at a time keep two cores busy.
+WORKERS := 3
 
 .PHONY: demo test test-all test-postgresql check bench bench-matching mutants torture clean
 
@@ -14,17 +16,17 @@ demo: $(READY)
 	$(BIN)/vetbridge demo
 
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # The whole suite with every ledger on a real PostgreSQL; its server comes from PyPI, too.
 test-postgresql: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal --ledger postgresql
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ledger postgresql
 
 # All there is, then what opens a ledger once more on PostgreSQL. The pages' tests need Chromium: apt-get install chromium
 test-all: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[browser]"
-	$(BIN)/pytest -n 2 --dist worksteal --with-browser
-	$(BIN)/pytest -n 2 --dist worksteal --ledger postgresql --with-ledger
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --with-browser
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ledger postgresql --with-ledger
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -29,7 +29,6 @@ def draw(browser: Browser, place: Office) -> None:
         context = browser.new_context(**size, device_scale_factor=1)
         page = context.new_page()
         sign_in(page, f"{place.url}/", name)
-        page.get_by_role("navigation").wait_for()
         for path, what in PAGES.items():
             page.goto(f"{place.url}{path}")
             page.screenshot(path=DOCS / f"page-{what}-{looks}.png", full_page=True)

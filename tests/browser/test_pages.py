@@ -37,11 +37,12 @@ def opened(chromium: Browser, size: dict[str, Any]) -> Iterator[Page]:
 
 
 def sign_in(page: Page, url: str, name: str) -> None:
-    """Opens a page of ours, and signs in on the way."""
+    """Opens a page of ours, and signs in on the way to it."""
     page.goto(url)
     page.get_by_label("Your name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("navigation").wait_for()
 
 
 def sound(page: Page) -> None:
@@ -160,7 +161,6 @@ def test_a_question_is_answered_by_keys_alone(chromium: Browser, place: Office) 
     (question,) = place.questions()
     with opened(chromium, DESK) as page:
         sign_in(page, f"{place.url}/review/{question}", "ann")
-        page.get_by_role("navigation").wait_for()
         page.keyboard.press("Tab")
         assert page.locator(":focus").inner_text() == "Skip to the content"
         page.keyboard.press("Enter")
