@@ -34,7 +34,7 @@ from vetbridge.core.records import Kind, Pet
 from vetbridge.desk import language
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.review import Animal, Difference, Held, Person, ReviewItem, find_item, shown_person, shown_pet
-from vetbridge.desk.wording import ago, field_words, span, value_words, visit_words, visit_words_inside
+from vetbridge.desk.wording import ago, field_words, span, species_words, value_words, visit_words, visit_words_inside
 from vetbridge.ledger import audit, fuses, going_live, mirror, reports, reviews, worklist
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
@@ -480,8 +480,8 @@ def _minds(item: ReviewItem, known: Known | None, pet: Pet | None) -> list[str]:
             minds.append(
                 phrase(
                     "Mind: it was booked as a {booked}, and this is a {species}.",
-                    booked=_text(booked),
-                    species=_text(pet.species),
+                    booked=species_words(booked),
+                    species=species_words(pet.species),
                 )
             )
     return minds
