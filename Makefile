@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes of their own: three at a time keep two cores busy.
 WORKERS := 3
 
-.PHONY: demo test test-all test-postgresql check bench bench-matching mutants torture clean
+.PHONY: demo test test-all test-postgresql check fuzz bench bench-matching mutants torture soak clean
 
 demo: $(READY)
 	$(BIN)/vetbridge demo
@@ -34,6 +34,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# 10,000 inputs for each door, ten minutes, with a table of what came of them; `make test` has 1,000.
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz
+
 bench: $(READY)
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.status
@@ -52,6 +56,11 @@ torture: $(READY)
 	HYPOTHESIS_PROFILE=torture $(BIN)/pytest tests/properties/test_laws.py
 	$(BIN)/python -m tests.crash.torture --kills 200 --ledger sqlite
 	$(BIN)/python -m tests.crash.torture --kills 200 --ledger postgresql
+
+# Thirty played days with troubles, then one real hour: each alert once, both sides agree, memory stays.
+soak: $(READY)
+	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak.hour
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "VetBridge needs Python 3.11 or newer; name one with: make PYTHON=... demo"; exit 1; }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
+import typer.main
+import typer.testing
 
 from tests import ledgers
+
+# The commands are put together once: else each call of one in a test would do it anew, which takes longer than most.
+typer.testing._get_command = cache(typer.main.get_command)
 
 WITHOUT_LEDGER = (
     *(
@@ -23,18 +29,24 @@ WITHOUT_LEDGER = (
 """Tests that do the same whatever ``--ledger`` says."""
 
 LONG = (
-    *(f"tests/system/test_{name}" for name in ("faults_", "bad_input", "real_limits", "quiet", "front_desk")),
-    *("tests/system/test_three_processes", "tests/system/test_replay", "tests/system/test_walk"),
-    *(f"tests/system/test_{name}" for name in ("going_live", "reconcile", "taking_back", "daemon", "schemathesis")),
-    "tests/system/test_review_terminal.py",
+    "tests/system/",
+    "tests/soak/",
     "tests/unit/web/",
+    "tests/unit/daemon/",
+    "tests/fuzz/",
     *(f"tests/unit/sync/test_{name}" for name in ("review_", "mutants_", "guards", "hard_look", "late_writes")),
     *(f"tests/unit/sync/test_{name}" for name in ("levels", "readings_over_http", "vendor_", "undoing", "leaving")),
+    *(f"tests/unit/sync/test_{name}" for name in ("both_ways", "who_goes_first", "silent_webhooks")),
+    *(f"tests/unit/ledger/test_{name}" for name in ("backup", "hard_", "pruning", "rekeying", "upgrades")),
     *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )
-KEPT = tuple(f"tests/unit/desk/test_{name}.py" for name in ("claims", "failures", "find", "hard_desk"))
-"""Of these the tests that stand for how the desk asks a ledger."""
 """Long tests; ``make test-postgresql`` and ``make torture`` have them on PostgreSQL as well."""
+KEPT = (
+    *(f"tests/unit/desk/test_{name}.py" for name in ("claims", "failures", "find", "hard_desk")),
+    *(f"tests/unit/daemon/test_{name}.py" for name in ("prune", "telling")),
+    "tests/system/test_forget_bytes.py",
+)
+"""Of these the tests that stand for how the desk and the daemon ask a ledger, and for what is erased in one."""
 
 SERVER = pytest.StashKey[ledgers.Server]()
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
@@ -57,6 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite_file(why): is about the SQLite file; left out on PostgreSQL")
     config.stash[LEFT_OUT] = {}
+    ledgers.quicken()
     # Workers inherit the environment of the process that has the server.
     if config.getoption("--ledger") == "postgresql" and not hasattr(config, "workerinput"):
         server = config.stash[SERVER] = ledgers.Server()

@@ -29,6 +29,15 @@ _BUDGET_NAMES: Final = tuple(budget.name for budget in BUDGETS)
 TIME_TAKEN: Final = frozenset({433, 436, 437})
 """Booking codes for a slot that is not free (section 3.12)."""
 
+BOOKING_CODES: Final = {
+    431: "the phone has a wrong form",
+    432: "the SMS code is wrong",
+    434: "the phone is on the location's black list",
+    435: "the name is missing",
+    438: "the service is not offered any more",
+}
+"""The other booking codes, in words (section 3.12)."""
+
 
 class Declined(Refused):
     """Altegio refused the write and will refuse it again. Mend what the code names, then replay."""
@@ -91,7 +100,7 @@ class Api:
         return _reply(answer)
 
     def one(self, what: str, id_: str) -> Native | None:
-        """One ``record`` or ``client`` by id; None where there is none."""
+        """One ``record`` or ``client`` by id; None where there is none, or the user's rights hide it."""
         if wire.as_id(id_) is None:
             return None
         path = f"/{what}/{self._location}/{id_}"
@@ -154,14 +163,14 @@ class Api:
 
     def _refused_read(self, path: str, error: HttpRefused) -> NoReturn:
         what = f"{self._account}: GET {path}: answered {error.status}"
-        if error.status == 402:
+        if _licence_expired(error.status, error.body):
             raise AuthFailed(f"{what}, the location's licence must be renewed", code="licence-expired") from None
         if error.status == 403:
             raise AuthFailed(
                 f"{what}: VetBridge's user lacks a right, or the location's licence must be renewed", code="no-rights"
             ) from None
         odd = _NotThere if error.status == 404 else BadAnswer
-        raise odd(f"{what}, which is not expected here; check the location's number") from None
+        raise odd(f"{what}{_fields(error.body)}, which is not expected here; check the location's number") from None
 
     def _refused_write(self, method: str, path: str, status: int, body: object) -> NoReturn:
         booking_code = wire.error_code(body)
@@ -170,7 +179,10 @@ class Api:
             what += f" with code {booking_code}"
         if booking_code in TIME_TAKEN:
             raise SlotTaken(what) from None
-        if status == 402:
+        if booking_code in BOOKING_CODES:
+            what += f", {BOOKING_CODES[booking_code]}"
+        what += _fields(body)
+        if _licence_expired(status, body):
             raise AuthFailed(f"{what}, the location's licence must be renewed", code="licence-expired") from None
         if status == 403 and booking_code is None:
             raise Declined(
@@ -179,6 +191,17 @@ class Api:
                 code="no-rights",
             ) from None
         raise Declined(what, status=status, code="gone" if status == 404 else None) from None
+
+
+def _licence_expired(status: int, body: object) -> bool:
+    """Whether a refusal is for the licence's sake: 402, and on some endpoints 403 (section 1)."""
+    return status == 402 or (status == 403 and wire.speaks_of_licence(body))
+
+
+def _fields(body: object) -> str:
+    """The fields that a refusal names, for its message."""
+    fields = wire.refused_fields(body)
+    return f" for {', '.join(fields)}" if fields else ""
 
 
 def _failed(body: object) -> bool:

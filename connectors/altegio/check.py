@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from connectors.altegio import wire
+from connectors.altegio import hook_settings, wire
 from connectors.altegio.api import Api
 from vetbridge.connector.interface import Check, CheckReport
 from vetbridge.core.errors import AuthFailed, BadAnswer, Unavailable, VetBridgeError
 
-READING_RIGHTS: Final[tuple[str, ...]] = (
-    "clients_access",
-    "clients_phones_email_access",
-    "client_phones_access",
-    "clients_card_phone_access",
-    "timetable_phones_access",
-    "record_form_client_access",
-    "custom_fields_record_values_read_access",
-    "custom_fields_client_values_read_access",
-)
-"""Without one of these, names, phones or pets are missing from what is read (altegio.md, sections 3.7, 3.14)."""
+READING_RIGHTS: Final[Mapping[str, str]] = {
+    "clients_access": "clients cannot be read at all",
+    "clients_phones_email_access": "phones and e-mail addresses are hidden in the client base",
+    "client_phones_access": "phones of clients are hidden",
+    "clients_card_phone_access": "phones are hidden on the clients' cards",
+    "timetable_phones_access": "phones are hidden in the calendar",
+    "record_form_client_access": "the client of a visit is hidden",
+    "custom_fields_record_values_read_access": "the pets of visits are hidden",
+    "custom_fields_client_values_read_access": "the pets of clients are hidden",
+}
+"""What is missing from what is read without each of these (altegio.md, sections 3.7, 3.14)."""
 
-WRITING_RIGHTS: Final[tuple[str, ...]] = (
-    "custom_fields_record_values_edit_access",
-    "custom_fields_client_values_edit_access",
-)
-"""Without one of these, pets are silently not written (section 3.7)."""
+WRITING_RIGHTS: Final[Mapping[str, str]] = {
+    "custom_fields_record_values_edit_access": "Altegio silently drops the pets that are written to visits",
+    "custom_fields_client_values_edit_access": "Altegio silently drops the pets that are written to clients",
+    "delete_customer_came_records_access": "a visit that the client came to cannot be cancelled",
+    "delete_paid_records_access": "a visit that is paid cannot be cancelled",
+    "webhook_read_access": "nobody can tell whether webhooks come here",
+}
+"""What does not work without each of these; the rest does (sections 3.7, 3.14)."""
+
+SAMPLE: Final = 50
+"""Rows of a list that are looked at for what rights hide."""
+
+FEW: Final = 5
+"""So many rows at least must lack something, all of them, before that is taken for a missing right: of one client
+nobody may know a phone."""
+
+_LIMIT: Final = re.compile(r"[a-z_]{1,60}_master_id", re.ASCII)
 
 FIELD_ADVICE: Final = (
     "Create a text field with this code in Altegio's settings. By API only users of the location's chain may create "
@@ -35,15 +49,28 @@ FIELD_ADVICE: Final = (
 
 
 def check(
-    api: Api, *, location: str, zone: str, record_fields: Sequence[str], client_fields: Sequence[str]
+    api: Api, *, account: str, location: str, zone: str, record_fields: Sequence[str], client_fields: Sequence[str]
 ) -> CheckReport:
-    """Address and credentials, time zone, rights, custom fields, and whether every list we need can be read."""
+    """Address and credentials, time zone, rights, custom fields, whether every list we need can be read, and whether
+    webhooks come to ``account``."""
     try:
         company = wire.as_mapping(api.read(f"/company/{location}").data)
     except (AuthFailed, Unavailable, BadAnswer) as error:
         return CheckReport(lines=(Check(name="location", ok=False, text=error.message, advice=error.advice()),))
     lines = [Check(name="location", ok=True, text=f"location {location} answers"), _zone(company, zone)]
-    lines += _asked("rights", lambda: _rights(api.read(f"/user/permissions/{location}").data))
+    try:
+        permissions = api.read(f"/user/permissions/{location}").data
+    except AuthFailed as error:
+        if error.code == AuthFailed.code:
+            # A user token that is not taken opens nothing of what follows: it is said once. The location's own answer
+            # needs the partner token alone (section 2).
+            lines.append(Check(name="user token", ok=False, text=error.message, advice=error.advice()))
+            return CheckReport(lines=tuple(lines))
+        lines.append(_wrong("rights", error))
+    except (Unavailable, BadAnswer) as error:
+        lines.append(_wrong("rights", error))
+    else:
+        lines += _rights(permissions)
     for entity, codes in (("record", record_fields), ("client", client_fields)):
         lines += _asked(f"{entity} fields", _fields_of(api, location, entity, codes))
     for name, path in (
@@ -53,6 +80,9 @@ def check(
         ("services", f"/company/{location}/services"),
     ):
         lines += _asked(name, _readable(api, name, path))
+    # Another right may be needed to see these settings: without it nothing more is said of them.
+    with suppress(VetBridgeError):
+        lines += hook_settings.checked(hook_settings.read(api, location), account)
     return CheckReport(lines=tuple(lines))
 
 
@@ -98,17 +128,17 @@ def _rights(data: object) -> Iterator[Check]:
         yield Check(
             name="rights",
             ok=False,
-            text=f"{name} is not given",
-            advice="Give this right to VetBridge's user in Altegio, or names, phones or pets stay hidden.",
+            text=f"{name} is not given: {READING_RIGHTS[name]}",
+            advice="Give this right to VetBridge's user in Altegio.",
         )
-    for name in WRITING_RIGHTS:
+    for name, loss in WRITING_RIGHTS.items():
         if name in held and not wire.as_flag(held[name]):
             yield Check(
                 name="rights",
                 ok=False,
                 warning=True,
-                text=f"{name} is not given",
-                advice="Give this right to VetBridge's user, or Altegio silently drops the pets that are written.",
+                text=f"{name} is not given: {loss}",
+                advice="Give this right to VetBridge's user in Altegio.",
             )
     for name, value in sorted(held.items()):
         if name.endswith("_last_days_count") and wire.as_text(value) not in ("", "-1"):
@@ -119,12 +149,12 @@ def _rights(data: object) -> Iterator[Check]:
                 text=f"{wire.one_line(name, 80)} limits lists to some past days",
                 advice="Set it to no limit, or older records are missing from lists without a word.",
             )
-    if wire.as_id(held.get("clients_visit_master_id")):
+    for name in narrowing(data):
         yield Check(
             name="rights",
             ok=False,
-            text="VetBridge's user sees the clients of one staff member only",
-            advice="Let VetBridge's user see all clients.",
+            text=f"{name} shows VetBridge's user the clients of one team member only",
+            advice="Let VetBridge's user see all clients. Until then nothing that is not shown counts as gone.",
         )
     if not refused:
         known = [name for name in READING_RIGHTS if name in held]
@@ -134,6 +164,39 @@ def _rights(data: object) -> Iterator[Check]:
             warning=not known,
             text=f"{len(known)} of {len(READING_RIGHTS)} needed rights are named and given",
             advice="" if known else "Look in Altegio's settings whether VetBridge's user may see clients and phones.",
+        )
+
+
+def narrowing(permissions: object) -> list[str]:
+    """The rights that show a user the part of one team member only, as ``clients_visit_master_id`` does where it
+    names one (section 3.14): lists shorten by them without a word."""
+    held = _leaves(permissions)
+    return sorted(name for name, value in held.items() if _LIMIT.fullmatch(name) and wire.as_id(value))
+
+
+def _hidden(place: str, clients: Sequence[Mapping[str, Any]], right: str) -> Iterator[Check]:
+    """What rights hide of the clients that a place shows: its form is not documented, so what is behind stars is
+    hidden for certain, and what is missing or an initial is where all rows have it so (sections 3.14, 10)."""
+
+    def line(text: str, advice: str) -> Check:
+        return Check(name="rights", ok=False, text=f"{text} in {place}", advice=advice)
+
+    count = len(clients)
+    for field, what, read in (("phone", "phones", wire.phone), ("email", "e-mail addresses", wire.email)):
+        told = [client.get(field) for client in clients]
+        masked = sum(bool(wire.as_text(value).strip("0 ")) and not read(value) for value in told)
+        # An e-mail address is nobody's duty; a phone is demanded of every client (section 3.6).
+        if field == "phone" and count >= FEW and not any(read(value) for value in told):
+            masked = count
+        if masked:
+            yield line(
+                f"{masked} of {count} {what} are hidden", f"Give VetBridge's user the right {right} in Altegio."
+            )
+    surnames = [name for client in clients if (name := wire.as_text(client.get("surname")).strip())]
+    if len(surnames) >= FEW and all(wire.is_initial(name) for name in surnames):
+        yield line(
+            f"{len(surnames)} family names are cut to their initial",
+            "Give VetBridge's user the right to see family names in Altegio.",
         )
 
 
@@ -165,8 +228,9 @@ def _readable(api: Api, name: str, path: str) -> Callable[[], Iterator[Check]]:
     def ask() -> Iterator[Check]:
         needed = name in ("staff", "services")
         # Those lists know no pages (section 1).
-        reply = api.read(path, None if needed else {"page": "1", "count": "1"})
-        rows = len(wire.as_rows(reply.data)) if reply.total is None else reply.total
+        reply = api.read(path, None if needed else {"page": "1", "count": str(SAMPLE)})
+        shown = wire.as_rows(reply.data)
+        rows = len(shown) if reply.total is None else reply.total
         yield Check(
             name=name,
             ok=bool(rows) or not needed,
@@ -174,8 +238,21 @@ def _readable(api: Api, name: str, path: str) -> Callable[[], Iterator[Check]]:
             text=f"can be read, {rows} there",
             advice="" if rows or not needed else f"Enter the clinic's {name} in Altegio.",
         )
+        if name == "clients":
+            yield from _hidden("the client base", shown, "clients_phones_email_access")
+        elif name == "appointments":
+            yield from _hidden("the calendar", _bookers(shown), "timetable_phones_access")
 
     return ask
+
+
+def _bookers(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The clients of records that can be read."""
+    found: list[Mapping[str, Any]] = []
+    for record in records:
+        with suppress(wire.Unreadable):
+            found += filter(None, [wire.booker_of(record)])
+    return found
 
 
 def _leaves(data: object) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from connectors.altegio import pets_field, wire
+from connectors.altegio import hook_settings, pets_field, wire
 from connectors.altegio.api import ACCEPT, Api, Declined, Reply, Rows
-from connectors.altegio.check import check
+from connectors.altegio.check import check, narrowing
 from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS, CAPABILITIES, AltegioOptions
 from vetbridge.connector.budgets import Budgets
@@ -27,6 +28,7 @@ from vetbridge.connector.interface import (
     CheckReport,
     Found,
     Hint,
+    HookPlan,
     HookRequest,
     Native,
     Operation,
@@ -90,11 +92,15 @@ class AltegioConnector:
                 scale=environment.limit_scale,
                 pauses=environment.pauses,
                 on_pause=environment.on_pause,
+                pool=environment.pool,
+                place=urlsplit(options.base_url).hostname or "",
             ),
             clock=environment.clock,
             timeout=environment.timeout,
             headers={"Accept": ACCEPT},
             authorise=self._authorise,
+            ca=environment.ca,
+            on_date=environment.on_date,
         )
         self._api = Api(http, account=environment.account, location=self._location, page_size=options.page_size)
         self._doors: Mapping[tuple[Kind, Operation], Callable[[Write, str], Receipt]] = {
@@ -146,19 +152,42 @@ class AltegioConnector:
         )
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
-        """The record now; a deleted appointment comes with state ``deleted``. None where there is none."""
+        """The record now; a deleted appointment comes with state ``deleted``. None where there is none.
+
+        ``BadAnswer`` with code ``no-rights`` where it is not shown to a user who sees one team member's part only: it
+        may well be there.
+        """
         if kind is Kind.APPOINTMENT:
-            row = self._api.one("record", id)
+            row = self._one("record", id)
             with self._reading("record"):
                 return None if row is None or wire.is_block(row) else self._record(row)
         if kind is Kind.CLIENT:
-            card = self._api.one("client", id)
+            card = self._one("client", id)
             with self._reading("client"):
                 return None if card is None else wire.client(card)
         if kind is Kind.PET:
             parts = wire.split_pet_id(id)
             return next((pet for pet in self._pets_of(parts[0]) if pet["id"] == id), None) if parts else None
         raise self._unsupported(kind, "read")
+
+    def _one(self, what: str, id_: str) -> Native | None:
+        """A record or card as it stands now. Raises ``BadAnswer`` where one that is not shown may be hidden: rights
+        shorten what is shown without a word (section 3.14), and that must never read as a deletion."""
+        row = self._api.one(what, id_)
+        if row is None and wire.as_id(id_) is not None and (limits := self._limits()):
+            raise BadAnswer(
+                f"{self._account}: {what} {wire.as_id(id_)} is not shown, and may be hidden: {limits[0]} shows "
+                "VetBridge's user the part of one team member only; let that user see all",
+                code="no-rights",
+            )
+        return row
+
+    def _limits(self) -> list[str]:
+        """The rights that shorten what VetBridge's user sees; none where nobody tells: then a miss is a miss."""
+        try:
+            return narrowing(self._api.read(f"/user/permissions/{self._location}").data)
+        except (AuthFailed, BadAnswer):
+            return []
 
     def _record(self, row: Native) -> Native:
         """A record, flat. Raises ``wire.Unreadable``, also for one of another location: no list here has those."""
@@ -405,7 +434,7 @@ class AltegioConnector:
                 raise self._rows_missing(path)
 
     def _pets_of(self, client_id: str) -> Iterator[Native]:
-        card = self._api.one("client", client_id)
+        card = self._one("client", client_id)
         with self._reading("client"):
             pets = wire.pets(card, self._options.client_pets_field) if card else []
         yield from pets
@@ -586,7 +615,10 @@ class AltegioConnector:
         )
 
         def send() -> str:
-            self._put("record", id_, body)
+            try:
+                self._put("record", id_, body)
+            except Declined as declined:
+                raise self._explained(declined, row) from None
             return id_
 
         if wire.moves(row, native) and not write.beside:
@@ -600,13 +632,26 @@ class AltegioConnector:
         if not self._is_deleted(id_):
             try:
                 self._api.write("DELETE", f"/record/{self._location}/{id_}", None)
-            except Declined:
-                if not self._is_deleted(id_):  # somebody was quicker
-                    raise
+            except Declined as declined:
+                row = self._existing("record", id_)
+                if not wire.as_flag(row.get("deleted")):  # else somebody was quicker
+                    raise self._explained(declined, row) from None
         return self._receipt(Kind.APPOINTMENT, id_)
 
     def _is_deleted(self, id_: str) -> bool:
         return wire.as_flag(self._existing("record", id_).get("deleted"))
+
+    def _explained(self, declined: Declined, row: Native) -> Declined:
+        """A refused change of a record, with what in that record speaks for a refusal (section 3.7)."""
+        why = wire.lock(row)
+        if not why or declined.status == 404:
+            return declined
+        return Declined(
+            f"{declined.message}. Altegio does not let every user change such a visit: {why}. Change it in Altegio "
+            "by hand, or give VetBridge's user the right to",
+            status=declined.status,
+            code=declined.code,
+        )
 
     def _put(self, what: str, id_: str, body: Native) -> None:
         """A full update. ``OutcomeUnknown`` where the answer speaks of something else than what was written."""
@@ -669,7 +714,7 @@ class AltegioConnector:
         return taken
 
     def _existing(self, what: str, id_: str) -> Native:
-        row = self._api.one(what, id_)
+        row = self._one(what, id_)
         if row is None:
             raise Refused(f"{self._account}: the {what} to write does not exist (any more)", code="gone")
         return row
@@ -762,12 +807,22 @@ class AltegioConnector:
             hints[Hint(kind=kind, id=id_)] = None
         return tuple(hints)
 
+    def plan_hooks(self, url: str) -> HookPlan:
+        """See ``HookSettings``; writes nothing."""
+        return hook_settings.plan(self._api, self._location, url, account=self._account)[1]
+
+    def set_hooks(self, url: str) -> HookPlan:
+        """See ``HookSettings``. A vendor who changes the settings in the same moment may be overwritten: there is no
+        conditional write."""
+        return hook_settings.put(self._api, self._location, url, account=self._account)
+
     # -- checking
 
     def check(self) -> CheckReport:
         """Address, credentials, time zone, rights, custom fields, lists: by documented reads alone."""
         return check(
             self._api,
+            account=self._account,
             location=self._location,
             zone=self._zone,
             record_fields=tuple(self._options.pet_fields.values()),

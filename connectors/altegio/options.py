@@ -24,8 +24,8 @@ from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
 
 BUDGETS: Final = (
-    BudgetSpec(name="ip-second", calls=5, seconds=1.0, per="IP address"),
-    BudgetSpec(name="ip-minute", calls=200, seconds=60.0, per="IP address"),
+    BudgetSpec(name="ip-second", calls=5, seconds=1.0, per="IP address", shared=True),
+    BudgetSpec(name="ip-minute", calls=200, seconds=60.0, per="IP address", shared=True),
 )
 """Altegio's limits (section 1). The minute stands last: it is the one that a 429 pauses."""
 

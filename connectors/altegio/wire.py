@@ -115,6 +115,11 @@ def as_rows(value: object) -> list[dict[str, Any]]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
+def as_list(value: object) -> list[Any]:
+    """A list; an empty one for whatever else it is."""
+    return value if isinstance(value, list) else []
+
+
 def as_text(value: object) -> str:
     """Text of a string or a number; "" for anything else. 12.0 is "12": a phone must not gain a digit."""
     if isinstance(value, str):
@@ -206,6 +211,11 @@ def email(value: object) -> str:
     return "" if _MASK.search(text) else text
 
 
+def is_initial(name: str) -> bool:
+    """Whether a family name is one letter, as one is that was cut for want of a right (section 3.14)."""
+    return bool(_INITIAL.fullmatch(name.strip()))
+
+
 def split_name(name: str, surname: str = "") -> tuple[str, str]:
     """Given and family name.
 
@@ -255,6 +265,61 @@ def iso(wall: str, zone: str) -> str:
     """A wall time with the site's offset on that day, as a write sends it. Raises ValueError for no wall time."""
     stamp = datetime.strptime(wall, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the zone is given on the next line
     return stamp.replace(tzinfo=ZoneInfo(zone)).isoformat()
+
+
+_LOCKS: Final = (
+    ("is_sale_bill_printed", "its receipt is printed"),
+    ("paid_full", "it is fully paid"),
+    ("is_update_blocked", "changes of it are blocked"),
+)
+"""Flags of a record whose changes are refused, in words (section 3.7)."""
+
+
+def lock(row: Mapping[str, Any]) -> str:
+    """Why Altegio may refuse to change a record that was read, in words; "" where nothing in it says so (section
+    3.7, rejection reasons of an update). That the time for edits is over does not show in a record."""
+    reasons = [words for field, words in _LOCKS if as_flag(row.get(field))]
+    if as_flag(row.get("prepaid")) and "prepaid_confirmed" in row and not as_flag(row["prepaid_confirmed"]):
+        reasons.append("it may wait for an online payment")
+    if state(row) == "1":
+        reasons.append("the client has arrived")
+    return " and ".join(reasons)
+
+
+_REFUSED_FIELDS: Final = frozenset(
+    (
+        *_CARD_RESENT,
+        *_RECORD_RESENT,
+        *(field for fields in NEEDED for field in fields),
+        "name",
+        "phone",
+        "birth_date",
+        "categories",
+        "record_labels",
+        "filters",
+        "urls",
+    )
+)
+"""Names that may stand in a message: whatever else a vendor sends as a name may be anybody's."""
+
+
+def refused_fields(body: object) -> list[str]:
+    """The fields that a refusal names in ``meta.errors`` or ``errors``: an object of field and messages, a list of
+    messages, or a list of objects with one key (section 1). Never its messages: those may repeat names and phones."""
+    answer = as_mapping(body)
+    named: set[str] = set()
+    for errors in (as_mapping(answer.get("meta")).get("errors"), answer.get("errors")):
+        for row in as_rows(errors)[:100]:
+            named |= _REFUSED_FIELDS & row.keys()
+    return sorted(named)
+
+
+def speaks_of_licence(body: object) -> bool:
+    """Whether a 403 says that the licence is to be renewed, which it means on some endpoints (section 1). It is told
+    from a missing right by the word alone, in either brand's language."""
+    answer = as_mapping(body)
+    words = " ".join(as_text(as_mapping(answer.get(part)).get("message"))[:1000] for part in ("meta", "errors"))
+    return "licen" in words.casefold() or "лиценз" in words.casefold()
 
 
 def error_code(body: object) -> int | None:
@@ -385,7 +450,10 @@ def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:
 
 
 def booker_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The client block of a record, {} for nobody (section 8.4). Raises ``Unreadable`` for one without an id."""
+    """The client block of a record, {} for nobody, be it null or ``[]`` (sections 3.7, 8.4, 8.11).
+
+    Raises ``Unreadable`` for one without an id, and for a list that holds somebody: nobody knows who is meant.
+    """
     value = row.get("client", UNREADABLE)
     if is_empty(value):
         return {}
@@ -475,7 +543,7 @@ def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None
         raise Incomplete("email")
     elif not as_text(card.get("email")):
         body.pop("email", None)  # there is none, or it is hidden
-    if "family_name" not in native and _INITIAL.fullmatch(as_text(card.get("surname")).strip()):
+    if "family_name" not in native and is_initial(as_text(card.get("surname"))):
         raise Incomplete("surname")
     numbers = native["phones"] or () if "phones" in native else (phone(card.get("phone")),)
     body["phone"] = phone(next(iter(numbers), ""))
@@ -499,7 +567,7 @@ def record_client(card: Mapping[str, Any]) -> Native:
         raise Incomplete("client.phone")
     body: Native = {"id": int(id_), "phone": number, "name": as_text(card.get("name"))}
     for field in ("surname", "patronymic"):
-        if field in card and not _INITIAL.fullmatch(as_text(card[field]).strip()):
+        if field in card and not is_initial(as_text(card[field])):
             body[field] = as_text(card[field])
     if mail := email(card.get("email")):
         body["email"] = mail
@@ -565,14 +633,19 @@ def changed_record(
     }
     if client.get("id", 0) != int(as_id(as_mapping(row.get("client")).get("id")) or 0):
         body |= {"sms_remain_hours": 0, "email_remain_hours": 0}
-    if labels := _ids(row, "record_labels"):
-        body["record_labels"] = labels
+    for field in ("record_labels", "resource_instance_ids"):
+        if read_ids := _ids(row, field):
+            body[field] = read_ids
+    if agreed := _agreements(row):
+        body["client_agreements"] = agreed
     if event := as_id(row.get("activity_id")):
         body["activity_id"] = int(event)
     if "comment" in native:
         body["comment"] = as_text(native["comment"])
     if "state" in native:
         body["attendance"] = _attendance(native)
+    elif "attendance" not in body:
+        body["attendance"] = _attendance(merged)  # told on the visit's level alone (section 8.7)
     read = _custom_resent(row)
     if custom := {**read, **_pet_values(native, pet_fields, read)}:
         body["custom_fields"] = custom
@@ -649,14 +722,28 @@ def _custom_resent(row: Mapping[str, Any]) -> Native:
 
 
 def _ids(row: Mapping[str, Any], field: str) -> list[int]:
-    """The ids of a list of objects, for sending it back. Raises ``Incomplete`` where one cannot be read."""
+    """The ids of a list, for sending it back, as writes take them: of objects with an id, or of ids as numbers or
+    text (section 3.7). Raises ``Incomplete`` where one cannot be read."""
     value: Any = row.get(field)
     if is_empty(value):
         return []
-    ids = [as_id(each.get("id")) for each in value if isinstance(each, dict)] if isinstance(value, list) else [None]
-    if None in ids or len(ids) < len(value):
+    each_id = [as_id(each.get("id") if isinstance(each, dict) else each) for each in as_list(value)]
+    ids = [int(id_) for id_ in each_id if id_ is not None]
+    if not ids or len(ids) < len(each_id):
         raise Incomplete(field)
-    return [int(id_) for id_ in ids if id_ is not None]
+    return ids
+
+
+def _agreements(row: Mapping[str, Any]) -> Native:
+    """What the client has agreed to, as it was read with the record. Raises ``Incomplete`` for what is no flag."""
+    value = row.get("client_agreements")
+    if not isinstance(value, dict):
+        if is_empty(value):
+            return {}
+        raise Incomplete("client_agreements")
+    if any(isinstance(each, list | dict | float) for each in value.values()):
+        raise Incomplete("client_agreements")
+    return value
 
 
 def _number(native: Mapping[str, Any], field: str) -> int:
@@ -708,12 +795,17 @@ def _attendance(native: Mapping[str, Any]) -> int:
 
 
 def _services(row: Mapping[str, Any], native: Mapping[str, Any]) -> list[Native]:
-    """The record's services with their prices; a changed service takes the place of the first."""
-    kept = [
-        {"id": int(id_)} | _resent(service, ("first_cost", "discount", "cost", "amount"))
-        for service in services_of(row)
-        if (id_ := as_id(service.get("id")))
-    ]
+    """The record's services with their prices and assistants; a changed service takes the place of the first.
+
+    Whether ``assistants`` can be written is not documented: they are read (section 3.7), so they go back.
+    """
+    kept: list[Native] = []
+    for service in services_of(row):
+        sent: Native = {"id": _number(service, "id")}
+        sent |= _resent(service, ("first_cost", "discount", "cost", "amount"))
+        if assistants := _ids(service, "assistants"):
+            sent["assistants"] = assistants
+        kept.append(sent)
     if "service_id" not in native:
         return kept
     first = as_id(native["service_id"])

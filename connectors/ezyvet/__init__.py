@@ -28,6 +28,6 @@ plugin = Plugin(
     simulator="connectors.ezyvet.simulator",
     # Cancelling needs a reason that the site has chosen.
     declares=lambda: capabilities(
-        EzyVetOptions(client_id="", client_secret=Secret.of(""), site_uid="", cancellation_reason=1)
+        EzyVetOptions(client_id="", client_secret=Secret.of(""), site_uid="site", cancellation_reason=1)
     ),
 )

@@ -5,17 +5,19 @@ What is known of ezyVet stands in docs/connectors/ezyvet.md with its evidence. N
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.ezyvet import wire
 from connectors.ezyvet.check import check
-from connectors.ezyvet.door import Door, Place, Stretch
+from connectors.ezyvet.door import Door, NotServed, Place, Stretch
 from connectors.ezyvet.options import EzyVetOptions, capabilities
 from connectors.ezyvet.paths import LISTS, PATHS
 from connectors.ezyvet.wire import Where
+from vetbridge.connector.clock import Clock
 from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (
     Capabilities,
@@ -31,7 +33,7 @@ from vetbridge.connector.interface import (
 )
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
-from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
+from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, Refused, VetBridgeError
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 
@@ -44,7 +46,8 @@ AHEAD = 300
 LOOK_BACK = 2 * 86400
 """Seconds of creations among which a visit is looked for, wherever staff have moved it since."""
 
-MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+LISTS_LAST = 600.0
+"""Seconds for which it is remembered which separation each resource belongs to."""
 
 
 def build(options: EzyVetOptions, environment: Environment) -> EzyVet:
@@ -74,7 +77,11 @@ class EzyVet:
             budgets=self._capabilities.budgets,
             credentials=self._credentials,
             page_size=options.page_size,
+            booking_url=options.booking_url,
+            database=options.site_uid,
         )
+        self._uids: dict[tuple[str, str], str] = {}
+        self._resource_owners = _ResourceOwners(self._read_resource_owners, environment.clock)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -110,13 +117,15 @@ class EzyVet:
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """The record now, or None. A contact that is no customer is answered as inactive, a block not at all.
 
+        What belongs to another separation is answered, too: a visit that staff move to another branch is not gone.
+
         Raises ``BadAnswer`` where a field is left out: what is not there must not count as empty.
         """
         resource = self._resource(kind)
         if wire.record_id(id) != id:
             return None
         rows = self._door.rows(resource, {"id": Where.equals(id)})
-        if not rows or not self._counts(kind, rows[0], customers_only=False):
+        if not rows or (kind is Kind.APPOINTMENT and self._is_block(rows[0])):
             return None
         native = next(self._joined(rows[:1])) if kind is Kind.CLIENT else self._flat(kind, rows[0])
         self._readable(kind, native)
@@ -166,7 +175,7 @@ class EzyVet:
             name: {
                 row["id"]: str(row.get("name") or "")
                 for row in self._door.rows(LISTS[name], {}, patience=PATIENCE)
-                if wire.flag(row.get("active"), default=True)
+                if wire.flag(row.get("active"), default=True) and self._is_here(row)
             }
             for name in sorted(self._capabilities.code_lists)
         }
@@ -194,10 +203,14 @@ class EzyVet:
             body = self._update_body(write)
         resource = self._resource(write.kind)
         if write.kind is Kind.APPOINTMENT:
-            path, headers = PATHS[resource], MERGE_PATCH
+            path = f"{PATHS[resource]}/{write.id}"
+            answer = self._door.merge(
+                path, resource, body, lambda: wire.appointment_whole(self._visit(str(write.id)), body)
+            )
         else:
-            path, headers = f"/v1/{resource}", {"Content-Type": self._options.patch_type}
-        return self._written(write, self._door.send("PATCH", f"{path}/{write.id}", resource, body, headers))
+            headers = {"Content-Type": self._options.patch_type}
+            answer = self._door.send("PATCH", f"/v1/{resource}/{write.id}", resource, body, headers)
+        return self._written(write, answer)
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         """What a webhook call says. ezyVet signs nothing (ezyvet.md, section 8), so only ids are taken from it."""
@@ -209,8 +222,8 @@ class EzyVet:
             body = wire.contact_payload(native, self._details, self._country)
             if self._options.new_client.stop_credit is not None:
                 body["stop_credit"] = self._options.new_client.stop_credit
-            if self._options.ownership_id is not None:
-                body["ownership_id"] = int(self._options.ownership_id)
+            if self._options.new_owner_id is not None:
+                body["ownership_id"] = int(self._options.new_owner_id)
             return self._written(write, self._door.send("POST", "/v1/contact", "contact", body))
         if write.kind is Kind.PET:
             defaults = self._options.new_pet.model_dump(exclude_none=True)
@@ -218,18 +231,82 @@ class EzyVet:
             return self._written(write, self._door.send("POST", "/v1/animal", "animal", body))
         self._not_inactive(native)
         body = wire.appointment_payload(native)
+        booking = self._booking(native)
+        if booking is not None:
+            return self._booked(write, self._door.book(booking))
         return self._written(write, self._door.send("POST", "/v2/appointment", "appointment", body))
+
+    def _booking(self, native: Native) -> dict[str, Any] | None:
+        """The body of a booking through ezyCAB; None where the visit is created plainly: ezyCAB is not wanted, the
+        visit is on the placeholder or of a status or a length that ezyCAB does not have, or a uid is not shown."""
+        site = self._options.ezycab
+        if self._options.booking != "ezycab" or site is None or not wire.bookable(native):
+            return None
+        words = {site.unconfirmed: "unconfirmed", site.confirmed: "confirmed"}
+        status = words.get(wire.record_id(native.get("state")))
+        if status is None or wire.record_id(native["contact_id"]) == site.placeholder_contact:
+            return None
+        uids: dict[str, str] = {}
+        for name, resource in _UIDS.items():
+            known = self._uid(resource, str(wire.record_id(native[name])))
+            if known is None:
+                return None
+            uids[name] = known
+        return wire.booking_payload(native, uids, status, self._zone)
+
+    def _uid(self, resource: str, number: str) -> str | None:
+        """The uid of a record, which only v2 shows; None where it shows none. Those of short lists are kept."""
+        if (resource, number) in self._uids:
+            return self._uids[resource, number]
+        rows = self._door.rows(resource, {"id": Where.equals(number)}, v2=True)
+        known = wire.uid(rows[0].get("uid")) if len(rows) == 1 else None
+        if known is not None and resource in LISTS.values():
+            self._uids[resource, number] = known
+        return known
+
+    def _booked(self, write: Write, answer: Answer) -> Receipt:
+        """The receipt of a booking, which answers a uid alone: the visit is read by it.
+
+        The write is done, so whatever goes wrong leaves the outcome unknown: the visit is found by looking.
+        """
+        what = f"{self._account}: {write.operation} {write.kind}"
+        number = wire.booked(answer.body)
+        try:
+            rows = self._door.rows("appointment", {"uid": Where.equals(number)}) if number else []
+        except VetBridgeError:
+            rows = []
+        if len(rows) != 1 or not self._is_it(write, rows[0]):
+            raise OutcomeUnknown(f"{what}: booked, and the new record could not be read")
+        native = self._flat(write.kind, rows[0])
+        return Receipt(id=rows[0]["id"], native=None if wire.unreadable(native) else native)
 
     def _update_body(self, write: Write) -> dict[str, Any]:
         native = dict(write.native)
         if write.kind is Kind.APPOINTMENT:
             self._not_inactive(native)
-            return wire.appointment_payload(native)
+            if native.get("resource_id") is None:
+                return wire.appointment_payload(native)
+            # A merge patch replaces a list as a whole.
+            return wire.appointment_payload(native, self._other_resources(str(write.id)))
         allowed = {"first_name", "last_name"} if write.kind is Kind.CLIENT else _CHANGEABLE_OF_PET
         unknown = sorted(set(native) - allowed)
         if unknown:
             raise self._unsupported(f"a change of {', '.join(unknown)} of a {write.kind}")
         return native if write.kind is Kind.CLIENT else wire.animal_payload(native)
+
+    def _visit(self, number: str) -> Native:
+        """The row of a visit that is about to be changed. Raises ``Refused`` where there is none."""
+        rows = self._door.rows("appointment", {"id": Where.equals(number)})
+        if not rows:
+            raise Refused(f"{self._account}: there is no appointment {number}", code="not-found")
+        return rows[0]
+
+    def _other_resources(self, number: str) -> list[str]:
+        """The resources of a visit behind the primary one. Raises ``BadAnswer`` where one cannot be read."""
+        named = wire.resource_ids(self._visit(number))
+        if named is None:
+            raise BadAnswer(f"{self._account}: GET appointment: a resource of the visit cannot be read")
+        return named[1:]
 
     def _not_inactive(self, native: Native) -> None:
         if native.get("state") == wire.INACTIVE:
@@ -305,7 +382,7 @@ class EzyVet:
         others = [of for of in owners if of not in contacts]
         for row in self._door.by_ids("contact", "id", others, patience=PATIENCE):
             contacts[row["id"]] = row
-        customers = [row for row in contacts.values() if wire.is_customer(row)]
+        customers = [row for row in contacts.values() if self._counts(Kind.CLIENT, row)]
         parts = [customers[i : i + IDS_AT_ONCE] for i in range(0, len(customers), IDS_AT_ONCE)] or [[]]
         for index, part in enumerate(parts, 1):
             last = index == len(parts)
@@ -325,12 +402,32 @@ class EzyVet:
         ids = [row["id"] for row in rows]
         found = list(self._door.by_ids("contactdetail", "contact_id", ids, patience=patience))
         self._owned(found)
+        addresses = self._addresses(rows, patience=patience)
         if cursor is not None:
             cursor.joined(found, "contactdetail")
         for detail in found:
             details.setdefault(wire.record_id(detail["contact_id"]), []).append(detail)
         for row in rows:
-            yield wire.contact(row, details.get(row["id"], ()), self._details)
+            address = addresses.get(wire.record_id(row.get("address_physical")))
+            yield wire.contact(row, details.get(row["id"], ()), self._details, address=address, zone=self._zone)
+
+    def _addresses(self, contacts: Iterable[Native], *, patience: float) -> dict[str | None, Native]:
+        """Physical addresses of contacts by id, many at a call (ezyvet.md, section 7).
+
+        They serve matching alone: where the right is not asked for or not granted, or the site's API has none,
+        clients are read without.
+        """
+        ids = dict.fromkeys(filter(None, (wire.record_id(row.get("address_physical")) for row in contacts)))
+        if not ids or "read-address" not in self._options.scope:
+            return {}
+        try:
+            return {row["id"]: row for row in self._door.by_ids("address", "id", list(ids), patience=patience)}
+        except NotServed:
+            return {}
+        except AuthFailed as refusal:
+            if refusal.code != "right-missing":
+                raise
+            return {}
 
     def _owned(self, details: Iterable[Native]) -> None:
         """Raises ``BadAnswer`` where a contact detail does not say whose it is: whoever it is would lack a phone."""
@@ -346,7 +443,7 @@ class EzyVet:
             resource = wire.RESOURCE_OF_KIND[kind]
             raise BadAnswer(f"{self._account}: GET {resource}: a row came without {', '.join(fields)}")
 
-    def _search_clients(self, query: Mapping[str, str]) -> Iterator[Native]:
+    def _search_clients(self, query: Mapping[str, str], *, anywhere: bool = False) -> Iterator[Native]:
         wanted: list[set[str]] = []
         if "phone" in query:
             forms = wire.cleaned(query["phone"], self._country)
@@ -363,7 +460,11 @@ class EzyVet:
             self._owned(rows)
             wanted.append(_owners(rows))
         ids = sorted(set.intersection(*wanted), key=int)
-        rows = [row for row in self._door.by_ids("contact", "id", ids) if wire.is_customer(row)]
+        rows = [
+            row
+            for row in self._door.by_ids("contact", "id", ids)
+            if self._counts(Kind.CLIENT, row, anywhere=anywhere)
+        ]
         for native in self._joined(rows):
             # Who is not shown whole may be anybody, and a stranger must not be taken for nobody.
             self._readable(Kind.CLIENT, native)
@@ -376,9 +477,9 @@ class EzyVet:
     def _look_client(self, native: Native) -> Iterator[Native]:
         phones, emails = native.get("phones") or (), native.get("emails") or ()
         if phones and wire.cleaned(phones[0], self._country):
-            candidates = self._search_clients({"phone": phones[0]})
+            candidates = self._search_clients({"phone": phones[0]}, anywhere=True)
         elif emails:
-            candidates = self._search_clients({"email": emails[0]})
+            candidates = self._search_clients({"email": emails[0]}, anywhere=True)
         else:
             names = {name: str(native.get(name) or "") for name in ("first_name", "last_name")}
             filters = {name: Where.equals(text) for name, text in names.items() if text}
@@ -395,7 +496,7 @@ class EzyVet:
                 yield found
 
     def _look_pet(self, native: Native) -> Iterator[Native]:
-        for found in self._by_reference(Kind.PET, {"contact_id": native.get("contact_id")}):
+        for found in self._by_reference(Kind.PET, {"contact_id": native.get("contact_id")}, anywhere=True):
             self._readable(Kind.PET, found)
             species = wire.record_id(native.get("species_id"))
             if (
@@ -410,7 +511,9 @@ class EzyVet:
         native = write.native
         at_start = {"start_at": Where.equals(str(native.get("start_at")))}
         if not write.stamp:
-            for found in self._by_reference(write.kind, {"contact_id": native.get("contact_id")}, at_start):
+            for found in self._by_reference(
+                write.kind, {"contact_id": native.get("contact_id")}, at_start, anywhere=True
+            ):
                 self._readable(write.kind, found)
                 if all(found[name] == wire.record_id(native.get(name)) for name in ("animal_id", "type_id")):
                     yield found
@@ -418,7 +521,7 @@ class EzyVet:
         lately = {"created_at": Where.above(int(self._clock.now().timestamp()) - LOOK_BACK)}
         seen: set[str] = set()
         for filters in (at_start, lately):
-            for found in self._by_reference(write.kind, {}, filters):
+            for found in self._by_reference(write.kind, {}, filters, anywhere=True):
                 if found["description"] is wire.UNREADABLE:
                     self._readable(write.kind, found)
                 stamped = isinstance(found["description"], str) and write.stamp in found["description"]
@@ -438,8 +541,12 @@ class EzyVet:
         filters: Mapping[str, Where] | None = None,
         *,
         patience: float = 0.0,
+        anywhere: bool = False,
     ) -> Iterator[Native]:
-        """Records by ids they refer to; a reference that is None is left out, one that is no id finds nothing."""
+        """Records by ids they refer to; a reference that is None is left out, one that is no id finds nothing.
+
+        ``anywhere``: those of other separations, too: what VetBridge wrote may have been moved there.
+        """
         asked = dict(filters or {})
         for name, value in references.items():
             if value is None:
@@ -451,7 +558,7 @@ class EzyVet:
         if not asked:
             raise self._unsupported(f"a search for {kind} without a client, a pet or a time")
         for row in self._door.rows(self._resource(kind), asked, patience=patience):
-            if self._counts(kind, row):
+            if self._counts(kind, row, anywhere=anywhere):
                 yield self._flat(kind, row)
 
     # -- small things
@@ -467,7 +574,7 @@ class EzyVet:
             "client_secret": options.client_secret.reveal(),
             "grant_type": "client_credentials",
             # Clients part scopes by a space or by a comma; the space is OAuth's own.
-            "scope": " ".join(options.scope),
+            "scope": " ".join(options.rights),
             "site_uid": options.site_uid,
         }
         return body if options.partner_id is None else {**body, "partner_id": options.partner_id}
@@ -480,11 +587,35 @@ class EzyVet:
             native["cancelled_by"] = self._options.cancelled_by(wire.whole(native["cancellation_reason"]))
         return native
 
-    def _counts(self, kind: Kind, row: Native, *, customers_only: bool = True) -> bool:
-        """Whether a row is a record of VetBridge's: no block, and in listings no contact that is no customer."""
+    def _counts(self, kind: Kind, row: Native, *, anywhere: bool = False) -> bool:
+        """Whether a row is a record of VetBridge's: no block, no contact that is no customer, and of this separation
+        unless ``anywhere``."""
         if kind is Kind.APPOINTMENT:
-            return wire.record_id(row.get("type_id")) not in self._options.block_types
-        return kind is not Kind.CLIENT or not customers_only or wire.is_customer(row)
+            return not self._is_block(row) and (anywhere or (self._is_here(row) and self._is_seen_here(row)))
+        if self._options.separation_clients and not (anywhere or self._is_here(row)):
+            return False
+        return kind is not Kind.CLIENT or wire.is_customer(row)
+
+    def _is_block(self, row: Native) -> bool:
+        return wire.record_id(row.get("type_id")) in self._options.block_types
+
+    def _is_here(self, row: Native) -> bool:
+        """Whether a row belongs to the site's separation, or does not say whose it is (ezyvet.md, section 3)."""
+        owner = wire.record_id(row.get("ownership_id"))
+        return self._options.separation is None or owner in (None, self._options.separation)
+
+    def _is_seen_here(self, row: Native) -> bool:
+        """Whether one of a visit's resources belongs to the separation; so does a visit that names none."""
+        if self._options.separation is None:
+            return True
+        owners = self._resource_owners.value()
+        named = wire.appointment(row)["resource_ids"]
+        return not named or any(owners.get(each) in (None, self._options.separation) for each in named)
+
+    def _read_resource_owners(self) -> dict[str, str | None]:
+        """The separation of each vet and room, by id."""
+        rows = self._door.rows("resource", {}, patience=PATIENCE)
+        return {row["id"]: wire.record_id(row.get("ownership_id")) for row in rows}
 
     def _resource(self, kind: Kind) -> str:
         if kind not in self._capabilities.kinds:
@@ -518,7 +649,28 @@ class EzyVet:
 _NOBODY: tuple[object, ...] = (None, "", 0, "0")
 """How a row says that it points to no record (ezyvet.md, section 3)."""
 
+_UIDS = {"contact_id": "contact", "animal_id": "animal", "type_id": "appointmenttype", "resource_id": "resource"}
+"""What a booking through ezyCAB names by uid, and the resource whose v2 shows it (ezyvet.md, section 1)."""
+
 _CHANGEABLE_OF_PET = frozenset({"name", "species_id", "sex_id", "date_of_birth"})
+
+
+class _ResourceOwners:
+    """The separation of each resource by id, kept for ten minutes. Safe to be used by several threads."""
+
+    def __init__(self, read: Callable[[], Mapping[str, str | None]], clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[float, Mapping[str, str | None]] | None = None
+
+    def value(self) -> Mapping[str, str | None]:
+        """What was read last, or what is read now."""
+        with self._lock:
+            now = self._clock.steady()
+            if self._known is None or now - self._known[0] >= LISTS_LAST:
+                self._known = (now, self._read())
+            return self._known[1]
 
 
 class _Mark(BaseModel):

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.ezyvet import wire
-from connectors.ezyvet.paths import DATABASE, PATHS
+from connectors.ezyvet.paths import BOOKING, BOOKING_PATH, BOOKING_SCOPE, DATABASE, PATHS
 from connectors.ezyvet.wire import Listing, Where
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.clock import Clock
@@ -29,6 +30,13 @@ TOKEN_MARGIN = 60.0
 """Seconds before its end in which a token is no longer used."""
 
 TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
+
+
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+class NotServed(Unavailable):
+    """The site's API does not have what was asked for. Look at the version of the API that the site speaks."""
 
 
 class Place(BaseModel):
@@ -75,6 +83,8 @@ class Door:
         budgets: tuple[BudgetSpec, ...],
         credentials: Callable[[], Mapping[str, str]],
         page_size: int,
+        booking_url: str,
+        database: str,
     ) -> None:
         self._account = environment.account
         self._clock = environment.clock
@@ -86,11 +96,13 @@ class Door:
             scale=environment.limit_scale,
             pauses=environment.pauses,
             on_pause=environment.on_pause,
+            pool=environment.pool,
+            place=f"{urlsplit(base_url).hostname}/{database}",
         )
 
-        def client(token: _Token | None) -> HttpClient:
+        def client(url: str, token: _Token | None) -> HttpClient:
             return HttpClient(
-                base_url,
+                url,
                 account=environment.account,
                 budgets=shared,
                 clock=environment.clock,
@@ -98,15 +110,19 @@ class Door:
                 authorise=token.headers if token else None,
                 refresh=token.refused if token else None,
                 wait_of=lambda headers, body: wire.told_wait(headers, body, self._clock.now().timestamp()),
+                ca=environment.ca,
+                on_date=environment.on_date,
             )
 
-        self._token_http = client(None)
+        self._token_http = client(base_url, None)
         self._token = _Token(self._ask_token, environment.clock)
-        self._http = client(self._token)
+        self._http = client(base_url, self._token)
+        self._booking_http = client(booking_url, self._token)
 
     def close(self) -> None:
         """Gives back connections."""
         self._http.close()
+        self._booking_http.close()
         self._token_http.close()
 
     def token(self) -> str:
@@ -203,7 +219,7 @@ class Door:
             return self._http.read(path, budgets=_budgets(resource), params=params, patience=patience)
         except HttpRefused as refusal:
             if refusal.status == 404:
-                raise Unavailable(
+                raise NotServed(
                     f"{self._account}: GET {path}: answered 404; a trial site that expired answers so, and so does "
                     "a version of the API that was taken away"
                 ) from None
@@ -217,10 +233,34 @@ class Door:
             answer = self._http.write(method, path, budgets=_budgets(resource), body=body, headers=headers)
         except HttpRefused as refusal:
             raise self._translated(refusal, f"{method} {path}", f"write-{resource}") from None
+        return self._taken(answer, method, path)
+
+    def merge(self, path: str, resource: str, body: Any, whole: Callable[[], Any]) -> Answer:
+        """Changes the given fields by a merge patch; where the answer says that ezyVet does not know such a request,
+        which is a refusal, by a PUT of ``whole()``, the record as it shall be (ezyvet.md, section 7)."""
+        try:
+            answer = self._http.write("PATCH", path, budgets=_budgets(resource), body=body, headers=MERGE_PATCH)
+        except HttpRefused as refusal:
+            if wire.speaks_otherwise(refusal.status, refusal.body):
+                return self.send("PUT", path, resource, whole())
+            raise self._translated(refusal, f"PATCH {path}", f"write-{resource}") from None
+        if wire.speaks_otherwise(answer.status, answer.body):
+            return self.send("PUT", path, resource, whole())
+        return self._taken(answer, "PATCH", path)
+
+    def book(self, body: Any) -> Answer:
+        """One booking through ezyCAB, sent once; it stands on a host of its own (ezyvet.md, section 1)."""
+        try:
+            answer = self._booking_http.write("POST", BOOKING_PATH, budgets=_budgets(BOOKING), body=body)
+        except HttpRefused as refusal:
+            raise self._translated(refusal, f"POST {BOOKING_PATH}", BOOKING_SCOPE) from None
+        return self._taken(answer, "POST", BOOKING_PATH)
+
+    def _taken(self, answer: Answer, method: str, path: str) -> Answer:
         words = wire.error_words(answer.body)
         if words is not None:
             what = f"{self._account}: {method} {path}"
-            if answer.body.get("items"):
+            if answer.body.get("items") or wire.booked(answer.body):
                 raise OutcomeUnknown(f"{what}: answered a record, and an error{words}")
             raise Refused(f"{what}: refused{words}", code="vendor-error")
         return answer
@@ -243,6 +283,8 @@ class Door:
             )
         except HttpRefused as refusal:
             words = wire.error_words(refusal.body) or ""
+            if "site_uid" in words:
+                words += "; site_uid stands in the credential file and is not the one of this site"
             raise AuthFailed(f"{what}: answered {refusal.status}{words}, the credentials are not taken") from None
         said = wire.error_words(answer.body)
         if said is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from connectors.ezyvet.paths import DATABASE, ENDPOINTS, LISTS
+from connectors.ezyvet.paths import BOOKING_SCOPE, DATABASE, ENDPOINTS, LISTS
 from vetbridge.connector.interface import (
     BudgetSpec,
     Capabilities,
@@ -25,6 +26,7 @@ SCOPES = (
     "read-contactdetail",
     "write-contactdetail",
     "read-contactdetailtype",
+    "read-address",
     "read-animal",
     "write-animal",
     "read-animalcolour",
@@ -83,6 +85,25 @@ class CancellationReasons(_Group):
     clinic: int | None = None
 
 
+class EzyCab(_Group):
+    """What a booking through ezyCAB needs to know of the site (ezyvet.md, section 7)."""
+
+    placeholder_contact: RecordId
+    """The site's placeholder client: its visits are never booked through ezyCAB, which would open a consult."""
+    unconfirmed: RecordId | None = None
+    confirmed: RecordId | None = None
+    """Which of the site's statuses ezyCAB's two words stand for; a visit of another status is created plainly."""
+    url: Annotated[str, AfterValidator(safe_address)] | None = None
+    """Where ezyCAB answers; None: at ``apiv2`` where ``base_url`` is one of ezyVet's ``api`` hosts, else there."""
+
+
+def _site_uid(value: str) -> str:
+    """Raises ValueError where nothing stands there: ezyVet demands it of every token since March 2026."""
+    if not value.strip():
+        raise ValueError("site_uid is empty; ezyVet demands it, and it stands in the credential file")
+    return value.strip()
+
+
 class EzyVetOptions(Options):
     """Options of an ezyVet account; docs/connectors/ezyvet.md says where each value is found."""
 
@@ -91,13 +112,21 @@ class EzyVetOptions(Options):
     """May be absent for credentials that a clinic issued itself."""
     client_id: str | Secret
     client_secret: Secret
-    site_uid: str
+    site_uid: Annotated[str, AfterValidator(_site_uid)]
     scope: tuple[str, ...] = SCOPES
     detail_types: DetailTypes = DetailTypes()
     new_client: NewClient = NewClient()
     new_pet: NewPet = NewPet()
     ownership_id: RecordId | None = None
-    """The separation (division) that new clients belong to."""
+    """The separation (division) that new clients belong to; None: that of ``separation``."""
+    separation: RecordId | None = None
+    """The separation that is this site: visits and resources of others are left out, new clients belong to it."""
+    separation_clients: bool = False
+    """Clients of other separations are left out, too, and pets that say whose they are. An owner whom another
+    branch knows is then created a second time."""
+    booking: Literal["plain", "ezycab"] = "plain"
+    """How a visit of a known client and pet is created; ``ezycab`` opens a consult, and is not yet verified."""
+    ezycab: EzyCab | None = None
     cancellation_reason: int | None = None
     """Number of the site's cancellation reason, where ``cancellation_reasons`` has none for who cancelled."""
     cancellation_reasons: CancellationReasons = CancellationReasons()
@@ -110,6 +139,33 @@ class EzyVetOptions(Options):
     """How far before the last poll a poll looks again: ``modified_at`` has whole seconds, so ties would be lost."""
     late_landing: float = Field(default=0.0, ge=0)
     """Seconds in which a write whose answer was lost may still appear; ezyVet's is not documented."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.booking == "ezycab" and self.ezycab is None:
+            raise ValueError("booking: ezycab needs the section ezycab, with placeholder_contact at least")
+        return self
+
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """The scopes that a token is asked for."""
+        needed = (BOOKING_SCOPE,) if self.booking == "ezycab" else ()
+        return tuple(dict.fromkeys((*self.scope, *needed)))
+
+    @property
+    def new_owner_id(self) -> str | None:
+        """The separation that a new client belongs to; None: ezyVet chooses."""
+        return self.separation if self.ownership_id is None else self.ownership_id
+
+    @property
+    def booking_url(self) -> str:
+        """Where ezyCAB answers: the second origin (ezyvet.md, section 1), where nothing else is said."""
+        if self.ezycab is not None and self.ezycab.url is not None:
+            return self.ezycab.url
+        host = urlsplit(self.base_url).hostname or ""
+        if host in ("api.ezyvet.com", "api.trial.ezyvet.com"):
+            return self.base_url.replace("//api.", "//apiv2.", 1)
+        return self.base_url
 
     def reason_for(self, by: str) -> int | None:
         """The number of the reason to cancel with; ``by`` is ``client``, or somebody at the clinic. None: unknown."""
@@ -175,12 +231,15 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
                 deletions_visible=True,
                 unlinked=Unlinked.PLACEHOLDER,
                 relink=Relink.UNVERIFIED,
-                loss={"resource": "further resources of one visit are not read; a new one replaces them all"},
+                loss={"resource": "the first of several; a change of it keeps the others"},
             ),
         },
         budgets=(
-            BudgetSpec(name=DATABASE, calls=180, seconds=60.0, per="database and partner"),
-            *(BudgetSpec(name=f"endpoint:{name}", calls=60, seconds=60.0, per="endpoint") for name in ENDPOINTS),
+            BudgetSpec(name=DATABASE, calls=180, seconds=60.0, per="database and partner", shared=True),
+            *(
+                BudgetSpec(name=f"endpoint:{name}", calls=60, seconds=60.0, per="endpoint", shared=True)
+                for name in ENDPOINTS
+            ),
         ),
         hints=True,
         code_lists=frozenset(name for name, resource in LISTS.items() if f"read-{resource}" in options.scope),

@@ -6,6 +6,7 @@ PATHS = {
     "contact": "/v1/contact",
     "contactdetail": "/v1/contactdetail",
     "contactdetailtype": "/v1/contactdetailtype",
+    "address": "/v1/address",
     # v1 of animal can no longer be read since 13 October 2026 (ezyvet.md, section 1).
     "animal": "/v2/animal",
     "animalcolour": "/v1/animalcolour",
@@ -31,7 +32,16 @@ LISTS = {
 }
 """Which resource holds which code list (ezyvet.md, sections 6 and 7)."""
 
-ENDPOINTS = (*PATHS, "oauth")
+BOOKING = "booking"
+"""ezyCAB's endpoint of bookings, as it is called among the budgets."""
+
+BOOKING_PATH = "/ezycab/booking"
+"""Where ezyCAB takes a booking (ezyvet.md, sections 6 and 7)."""
+
+BOOKING_SCOPE = "create-booking"
+"""The right to book through ezyCAB (ezyvet.md, section 2)."""
+
+ENDPOINTS = (*PATHS, BOOKING, "oauth")
 """What has a budget of its own: a resource, whatever its version and method; how ezyVet counts is not documented."""
 
 DATABASE = "database"

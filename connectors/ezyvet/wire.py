@@ -14,7 +14,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 
@@ -54,6 +56,15 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 LONGEST_VISIT = 366 * 86400
 """Seconds; what lasts longer is a mistake."""
 
+LONGEST_LINE = 200
+"""Characters of a line of an address; a longer one is none."""
+
+LONGEST_BOOKING = 360 * 60
+"""Seconds; ezyCAB is not known to book a longer visit (ezyvet.md, section 7; one source)."""
+
+GRID = 5 * 60
+"""Seconds; ezyCAB is not known to book a length that is no multiple of it (the same source)."""
+
 LONGEST_TOKEN = 16 * 1024
 """Characters; a longer access token is not one."""
 
@@ -63,6 +74,12 @@ _SECONDS = re.compile(r"([0-9]{1,6})\s*seconds?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,59}", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{1,63}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_UID = re.compile(r"[A-Za-z0-9_-]{3,80}", re.ASCII)
+_FOREIGN = re.compile(
+    r"(un(known|supported)|not (known|supported|allowed)).*(method|format|media|content)"
+    r"|(method|format|media|content).*(un(known|supported)|not (known|supported|allowed))",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 # -- scalars
@@ -76,6 +93,11 @@ def record_id(value: object) -> str | None:
         return None
     text = str(value).strip()
     return text if _ID.fullmatch(text) else None
+
+
+def uid(value: object) -> str | None:
+    """An id that is unique across sites (ezyvet.md, section 3), as v2 shows it; None where none stands there."""
+    return value if isinstance(value, str) and _UID.fullmatch(value) else None
 
 
 def whole(value: object) -> int | None:
@@ -272,6 +294,20 @@ def error_words(body: Any) -> str | None:
     return f" ({'; '.join(words)})" if words else ""
 
 
+def speaks_otherwise(status: int, body: Any) -> bool:
+    """Whether a refusal says that the method or the format of the request is unknown, and nothing was done.
+
+    PORTAL sends a PUT then (ezyvet.md, section 7). Which status comes with it is not documented, so the words of a
+    400, a 422 or an error inside a success are looked at, too.
+    """
+    if status in (405, 415):
+        return True
+    if status not in (200, 400, 422) or error_words(body) is None or body.get("items"):
+        return False
+    texts = (each.get("text") for each in body["messages"] if isinstance(each, dict))
+    return any(isinstance(text, str) and _FOREIGN.search(text[:500]) for text in texts)
+
+
 def told_wait(headers: Mapping[str, str], body: Any, now: float) -> float | None:
     """Seconds that a 429 asks to wait: ``Retry-After``, ``x-ratelimit-reset``, "<N> seconds" in the body.
 
@@ -316,8 +352,9 @@ def token(body: Any, now: float, what: str) -> Token:
     if not isinstance(text, str) or len(text) > LONGEST_TOKEN or not _TOKEN.fullmatch(text):
         raise BadAnswer(f"{what}: the answer holds no usable access token")
     told = whole(body.get("expires_in"))
-    life = TOKEN_LIFE if told is None else told - now if told > now / 2 else float(told)
-    return Token(text, min(max(life, TOKEN_LIFE_LEAST), TOKEN_LIFE))
+    # In whole numbers: one of four hundred digits is no float.
+    life = int(TOKEN_LIFE) if told is None else told - int(now) if told > now / 2 else told
+    return Token(text, float(min(max(life, int(TOKEN_LIFE_LEAST)), int(TOKEN_LIFE))))
 
 
 def token_scopes(text: str) -> frozenset[str] | None:
@@ -325,15 +362,25 @@ def token_scopes(text: str) -> frozenset[str] | None:
 
     Only for telling a person what is missing: the signature is not looked at.
     """
+    scopes = _claims(text).get("scopes")
+    return frozenset(map(str, scopes)) if isinstance(scopes, list) else None
+
+
+def token_site(text: str) -> str | None:
+    """The ``site_uid`` claim of a token that is a JWT; None where it tells none (ezyvet.md, section 2)."""
+    site = _claims(text).get("site_uid")
+    return site if isinstance(site, str) and site else None
+
+
+def _claims(text: str) -> Mapping[str, Any]:
     parts = text.split(".")
     if len(parts) != 3:
-        return None
+        return {}
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (ValueError, RecursionError, binascii.Error):
-        return None
-    scopes = claims.get("scopes") if isinstance(claims, dict) else None
-    return frozenset(map(str, scopes)) if isinstance(scopes, list) else None
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 # -- rows to flat native records
@@ -354,12 +401,20 @@ class DetailKinds:
         return frozenset({self.mobile, self.phone, *self.other_phones})
 
 
-def contact(row: Mapping[str, Any], details: Iterable[Mapping[str, Any]], kinds: DetailKinds) -> Native:
-    """A contact joined with its contact details.
+def contact(
+    row: Mapping[str, Any],
+    details: Iterable[Mapping[str, Any]],
+    kinds: DetailKinds,
+    *,
+    address: Mapping[str, Any] | None = None,
+    zone: str = "UTC",
+) -> Native:
+    """A contact joined with its contact details, and with its physical address where that was read.
 
     Inactive details and details of other types are left out; preferred ones come first, then by id. ``version``
     covers the details too, as a changed detail need not touch its contact. A contact that is no customer counts
-    as inactive. A business without a person's name goes by its business name.
+    as inactive. A business without a person's name goes by its business name. ``registered_on`` is the day in
+    ``zone`` on which ezyVet made the record.
     """
     details = list(details)
     incomplete = any(lacking("contactdetail", detail) for detail in details)
@@ -388,9 +443,43 @@ def contact(row: Mapping[str, Any], details: Iterable[Mapping[str, Any]], kinds:
         "emails": UNREADABLE if incomplete else emails,
         "active": UNREADABLE if UNREADABLE in (active, customer) else bool(active and customer),
         "is_customer": is_customer(row),
+        "uid": uid(row.get("uid")),
+        **_place(address),
+        "registered_on": _day(row.get("created_at"), zone),
         "modified_at": _number(row.get("modified_at")),
         "version": f"{whole(row.get('modified_at')) or 0}.{max(stamps, default=0)}.{len(own)}",
     }
+
+
+def _place(address: Mapping[str, Any] | None) -> dict[str, str]:
+    """Street, postcode and city of an address (ezyvet.md, section 7), "" for what it does not say.
+
+    It serves matching alone, so what cannot be read counts as not said. ``suburb`` stands in where no city does.
+    """
+    known = address if address is not None and flag(address.get("active"), default=True) else {}
+
+    def line(name: str) -> str:
+        value = known.get(name)
+        value = (
+            str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
+        )
+        return " ".join(value.split()) if isinstance(value, str) and len(value) <= LONGEST_LINE else ""
+
+    return {
+        "street": ", ".join(filter(None, (line("street_1"), line("street_2")))),
+        "postcode": line("post_code"),
+        "city": line("city") or line("suburb"),
+    }
+
+
+def _day(value: object, zone: str) -> str:
+    """The day of a moment, in ISO 8601; "" where it is none."""
+    seconds = whole(value)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC) if seconds is not None and seconds > 0 else None
+        return moment.astimezone(ZoneInfo(zone)).date().isoformat() if moment else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def is_customer(row: Mapping[str, Any]) -> bool:
@@ -399,9 +488,10 @@ def is_customer(row: Mapping[str, Any]) -> bool:
 
 
 def animal(row: Mapping[str, Any]) -> Native:
-    """An animal, v1 or v2."""
+    """An animal, v1 or v2. The referring clinic and vet are contacts; no field of VetBridge's holds them."""
     return {
         "id": record_id(row.get("id")),
+        "uid": uid(row.get("uid")),
         "contact_id": _reference(row, "contact_id"),
         "name": _text(row.get("name", UNREADABLE)),
         "species_id": _code(row, "species_id"),
@@ -409,6 +499,8 @@ def animal(row: Mapping[str, Any]) -> Native:
         "sex_id": _code(row, "sex_id"),
         "date_of_birth": _number(row.get("date_of_birth", UNREADABLE)),
         "is_dead": _yes(row, "is_dead", empty=False),
+        "referring_clinic_id": record_id(row.get("referring_clinic_id")),
+        "referring_vet_id": record_id(row.get("referring_vet_id")),
         "active": _yes(row, "active", empty=True),
         "modified_at": _number(row.get("modified_at")),
     }
@@ -418,15 +510,15 @@ def appointment(row: Mapping[str, Any]) -> Native:
     """An appointment, v2.
 
     ``state`` is ``inactive`` for a cancelled one, else its status id. ``resource_id`` is the first of
-    ``resources`` (the primary one), else ``sales_resource``. ``duration`` is in seconds.
+    ``resources`` (the primary one), else ``sales_resource``; ``resource_ids`` are all of them. ``duration`` is in
+    seconds.
     """
     active = _yes(row, "active", empty=True)
     status = _reference(row, "status_id")
-    resources = row.get("resources")
-    listed = resources if isinstance(resources, list) else []
-    named = [each.get("id") if isinstance(each, dict) else each for each in listed]
+    named = [*filter(None, _named(row))] or [*filter(None, [record_id(row.get("sales_resource"))])]
     return {
         "id": record_id(row.get("id")),
+        "uid": uid(row.get("uid")),
         "contact_id": _reference(row, "contact_id"),
         "animal_id": _reference(row, "animal_id"),
         "start_at": _number(row.get("start_at", UNREADABLE)),
@@ -434,13 +526,28 @@ def appointment(row: Mapping[str, Any]) -> Native:
         "type_id": _reference(row, "type_id"),
         "status_id": status,
         "state": UNREADABLE if active is UNREADABLE else status if active else INACTIVE,
-        "resource_id": next(filter(None, map(record_id, [*named, row.get("sales_resource")])), None),
+        "resource_id": named[0] if named else None,
+        "resource_ids": named,
         "description": _text(row.get("description", UNREADABLE)),
         "cancellation_reason": _number(row.get("cancellation_reason")),
         "cancellation_reason_text": _text(row.get("cancellation_reason_text")),
         "active": active,
         "modified_at": _number(row.get("modified_at")),
     }
+
+
+def resource_ids(row: Mapping[str, Any]) -> list[str] | None:
+    """All resources of an appointment, the primary one first; None where one of them cannot be read."""
+    named = _named(row)
+    known = [each for each in named if each is not None]
+    return known if len(known) == len(named) else None
+
+
+def _named(row: Mapping[str, Any]) -> list[str | None]:
+    """The ids in ``resources``, ``[{id: N}, ...]`` or bare; None for what is no id."""
+    resources = row.get("resources")
+    listed = resources if isinstance(resources, list) else []
+    return [record_id(each.get("id") if isinstance(each, dict) else each) for each in listed]
 
 
 def _duration(value: object) -> object:
@@ -527,11 +634,12 @@ def animal_payload(native: Native) -> dict[str, Any]:
     return {name: as_number(name, value) if name.endswith("_id") else value for name, value in native.items()}
 
 
-def appointment_payload(native: Native) -> dict[str, Any]:
+def appointment_payload(native: Native, others: Sequence[str] = ()) -> dict[str, Any]:
     """The body that creates a visit, or changes the given fields of one.
 
-    ``state`` becomes ``status_id`` and ``resource_id`` becomes ``sales_resource`` and ``resources``. The shape of an
-    element of ``resources`` on write is not documented; it is sent as it is read, ``{"id": N}``.
+    ``state`` becomes ``status_id`` and ``resource_id`` becomes ``sales_resource`` and the first of ``resources``,
+    with ``others`` behind it. The shape of an element of ``resources`` on write is not documented; it is sent as it
+    is read, ``{"id": N}``.
     """
     body: dict[str, Any] = {}
     for name, value in native.items():
@@ -539,12 +647,72 @@ def appointment_payload(native: Native) -> dict[str, Any]:
             body["status_id"] = as_number(name, value)
         elif name == "resource_id":
             body["sales_resource"] = as_number(name, value)
-            body["resources"] = [{"id": as_number(name, value)}]
+            numbers = dict.fromkeys((as_number(name, value), *map(int, others)))
+            body["resources"] = [{"id": number} for number in numbers]
         elif name.endswith("_id"):
             body[name] = as_number(name, value)
         else:
             body[name] = value
     return body
+
+
+_REPLACED = (
+    "start_at",
+    "duration",
+    "type_id",
+    "status_id",
+    "description",
+    "animal_id",
+    "contact_id",
+    "sales_resource",
+    "resources",
+)
+"""What a visit is written with (ezyvet.md, section 7), as the row bears it."""
+
+
+def appointment_whole(row: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that replaces a visit: what was read, with the changes over it. A PUT may empty what it leaves out."""
+    return {**{name: row[name] for name in _REPLACED if name in row}, **changes}
+
+
+def bookable(native: Native) -> bool:
+    """Whether ezyCAB can be asked for this visit: all its parts are named, and its length is one that it books."""
+    start, seconds = whole(native.get("start_at")), whole(native.get("duration"))
+    named = all(record_id(native.get(name)) for name in ("contact_id", "animal_id", "type_id", "resource_id"))
+    return (
+        named
+        and start is not None
+        and 0 <= start < 10**11
+        and seconds is not None
+        and 0 < seconds <= LONGEST_BOOKING
+        and seconds % GRID == 0
+    )
+
+
+def booking_payload(native: Native, uids: Mapping[str, str], status: str, zone: str) -> dict[str, Any]:
+    """The body that books through ezyCAB (ezyvet.md, section 7): minutes, uids, a time with its offset.
+
+    ``uids`` by the field of the native record; ``status`` is ezyCAB's word. For what ``bookable`` lets through.
+    """
+    start, seconds = whole(native.get("start_at")) or 0, whole(native.get("duration")) or 0
+    return {
+        "startTime": datetime.fromtimestamp(start, ZoneInfo(zone)).isoformat(),
+        "type": uids["type_id"],
+        "durationMinutes": seconds // 60,
+        "appointmentStatus": status,
+        "description": native.get("description") or "",
+        "animal": uids["animal_id"],
+        "contact": uids["contact_id"],
+        "provider": uids["resource_id"],
+        "additionalResources": [],
+    }
+
+
+def booked(body: Any) -> str | None:
+    """The uid of the new visit, ``appointment`` of ezyCAB's answer or of its ``data``; None where it tells none."""
+    inner = body.get("data") if isinstance(body, dict) else None
+    places = [each for each in (body, inner) if isinstance(each, dict)]
+    return next(filter(None, (uid(each.get("appointment")) for each in places)), None)
 
 
 def as_number(name: str, value: object) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from connectors.altegio import plugin
+from tests.conformance.patient import Patient
 from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
 from vetbridge.testing.suite import ConnectorSuite, SimulatedSubject, Subject
@@ -44,8 +45,9 @@ class TestAltegio(ConnectorSuite):
         )
 
 
-class TestAltegioTheOtherWay(TestAltegio):
-    """The same where the sheet leaves a choice open and the simulator takes the other one, far from Greenwich."""
+class TestAltegioTheOtherWay(Patient, TestAltegio):
+    """The same where the sheet leaves a choice open and the simulator takes the other one, far from Greenwich, and
+    refuses what comes faster than the vendor's real limits."""
 
     def make(self) -> Subject:
         return SimulatedSubject(
@@ -54,6 +56,7 @@ class TestAltegioTheOtherWay(TestAltegio):
             secrets=("partner_token", "user_token"),
             codes=CODES,
             rows=ROWS,
+            real_limits=True,
             simulator={
                 "zone": "America/Los_Angeles",
                 "winter_offset": True,
@@ -62,5 +65,28 @@ class TestAltegioTheOtherWay(TestAltegio):
                 "empty_fields": "object",
                 "retry_after": False,
                 "require_accept": True,
+                "empty_meta": "object",
+                "error_shape": "array",
+                "booking_code": "meta",
+                "numbers": "text",
+                "flags": "number",
+                "delete_answer": 200,
+                "timezone_form": "name",
+                "one_staff": "array",
+                "create_answer": "object",
+                "record_date": "iso",
+                "comer": "boolean",
+                "label_ids": "number",
+                "visit_ids": "text",
+                "record_order": "descending",
+                "busy_status": 400,
+                "phone_form": "bare",
+                "no_birth_date": "1970",
+                "gender_names": "sex",
+                "duplicate_status": 400,
+                "webhook_form": "array",
+                "webhook_data": "partial",
+                "webhook_words": "synonyms",
+                "hooks_form": "old",
             },
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from connectors.ezyvet import plugin
 from connectors.ezyvet.simulator import CODE_LISTS
+from tests.conformance.patient import Patient
 from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
 from vetbridge.testing.suite import ConnectorSuite, SimulatedSubject, Subject
@@ -36,8 +37,9 @@ class TestEzyVet(ConnectorSuite):
         )
 
 
-class TestEzyVetTheOtherWay(TestEzyVet):
-    """The same where the sheet leaves a choice open and the simulator takes the other one, far from Greenwich."""
+class TestEzyVetTheOtherWay(Patient, TestEzyVet):
+    """The same where the sheet leaves a choice open and the simulator takes the other one, far from Greenwich, and
+    refuses what comes faster than the vendor's real limits."""
 
     def make(self) -> Subject:
         return SimulatedSubject(
@@ -47,6 +49,7 @@ class TestEzyVetTheOtherWay(TestEzyVet):
             codes=CODE_LISTS,
             placeholder=("900", "901"),
             rows=ROWS,
+            real_limits=True,
             simulator={
                 "zone": "Australia/Sydney",
                 "token_kills_old": True,

@@ -76,7 +76,7 @@ class Stage:
             # A process answers all that a town asks of a simulator.
             sides = cast(Simulator, booking), cast(Simulator, pims)
             self.town = Town(folder, *sides, make_clinic(seed, CLIENTS))
-            port = _free_port()
+            port = free_port()
             self.calm = self._write_config("calm.yaml", port, pace=CALM_PACE, lease=CALM_LEASE)
             """For the quiet time: a busy machine must not take its own work over, or list faster than it works."""
             self.config = self._write_config("config.yaml", port, pace=PACE, lease=LEASE)
@@ -199,7 +199,7 @@ def until(condition: Callable[[], bool], patience: float) -> bool:
     return condition()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

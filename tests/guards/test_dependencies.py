@@ -17,9 +17,15 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 FIXED = {"apscheduler", "httpx", "pyyaml", "rapidfuzz", "sqlmodel", "tenacity", "typer"}
 """The packages that the project was given to build on."""
-IMPORT_NAMES = {"argon2-cffi": "argon2", "python-calamine": "python_calamine", "pyyaml": "yaml"}
+IMPORT_NAMES = {
+    "argon2-cffi": "argon2",
+    "prometheus-client": "prometheus_client",
+    "python-calamine": "python_calamine",
+    "pyyaml": "yaml",
+}
 """Where a package is imported by another name than its own."""
 COMES_WITH = {
+    "certifi": "httpx",
     "markupsafe": "jinja2",
     "pydantic_core": "pydantic",
     "sqlalchemy": "sqlmodel",

@@ -46,7 +46,7 @@ def test_it_holds_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> None:
         "vetbridge/ledger/migrations/versions/0001_the_first_ledger.py",
         "mappings/altegio.yaml",
         "mappings/ezyvet.yaml",
-        "connectors/altegio/simulator.py",
+        "connectors/altegio/simulator/__init__.py",
     ],
 )
 def test_it_holds_what_is_no_module_too(wheel: zipfile.ZipFile, name: str) -> None:

@@ -22,7 +22,7 @@ OTHER_WORDS = frozenset(
 )
 """What vendors and other programs say for client, pet, site, account and review item."""
 
-CONFIG_NAMES = {(table, "name") for table in ("account", "budget", "pause", "code_list", "staff")}
+CONFIG_NAMES = {(table, "name") for table in ("account", "budget", "pause", "code_list", "staff", "episode")}
 """Names that are the config's or of staff, not of people whom VetBridge is told about."""
 TABLES = frozenset(
     {
@@ -30,7 +30,7 @@ TABLES = frozenset(
         *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta", "worklist", "pause", "fuse"),
         *("match_term", "match_weights", "observation", "going_live", "reading", "code_list", "shape"),
         *("review_note", "subject", "subject_key", "acknowledgement", "staff_session", "used_form"),
-        *("event", "delivery"),
+        *("event", "delivery", "episode", "audit_seal", "access", "suppression"),
     }
 )
 """Section 13. ``match_key`` holds the mirror's matching keys and ``match_term`` how common its names are,
@@ -38,7 +38,9 @@ TABLES = frozenset(
 ``going_live`` is how far a pair has come, ``reading`` a first reading under way, ``code_list`` and ``shape`` what an
 upgrade of a vendor is noticed by. ``subject`` is who a record is about, and ``subject_key`` what it is found by;
 ``acknowledgement`` says that a person has seen to a failure; ``staff_session`` and ``used_form`` are the page's;
-``event`` is what webhooks are told, and ``delivery`` one on its way."""
+``event`` is what webhooks are told, and ``delivery`` one on its way. ``episode`` is a condition from its beginning to
+its end, ``audit_seal`` a batch of the audit that was sealed, ``access`` who looked at an owner's data, and
+``suppression`` a record of an owner who was forgotten."""
 
 
 def test_the_states_of_a_change() -> None:

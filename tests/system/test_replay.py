@@ -334,6 +334,7 @@ def test_a_paused_site_is_left_alone_until_it_is_resumed(place: Town) -> None:
             "was": site["pause"],
             "resumed": False,
             "accepted": False,
+            "asked_again": False,
             "open_changes": 1,
             "planned": True,
         }

@@ -442,7 +442,8 @@ def soon(shown: Callable[[], Any], wanted: Any, limit: float = WAIT_LIMIT) -> No
     deadline = datetime.now(UTC) + timedelta(seconds=limit)
     while shown() != wanted and datetime.now(UTC) < deadline:
         pause.wait(0.05)
-    assert shown() == wanted
+    last = shown()
+    assert last == wanted, f"still {last} instead of {wanted} after {limit:g} s"
 
 
 @contextmanager

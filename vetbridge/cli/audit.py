@@ -1,4 +1,4 @@
-"""`vetbridge audit`: what people have done, by page, API and commands."""
+"""`vetbridge audit`: what people have done, by page, API and commands, and the proof that it stands as it was."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from vetbridge.cli.config import load_config
 from vetbridge.cli.moments import moment
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.reading import USAGE, AsJson, config_path, give_up, ledger_beside, told
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, told
 from vetbridge.cli.tables import one_line, say_wrapped
 
 if TYPE_CHECKING:
@@ -19,10 +19,15 @@ app = typer.Typer(name="audit", help="What people have done, and when.", no_args
 
 COMMAND = "audit list"
 
+LEDGER = 6
+"""Exit code of a ledger that somebody has changed."""
 
-@app.callback()
-def _only_group() -> None:
-    """A group with one command would else lose its name."""
+_FAULTS = {
+    "changed": "one of them was changed",
+    "missing": "one of them is gone",
+    "added": "there is one too many",
+    "unchained": "the batch before them is gone",
+}
 
 
 @app.command(name="list", epilog="Example: vetbridge audit list --since 7d --by Ann")
@@ -57,7 +62,7 @@ def list_(
         emit_json(COMMAND, rows)
         return
     for row in rows:
-        about = f" {row['subject']} {one_line(row['subject_id'], 60)}" if row["subject"] else ""
+        about = f" {row['subject']} {one_line(row['subject_id'], 60)}".rstrip() if row["subject"] else ""
         at_site = f" (site {one_line(row['site'], 40)})" if row["site"] and row["subject"] != "site" else ""
         says = f": {one_line(row['says'], 200)}" if row["says"] else ""
         by_whom = one_line(row["by"], 60) or "somebody"
@@ -69,6 +74,45 @@ def list_(
         say("Nobody has done anything that fits.")
     elif len(rows) == limit:
         talk(f"These are the newest {limit}; --limit shows more.")
+
+
+@app.command(epilog="Example: vetbridge audit verify --json")
+def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Prove that nobody has changed, removed or added an act since it was sealed; then seal what is new.
+
+    A running VetBridge seals every hour. Ends with 0, with 6 where an act does not fit its seal, and where there is
+    no ledger.
+    """
+    command = "audit verify"
+    from vetbridge.ledger import audit_seals  # noqa: PLC0415 - keeps --help quick
+
+    with told(command, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                found = audit_seals.verify(tx)
+            if found.broken is None and found.unsealed:
+                with ledger.write() as tx:
+                    audit_seals.seal(tx)
+                with ledger.read() as tx:
+                    found = audit_seals.verify(tx)
+    if found.broken is not None:
+        broken = found.broken
+        text = (
+            f"acts {broken.first_id} to {broken.last_id}, sealed {broken.made_at:%Y-%m-%d %H:%M:%S} UTC, do not fit "
+            f"their seal: {_FAULTS[broken.fault]}"
+        )
+        advice = "Somebody has written to the ledger past VetBridge. Compare with a backup from before that moment."
+        give_up(command, text, advice=advice, code=f"audit-{broken.fault}", as_json=as_json, exit_code=LEDGER)
+    if as_json:
+        emit_json(command, as_data(found))
+        return
+    if not found.seals:
+        say("Nobody has done anything yet: there is nothing to verify.")
+        return
+    batches = "1 batch" if found.seals == 1 else f"{found.seals} batches"
+    say_wrapped(f"{found.acts} acts in {batches} stand as they were sealed.")
+    say_wrapped(f"The newest seal: {found.newest_hash}. Noted elsewhere, it tells later whether any was cut off.")
 
 
 def _data(row: Audit) -> dict[str, Any]:

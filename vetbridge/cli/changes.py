@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vetbridge.desk.changes import ChangeStory, ListedGroup, Listing, Selection
+    from vetbridge.desk.tracing import Trace
     from vetbridge.ledger.reports import ChangeReport
 
 app = typer.Typer(
@@ -244,9 +245,13 @@ def show(
     with told("changes show", as_json=as_json):
         loaded = load_config(config_path(ctx))
         from vetbridge.desk.changes import story  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.ledger import access, audit  # noqa: PLC0415
 
-        with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            found = story(tx, number, names=names)
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                found = story(tx, number, names=names)
+            if found is not None:
+                access.note_history(ledger, number, by=signed(None), via=audit.COMMAND)
     if found is None:
         give_up(
             "changes show",
@@ -260,6 +265,43 @@ def show(
         emit_json("changes show", as_data(found))
     else:
         _draw_story(found)
+
+
+@app.command(epilog="Example: vetbridge changes trace altegio-city/appointment/30001")
+def trace(
+    ctx: typer.Context,
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="A change's number, question/NUMBER, link/NUMBER, or ACCOUNT/KIND/ID."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the whole way of one booking: hints, changes, questions, answers, writes, its record on the other side.
+
+    All records that it was ever linked with are told together, in the order of time, and on which client and pet it
+    stands. Shows ids and codes alone. Ends with 2 where nothing is known by this ID.
+    """
+    with told("changes trace", as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        from vetbridge.desk import tracing  # noqa: PLC0415 - keeps --help quick
+
+        with ledger_beside(loaded) as ledger, ledger.read() as tx:
+            try:
+                found = tracing.trace(tx, reference)
+            except tracing.NothingTraced:
+                give_up(
+                    "changes trace",
+                    f"nothing is known by {one_line(reference)!r}",
+                    advice="Give a change's number, question/NUMBER, link/NUMBER or ACCOUNT/KIND/ID: "
+                    "`vetbridge find` and `vetbridge changes list` show them.",
+                    code="unknown-id",
+                    as_json=as_json,
+                    exit_code=USAGE,
+                )
+    if as_json:
+        emit_json("changes trace", as_data(found))
+    else:
+        _draw_trace(found)
 
 
 @app.command(epilog="Example: vetbridge changes ack --group A --plan")
@@ -428,3 +470,19 @@ def _draw_story(found: ChangeStory) -> None:
     if others:
         say("")
         say_wrapped(f"Other changes of this record: {', '.join(str(number) for number in others[-20:])}")
+
+
+def _draw_trace(found: Trace) -> None:
+    for record in found.records:
+        say_wrapped(f"{record.kind} {one_line(record.remote_id)} at {record.account}", margin="    ")
+    say("")
+    table = plain_table("When (UTC)", "Record", "What", "")
+    for event in found.events:
+        of = f"{event.record.kind} {one_line(event.record.remote_id, 24)}"
+        of += "" if event.change is None else f"\nchange {event.change}"
+        add(table, f"{event.at:%Y-%m-%d %H:%M:%S}", of, event.stage, one_line(event.words, LONGEST_MESSAGE))
+    say(drawn(table))
+    if found.questions:
+        say("")
+        shown = ", ".join(f"vetbridge review show {item}" for item in found.questions)
+        say_wrapped(f"Questions: {shown}", margin="  ")

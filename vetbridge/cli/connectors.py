@@ -1,24 +1,27 @@
-"""`vetbridge connectors`: which vendors' connectors are installed, and what each can do."""
+"""`vetbridge connectors`: which vendors' connectors are installed, what each can do, and where webhooks are sent."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlsplit
 
 import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.reading import AsJson, as_data, config_path
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, told
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 from vetbridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from vetbridge.config.loader import Loaded
     from vetbridge.config.models import Config
+    from vetbridge.connector.interface import HookPlan
     from vetbridge.desk.connectors import ListedConnector, ListedKind
 
 app = typer.Typer(
     name="connectors",
-    help="Which connectors are installed, and what each can do.",
+    help="Which connectors are installed, what each can do, and where a vendor sends webhooks.",
     no_args_is_help=True,
 )
 
@@ -47,6 +50,97 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         say("No connector is installed.")
     for problem in problems:
         talk(f"vetbridge: {problem['text']}")
+
+
+HOOKS = "connectors hooks"
+
+
+@app.command(epilog="Example: vetbridge connectors hooks altegio-city --address https://hooks.clinic.example --plan")
+def hooks(
+    ctx: typer.Context,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="An account of the config.")],
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            metavar="URL",
+            help="Where the vendor reaches VetBridge's door, up to and without /hooks/: https://hooks.clinic.example.",
+        ),
+    ],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be changed there, and change nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enter VetBridge's address in a vendor's webhook settings: read, merged, written, read back and compared.
+
+    Nobody else's address is removed. The address ends with the account's hook_secret from the config and is never
+    shown; one of an older secret makes way. A vendor whose settings cannot be written by program is refused.
+
+    Ends with 0 when webhooks come here, or with --plan; with 2 for an account or an address that cannot be; with 3
+    where the account has no hook_secret; with 4 where the vendor refused it or did not keep it; with 5 where the
+    vendor cannot be asked.
+    """
+    with told(HOOKS, as_json=as_json):
+        loaded = load_config(config_path(ctx))
+        url = _hook_url(loaded, account, address, as_json=as_json)
+        done = _hooked(loaded, account, url, plan=plan, as_json=as_json)
+    if as_json:
+        data = {"account": account, "planned": plan, "changed": bool(done.steps) and not plan, **as_data(done)}
+        emit_json(HOOKS, data)
+        return
+    if not done.steps:
+        say(f"{account}: the vendor sends webhooks to VetBridge; nothing is to be done.")
+        return
+    say(f"{account}: {'would be done' if plan else 'done, and read back'}:")
+    for text in done.steps:
+        _wrap("- ", text)
+    for text in done.cautions:
+        _wrap("Mind: ", text)
+    say(f"Addresses of others: {done.others}, all stay.")
+    if plan:
+        say("Nothing was changed.")
+
+
+def _hook_url(loaded: Loaded, account: str, address: str, *, as_json: bool) -> str:
+    """The webhook's whole address, with its secret. Raises ``ConfigError`` where the config has none."""
+    from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.connector.plugin import safe_address  # noqa: PLC0415
+
+    config = loaded.config
+    if account not in config.accounts:
+        text = f"no account is called {one_line(account)!r}{nearest(account, sorted(config.accounts))}"
+        give_up(HOOKS, text, advice="", code="unknown-account", as_json=as_json, exit_code=USAGE)
+    try:
+        base = safe_address(address)
+        if {"?", "#", "@"} & set(base) or "/hooks/" in f"{urlsplit(base).path}/":
+            raise ValueError("an address without user, query and /hooks/ was expected")
+    except ValueError as error:
+        give_up(HOOKS, f"--address: {error}", advice="", code="address", as_json=as_json, exit_code=USAGE)
+    secret = config.accounts[account].hook_secret
+    if secret is None:
+        raise ConfigError(f"the account {account} has no hook_secret, so VetBridge takes no webhooks of it")
+    return f"{base}/hooks/{account}/{quote(secret.reveal(), safe='')}"
+
+
+def _hooked(loaded: Loaded, account: str, url: str, *, plan: bool, as_json: bool) -> HookPlan:
+    """What is to be changed at the vendor, or was."""
+    from vetbridge.connector.interface import Connector, HookSettings  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.daemon.assembly import connected  # noqa: PLC0415
+
+    bare: dict[str, Connector] = {}
+
+    def keep(name: str, connector: Connector) -> Connector:
+        bare[name] = connector
+        return connector
+
+    with connected(loaded, wrap=keep):
+        found = bare[account]
+        if not isinstance(found, HookSettings):
+            text = f"{account}: this vendor's webhook settings cannot be written by program"
+            advice = "Enter the door's address there by hand; the connector's page says where."
+            give_up(HOOKS, text, advice=advice, code="not-supported", as_json=as_json, exit_code=USAGE)
+        return found.plan_hooks(url) if plan else found.set_hooks(url)
 
 
 def _config_if_any(ctx: typer.Context) -> tuple[Config | None, list[dict[str, str]]]:

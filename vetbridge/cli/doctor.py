@@ -22,7 +22,7 @@ LONGEST_TEXT = 400
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Look at config, ledger, clock, every account, every placeholder and every code, and say what to do.
+    """Look at config, disks, ledger, ports, clock, mail server, every account, placeholder and code: say what to do.
 
     Says too what a vendor's upgrade has changed, and why a site is paused.
 
@@ -35,7 +35,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
         from vetbridge.desk.doctor import Mark, exit_code  # noqa: PLC0415 - keeps --help quick
 
         lines: list[Line] = []
-        for line in _examined(loaded):
+        for line in examined(loaded):
             lines.append(line)
             if not as_json:
                 _draw(line)
@@ -54,16 +54,24 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
         raise typer.Exit(code)
 
 
-def _examined(loaded: Loaded) -> Iterator[Line]:
+def examined(loaded: Loaded) -> Iterator[Line]:
     """Every line, as soon as it is known: a vendor may take its time."""
     from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
     from vetbridge.daemon.assembly import build_connectors, build_mapper  # noqa: PLC0415
     from vetbridge.desk import doctor as desk  # noqa: PLC0415
+    from vetbridge.desk import surroundings  # noqa: PLC0415
 
     clock = SystemClock()
     config = loaded.config
+    pages = config.pages
     yield from desk.check_config(loaded)
+    yield from surroundings.check_folders(config)
+    yield from surroundings.check_file_system(config)
+    yield from surroundings.check_disks(config)
     yield from desk.check_ledger(config.ledger, clock)
+    yield from surroundings.check_listeners(config, _running(loaded))
+    yield from surroundings.check_certificate(None if pages is None else pages.tls, config.watch, clock.now())
+    yield from surroundings.check_mail(config)
     yield from desk.check_clock(clock, config.sites)
     known = desk.remembered(config.ledger, config, clock)
     yield from desk.check_pauses(config, known, clock.now())
@@ -76,10 +84,16 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
         answering = dict(connectors)
         lists = {}
         for name, connector in connectors.items():
-            for line in desk.check_account(name, connector):
+            account = config.accounts[name]
+            for line in desk.check_account(name, connector, hooked=account.hook_secret is not None):
                 yield line
                 if line.exit_code == Unavailable.exit_code:
                     answering.pop(name, None)
+            if name not in answering:
+                address = str(getattr(account.options, "base_url", ""))
+                yield from surroundings.check_trust(name, address, config.network.ca)
+        told = [skew[-1] for connector in connectors.values() if (skew := connector.skew.newest())]
+        yield from surroundings.check_skew(told, config.watch)
         for name, connector in answering.items():
             try:
                 lists[name] = desk.read_lists(connector)
@@ -91,6 +105,16 @@ def _examined(loaded: Loaded) -> Iterator[Line]:
     finally:
         for connector in connectors.values():
             connector.close()
+
+
+def _running(loaded: Loaded) -> int | None:
+    """The process that works on the ledger; None also where that cannot be known, which the ledger's line tells."""
+    from vetbridge.daemon.lock import running  # noqa: PLC0415
+
+    try:
+        return running(loaded.config.ledger.place)
+    except VetBridgeError:
+        return None
 
 
 def _draw(line: Line) -> None:

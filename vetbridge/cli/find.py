@@ -9,7 +9,7 @@ import typer
 from vetbridge.cli.changes import day_of
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, must_know, told
+from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, must_know, signed, told
 from vetbridge.cli.tables import one_line, say_wrapped
 
 if TYPE_CHECKING:
@@ -49,13 +49,17 @@ def find(
     with told("find", as_json=as_json):
         loaded = load_config(config_path(ctx))
         from vetbridge.desk import find as desk  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.ledger import access, audit  # noqa: PLC0415
 
-        with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            now = tx.now
-            must_know("find", tx, loaded.config, site=site, as_json=as_json)
-            found = desk.find(
-                tx, loaded.config.sites, words, phone=phone, owner=owner, pet=pet, day=on, site=site, limit=limit
-            )
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                now = tx.now
+                must_know("find", tx, loaded.config, site=site, as_json=as_json)
+                found = desk.find(
+                    tx, loaded.config.sites, words, phone=phone, owner=owner, pet=pet, day=on, site=site, limit=limit
+                )
+            records = [each.record_id for each in found.visits]
+            access.note_found(ledger, records, by=signed(None), via=audit.COMMAND)
     if as_json:
         emit_json("find", as_data(found))
     else:

@@ -11,23 +11,31 @@ import typer
 
 from vetbridge import __version__
 from vetbridge.cli import (
+    alerts,
     audit,
     changes,
     config,
     connectors,
+    db,
     demo,
     doctor,
     find,
     imports,
+    init,
     links,
+    mapping,
     match,
     pairs,
     pause,
     plan,
+    privacy,
+    quality,
     reconcile,
     replay,
+    report,
     review,
     run,
+    service,
     simulate,
     staff,
     status,
@@ -82,6 +90,7 @@ def _settings(
 
 app.command(epilog="Example: vetbridge demo --bookings 60")(demo.demo)
 app.command(epilog="Example: vetbridge simulate altegio --port 8101 --clients 2000 --seed 7")(simulate.simulate)
+app.command(epilog="Example: vetbridge --config clinic.yaml init --plan")(init.init)
 app.add_typer(config.app)
 app.add_typer(connectors.app)
 app.command(epilog="Example: vetbridge --config clinic.yaml doctor")(doctor.doctor)
@@ -93,20 +102,33 @@ app.command(epilog="Example: vetbridge pause city --for 2h")(pause.pause)
 app.command(epilog="Example: vetbridge resume city")(pause.resume)
 app.command(epilog="Example: vetbridge replay --code mapping --plan")(replay.replay)
 app.command(epilog="Example: vetbridge status --json")(status.status)
+app.command(epilog="Example: vetbridge report --to report.zip")(report.report)
+app.add_typer(alerts.app)
 app.command(epilog="Example: vetbridge find petrova bobik")(find.find)
 app.add_typer(changes.app)
 app.add_typer(review.app)
 app.add_typer(worklist.app)
 app.add_typer(links.app)
+app.add_typer(quality.app)
+app.add_typer(mapping.app)
 app.add_typer(match.app)
 app.add_typer(imports.app)
 app.add_typer(pairs.app)
 app.add_typer(staff.app)
 app.add_typer(audit.app)
+app.add_typer(privacy.app)
+app.add_typer(db.app)
+app.add_typer(service.app)
 
 
 def main() -> None:
     """Runs one command. Exit codes: 0 fine, 1 bug, 2 usage, 3 config, 4 leftovers, 5 unreachable, 6 ledger."""
+    try:
+        "".join(sys.argv).encode()
+    except UnicodeEncodeError:
+        # Such as a letter in another encoding, pasted: no ledger takes it, and no terminal shows it.
+        talk("vetbridge: what was typed holds bytes that are no text in UTF-8; type it anew")
+        sys.exit(2)
     try:
         app()
     except VetBridgeError as error:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,8 +34,10 @@ def say(text: str) -> None:
 
 
 def talk(text: str) -> None:
-    """Prints to standard error what is not data."""
-    _print(text, sys.stderr)
+    """Prints to standard error what is not data. What cannot be written, as on a full disk, is lost."""
+    # Whatever is talked about goes on: `vetbridge run` does not end because nobody hears it.
+    with suppress(OSError, ValueError):
+        _print(text, sys.stderr)
 
 
 def emit_json(command: str, data: Any, problems: Sequence[Any] = ()) -> None:

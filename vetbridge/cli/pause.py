@@ -1,4 +1,4 @@
-"""`vetbridge pause` and `vetbridge resume`: leaves a site or an account alone for a while."""
+"""`vetbridge pause` and `vetbridge resume`: leaves a site, an account or a kind of records alone for a while."""
 
 from __future__ import annotations
 
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 Name = Annotated[
     str, typer.Argument(metavar="SITE_OR_ACCOUNT", help="A site or an account of the config; site/NAME where both.")
 ]
+OfKind = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="Only this kind of a site's records: client, pet or appointment."),
+]
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would concern, and do nothing.")]
 
 
 def pause(
     ctx: typer.Context,
     name: Name,
+    kind: OfKind = None,
     for_: Annotated[
         str | None, typer.Option("--for", metavar="SPAN", help="End by itself after a span: 30m, 2h, 7d.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="End by itself at a time: 2026-11-24 or 2026-11-24T07:30."),
     ] = None,
     by: Annotated[str | None, typer.Option(help="Who pauses it; the login name unless given.")] = None,
     plan: Plan = False,
@@ -38,10 +47,15 @@ def pause(
 ) -> None:
     """Leave a site or an account alone: nothing is read there, and nothing is written, until it is resumed.
 
+    With --kind the site's changes of that kind wait, as they are, and all else goes on: `vetbridge pause city --kind
+    client`. What needs such a record waits, too: the appointment of an owner who would be new.
+
     Webhooks are still taken, and what they say is worked on afterwards. Writes that are under way finish. A running
     VetBridge minds it within a second or two. Ends with 2 for a name that nothing has, with 6 where there is no
     ledger.
     """
+    if for_ is not None and until is not None:
+        raise typer.BadParameter("say --for or --until, not both", param_hint="--until")
     lasting = None if for_ is None else span(for_, "--for")
     with told("pause", as_json=as_json):
         loaded = load_config(config_path(ctx))
@@ -49,24 +63,25 @@ def pause(
 
         with ledger_beside(loaded) as ledger:
             with ledger.read() as tx:
-                found = _target(tx, loaded.config, "pause", name, as_json=as_json)
+                found = _target(tx, loaded.config, "pause", name, kind, as_json=as_json)
                 now = tx.now
-            until = None if lasting is None else now + lasting
+            end = _time(until, now) if lasting is None else now + lasting
             held = None
             if not plan:
                 with ledger.write() as tx:
                     who = signed(by)
-                    held = pausing.pause(tx, loaded.config, found.scope, found.name, until=until, by=who)
+                    held = pausing.pause(tx, loaded.config, found.scope, found.name, until=end, by=who)
     if as_json:
         data = {"scope": found.scope, "name": found.name, "paused": held is not None, "pause": as_data(held)}
         emit_json("pause", {**data, "open_changes": found.open_changes, "planned": plan})
     else:
-        _draw_pause(found, held, until if held is None else held.until, now)
+        _draw_pause(found, held, end if held is None else held.until, now)
 
 
 def resume(
     ctx: typer.Context,
     name: Name,
+    kind: OfKind = None,
     accept: Annotated[
         bool,
         typer.Option(
@@ -83,6 +98,9 @@ def resume(
     still finds it so. Run `vetbridge doctor`, mend the config, restart, then resume it; where what is there now is
     right as it is: `vetbridge resume city --accept`.
 
+    An account whose vendor refuses the credentials is asked at once whether it takes them now: `vetbridge resume
+    altegio-city`. By itself VetBridge asks after ten minutes, later hourly, and when a secret's file has changed.
+
     Ends with 0 also where there was no pause; with 2 for a name that nothing has, with 6 where there is no ledger.
     """
     with told("resume", as_json=as_json):
@@ -91,7 +109,7 @@ def resume(
 
         with ledger_beside(loaded) as ledger:
             with ledger.read() as tx:
-                found = _target(tx, loaded.config, "resume", name, as_json=as_json)
+                found = _target(tx, loaded.config, "resume", name, kind, as_json=as_json)
             ended = False
             if not plan:
                 with ledger.write() as tx:
@@ -101,13 +119,22 @@ def resume(
     if as_json:
         data = {"scope": found.scope, "name": found.name, "was": as_data(found.pause), "resumed": ended}
         data["accepted"] = accept and not plan
+        data["asked_again"] = found.blocked and not plan
         emit_json("resume", {**data, "open_changes": found.open_changes, "planned": plan})
-    elif found.pause is None:
-        say_wrapped(f"{_what(found)} was not paused.")
+        return
+    if found.blocked:
+        asked = "would be asked" if plan else "is asked"
+        say_wrapped(
+            f"{found.words}: the vendor refuses its credentials; it {asked} at once whether it takes them now "
+            "(`vetbridge status` shows what it says)."
+        )
+    if found.pause is None:
+        if not found.blocked:
+            say_wrapped(f"{found.words} was not paused.")
     elif plan:
-        say_wrapped(f"{_what(found)} would be resumed; {_changes(found)} would be worked on. Nothing was done.")
+        say_wrapped(f"{found.words} would be resumed; {_changes(found)} would be worked on. Nothing was done.")
     else:
-        say_wrapped(f"{_what(found)} is resumed; {_changes(found)} can be worked on.")
+        say_wrapped(f"{found.words} is resumed; {_changes(found)} can be worked on.")
         if found.pause.why and not accept:
             say_wrapped(
                 f"VetBridge had paused it itself: {found.pause.reason}. When it still finds it so, it pauses it "
@@ -115,7 +142,7 @@ def resume(
             )
 
 
-def _target(tx: Transaction, config: Config, command: str, given: str, *, as_json: bool) -> Target:
+def _target(tx: Transaction, config: Config, command: str, given: str, kind: str | None, *, as_json: bool) -> Target:
     from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
     from vetbridge.desk import pausing  # noqa: PLC0415
 
@@ -131,7 +158,30 @@ def _target(tx: Transaction, config: Config, command: str, given: str, *, as_jso
             as_json=as_json,
             exit_code=USAGE,
         )
-    return pausing.target(tx, config, *meant)
+    if kind is None:
+        return pausing.target(tx, config, *meant)
+    scope, name = meant
+    known_kinds = [each.value for each in pausing.KINDS]
+    if scope != "site" or kind not in known_kinds:
+        why = f"{one_line(kind)!r} is no kind of records that flows" if scope == "site" else "--kind is for a site's"
+        more = nearest(kind, known_kinds) if scope == "site" else f" records, and {one_line(name)} is an account"
+        give_up(command, f"{why}{more}", advice="", code="unknown-name", as_json=as_json, exit_code=USAGE)
+    return pausing.target(tx, config, "kind", f"{name}/{kind}")
+
+
+def _time(given: str | None, now: datetime) -> datetime | None:
+    """A time that is still to come; one without an offset is this machine's."""
+    from datetime import datetime  # noqa: PLC0415
+
+    if given is None:
+        return None
+    try:
+        at = datetime.fromisoformat(given.strip()).astimezone(now.tzinfo)
+    except (ValueError, OverflowError, OSError):
+        raise typer.BadParameter("expected a time such as 2026-11-24T07:30", param_hint="--until") from None
+    if at <= now:
+        raise typer.BadParameter("that time is over", param_hint="--until")
+    return at
 
 
 def _draw_pause(found: Target, held: PauseStatus | None, until: datetime | None, now: datetime) -> None:
@@ -139,15 +189,23 @@ def _draw_pause(found: Target, held: PauseStatus | None, until: datetime | None,
 
     end = "until it is resumed" if until is None else f"and goes on {ahead(until, now)}"
     if held is None:
-        say_wrapped(f"{_what(found)} would be paused, {end}; {_changes(found)} would wait. Nothing was done.")
+        say_wrapped(f"{found.words} would be paused, {end}; {_changes(found)} would wait. Nothing was done.")
+        _draw_dependants(found)
         return
     waits = "waits" if found.open_changes == 1 else "wait"
-    say_wrapped(f"{_what(found)} is paused, {end}; {_changes(found)} {waits}.")
+    say_wrapped(f"{found.words} is paused, {end}; {_changes(found)} {waits}.")
+    _draw_dependants(found)
     say(f"Resume it with: {held.command}")
 
 
-def _what(found: Target) -> str:
-    return f"{found.scope.capitalize()} {found.name}"
+def _draw_dependants(found: Target) -> None:
+    """What waits as well, as it needs a record of the kind that is paused."""
+    words = {
+        "client": "An appointment or a pet of an owner who would be new, or changed by it, waits as well.",
+        "pet": "An appointment for a pet that would be new, or changed by it, waits as well.",
+    }.get(found.name.partition("/")[2] if found.scope == "kind" else "")
+    if words:
+        say_wrapped(words)
 
 
 def _changes(found: Target) -> str:

@@ -62,13 +62,15 @@ def give_up(command: str, text: str, *, advice: str, code: str, as_json: bool, e
 def ledger_beside(loaded: Loaded) -> Iterator[Ledger]:
     """The ledger, whether or not a daemon works on it. Raises ``LedgerError`` where there is none yet."""
     from vetbridge.connector.clock import SystemClock  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.daemon.upgrading import never_beside  # noqa: PLC0415
     from vetbridge.ledger.database import exists, open_ledger  # noqa: PLC0415
 
     settings = loaded.config.ledger
     place = settings.place
     if not exists(place):
         raise LedgerError(f"there is no ledger at {place} yet; `vetbridge run` or `vetbridge sync` makes it")
-    ledger = open_ledger(place, settings.key.reveal(), SystemClock())
+    clock = SystemClock()
+    ledger = open_ledger(place, settings.key.reveal(), clock, before_upgrade=never_beside(loaded, clock))
     try:
         yield ledger
     finally:

@@ -12,7 +12,7 @@ from vetbridge.cli.answering import By, Item, NoWait, Plan, Take, Yes, refusing,
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.question import client_words, headline, lines, pairing_line
-from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, told
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, must_know, signed, told
 from vetbridge.cli.tables import one_line, say_wrapped
 from vetbridge.core.answers import PAIR_CLIENT, Answer, Choice
 
@@ -96,14 +96,19 @@ def list_(
     with told("review list", as_json=as_json):
         loaded = load_config(config_path(ctx))
         whose = who(by) if mine or by is not None else None
-        with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            must_know("review list", tx, loaded.config, site=site, as_json=as_json)
-            if not as_json:
-                _draw_list(tx, loaded.config.sites, site=site, whose=whose, pairing=pairing)
-                return
-            from vetbridge.desk import review as desk  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.desk import review as desk  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.ledger import access, audit  # noqa: PLC0415
 
-            found = desk.items(tx, loaded.config.sites, [each.id for each in _listed(tx, site, whose)])
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                must_know("review list", tx, loaded.config, site=site, as_json=as_json)
+                seen = [each.id for each in _listed(tx, site, whose) if as_json or pairing or each.why != PAIR_CLIENT]
+                found = desk.items(tx, loaded.config.sites, seen) if as_json else ()
+            access.note_questions(ledger, seen, by=signed(None), via=audit.COMMAND)
+            if not as_json:
+                with ledger.read() as tx:
+                    _draw_list(tx, loaded.config.sites, site=site, whose=whose, pairing=pairing)
+                return
     emit_json("review list", as_data(found))
 
 
@@ -116,10 +121,13 @@ def show(ctx: typer.Context, item: Item, as_json: AsJson = False) -> None:
     with told("review show", as_json=as_json), refusing("review show", as_json=as_json):
         loaded = load_config(config_path(ctx))
         from vetbridge.desk.answering import show as desk_show  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.ledger import access, audit  # noqa: PLC0415
 
-        with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            now = tx.now
-            found = desk_show(tx, loaded.config.sites, item)
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                now = tx.now
+                found = desk_show(tx, loaded.config.sites, item)
+            access.note_questions(ledger, [item], by=signed(None), via=audit.COMMAND)
     if as_json:
         data = as_data(found.item)
         for candidate, words in zip(data["candidates"], found.candidate_consequences, strict=False):
@@ -478,11 +486,15 @@ def search(
     with told(command, as_json=as_json):
         loaded = load_config(config_path(ctx))
         from vetbridge.desk.search import search as desk_search  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.ledger import access, audit  # noqa: PLC0415
 
-        with ledger_beside(loaded) as ledger, ledger.read() as tx:
-            must_know(command, tx, loaded.config, site=site, as_json=as_json)
-            sites = {name: each for name, each in loaded.config.sites.items() if site in (None, name)}
-            found = desk_search(tx, sites, " ".join(text))
+        with ledger_beside(loaded) as ledger:
+            with ledger.read() as tx:
+                must_know(command, tx, loaded.config, site=site, as_json=as_json)
+                sites = {name: each for name, each in loaded.config.sites.items() if site in (None, name)}
+                found = desk_search(tx, sites, " ".join(text))
+            clients = [(each.account, each.client_id) for each in found.found]
+            access.note_clients(ledger, clients, by=signed(None), via=audit.COMMAND)
     if as_json:
         emit_json(command, as_data(found.found))
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,20 +38,25 @@ def run(ctx: typer.Context) -> None:
     from vetbridge.cli.log import set_up  # noqa: PLC0415 - keeps --help quick
     from vetbridge.connector.clock import SystemClock  # noqa: PLC0415
     from vetbridge.daemon.assembly import assembled  # noqa: PLC0415
+    from vetbridge.daemon.notifying import Notifier  # noqa: PLC0415
     from vetbridge.daemon.service import Service, wait_for  # noqa: PLC0415
     from vetbridge.web.door import build  # noqa: PLC0415
     from vetbridge.web.server import DoorServer  # noqa: PLC0415
 
     loaded = load_config(ctx.obj.config_path)
     config = loaded.config
-    set_up(config.log.level, config.log.format)
+    kept = config.log
+    set_up(kept.level, kept.format, file=kept.file, file_megabytes=kept.file_megabytes, files=kept.files)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
     with assembled(loaded, command="run", clock=SystemClock()) as program:
         service = Service(program)
+        notifier = Notifier(os.environ, alive=lambda: _has_ended_a_round(service), clock=time.monotonic)
         door = DoorServer(
-            build(program, wake=service.dispatcher.wake, health=service.health), config.door.host, config.door.port
+            build(program, wake=service.dispatcher.wake, health=service.health, look=service.look),
+            config.door.host,
+            config.door.port,
         )
         page = None if config.pages is None else _page(program, config.pages, service)
         service.start()
@@ -59,7 +66,9 @@ def run(ctx: typer.Context) -> None:
         if page is not None and config.pages is not None:
             page.start()
             talk(f"The page for reception and support: {_address(config.pages, page)}")
-        wait_for(stopping)
+        notifier.ready()
+        wait_for(stopping, notifier.beat)
+        notifier.stopping()
         talk("VetBridge stops: writes that are under way finish first")
         if page is not None:
             page.stop()
@@ -67,6 +76,13 @@ def run(ctx: typer.Context) -> None:
         if not service.stop():
             talk("a write did not finish in time; whether it arrived is looked for at the next start")
     talk("VetBridge has stopped")
+
+
+def _has_ended_a_round(service: Service) -> bool:
+    """Whether a round has ended since this was asked last."""
+    ended = service.round_ended.is_set()
+    service.round_ended.clear()
+    return ended
 
 
 def _page(program: Program, pages: Pages, service: Service) -> DoorServer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,13 +94,27 @@ def write_csv(path: Path, titles: Sequence[str], rows: Iterable[Sequence[str]]) 
     table = csv.writer(text)
     table.writerow(titles)
     table.writerows([harmless(cell(safe(value))) for value in row] for row in rows)
-    _write(path, b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "replace"))
+    write_whole(path, b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "replace"))
+
+
+def write_workbook(path: Path, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Writes the same as a workbook: every cell is text, nothing in it is carried out. Raises ``UnusableFile``."""
+    from vetbridge.desk.sheet_parts import write_workbook  # noqa: PLC0415 - keeps --help quick
+
+    with tempfile.TemporaryDirectory(prefix="vetbridge-") as folder:
+        made = Path(folder) / "table.xlsx"
+        try:
+            write_workbook(made, titles, ([safe(value) for value in row] for row in rows))
+            content = made.read_bytes()
+        except OSError as error:
+            raise _unusable(f"{path} cannot be written: {error.strerror or error}") from None
+    write_whole(path, content)
 
 
 def write_page(path: Path, title: str, intro: Sequence[str], sections: Iterable[Section]) -> None:
     """Writes a page that needs nothing but itself, and says of when it is. Raises ``UnusableFile``."""
     made = f"As of {datetime.now(UTC).astimezone():%a %d %b %Y %H:%M} (this computer's time)."
-    _write(path, page(title, [made, *intro], sections).encode("utf-8", "replace"))
+    write_whole(path, page(title, [made, *intro], sections).encode("utf-8", "replace"))
 
 
 def page(title: str, intro: Sequence[str], sections: Iterable[Section]) -> str:
@@ -133,7 +148,8 @@ def _unusable(message: str) -> Exception:
     return UnusableFile(message, code="file-not-writable")
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all, that only its owner may read. Raises ``UnusableFile``."""
     target = path.resolve()
     beside = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
     try:

@@ -6,7 +6,7 @@ import importlib
 import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,8 @@ from vetbridge.testing.faults import FAULTS, parse_fault
 if TYPE_CHECKING:
     from vetbridge.testing.simkit import Simulator
 
+_OPTIONS = frozenset({"port", "clients", "seed", "limits", "faults", "data"})
+"""What has an option of its own."""
 _FAULT_HELP = (
     "What goes wrong and how often, NAME=RATE with a rate from 0 to 1; may be given several times."
     + "".join(f"\n\n- {name}: {words}" for name, words in FAULTS.items())
@@ -30,6 +32,14 @@ def simulate(
         str, typer.Option(help="The vendor's rate limits: real, off, or xN (N times as generous).")
     ] = "off",
     fault: Annotated[list[str] | None, typer.Option(metavar="NAME=RATE", help=_FAULT_HELP)] = None,
+    switch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What the vendor does otherwise than the simulator takes it to; may be given several times. The "
+            "connector's page lists them.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder to keep the store in. One that holds a store is served again as it is."),
@@ -40,8 +50,9 @@ def simulate(
     Prints one line of JSON when it serves: its address, credentials and control door.
 
     With limits and faults: `vetbridge simulate altegio --limits x10 --fault 429=0.05 --fault drop_after_commit=0.02`
+    With a conflict of the sources turned round: `vetbridge simulate altegio --switch empty_fields=object`
     """
-    simulator = _made(vendor, port, clients, seed, limits, fault or [], data)
+    simulator = _made(vendor, port, clients, seed, limits, fault or [], switch or [], data)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: simulator.request_stop())
     try:
@@ -65,7 +76,14 @@ def simulate(
 
 
 def _made(
-    vendor: str, port: int, clients: int, seed: int, limits: str, fault: list[str], data: Path | None
+    vendor: str,
+    port: int,
+    clients: int,
+    seed: int,
+    limits: str,
+    fault: list[str],
+    switch: list[str],
+    data: Path | None,
 ) -> Simulator:
     """The simulator, not yet serving. Raises ``typer.BadParameter`` for what cannot be used."""
     from vetbridge.connector.plugin import plugin  # noqa: PLC0415 - heavy, and not needed for --help
@@ -85,8 +103,24 @@ def _made(
         raise typer.BadParameter(str(error), param_hint="--fault") from None
     try:
         made: Simulator = importlib.import_module(module).build(
-            port=port, clients=clients, seed=seed, limits=limits, faults=faults, data=data
+            port=port, clients=clients, seed=seed, limits=limits, faults=faults, data=data, **_switches(switch)
         )
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
+    except TypeError as error:
+        raise typer.BadParameter(str(error), param_hint="--switch") from None
     return made
+
+
+def _switches(given: list[str]) -> dict[str, Any]:
+    """What is to be otherwise: a value is JSON, or a text that needs no quotes."""
+    switches: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name.isidentifier() and equals) or name in _OPTIONS:
+            raise typer.BadParameter(f"{each!r} is not NAME=VALUE", param_hint="--switch")
+        try:
+            switches[name] = json.loads(value)
+        except ValueError:
+            switches[name] = value
+    return switches

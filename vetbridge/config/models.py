@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import fields
@@ -139,6 +140,23 @@ def _address_parts(text: str) -> SplitResult:
     return parts
 
 
+# RFC 5321, section 4.1.2, without quoted names and numbers in brackets: what has another form no mail can be sent to.
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_MAIL_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*")
+
+
+def _mail_address(text: str) -> str:
+    if not _MAIL_ADDRESS.fullmatch(text):
+        raise _problem(f"{shown(text)} is no mail address; write it like it@clinic.example")
+    return text
+
+
+def _span(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)", text) or text[:5] >= text[6:]:
+        raise _problem(f"{shown(text)} is no span of a day; write it like '08:00-18:30'")
+    return text
+
+
 def _as_code(value: object) -> object:
     # A side's codes are compared as text; whole numbers are what most vendors call them.
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -149,6 +167,11 @@ Seconds = Annotated[float, Field(strict=True, ge=0, le=31_536_000, allow_inf_nan
 SomeSeconds = Annotated[float, Field(strict=True, ge=1, le=31_536_000, allow_inf_nan=False)]
 """A span of time in seconds, at least one."""
 Limit = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+Days = Annotated[int, Field(strict=True, ge=0, le=36_500)]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""A time of day in quotes, "07:00"."""
+Span = Annotated[str, AfterValidator(_span)]
+"""A span of one day in quotes, "08:00-18:30"; "24:00" is the day's end."""
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
@@ -159,6 +182,7 @@ FolderPath = Annotated[Path, BeforeValidator(_from_folder)]
 """A path that starts at the config's folder."""
 Code = Annotated[str, BeforeValidator(_as_code), Field(min_length=1, max_length=200)]
 """A code of a side, as text."""
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Owner = Literal["booking", "pims", "ask"]
 """Who decides when both sides changed a field: a side, or a person."""
 
@@ -255,8 +279,19 @@ class Pages(Part):
         return self
 
 
-EventType = Literal["review.opened", "change.failed", "account.stale", "account.recovered"]
+EventType = Literal[
+    "review.opened",
+    "review.soon",
+    "change.failed",
+    "account.stale",
+    "account.recovered",
+    "alert.raised",
+    "alert.cleared",
+    "alert.digest",
+]
 """What a webhook can be told."""
+AlertType = Literal["review.soon", "alert.raised", "alert.cleared", "alert.digest"]
+"""What a mail or a command of ``alerts`` can be told."""
 
 
 class Webhook(Part):
@@ -268,6 +303,125 @@ class Webhook(Part):
     """Signs each call, so that whoever takes it knows from whom it comes."""
     events: Annotated[tuple[EventType, ...], Field(min_length=1)] = get_args(EventType)
     """What it is told; all, unless some are named."""
+
+
+class Mail(Part):
+    """Somebody who is told by mail."""
+
+    to: Annotated[tuple[Annotated[str, AfterValidator(_mail_address)], ...], Field(min_length=1)]
+    """Addresses of those who are told."""
+    tells: Annotated[tuple[AlertType, ...], Field(min_length=1)] = get_args(AlertType)
+    """What it tells; all, unless some are named."""
+    language: Literal["en", "de"] = "en"
+
+
+class MailServer(Part):
+    """The server that takes VetBridge's mails."""
+
+    host: Text
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """``none`` only for a server on this machine."""
+    user: Text | None = None
+    password: Secret | None = None
+    sender: Annotated[str, AfterValidator(_mail_address)]
+    """The address that the mails are from."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> MailServer:
+        if self.security == "none" and not is_loopback(self.host):
+            raise _problem("security none is for a server on this machine; write starttls or tls")
+        if (self.user is None) != (self.password is None):
+            raise _problem("has one of user and password; write both, or none")
+        return self
+
+
+class Command(Part):
+    """A program that is called with what is told, as JSON on its standard input."""
+
+    command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Program and arguments; no shell. It gets 30 seconds."""
+    tells: Annotated[tuple[AlertType, ...], Field(min_length=1)] = get_args(AlertType)
+    """What it is told; all, unless some are named."""
+
+
+class Heartbeat(Part):
+    """An address that is called as long as all goes well: a monitor elsewhere notices when the calls end."""
+
+    url: Secret
+    """https://..., asked with GET. A secret: whoever knows it can pretend that all is well."""
+    every: SomeSeconds = 300.0
+    """Seconds between two calls."""
+
+
+class Alerts(Part):
+    """Who is told when VetBridge needs a person. Webhooks are told by ``webhooks``."""
+
+    digest: TimeOfDay | None = "07:00"
+    """When what is still open is told again, each day, by the clock of the first site; null: never."""
+    mail_server: MailServer | None = None
+    mails: Mapping[Name, Mail] = {}
+    """Who is told by mail, by a name of their own."""
+    commands: Mapping[Name, Command] = {}
+    """Programs that are called, by a name of their own."""
+    heartbeat: Heartbeat | None = None
+
+    @model_validator(mode="after")
+    def _with_server(self) -> Alerts:
+        if self.mails and self.mail_server is None:
+            raise _problem("has mails and no mail_server that takes them")
+        return self
+
+
+class Watch(Part):
+    """From when on something counts as wrong."""
+
+    read_stale: SomeSeconds = 900.0
+    """Seconds without a reading of a side's records, in opening hours."""
+    write_stale: SomeSeconds = 900.0
+    """Seconds that a write waits though nobody holds it back, in opening hours."""
+    unreachable: SomeSeconds = 300.0
+    """Seconds that a vendor does not answer."""
+    clock_drift: SomeSeconds = 120.0
+    """Seconds between this machine's clock and the vendors'."""
+    certificate_days: Annotated[int, Field(strict=True, ge=1, le=365)] = 21
+    """Days before a certificate ends."""
+    disk_megabytes: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 500
+    """Free megabytes on the disk of the ledger, of the log and of the backups."""
+    hook_misses: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 5
+    """Changes in a row that a poll found and no webhook told of."""
+    nudge: SomeSeconds = 7200.0
+    """Seconds before a visit begins whose question is still open."""
+    backup_hours: Annotated[int, Field(strict=True, ge=1, le=8_760)] = 48
+    """Hours since the last backup, where ``backup`` is configured."""
+
+
+class Backup(Part):
+    """Backups of the ledger, made while VetBridge runs. Without this part none are made by themselves."""
+
+    folder: FolderPath
+    """Where they are kept; another disk than the ledger's is better."""
+    every_hours: Annotated[int, Field(strict=True, ge=1, le=168)] = 24
+    keep: Annotated[int, Field(strict=True, ge=1, le=1000)] = 14
+    """So many of the newest are kept."""
+
+
+class Retention(Part):
+    """How long rows are kept, in days; 0 keeps them. Personal values end earlier: ``ledger.keep_bodies_days``."""
+
+    changes_days: Days = 730
+    """Changes that are settled, with their writes and questions; links and what still holds stay."""
+    audit_days: Days = 3650
+    """What people have done."""
+    access_days: Days = 365
+    """Who looked at an owner's data."""
+
+
+class Network(Part):
+    """How VetBridge reaches others. TLS is always verified."""
+
+    ca: FolderPath | None = None
+    """PEM file of certificates that are trusted beside the public ones, such as a proxy's that looks into TLS."""
 
 
 class Daemon(Part):
@@ -319,6 +473,12 @@ class Log(Part):
     """The least important lines that are written."""
     format: Literal["text", "json"] = "text"
     """Lines for people, or one JSON object a line."""
+    file: FolderPath | None = None
+    """Written in place of standard error, for services whose standard error nobody keeps."""
+    file_megabytes: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    """A file that has grown so large is put aside, and a new one begun."""
+    files: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+    """So many that were put aside are kept."""
 
 
 class Account(Part):
@@ -459,6 +619,9 @@ class Site(Part):
     from the beginning, after what stands on both sides has been paired."""
     first_days: FirstDays = FirstDays()
     create: Create = Create()
+    opening_hours: Mapping[Weekday, tuple[Span, ...]] = {}
+    """When somebody is at the clinic, by weekday, in the site's zone; a weekday that is not named is closed. Empty:
+    always. Outside of it nothing counts as stale."""
     fuse: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
     owners: Mapping[Annotated[str, AfterValidator(_owned_field)], Owner] = {}
@@ -475,6 +638,11 @@ class Config(Part):
     pages: Pages | None = None
     webhooks: Mapping[Name, Webhook] = {}
     """Who is told what happens, by a name of their own."""
+    alerts: Alerts = Alerts()
+    watch: Watch = Watch()
+    backup: Backup | None = None
+    retention: Retention = Retention()
+    network: Network = Network()
     daemon: Daemon = Daemon()
     timings: Timings = Timings()
     log: Log = Log()

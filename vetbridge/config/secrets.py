@@ -12,11 +12,11 @@ import shutil
 import stat
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from vetbridge.core.errors import ConfigError
@@ -107,6 +107,23 @@ class Secret:
                 self._value = self._fetch()
             return self._value
 
+    def renew(self) -> bool:
+        """Fetches it again; whether it is another one than before. One that cannot be read now stays as it was.
+
+        A variable of the environment stays for as long as the process runs, and is not looked at.
+        """
+        if self.kind not in ("file", "command", "keyring"):
+            return False
+        with self._lock:
+            if self._value is None:
+                return False
+            try:
+                value = self._fetch()
+            except ConfigError:
+                return False
+            changed, self._value = value != self._value, value
+            return changed
+
     def problem(self) -> str:
         """What is wrong with the place, or "". Looks at variables and files, and runs no command: that may ask."""
         if self.kind in ("env", "file"):
@@ -125,7 +142,7 @@ class Secret:
             return ""
         try:
             mode = path.stat().st_mode
-        except OSError:
+        except (OSError, ValueError):  # a name that no file can have
             return ""
         if mode & (stat.S_IROTH | stat.S_IWOTH):
             return f"every user of this machine may read or change {path}; run: chmod o-rwx {path}"
@@ -133,8 +150,9 @@ class Secret:
 
     def _program(self) -> str:
         """The command's program: a name is searched for as usual, a path starts at the config's folder."""
-        program = _home(self._place[0])
-        return str((self._folder / program).absolute()) if len(program.parts) > 1 else str(program)
+        given = self._place[0]
+        program = _home(given)
+        return str((self._folder / program).absolute()) if {"/", os.sep} & set(given) else str(program)
 
     def _fetch(self) -> str:
         match self.kind:
@@ -160,8 +178,15 @@ class Secret:
     def _from_file(self) -> str:
         path = self._folder / _home(self._place)
         try:
+            if path.exists() and not path.is_file():
+                # Whoever reads from a pipe or a device may wait for ever.
+                raise ConfigError(
+                    f"the secret's file {path} cannot be read (it is no file); name the file that holds the secret"
+                )
             with path.open("rb") as file:
                 data = file.read(LONGEST + 1)
+        except ValueError:
+            raise ConfigError(f"the secret's file {str(path)!a} has a name that no file can have") from None
         except FileNotFoundError:
             raise ConfigError(f"the secret's file {path} does not exist; create it, readable by its owner") from None
         except OSError as error:
@@ -181,6 +206,10 @@ class Secret:
                 timeout=COMMAND_TIMEOUT,
                 check=False,
             )
+        except ValueError:
+            raise ConfigError(
+                f"the secret's command {program!a} holds a character that no command can have"
+            ) from None
         except subprocess.TimeoutExpired:
             raise ConfigError(
                 f"the secret's command {program} took longer than {COMMAND_TIMEOUT:g} s; it must not ask anything"
@@ -261,6 +290,21 @@ class Secret:
             # The value itself is no part of the words: it may be the secret that should not stand here. The words
             # go in as a parameter: braces in a template would be taken for one.
             raise PydanticCustomError("secret", "{words}", {"words": str(error)}) from None
+
+
+def secrets_in(part: object) -> Iterator[Secret]:
+    """Every secret that a part of the config names, however deep."""
+    if isinstance(part, Secret):
+        yield part
+    elif isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            yield from secrets_in(getattr(part, name))
+    elif isinstance(part, Mapping):
+        for value in part.values():
+            yield from secrets_in(value)
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            yield from secrets_in(value)
 
 
 def _home(text: str) -> Path:

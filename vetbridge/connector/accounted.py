@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from vetbridge.connector.clock import Clock
+from vetbridge.connector.drift import Skew
 from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
@@ -24,12 +25,14 @@ from vetbridge.core.records import Kind
 class Accounted:
     """A connector whose errors name their account, so that the runner pauses the right one."""
 
-    def __init__(self, inner: Connector, account: str, clock: Clock) -> None:
+    def __init__(self, inner: Connector, account: str, clock: Clock, skew: Skew | None = None) -> None:
         self._inner = inner
         self._clock = clock
         self.account = account
         self.answered_at = float("-inf")
         """When a call last succeeded, by the steady clock."""
+        self.skew = skew or Skew(clock)
+        """How far the vendor's clock is from ours."""
 
     @property
     def capabilities(self) -> Capabilities:

@@ -1,7 +1,8 @@
 """Named rate budgets: how many calls a vendor takes, the pauses it asks for, and what bulk work leaves free.
 
-Calls are live (somebody's booking waits for them) unless they are made ``with in_bulk()``: a first reading, a
-pairing, a sweep. A bulk call takes a place only within ``BULK_SHARE`` of a budget, and waits longer for it.
+Calls are live (somebody's booking waits for them) unless they are made ``with in_poll()``, which looks for news, or
+``with in_bulk()``: a first reading, a pairing, a sweep. Those take a place only within a share of a budget, and wait
+longer for it. What a vendor counts for several accounts together is one budget for them.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import BudgetSpec
@@ -30,27 +32,52 @@ BULK_SHARE = 0.6
 BULK_PATIENCE = 600.0
 """Seconds that a bulk call may wait for its place, or for a pause that the vendor asks for."""
 
-BULK_TURN = 60.0
-"""Seconds after which a bulk call that has waited for its share gets the next place of all, before any live call: so
-many bookings may come that they fill the share too, and one call a minute is no loss to them. A bulk call waits no
-longer than this, the vendor's window and the pauses it asks for, and another bulk call that has its turn."""
+POLL_SHARE = 0.8
+"""Share of a budget up to which polls may fill it: where many sites share one, their bookings find the rest."""
 
-_IN_BULK: ContextVar[bool] = ContextVar("in_bulk", default=False)
+POLL_PATIENCE = 300.0
+"""Seconds that a poll's call may wait."""
+
+TURN = 60.0
+"""Seconds after which a call that has waited for its share gets the next place of all, before any live call: so many
+bookings may come that they fill the share too, and one call a minute is no loss to them. Such a call waits no longer
+than this, the vendor's window and the pauses it asks for, and another call that has its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """How far calls may fill a budget, and how long they wait."""
+
+    share: float = 1.0
+    patience: float = 0.0
+
+
+_LIVE, _POLL, _BULK = _Rank(), _Rank(POLL_SHARE, POLL_PATIENCE), _Rank(BULK_SHARE, BULK_PATIENCE)
+_RANK: ContextVar[_Rank] = ContextVar("rank", default=_LIVE)
 
 
 @contextmanager
-def in_bulk() -> Iterator[None]:
-    """Calls of this thread are bulk work until the end of the block."""
-    token = _IN_BULK.set(True)
+def _ranked(rank: _Rank) -> Iterator[None]:
+    token = _RANK.set(rank)
     try:
         yield
     finally:
-        _IN_BULK.reset(token)
+        _RANK.reset(token)
+
+
+def in_bulk() -> AbstractContextManager[None]:
+    """Calls of this thread are bulk work until the end of the block."""
+    return _ranked(_BULK)
+
+
+def in_poll() -> AbstractContextManager[None]:
+    """Calls of this thread look for news until the end of the block."""
+    return _ranked(_POLL)
 
 
 def patience_of(patience: float) -> float:
     """Seconds that a call of this thread may wait, which is ``patience`` where it is live."""
-    return max(patience, BULK_PATIENCE) if _IN_BULK.get() else patience
+    return max(patience, _RANK.get().patience)
 
 
 class Budget:
@@ -62,7 +89,6 @@ class Budget:
         """Held by whoever looks for a place and takes it."""
         self._clock = clock
         self._calls = max(1, int(spec.calls * scale))
-        self._bulk_calls = max(1, int(self._calls * BULK_SHARE))
         self._patience = patience
         self._sent: deque[float] = deque()
         self._paused_until = 0.0
@@ -82,18 +108,16 @@ class Budget:
         with self.lock:
             return max(0.0, self._paused_until - self._clock.steady())
 
-    def free_in(self, now: float, caller: object, *, share: bool = False) -> float:
-        """Seconds until a place may be free for a caller; 0 when one is. The lock must be held.
-
-        ``share``: a place within the share of bulk work.
-        """
+    def free_in(self, now: float, caller: object, *, share: float = 1.0) -> float:
+        """Seconds until a place within a share of the budget may be free for a caller; 0 when one is. The lock must
+        be held."""
         if self.is_paused(now):
             return self._paused_until - now
         window = self.spec.seconds + TRAVEL
         while self._sent and self._sent[0] <= now - window:
             self._sent.popleft()
         promised = self._promised_to is not None and self._promised_to is not caller
-        over = len(self._sent) - (self._bulk_calls if share else self._calls) + promised
+        over = len(self._sent) - max(1, int(self._calls * share)) + promised
         if over < 0:
             return 0.0
         if over >= len(self._sent):
@@ -130,21 +154,21 @@ class Budget:
 
 
 def take_all(budgets: Sequence[Budget], clock: Clock, patience: float) -> None:
-    """Takes one place in every budget at the same moment, waiting for up to ``patience`` seconds, in bulk longer.
+    """Takes one place in every budget at the same moment, waiting for up to ``patience`` seconds, or its rank's.
 
     At the same moment: a place that was taken in one while another is waited for would be older than its call.
     Callers name budgets in one order, so that no two of them hold each other up.
     """
     call = object()
-    bulk = _IN_BULK.get()
+    rank = _RANK.get()
     patience = patience_of(patience)
     waited = 0.0
     try:
         while budgets:
             with _held(budgets):
                 now = clock.steady()
-                its_turn = bulk and waited >= BULK_TURN
-                waits = [budget.free_in(now, call, share=bulk and not its_turn) for budget in budgets]
+                its_turn = rank is not _LIVE and waited >= TURN
+                waits = [budget.free_in(now, call, share=1.0 if its_turn else rank.share) for budget in budgets]
                 wait = max(waits)
                 if wait <= 0:
                     for budget in budgets:
@@ -159,12 +183,12 @@ def take_all(budgets: Sequence[Budget], clock: Clock, patience: float) -> None:
                         budget.release(call)
             if waited + wait > patience:
                 raise budgets[waits.index(wait)].refusal(wait)
-            if bulk and not its_turn:
-                wait = min(wait, max(BULK_TURN - waited, SHORTEST_WAIT))
+            if rank is not _LIVE and not its_turn:
+                wait = min(wait, max(TURN - waited, SHORTEST_WAIT))
             clock.wait(wait)
             waited += wait
     finally:
-        if bulk:
+        if rank is not _LIVE:
             with _held(budgets):
                 for budget in budgets:
                     budget.release(call)
@@ -178,8 +202,25 @@ def _held(budgets: Sequence[Budget]) -> Iterator[None]:
         yield
 
 
+class BudgetPool:
+    """The budgets that a vendor counts for several accounts together: behind one address, or on one database."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._budgets: dict[tuple[str, str, float], Budget] = {}
+
+    def budget(self, place: str, spec: BudgetSpec, clock: Clock, *, scale: float) -> Budget:
+        """That of a place, as a vendor's host; accounts whose limits are scaled otherwise have one of their own."""
+        with self._lock:
+            key = (place, spec.name, scale)
+            return self._budgets.setdefault(key, Budget(spec, clock, scale=scale))
+
+
 class Budgets:
-    """The budgets of one account. ``on_pause(name, seconds)`` tells the ledger, so that a restart keeps a pause."""
+    """The budgets of one account. ``on_pause(name, seconds)`` tells the ledger, so that a restart keeps a pause.
+
+    ``pool`` and ``place`` say where the shared ones are, and of whom.
+    """
 
     def __init__(
         self,
@@ -190,8 +231,15 @@ class Budgets:
         patience: float = 5.0,
         pauses: Mapping[str, float] | None = None,
         on_pause: Callable[[str, float], None] | None = None,
+        pool: BudgetPool | None = None,
+        place: str = "",
     ) -> None:
-        self._budgets = {spec.name: Budget(spec, clock, scale=scale, patience=patience) for spec in specs}
+        self._budgets = {
+            spec.name: pool.budget(place, spec, clock, scale=scale)
+            if pool is not None and spec.shared
+            else Budget(spec, clock, scale=scale, patience=patience)
+            for spec in specs
+        }
         self._clock = clock
         self._patience = patience
         self._on_pause = on_pause

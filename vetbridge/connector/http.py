@@ -10,15 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import tenacity
 
+from vetbridge.connector import reach
 from vetbridge.connector.budgets import Budgets, patience_of
 from vetbridge.connector.clock import Clock
+from vetbridge.connector.trust import UNTRUSTED, context, why_untrusted
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -34,6 +40,16 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 MAX_BODY = 32 * 1024 * 1024
 """Longest answer that is read, in bytes; a longer one is a ``BadAnswer``."""
+
+LARGEST_FILE = 50 * 1024 * 1024
+"""Longest file that is fetched, in bytes."""
+
+LONGEST_DOWNLOAD = 300.0
+"""Seconds that a file may take."""
+
+MOST_REDIRECTS = 3
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 LONGEST_ANSWER = 4
 """Time-outs that a whole answer may take."""
@@ -84,7 +100,10 @@ class HttpClient:
 
     ``authorise()`` gives the headers of each request; after a 401 ``refresh()`` is called once, and the request
     sent again. ``wait_of(answer headers, body)`` reads a vendor's way of naming a pause, in seconds, beside the
-    ``Retry-After`` header.
+    ``Retry-After`` header. ``ca`` is the config's ``network.ca``. ``on_date`` hears the ``Date`` of each
+    answer as it comes.
+
+    Raises ``ConfigError`` where that file cannot be used.
     """
 
     def __init__(
@@ -99,6 +118,8 @@ class HttpClient:
         authorise: Callable[[], Mapping[str, str]] | None = None,
         refresh: Callable[[], None] | None = None,
         wait_of: Callable[[Mapping[str, str], Any], float | None] | None = None,
+        ca: Path | None = None,
+        on_date: Callable[[str], None] | None = None,
     ) -> None:
         self._account = account
         self._budgets = budgets
@@ -106,9 +127,11 @@ class HttpClient:
         self._authorise = authorise
         self._refresh = refresh
         self._wait_of = wait_of
+        self._on_date = on_date
         self._timeout = timeout
         self._client = httpx.Client(
             base_url=base_url,
+            verify=_trusting(ca),
             headers=dict(headers or {}),
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
             follow_redirects=False,
@@ -185,6 +208,9 @@ class HttpClient:
             with self._client.stream(
                 request.method, request.path, params=params, content=content, headers=headers
             ) as response:
+                # What a cache has kept bears the date of then (RFC 9111, section 5.1).
+                if self._on_date is not None and "age" not in response.headers:
+                    self._on_date(response.headers.get("date", ""))
                 answered = bytearray()
                 for chunk in response.iter_bytes():
                     answered += chunk
@@ -195,7 +221,7 @@ class HttpClient:
                         too_long = OutcomeUnknown if request.write else BadAnswer
                         raise too_long(f"{what}: the answer is longer than {MAX_BODY} bytes")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _Unreachable(f"{what}: no connection ({type(error).__name__})") from None
+            raise _no_answer(f"{what}: ", "no connection", error) from None
         except RuntimeError:
             if not self._client.is_closed:
                 raise
@@ -241,8 +267,20 @@ class HttpClient:
         return min(max(told, 0.1), 3600.0)
 
 
+# One for all clients: it takes long to make.
+_trusting = cache(context)
+
+
 class _Unreachable(Unavailable):
     """The vendor does not answer. VetBridge waits and tries again by itself; nothing is lost."""
+
+
+def _no_answer(what: str, words: str, error: Exception) -> _Unreachable:
+    """Nobody answered, or somebody whose certificate is not trusted: that does not pass by itself."""
+    why = why_untrusted(error)
+    if why:
+        return _Unreachable(f"{what}{why}", code=UNTRUSTED)
+    return _Unreachable(f"{what}{words} ({type(error).__name__})")
 
 
 _UNREADABLE = object()
@@ -279,25 +317,152 @@ def _told_or_growing(state: tenacity.RetryCallState) -> float:
     return float(min(0.2 * 2**state.attempt_number, 3.0))
 
 
+class Downloads:
+    """Files of one account, from addresses that its vendor names: looked at anew at every redirect, see ``reach``.
+
+    ``base_url`` is the account's own address, the only one that is shown what ``authorise()`` gives, and only until
+    an answer leads elsewhere. ``hosts`` are all others from which files come, where the connector knows them.
+    ``timeout``: seconds for a connection, and for each piece. No proxy of the environment is used: the connection
+    goes to the very address that was looked at.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        account: str,
+        clock: Clock,
+        timeout: float = 30.0,
+        ca: Path | None = None,
+        hosts: Collection[str] = (),
+        authorise: Callable[[], Mapping[str, str]] | None = None,
+        largest: int = LARGEST_FILE,
+        resolve: reach.Resolve | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._account = account
+        self._clock = clock
+        self._timeout = httpx.Timeout(timeout, connect=min(timeout, 10.0))
+        self._ca = ca
+        self._hosts = hosts
+        self._authorise = authorise
+        self._largest = largest
+        self._resolve = resolve
+
+    def pieces(self, url: str) -> Iterator[bytes]:
+        """The file at an address, piece by piece. Whoever keeps it throws away what came where this raises.
+
+        What a file says it is, is not told: it may say anything. Raises ``Refused`` with the code
+        ``download-unsafe`` for an address that is not fetched, ``HttpRefused``, ``BadAnswer`` for a file that is too
+        long, takes too long, or leads from place to place, ``Unavailable``, ``RateLimited``. No message names the
+        address: it may hold a secret.
+        """
+        what = f"{self._account}: a file"
+        latest = self._clock.steady() + LONGEST_DOWNLOAD
+        trusted = True
+        for _ in range(1 + MOST_REDIRECTS):
+            target = self._target(url)
+            trusted = trusted and target.own
+            with self._opened(target, trusted, what) as response:
+                if response.status_code in _REDIRECTS and "location" in response.headers:
+                    url = urljoin(url, response.headers["location"])
+                    continue
+                self._judge(what, response)
+                yield from self._content(what, response, latest)
+                return
+        raise BadAnswer(f"{what}: its address leads to another one more than {MOST_REDIRECTS} times")
+
+    def _target(self, url: str) -> reach.Target:
+        try:
+            return reach.target(url, own=self._base_url, hosts=self._hosts, resolve=self._resolve)
+        except reach.Unreachable as why:
+            raise Refused(
+                f"{self._account}: a file's address is not fetched: {why}", code="download-unsafe"
+            ) from None
+
+    @contextmanager
+    def _opened(self, target: reach.Target, trusted: bool, what: str) -> Iterator[httpx.Response]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "VetBridge"}
+        if trusted and self._authorise is not None:
+            headers |= self._authorise()
+        # A client for each: a connection that was opened for one host is never used for another at the same address.
+        with httpx.Client(verify=_trusting(self._ca), timeout=self._timeout, trust_env=False) as client:
+            try:
+                response = self._sent(client, target, headers)
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                raise _no_answer(f"{what}: ", "no answer", error) from None
+            with closing(response):
+                yield response
+
+    def _sent(self, client: httpx.Client, target: reach.Target, headers: dict[str, str]) -> httpx.Response:
+        if target.own:
+            return client.send(client.build_request("GET", target.url, headers=headers), stream=True)
+        for place, address in enumerate(target.addresses, 1):
+            url = httpx.URL(target.url).copy_with(host=address)
+            request = client.build_request("GET", url, headers={**headers, "Host": target.host})
+            # The certificate is that of the host, whatever address it has.
+            request.extensions["sni_hostname"] = target.host
+            try:
+                return client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if place == len(target.addresses):
+                    raise
+        raise AssertionError("a target has addresses")
+
+    def _judge(self, what: str, response: httpx.Response) -> None:
+        """Raises where an answer is no file."""
+        status = response.status_code
+        if status == 429:
+            raise RateLimited(f"{what}: answered 429", wait=60.0, budget="")
+        if status >= 500:
+            raise _Unreachable(f"{what}: answered {status}")
+        if status != 200:
+            raise HttpRefused(f"{what}: answered {status}", status=status, body=None)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise BadAnswer(f"{what}: answered in a form that was not asked for")
+
+    def _content(self, what: str, response: httpx.Response, latest: float) -> Iterator[bytes]:
+        came = 0
+        try:
+            for piece in response.iter_raw():
+                came += len(piece)
+                if came > self._largest:
+                    raise BadAnswer(f"{what}: it is longer than {self._largest} bytes")
+                if self._clock.steady() > latest:
+                    raise BadAnswer(f"{what}: it took longer than {LONGEST_DOWNLOAD:.0f} s")
+                yield piece
+        except httpx.HTTPError as error:
+            raise _Unreachable(f"{what}: it was cut off ({type(error).__name__})") from None
+
+
 class Caller:
     """Calls of whole addresses with ready bytes, of which the status alone counts: what VetBridge tells others.
 
-    ``timeout``: seconds to connect, and seconds to answer.
+    ``timeout``: seconds to connect, and seconds to answer. ``ca`` is the config's ``network.ca``.
     """
 
-    def __init__(self, *, timeout: float) -> None:
-        self._client = httpx.Client(timeout=timeout, follow_redirects=False, headers={"User-Agent": "VetBridge"})
+    def __init__(self, *, timeout: float, ca: Path | None = None) -> None:
+        self._client = httpx.Client(
+            verify=_trusting(ca), timeout=timeout, follow_redirects=False, headers={"User-Agent": "VetBridge"}
+        )
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
         """Posts once and returns the status; the answer's body is not read.
 
         Raises ``Unavailable`` where nobody answered. Its message does not name the address: that may hold a secret.
         """
+        return self._call("POST", url, content, headers)
+
+    def get(self, url: str) -> int:
+        """Asks once and returns the status, as ``post`` does."""
+        return self._call("GET", url, None, {})
+
+    def _call(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> int:
         try:
-            with self._client.stream("POST", url, content=content, headers=dict(headers)) as response:
+            with self._client.stream(method, url, content=content, headers=dict(headers)) as response:
                 return response.status_code
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise Unavailable(f"no answer ({type(error).__name__})") from None
+            raise _no_answer("", "no answer", error) from None
 
     def close(self) -> None:
         """Gives back the connections."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vetbridge.core.records import Kind
 
@@ -65,6 +65,9 @@ class BudgetSpec:
     seconds: float
     per: str
     """What the vendor counts by, in words: "IP address", "endpoint", "database and partner"."""
+    shared: bool = False
+    """All accounts of a process for which the vendor counts as one share it: those behind one address, or on one
+    database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +200,10 @@ class Receipt:
     native: Native | None = None
 
 
+WEBHOOKS = "webhooks"
+"""Name of the check whether the vendor's settings send webhooks here, of connectors that can read those settings."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One line of a check report: what was looked at, whether it is right, and what to do if not."""
@@ -219,6 +226,39 @@ class CheckReport:
     def ok(self) -> bool:
         """No line is wrong (warnings do not count)."""
         return all(line.ok or line.warning for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookPlan:
+    """What is to be changed in a vendor's webhook settings so that they send to VetBridge. Names no address: those
+    hold secrets."""
+
+    steps: tuple[str, ...]
+    """In words; none: they stand as they should."""
+    cautions: tuple[str, ...] = ()
+    """What it means for others, in words."""
+    others: int = 0
+    """Addresses of others, all of which stay."""
+
+
+@runtime_checkable
+class HookSettings(Protocol):
+    """What a connector may offer beside ``Connector``: webhook settings that can be read and written.
+
+    Both raise what a read and a write of ``Connector`` raise, and ``Refused`` where the settings cannot be made so.
+    """
+
+    def plan_hooks(self, url: str) -> HookPlan:
+        """What would have to be changed so that webhooks come to ``url``; writes nothing."""
+        ...
+
+    def set_hooks(self, url: str) -> HookPlan:
+        """Changes it, reads it back and compares; nobody else's address goes. Returns what was changed.
+
+        An address of VetBridge's for the same account with another secret, which is the last part of its path, makes
+        way for ``url``.
+        """
+        ...
 
 
 class Connector(Protocol):

@@ -6,12 +6,15 @@ import difflib
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.connector.interface import Capabilities, Connector
 from vetbridge.core.errors import ConfigError
@@ -56,9 +59,15 @@ class Environment:
     """Seconds that one request may take."""
     limit_scale: float = 1.0
     """Scales the declared budgets: above 1 only against a simulator whose limits are scaled or off."""
+    pool: BudgetPool = field(default_factory=BudgetPool)
+    """Where the budgets are that all accounts share."""
     pauses: Mapping[str, float] = field(default_factory=dict)
     """Budgets that are still paused from before a restart, with the seconds left."""
     on_pause: Callable[[str, float], None] | None = None
+    ca: Path | None = None
+    """Certificates that are trusted beside the public ones: the config's ``network.ca``."""
+    on_date: Callable[[str], None] | None = None
+    """Hears the ``Date`` of each of the vendor's answers as it comes, to compare clocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +84,12 @@ class Plugin:
     """Module of the simulator, imported only when one is started."""
     declares: Callable[[], Capabilities] | None = None
     """What it can do for an account whose options allow everything; None: only a built connector can tell."""
+
+
+@cache
+def entry_points(group: str) -> metadata.EntryPoints:
+    """What is installed. It does not change while VetBridge runs, and to ask takes longer than most commands."""
+    return metadata.entry_points(group=group)
 
 
 def plugins() -> dict[str, Plugin]:

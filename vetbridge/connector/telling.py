@@ -9,9 +9,15 @@ import hmac
 from datetime import datetime
 
 from vetbridge.connector.http import Caller
-from vetbridge.core.errors import ConfigError
+from vetbridge.core.errors import ConfigError, VetBridgeError
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what a secret in the specification's own form begins with
+
+
+class NotTaken(VetBridgeError):
+    """Whoever is to be told did not take it. VetBridge tries again; `vetbridge alerts test` does so now."""
+
+    code = "not-taken"
 
 
 def signing_key(secret: str) -> bytes:

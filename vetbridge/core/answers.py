@@ -79,6 +79,11 @@ PAIR_VISIT = "maybe-one-visit"
 PAIR_CLIENT = "maybe-one-client"
 """Why of the question which client of the PIMS a client of the booking side is, asked before it books."""
 
+CANCELLED_HERE_OF_LATE = "cancelled-here-of-late"
+"""Why of the question whether a visit stands that is cancelled online, and that a restored ledger knows to stand."""
+CANCELLED_THERE_OF_LATE = "of-late-cancelled-there"
+"""The same where it is cancelled in the PIMS."""
+
 _BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
 _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     FUSE: (Choice.ALLOW, Choice.KEEP),
@@ -98,6 +103,8 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     "cancelled-here-changed-there": _BOTH_SIDES,
     "cancelled-here-begun-there": _BOTH_SIDES,
     "cancel-not-allowed": _BOTH_SIDES,
+    CANCELLED_HERE_OF_LATE: _BOTH_SIDES,
+    CANCELLED_THERE_OF_LATE: _BOTH_SIDES,
     "moved-here-cancelled-there": _BOTH_SIDES,
     "changed-here-cancelled-there": _BOTH_SIDES,
     "counterpart-cancelled": (Choice.PIMS, Choice.KEEP),

@@ -69,7 +69,8 @@ class SchemaTooNew(LedgerError):
 
 
 class AuthFailed(VetBridgeError):
-    """The vendor refuses the credentials. Renew them at the vendor, put them in the secret, and restart."""
+    """The vendor refuses the credentials. Renew them at the vendor, put them in the secret, and run
+    `vetbridge resume ACCOUNT`, or wait: VetBridge asks again by itself."""
 
     code = "auth-failed"
     scope = Scope.ACCOUNT

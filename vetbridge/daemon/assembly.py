@@ -10,13 +10,16 @@ from pathlib import Path
 from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Site
 from vetbridge.connector.accounted import Accounted
+from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.clock import Clock, SystemClock
+from vetbridge.connector.drift import Skew
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, plugin
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.lock import single_instance
+from vetbridge.daemon.upgrading import copied_first
 from vetbridge.ledger import accounts, changes, going_live, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
@@ -71,8 +74,10 @@ def build_connectors(
     ``wrap`` puts something around each connector: a dry run, for one.
     """
     built: dict[str, Accounted] = {}
+    pool = BudgetPool()
     for name, account in loaded.config.accounts.items():
         site = _site_of(loaded, name)
+        skew = Skew(clock)
         environment = Environment(
             account=name,
             zone=site.zone,
@@ -80,12 +85,26 @@ def build_connectors(
             clock=clock,
             timeout=loaded.config.timings.request_timeout,
             limit_scale=account.limit_scale,
+            pool=pool,
             pauses=_pauses(ledger, name),
             on_pause=_keep_pauses(ledger, name),
+            ca=loaded.config.network.ca,
+            on_date=skew.heard,
         )
         connector = plugin(account.connector).build(account.options, environment)
-        built[name] = Accounted(wrap(name, connector) if wrap else connector, name, clock)
+        built[name] = Accounted(wrap(name, connector) if wrap else connector, name, clock, skew)
     return built
+
+
+@contextmanager
+def connected(loaded: Loaded, *, wrap: Wrap | None = None) -> Iterator[dict[str, Accounted]]:
+    """One connector per account, for a command that asks the vendors and keeps nothing; closed afterwards."""
+    built = build_connectors(loaded, SystemClock(), wrap=wrap)
+    try:
+        yield built
+    finally:
+        for connector in built.values():
+            connector.close()
 
 
 def build_mapper(loaded: Loaded, site: Site, side: Side) -> Mapper:
@@ -106,7 +125,9 @@ def assembled(
     place = settings.place
     with (
         single_instance(place),
-        closing(open_ledger(place, settings.key.reveal(), clock)) as ledger,
+        closing(
+            open_ledger(place, settings.key.reveal(), clock, before_upgrade=copied_first(loaded, clock))
+        ) as ledger,
         closing(build_program(loaded, clock, ledger, point=point)) as program,
     ):
         with ledger.write() as tx:
@@ -182,7 +203,11 @@ def build_program(
     sweepers: dict[str, Sweeper] = {}
     pairers: dict[str, Pairer] = {}
     for pair in pairs:
-        receiver = Receiver(pair, ledger)
+        every = {
+            pair.booking.account: loaded.config.accounts[pair.booking.account].poll,
+            pair.pims.account: waits.pims_refresh,
+        }
+        receiver = Receiver(pair, ledger, every=every)
         sweepers[pair.site] = Sweeper(pair, ledger, clock, receiver)
         pairers[pair.site] = Pairer(pair, ledger, clock)
         receivers[pair.booking.account] = receiver

@@ -16,6 +16,8 @@ LONGEST_IDLE = 1.0
 LONGEST_SLEEP = 5.0
 """The same for all other workers, whom a worker that finds work wakes."""
 SHORTEST_IDLE = 0.02
+PAUSE = 5.0
+"""Seconds until a worker tries again that the ledger let down; nothing wakes it earlier."""
 
 
 class Dispatcher:
@@ -60,10 +62,14 @@ class Dispatcher:
     def _run(self, longest: float) -> None:
         name = threading.current_thread().name
         asleep = False
+        failing = ""
         while not self._stopping:
             calls = self._calls
             try:
                 idle = self._engine.idle_for()
+                if failing and idle > 0:
+                    failing = ""
+                    log.info("worker.goes-on", worker=name)
                 if idle <= 0:
                     if asleep:
                         self.wake()
@@ -71,8 +77,12 @@ class Dispatcher:
                     if self._engine.work(name, stopping=lambda: self._stopping):
                         continue
             except VetBridgeError as error:
-                log.error("worker.ledger", worker=name, code=error.code, message=error.message)
-                idle = LONGEST_IDLE
+                # Said once, not at every try: the disk that is full may be the log's, too.
+                if error.code != failing:
+                    log.error("worker.ledger", worker=name, code=error.code, message=error.message)
+                failing = error.code
+                self._sleep(PAUSE)
+                continue
             except Exception as error:
                 # A worker that ended would be missed by nobody. Named by type: the text may hold personal values.
                 log.error("worker.bug", worker=name, error=type(error).__name__)
@@ -80,7 +90,10 @@ class Dispatcher:
             asleep = idle > 0
             self._sleep(min(longest, max(SHORTEST_IDLE, idle)), calls)
 
-    def _sleep(self, seconds: float, calls: int) -> None:
+    def _sleep(self, seconds: float, calls: int | None = None) -> None:
+        """Until something may be due since ``calls`` wake-ups; without that only a stop ends it early."""
         with self._woken:
-            if not self._stopping and self._calls == calls:
+            if calls is None:
+                self._woken.wait_for(lambda: self._stopping, seconds)
+            elif not self._stopping and self._calls == calls:
                 self._woken.wait(seconds)

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import structlog
 
+from vetbridge.config.secrets import secrets_in
 from vetbridge.core.errors import SchemaChanged, Scope, Unavailable, VetBridgeError
-from vetbridge.core.records import Side
+from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.assembly import Program
-from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, retention
+from vetbridge.daemon.machine import clock_is_sure
+from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, pruning, retention
 from vetbridge.ledger.database import Transaction
 from vetbridge.sync.refreshing import Progress, Refresher, quiet, read_cards
 from vetbridge.sync.upgrades import Upgrades
@@ -20,6 +22,8 @@ UPGRADES_EVERY = 6 * 3600.0
 """Seconds between two readings of an account's code lists: vendors change them at night, people in the morning."""
 UPGRADES_AGAIN = 600.0
 """The same, where they could not be read."""
+SECRETS_EVERY = 300.0
+"""Seconds between two looks at the secrets of a blocked account that commands and keyrings give."""
 PAIR_EVERY = timedelta(hours=1)
 """In the shadow, what people have entered on both sides meanwhile is paired so often."""
 
@@ -37,6 +41,8 @@ class Rounds:
         """When the code lists of an account are to be read again, by the steady clock."""
         self._pairing = {pair.site: threading.Lock() for pair in program.pairs}
         """Held by whoever pairs a site: two at once would ask the same twice."""
+        self._next_secrets: dict[str, float] = {}
+        """When all secrets of a blocked account are to be read again, by the steady clock."""
         self._next_pairing: dict[str, float] = {}
         """When a site whose pairing could not be done may be paired again, by the steady clock."""
 
@@ -140,8 +146,54 @@ class Rounds:
                 return True
             return tx.now - row.paired_at >= PAIR_EVERY
 
+    def probe(self, account: str) -> bool:
+        """Asks a blocked account once more, by one page of a listing; whether it takes the credentials again.
+
+        That is done when it is due, and at once when a secret of it is another one than before.
+        """
+        with self._program.ledger.read() as tx:
+            row = accounts.get(tx, account)
+            blocked, due = row.blocked_code is not None, accounts.probe_is_due(row, tx.now)
+            since = accounts.cursor(tx, account, Kind.APPOINTMENT)
+            rests = self._rests(tx, account)
+        if not blocked:
+            self._next_secrets.pop(account, None)
+            return False
+        if rests or not (self._renewed(account) or due):
+            return False
+        with self._program.ledger.write() as tx:
+            accounts.probing(tx, account)
+        try:
+            next(iter(self._program.connectors[account].changes(Kind.APPOINTMENT, since)), None)
+        except VetBridgeError as error:
+            if isinstance(error, Unavailable):
+                with self._program.ledger.write() as tx:
+                    accounts.not_probed(tx, account)
+            elif error.scope is Scope.ACCOUNT:
+                self._program.engine.account_failed(error)
+            log.warning("account.probed", account=account, code=error.code, message=error.message)
+            return False
+        with self._program.ledger.write() as tx:
+            accounts.unblock(tx, account)
+        log.warning("account.unblocked", account=account)
+        return True
+
+    def _renewed(self, account: str) -> bool:
+        """Whether a secret of an account is another one than it was. Commands and keyrings are asked more seldom."""
+        now = self._program.clock.steady()
+        all_ = now >= self._next_secrets.get(account, float("-inf"))
+        if all_:
+            self._next_secrets[account] = now + SECRETS_EVERY
+        options = self._program.loaded.config.accounts[account].options
+        looked_at = [secret for secret in secrets_in(options) if all_ or secret.kind == "file"]
+        changed = [secret for secret in looked_at if secret.renew()]
+        return bool(changed)
+
     def expire(self) -> int:
-        """Gives up writes whose visit has begun meanwhile; returns how many."""
+        """Gives up writes whose visit has begun meanwhile; returns how many. None while the clock is in doubt."""
+        self._program.engine.mind_clock()
+        if not clock_is_sure(self._program):
+            return 0
         with self._program.ledger.write() as tx:
             expired = changes.expire(tx, without_sites=going_live.held_back(tx))
         if expired:
@@ -149,12 +201,13 @@ class Rounds:
         return expired
 
     def prune(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Drops the personal values that are kept no longer, the oldest of the matcher's observations, and what
-        webhooks were told as long ago; returns how many rows of the first that were."""
+        """Drops the personal values that are kept no longer, the oldest of the matcher's observations, what others
+        were told as long ago, and rows that are kept no longer; returns how many rows of the first that were."""
         observations.trim(self._program.ledger)
         days = self._program.loaded.config.ledger.keep_bodies_days
         dropped = retention.drop_bodies(self._program.ledger, days, stopping=stopping)
         events.prune(self._program.ledger, days, stopping=stopping)
+        pruning.prune_rows(self._program.ledger, self._program.loaded.config.retention, stopping)
         if dropped.total:
             log.info(
                 "bodies.dropped",

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from vetbridge.config.writing import config_text
 from vetbridge.demo.story import Morning
 from vetbridge.testing.clinic import Service
 
@@ -131,33 +132,6 @@ def mend_config(stage: Stage, service: Service) -> None:
     types = config["sites"][SITE]["pims"]["codes"]["appointment_type"]
     types[service.code] = _pims_codes()["codes"]["appointment_type"][service.code]
     _write(stage, config)
-
-
-def config_text(config: Mapping[str, Any]) -> str:
-    """A config as YAML that VetBridge reads as it was: plain data whose keys are text.
-
-    Every text that is a value stands in quotes. A library quotes only what it would itself take for something else,
-    and VetBridge refuses more: an id of hexadecimal digits such as 12e45678 is a number to other readers.
-    """
-    return yaml.dump(config, Dumper=_Quoting, sort_keys=False, allow_unicode=True)
-
-
-class _Quoting(yaml.SafeDumper):
-    """Text in quotes; nothing stands as a reference to where it stood before."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """VetBridge takes no aliases: what is meant twice is written twice."""
-        return True
-
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
-        """A key is text in any case: it stands in quotes only where YAML demands it."""
-        node = super().represent_mapping(tag, mapping, flow_style)
-        for key, _ in node.value:
-            key.style = None
-        return node
-
-
-_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
 def _write(stage: Stage, config: Mapping[str, Any]) -> None:

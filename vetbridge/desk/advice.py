@@ -10,12 +10,16 @@ from vetbridge.desk.language import phrase
 
 _OWN: Mapping[str, str] = MappingProxyType(
     {
+        "forgotten-client": "The owner was forgotten and has booked again. Enter the visit by hand, or let the owner "
+        "in again (`vetbridge privacy readmit OWNER`) and replay it.",
         "expired": "The visit began before it could be written. Tell the front desk, and enter it by hand.",
         "bug": "VetBridge itself failed. Send the change's number to support; nothing was lost.",
         "ledger-key": "Put back the ledger key that this ledger was made with; without it the ledger stays closed.",
-        "licence-expired": "Renew the licence at the vendor, then restart VetBridge.",
-        "no-rights": "Give VetBridge's user the right that is named at the vendor, then restart.",
-        "right-missing": "Ask the vendor to grant the scope that is named, then restart.",
+        "certificate-untrusted": "Run `vetbridge doctor`. The certificate has ended, or is of an authority of your "
+        "own that belongs into network.ca; else somebody listens in: do not go on.",
+        "licence-expired": "Renew the licence at the vendor, then run `vetbridge resume ACCOUNT`.",
+        "no-rights": "Give VetBridge's user the right that is named, then run `vetbridge resume ACCOUNT`.",
+        "right-missing": "Ask the vendor to grant the scope that is named, then run `vetbridge resume ACCOUNT`.",
         "filter-ignored": "The vendor ignored a filter. VetBridge took nothing from the answer; tell support.",
         "one-side-only": "What is to be done is at the side that was to be left alone. Replay it for both sides.",
         "gone": "The record is gone at the side that should take the write. Look there, and enter it by hand.",

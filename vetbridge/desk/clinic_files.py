@@ -41,8 +41,8 @@ MAX_LINES = 100
 """Lines that one row may have, by line ends inside quotes."""
 MAX_ID = 200
 """Characters of an id."""
-MAX_SHOWN = 20
-"""Columns without use that are shown where one is missing."""
+ALIKE = 0.7
+"""How much a title must be like a column that is missing to be shown beside it: 1 is the same."""
 EXAMPLES = 10
 """Places that are kept of each code."""
 
@@ -471,8 +471,10 @@ def _header(report: FileReport, lines: Lines, columns: Sequence[str]) -> tuple[l
     others = [title for title, column in zip(titles, header, strict=True) if title and not column and any(header)]
     hints = [_with_hint(name, others) for name in missing]
     if NEEDED.intersection(missing):
-        found = [*filter(None, header), *(shown(title, 40) for title in others[:MAX_SHOWN])]
-        message = f"missing in the header: {', '.join(hints)}; found: {', '.join(found) or 'no column that is known'}"
+        # Others are counted and not named: the first line of a file without a header is somebody.
+        found = ", ".join(filter(None, header)) or "no column that is known"
+        more = f", and {len(others)} that are not known" if others else ""
+        message = f"missing in the header: {', '.join(hints)}; found: {found}{more}"
         advice = f"Needed are: {', '.join(columns)}."
         raise UnusableFile(f"{report.path}:{lines.number}:1: {message}", code="column-missing", advice=advice)
     if missing:
@@ -484,7 +486,7 @@ def _header(report: FileReport, lines: Lines, columns: Sequence[str]) -> tuple[l
 def _with_hint(column: str, others: Sequence[str]) -> str:
     """A column that is missing, with the one in the header that may be meant."""
     by_bare = {_bare(title): title for title in others}
-    near = difflib.get_close_matches(_bare(column), by_bare, n=1)
+    near = difflib.get_close_matches(_bare(column), by_bare, n=1, cutoff=ALIKE)
     return f"{column} (is it {shown(by_bare[near[0]], 40)}?)" if near else column
 
 

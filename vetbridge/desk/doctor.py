@@ -19,7 +19,7 @@ from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Config, Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import Check, Connector, Unlinked
+from vetbridge.connector.interface import WEBHOOKS, Check, Connector, Unlinked
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -36,7 +36,7 @@ from vetbridge.desk import pausing
 from vetbridge.desk.paused import PauseStatus
 from vetbridge.desk.wording import ago, ahead, span
 from vetbridge.ledger import codelists, reports, shapes
-from vetbridge.ledger.database import exists, open_ledger
+from vetbridge.ledger.database import Place, exists, must_be_known, newest_schema, open_ledger, schema_of
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.mapping import Mapper
 from vetbridge.mapping.codes import CodeList
@@ -46,6 +46,8 @@ EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """No machine whose clock is right runs this before."""
 CLOCK_SLACK = 60.0
 """Seconds by which the ledger may be ahead of the clock."""
+SHORTEST_HOOK_SECRET = 20
+"""Characters."""
 SHARED_LISTS = ("appointment_type", "resource", "species")
 """Code lists whose words go from one side to the other."""
 
@@ -129,8 +131,26 @@ def check_config(loaded: Loaded) -> Iterator[Line]:
             advice="" if problem.warning else f"It stands in {problem.where}. Mend it, then run this again.",
             exit_code=0 if problem.warning else ConfigError.exit_code,
         )
+    yield from _short_secrets(loaded.config)
     if all(problem.warning for problem in problems):
-        yield _ok("config", "file", f"{loaded.path.name} can be used")
+        yield fine("config", "file", f"{loaded.path.name} can be used")
+
+
+def _short_secrets(config: Config) -> Iterator[Line]:
+    """The secrets in webhook addresses, which anybody may try from outside, are too long to be tried out."""
+    for name, account in config.accounts.items():
+        try:
+            short = account.hook_secret is not None and len(account.hook_secret.reveal()) < SHORTEST_HOOK_SECRET
+        except VetBridgeError:
+            continue  # which the secrets' own check tells
+        if short:
+            yield Line(
+                subject=name,
+                name="hook_secret",
+                mark=Mark.WARN,
+                text=f"has fewer than {SHORTEST_HOOK_SECRET} characters: it may be guessed",
+                advice="Put a longer one there (openssl rand -hex 20), and the new address in the vendor's settings.",
+            )
 
 
 def check_ledger(settings: Ledger, clock: Clock) -> Iterator[Line]:
@@ -145,16 +165,20 @@ def check_ledger(settings: Ledger, clock: Clock) -> Iterator[Line]:
     try:
         place = settings.place
         if not exists(place):
-            yield _ok("ledger", "key", "is there")
-            yield _folder(place) if isinstance(place, Path) else _ok("ledger", name, f"{place} answers. {_NONE_YET}")
+            yield fine("ledger", "key", "is there")
+            yield _folder(place) if isinstance(place, Path) else fine("ledger", name, f"{place} answers. {_NONE_YET}")
+            return
+        schema = schema_of(place)
+        if schema != newest_schema():
+            yield _older(place, schema, name)
             return
         ledger = open_ledger(place, sealer_key, clock)
     except VetBridgeError as error:
         yield wrong("ledger", "key" if error.code == "ledger-key" else name, error)
         return
     try:
-        yield _ok("ledger", name, f"{place} opens")
-        yield _ok("ledger", "key", "fits this ledger")
+        yield fine("ledger", name, f"{place} opens")
+        yield fine("ledger", "key", "fits this ledger")
         with ledger.read() as tx:
             newest = reports.newest_moment(tx)
         ahead = 0.0 if newest is None else (newest - clock.now()).total_seconds()
@@ -173,7 +197,7 @@ def check_ledger(settings: Ledger, clock: Clock) -> Iterator[Line]:
 def remembered(settings: Ledger, config: Config, clock: Clock) -> Remembered:
     """What the ledger knows; nothing where there is none or it cannot be opened, which ``check_ledger`` tells."""
     try:
-        if not exists(settings.place):
+        if not exists(settings.place) or schema_of(settings.place) != newest_schema():
             return Remembered(lists={}, losses={}, pauses=())
         ledger = open_ledger(settings.place, settings.key.reveal(), clock)
     except VetBridgeError:
@@ -231,11 +255,12 @@ def check_clock(clock: Clock, sites: Mapping[str, Site]) -> Iterator[Line]:
         return
     for name, site in sites.items():
         there = now.astimezone(ZoneInfo(site.zone))
-        yield _ok(name, "clock", f"it is {there:%a %d %b %H:%M} there now ({site.zone}); compare with the wall's")
+        yield fine(name, "clock", f"it is {there:%a %d %b %H:%M} there now ({site.zone}); compare with the wall's")
 
 
-def check_account(name: str, connector: Connector) -> Iterator[Line]:
-    """What the connector itself looks at."""
+def check_account(name: str, connector: Connector, *, hooked: bool = True) -> Iterator[Line]:
+    """What the connector itself looks at. ``hooked``: the config takes webhooks of this account; of one that is only
+    polled nothing is said of them."""
     try:
         report = connector.check()
     except VetBridgeError as error:
@@ -244,7 +269,7 @@ def check_account(name: str, connector: Connector) -> Iterator[Line]:
     # A report says in words alone what went wrong; by the advice it is known whether the vendor was silent.
     silent = any(not check.ok and check.advice in _SILENT for check in report.lines)
     code = Unavailable.exit_code if silent else ConfigError.exit_code
-    yield from (_of_check(name, check, code) for check in report.lines)
+    yield from (_of_check(name, check, code) for check in report.lines if hooked or check.name != WEBHOOKS)
 
 
 def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mapper_of: MapperOf) -> Iterator[Line]:
@@ -257,7 +282,7 @@ def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mappe
     except VetBridgeError as error:
         yield wrong(name, "mapping", error)
         return
-    yield _ok(name, "mapping", f"{booking.table.name} to {pims.table.name}")
+    yield fine(name, "mapping", f"{booking.table.name} to {pims.table.name}")
     yield from _words(name, booking, pims)
     if site.pims.account in connectors:
         yield from _placeholder(name, site.pims.placeholder, connectors[site.pims.account], pims)
@@ -337,9 +362,9 @@ def _codes(
         named = ", ".join(f"{code} ({titles[code]})" if titles[code] else code for code in more[:SHOWN_CODES])
         rest = f" and {len(more) - SHOWN_CODES} more" if len(more) > SHOWN_CODES else ""
         hint = f"no word in the config stands for {len(more)} of the vendor's codes: {named}{rest}"
-        yield _ok(name, place, hint)
+        yield fine(name, place, hint)
     elif not wrong_before:
-        yield _ok(name, place, f"all {len(every)} codes of the config are the vendor's, and it has no others")
+        yield fine(name, place, f"all {len(every)} codes of the config are the vendor's, and it has no others")
 
 
 def _word(mapper: Mapper, title: str, code: str) -> str:
@@ -366,7 +391,7 @@ def _words(name: str, booking: Mapper, pims: Mapper) -> Iterator[Line]:
                 advice=MappingError.advice(),
             )
         if here.entries and not unknown:
-            yield _ok(name, f"codes of {title}", f"{len(here.entries)} words, all known to both sides")
+            yield fine(name, f"codes of {title}", f"{len(here.entries)} words, all known to both sides")
 
 
 def _readable(codes: CodeList) -> set[str]:
@@ -403,7 +428,7 @@ def _placeholder(name: str, placeholder: Placeholder | None, connector: Connecto
         )
     if not misfits:
         text = f"client {placeholder.client} and its pet {placeholder.pet} can be read and are active"
-        yield _ok(name, "placeholder", text)
+        yield fine(name, "placeholder", text)
 
 
 def _read(connector: Connector, mapper: Mapper, kind: Kind, id_: str) -> object:
@@ -432,7 +457,20 @@ def _folder(path: Path) -> Line:
         return wrong("ledger", "file", LedgerError(f"{folder} is no folder; correct ledger.path in the config"))
     if not os.access(folder, os.W_OK | os.X_OK):
         return wrong("ledger", "file", LedgerError(f"the folder {folder} cannot be written to by this user"))
-    return _ok("ledger", "file", _NONE_YET)
+    return fine("ledger", "file", _NONE_YET)
+
+
+def _older(place: Place, schema: str | None, name: str) -> Line:
+    """A ledger of an older VetBridge, which is not touched here. Raises ``SchemaTooNew`` for one of a newer."""
+    if schema is not None:
+        must_be_known(schema, f"the ledger {place}")
+    return Line(
+        subject="ledger",
+        name=name,
+        mark=Mark.WARN,
+        text=f"{place} has schema {schema or 'none'}, and this VetBridge works with {newest_schema()}",
+        advice="`vetbridge db upgrade` copies it and then upgrades it; so does the next `vetbridge run`.",
+    )
 
 
 def _of_check(subject: str, check: Check, code: int) -> Line:
@@ -447,7 +485,8 @@ def _of_check(subject: str, check: Check, code: int) -> Line:
     )
 
 
-def _ok(subject: str, name: str, text: str) -> Line:
+def fine(subject: str, name: str, text: str) -> Line:
+    """A line for what is as it should be."""
     return Line(subject=subject, name=name, mark=Mark.OK, text=text)
 
 

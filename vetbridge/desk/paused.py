@@ -10,6 +10,7 @@ from typing import Protocol
 
 from vetbridge.config.models import Config
 from vetbridge.core.upgrades import CODES_CHANGED, SCHEMA_CHANGED
+from vetbridge.desk.language import phrase
 
 _REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -24,8 +25,9 @@ class PauseStatus:
     """One pause that holds now."""
 
     scope: str
-    """``site`` or ``account``."""
+    """``site``, ``account`` or ``kind``."""
     name: str
+    """``SITE/KIND`` of a kind."""
     since: datetime
     until: datetime | None
     """None: until somebody resumes it."""
@@ -57,19 +59,26 @@ class Standing(Protocol):
 
 def paused(config: Config, row: Standing) -> PauseStatus:
     """A pause that the ledger keeps, with the command that ends it."""
-    shared = row.scope == "account" and row.name in config.sites
     return PauseStatus(
         scope=row.scope,
         name=row.name,
         since=row.since,
         until=row.until,
         by=row.by,
-        command=f"vetbridge resume {'account/' if shared else ''}{row.name}",
+        command=_command(config, row),
         why=row.why,
         reason=reason(row.why),
     )
 
 
+def _command(config: Config, row: Standing) -> str:
+    if row.scope == "kind":
+        site, _, kind = row.name.partition("/")
+        return f"vetbridge resume {site} --kind {kind}"
+    shared = row.scope == "account" and row.name in config.sites
+    return f"vetbridge resume {'account/' if shared else ''}{row.name}"
+
+
 def reason(why: str) -> str:
     """Why VetBridge itself has paused something, in words; empty where a person has."""
-    return _REASONS.get(why, why)
+    return phrase(_REASONS[why]) if why in _REASONS else why

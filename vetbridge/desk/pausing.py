@@ -1,4 +1,4 @@
-"""Pause and resume: a person says that nothing is to be done with a site or an account for a while."""
+"""Pause and resume: a person says that nothing is to be done with a site, an account or a kind for a while."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vetbridge.config.models import Config
+from vetbridge.core.records import RECORD_TYPES, Kind
 from vetbridge.desk.paused import PauseStatus, paused
+from vetbridge.ledger import accounts as ledger_accounts
 from vetbridge.ledger import audit, codelists, pauses, reports, shapes
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES
+
+KINDS = tuple(RECORD_TYPES)
+"""The kinds of records that flow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +27,34 @@ class Target:
     pause: PauseStatus | None
     """The pause that holds now."""
     open_changes: int
-    """Changes that are open now at the sites it concerns."""
+    """Changes that are open now at the sites it concerns; of the kind, where it is one."""
+    blocked: bool = False
+    """An account that refuses the credentials: a resume asks it at once whether it takes them."""
+
+    @property
+    def words(self) -> str:
+        """What people call it."""
+        if self.scope != "kind":
+            return f"{self.scope.capitalize()} {self.name}"
+        site, _, kind = self.name.partition("/")
+        return f"Kind {kind} at site {site}"
 
 
 def names(tx: Transaction, config: Config) -> dict[str, set[str]]:
     """Every name that can be paused or resumed, by scope: the config's, and those that are paused."""
-    known = {"site": set(config.sites), "account": set(config.accounts)}
+    known = {
+        "site": set(config.sites),
+        "account": set(config.accounts),
+        "kind": {kind_name(site, kind) for site in config.sites for kind in KINDS},
+    }
     for row in pauses.standing(tx):
         known[row.scope].add(row.name)
     return known
+
+
+def kind_name(site: str, kind: Kind) -> str:
+    """The name by which a kind at a site is paused."""
+    return f"{site}/{kind.value}"
 
 
 def scope_of(known: dict[str, set[str]], given: str) -> tuple[str, str] | None:
@@ -45,7 +69,15 @@ def scope_of(known: dict[str, set[str]], given: str) -> tuple[str, str] | None:
 
 
 def target(tx: Transaction, config: Config, scope: str, name: str) -> Target:
-    """What a pause of a site or an account concerns now."""
+    """What a pause of a site, an account or a kind concerns now."""
+    if scope == "kind":
+        site, _, kind = name.partition("/")
+        return Target(
+            scope=scope,
+            name=name,
+            pause=_held(tx, config, scope, name),
+            open_changes=pauses.open_changes(tx, site, Kind(kind)),
+        )
     sites = (
         {name}
         if scope == "site"
@@ -55,11 +87,16 @@ def target(tx: Transaction, config: Config, scope: str, name: str) -> Target:
     return Target(
         scope=scope,
         name=name,
-        pause=next((each for each in standing(tx, config) if (each.scope, each.name) == (scope, name)), None),
+        pause=_held(tx, config, scope, name),
         open_changes=sum(
             states[site].states.get(state, 0) for site in sites if site in states for state in OPEN_STATES
         ),
+        blocked=scope == "account" and ledger_accounts.is_blocked(tx, name),
     )
+
+
+def _held(tx: Transaction, config: Config, scope: str, name: str) -> PauseStatus | None:
+    return next((each for each in standing(tx, config) if (each.scope, each.name) == (scope, name)), None)
 
 
 def pause(
@@ -88,7 +125,7 @@ def resume(
     by: str,
     via: str = audit.COMMAND,
 ) -> bool:
-    """Ends a pause; False where there was none.
+    """Ends a pause; False where there was none. An account that refuses the credentials is asked again at once.
 
     ``accept``: the code lists and the shape of records, as they are now at the accounts it concerns, are right: what
     they were is forgotten. Without it, VetBridge pauses a site again that it has paused itself, if it finds the same.
@@ -98,7 +135,8 @@ def resume(
             codelists.forget(tx, account)
             shapes.forget(tx, account)
     ended = pauses.resume(tx, scope, name)
-    if ended or accept:
+    asked = scope == "account" and ledger_accounts.probe_now(tx, name)
+    if ended or accept or asked:
         _note(tx, Act.RESUMED, scope, name, by=by, via=via, says="accepted" if accept else "")
     return ended
 
@@ -107,7 +145,7 @@ def accounts(config: Config, scope: str, name: str) -> tuple[str, ...]:
     """The accounts that a pause concerns; none of a site that is no longer in the config."""
     if scope == "account":
         return (name,)
-    site = config.sites.get(name)
+    site = config.sites.get(name.partition("/")[0])
     return () if site is None else (site.booking.account, site.pims.account)
 
 
@@ -118,5 +156,5 @@ def standing(tx: Transaction, config: Config) -> tuple[PauseStatus, ...]:
 
 
 def _note(tx: Transaction, act: Act, scope: str, name: str, *, by: str, via: str, says: str) -> None:
-    site = name if scope == "site" else ""
+    site = "" if scope == "account" else name.partition("/")[0]
     audit.note(tx, act, by=by, via=via, site=site, subject=scope, subject_id=name, says=says)

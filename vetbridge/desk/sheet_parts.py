@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ LARGEST_PART = 11_500_000
 """Bytes: below 12 MB however they are counted."""
 LONGEST_CELL = 32_000
 """Characters of a cell; a workbook takes few more."""
+MOST_ROWS = 1_000_000
+"""Rows of a file; a sheet of a workbook takes few more."""
 
 _CELL_OVERHEAD = 10
 """Bytes that a cell of a workbook takes beside its text, packed, at the most."""
@@ -57,6 +59,20 @@ def cell(text: str) -> str:
     return _BEYOND_XML.sub("", normalise.shown(text, LONGEST_CELL))
 
 
+def write_workbook(path: Path, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """One workbook with all rows, also where there are none. Raises ``OSError``, and ``UnusableFile`` where there are
+    more rows than a workbook takes."""
+    book = _Workbook(path, titles)
+    try:
+        for row in rows:
+            if book.rows >= MOST_ROWS:
+                raise UnusableFile(f"a workbook takes {MOST_ROWS} rows, and there are more", code="part-too-large")
+            book.add([cell(text) for text in row])
+        book.close()
+    finally:
+        book.abandon()
+
+
 @dataclass
 class Parts:
     """Files ``STEM-1.EXT``, ``STEM-2.EXT`` ... of one table, begun with their first row.
@@ -69,7 +85,7 @@ class Parts:
     stem: str
     titles: Sequence[str]
     format: str
-    most_rows: int = 1_000_000
+    most_rows: int = MOST_ROWS
     largest: int = LARGEST_PART
     written: list[Part] = field(default_factory=list)
 

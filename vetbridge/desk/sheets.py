@@ -10,16 +10,13 @@ from __future__ import annotations
 import csv
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from itertools import chain, islice
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
-from xml.parsers import expat
+from pathlib import Path
 
 from python_calamine import (
     CalamineError,
@@ -32,25 +29,21 @@ from python_calamine import (
 
 from vetbridge.core import normalise
 from vetbridge.desk.clinic_files import MAX_ROW, FileReport, UnusableFile, opened, records
+from vetbridge.desk.compound_file import MAGIC, Unsound
+from vetbridge.desk.measuring import SAVE_AS, measure_xls, measure_xlsx, too_large, unusable
 
 LARGEST_FILE = 100 * 1024 * 1024
 """Bytes of a file."""
-LARGEST_UNPACKED = 400 * 1024 * 1024
-"""Bytes of a workbook's parts, unpacked."""
-MOST_CELLS = 10_000_000
-"""A sheet's rows times its columns: so many cells are held in memory at once."""
-MOST_FORMULAS = 100_000
-"""Formulas of a sheet that have no stored value."""
+MOST_MERGED_CELLS = 1_000_000
+"""Cells of a sheet that are merged with others."""
 HEADER_WITHIN = 20
 """The header stands in one of so many rows; titles may stand above it."""
 DELIMITERS = (",", ";", "\t", "|")
 MOST_SHOWN = 12
 """Titles that are shown where others are missing."""
 
-_CHUNK = 1 << 20
 _HEAD = 4096
 _DIGITS = re.compile(r"\d+")
-_CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _BIFF_WITHOUT_FOLDER = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")
 _KNOWN_BEGINNINGS = (
     (b"%PDF", "a PDF", "Export the list as an Excel workbook or as CSV."),
@@ -63,7 +56,6 @@ _KNOWN_BEGINNINGS = (
 )
 _UNTYPED = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Bytes that nobody types; a few of them make no other kind of file."""
-_SAVE_AS = "Open it in a spreadsheet program and save it as an Excel workbook (.xlsx)."
 
 
 class Missing(Enum):
@@ -210,8 +202,8 @@ def _sheets(
         return
     if named != f".{kind}":
         report.note(1, 1, "not-as-named", f"this is an Excel workbook ({kind}) by another name; it is read as that")
-    without_value = _measured(report.path) if kind == "xlsx" else {}
     try:
+        without_value = measure_xlsx(report.path) if kind == "xlsx" else measure_xls(report.path)
         with CalamineWorkbook.from_path(report.path) as book:
             for sheet in book.sheets_metadata:
                 if sheet.typ is not SheetTypeEnum.WorkSheet:
@@ -220,26 +212,34 @@ def _sheets(
                     report.note(1, 1, "sheet-hidden", "a sheet is hidden; it is not read")
                     continue
                 content = book.get_sheet_by_name(sheet.name)
-                yield normalise.shown(sheet.name, 40), _sheet_rows(content, without_value.get(sheet.name, set()))
+                yield (
+                    normalise.shown(sheet.name, 40),
+                    _sheet_rows(report.path, content, without_value.get(sheet.name, set())),
+                )
     except PasswordError:
-        raise _unusable(report.path, "a workbook with a password", "Save it without a password.") from None
+        raise unusable(report.path, "a workbook with a password", "Save it without a password.") from None
     except BaseException as error:
         # What panics in the library's own language is no Exception; it is named by its type alone.
-        if not isinstance(error, (CalamineError, OSError)) and type(error).__name__ != "PanicException":
+        if not isinstance(error, (CalamineError, OSError, Unsound)) and type(error).__name__ != "PanicException":
             raise
         if _is_locked(report.path):
-            raise _unusable(report.path, "a workbook with a password", "Save it without a password.") from None
-        advice = f"{_SAVE_AS} Another document, such as a letter, has to be exported as a list first."
-        raise _unusable(report.path, "a damaged Excel workbook, or no workbook at all", advice) from None
+            raise unusable(report.path, "a workbook with a password", "Save it without a password.") from None
+        advice = f"{SAVE_AS} Another document, such as a letter, has to be exported as a list first."
+        raise unusable(report.path, "a damaged Excel workbook, or no workbook at all", advice) from None
 
 
 def _sheet_rows(
-    sheet: CalamineSheet, without_value: AbstractSet[tuple[int, int]]
+    path: Path, sheet: CalamineSheet, without_value: AbstractSet[tuple[int, int]]
 ) -> Iterator[tuple[int, Sequence[Value]]]:
     first = sheet.start[1] if sheet.start else 0
     below: dict[int, list[tuple[int, int]]] = {}
+    merged = 0
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or ():
-        for row in range(top + 1, min(bottom, top + 1000) + 1):
+        last = min(bottom, top + 1000)
+        merged += max(0, last - top) * max(1, min(right, sheet.total_width) - left + 1)
+        if merged > MOST_MERGED_CELLS:
+            raise too_large(path, f"more than {MOST_MERGED_CELLS} cells of a sheet are merged")
+        for row in range(top + 1, last + 1):
             below.setdefault(row, []).append((left, right))
     formulas: dict[int, list[int]] = {}
     for row, column in without_value:
@@ -276,14 +276,14 @@ def _kind(path: Path) -> str:
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
     if head.startswith(b"PK"):
-        raise _unusable(path, "an empty or cut zip file", "Export the list once more.")
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        raise unusable(path, "an empty or cut zip file", "Export the list once more.")
+    if head.startswith(MAGIC):
         return "xls"
     for begins, what, advice in _KNOWN_BEGINNINGS:
         if head.startswith(begins):
-            raise _unusable(path, what, advice)
+            raise unusable(path, what, advice)
     if head.startswith(_BIFF_WITHOUT_FOLDER):
-        raise _unusable(path, "an Excel sheet of before 1995", _SAVE_AS)
+        raise unusable(path, "an Excel sheet of before 1995", SAVE_AS)
     return _kind_of_text(path, head)
 
 
@@ -297,33 +297,29 @@ def _kind_of_zip(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise _unusable(path, "a damaged zip file", "Export the list once more.") from None
+        raise unusable(path, "a damaged zip file", "Export the list once more.") from None
     if "xl/workbook.xml" in names:
         return "xlsx"
     if "xl/workbook.bin" in names:
-        raise _unusable(path, "a binary Excel workbook (xlsb)", _SAVE_AS)
+        raise unusable(path, "a binary Excel workbook (xlsb)", SAVE_AS)
     if "content.xml" in names and "mimetype" in names:
-        raise _unusable(path, "an OpenDocument file", _SAVE_AS)
+        raise unusable(path, "an OpenDocument file", SAVE_AS)
     if "word/document.xml" in names:
-        raise _unusable(path, "a Word document", "Export the list as an Excel workbook or as CSV.")
-    raise _unusable(path, "a zip file that is no workbook", "Unpack it, then name the file that was in it.")
+        raise unusable(path, "a Word document", "Export the list as an Excel workbook or as CSV.")
+    raise unusable(path, "a zip file that is no workbook", "Unpack it, then name the file that was in it.")
 
 
 def _kind_of_text(path: Path, head: bytes) -> str:
     text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html", b"<table", b"<head", b"<meta", b"<body", b"<div", b"<style")):
-        raise _unusable(path, "a web page (HTML), as some programs export it under the name .xls", _SAVE_AS)
+        raise unusable(path, "a web page (HTML), as some programs export it under the name .xls", SAVE_AS)
     if text.startswith((b"<?xml", b"<workbook")):
         what = "an XML spreadsheet" if b"office:spreadsheet" in text else "an XML file"
-        raise _unusable(path, what, _SAVE_AS)
+        raise unusable(path, what, SAVE_AS)
     wide = head.startswith((b"\xff\xfe", b"\xfe\xff")) or (len(head) > 1 and (head[0] == 0) != (head[1] == 0))
     if len(_UNTYPED.findall(head)) > len(head) // 10 and not wide:
-        raise _unusable(path, "no table: it holds bytes that no text has", "Export the list as xlsx or CSV.")
+        raise unusable(path, "no table: it holds bytes that no text has", "Export the list as xlsx or CSV.")
     return "text"
-
-
-def _unusable(path: Path, what: str, advice: str) -> UnusableFile:
-    return UnusableFile(f"{path} is {what}", code="not-a-list", advice=advice)
 
 
 # -- text
@@ -370,160 +366,3 @@ def _text_rows(report: FileReport, delimiter: str, width: int) -> Iterator[tuple
                 lines.give_back()  # The mark swallowed them.
                 continue
             yield lines.number, [cell.strip() for cell in cells]
-
-
-# -- measuring a workbook
-
-
-def _measured(path: Path) -> dict[str, set[tuple[int, int]]]:
-    """By sheet, the cells (row and column from 0) that are formulas without a stored value.
-
-    Reads every part once, a piece at a time. Raises ``UnusableFile`` for one that would take too much memory.
-    """
-    without_value: dict[str, set[tuple[int, int]]] = {}
-    left = LARGEST_UNPACKED
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                meter = _Meter(path)
-                with archive.open(entry) as part:
-                    for piece in iter(lambda part=part: part.read(_CHUNK), b""):  # type: ignore[misc]
-                        left -= len(piece)
-                        if left < 0:
-                            raise UnusableFile(
-                                f"{path} is larger than {LARGEST_UNPACKED // 1_000_000} MB when it is unpacked",
-                                code="file-too-large",
-                                advice="Copy the list alone into a new workbook.",
-                            )
-                        meter.feed(piece)
-                if meter.without_value:
-                    without_value[entry.filename] = meter.without_value
-            return _by_sheet(archive, without_value)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):
-        # A RuntimeError is a part that is encrypted.
-        raise _unusable(path, "a damaged Excel workbook", _SAVE_AS) from None
-
-
-class _Meter:
-    """How far a sheet reaches, and which of its formulas have no value. Parts that are no XML are passed over."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._parser: Any = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.buffer_text = True
-        self._cell: tuple[int, int] | None = None
-        self._formula = self._valued = False
-        self._rows = self._columns = 0
-        self.without_value: set[tuple[int, int]] = set()
-
-    def feed(self, piece: bytes) -> None:
-        """The next piece of the part."""
-        if self._parser is None:
-            return
-        try:
-            self._parser.Parse(piece, False)
-        except expat.ExpatError:
-            self._parser = None
-
-    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        tag = name.rpartition(":")[2]
-        if tag == "c":
-            self._cell, self._formula, self._valued = _place(attributes.get("r", "")), False, False
-        elif self._cell is None:
-            return
-        elif tag == "f":
-            self._formula = True
-        elif tag == "is":
-            self._value()
-        elif tag == "v":
-            self._parser.CharacterDataHandler = self._text
-
-    def _text(self, text: str) -> None:
-        if text.strip():
-            self._value()
-
-    def _end(self, name: str) -> None:
-        tag = name.rpartition(":")[2]
-        if tag == "v":
-            self._parser.CharacterDataHandler = None
-        elif tag == "c":
-            if self._formula and not self._valued and self._cell:
-                self._note_formula(self._cell)
-            self._cell = None
-
-    def _value(self) -> None:
-        self._valued = True
-        if self._cell is not None:
-            self._rows = max(self._rows, self._cell[0] + 1)
-            self._columns = max(self._columns, self._cell[1] + 1)
-            if self._rows * self._columns > MOST_CELLS:
-                raise UnusableFile(
-                    f"{self._path}: a sheet reaches over {self._rows} rows and {self._columns} columns",
-                    code="file-too-large",
-                    advice="Copy the list alone into a new workbook: there is something far below or beside it.",
-                )
-
-    def _note_formula(self, cell: tuple[int, int]) -> None:
-        self.without_value.add(cell)
-        if len(self.without_value) > MOST_FORMULAS:
-            raise UnusableFile(
-                f"{self._path}: more than {MOST_FORMULAS} formulas have no stored value",
-                code="formula-without-value",
-                advice="Open it in a spreadsheet program, let it calculate, and save it.",
-            )
-
-    def _doctype(self, *_: object) -> None:
-        raise _unusable(self._path, "no workbook as Excel writes it: it declares a document type", _SAVE_AS)
-
-
-def _place(reference: str) -> tuple[int, int] | None:
-    """Row and column, from 0, of a reference such as ``AB12``."""
-    found = _CELL.fullmatch(reference)
-    if found is None:
-        return None
-    column = 0
-    for letter in found[1]:
-        column = column * 26 + ord(letter) - 64
-    return int(found[2]) - 1, column - 1
-
-
-def _by_sheet(
-    archive: zipfile.ZipFile, by_part: Mapping[str, set[tuple[int, int]]]
-) -> dict[str, set[tuple[int, int]]]:
-    """What was found by part, by the name of the sheet that the part is."""
-    if not by_part:
-        return {}
-    relations = "xl/_rels/workbook.xml.rels"
-    if relations not in archive.namelist():
-        return {}
-    with archive.open(relations) as part:
-        targets = {each.get("Id", ""): each.get("Target", "") for each in _attributes(part, "Relationship")}
-    found = {}
-    with archive.open("xl/workbook.xml") as part:
-        for sheet in _attributes(part, "sheet"):
-            id_ = next((value for name, value in sheet.items() if name.rpartition(":")[2] == "id"), "")
-            target = targets.get(id_, "")
-            name = target.lstrip("/") if target.startswith("/") else str(PurePosixPath("xl") / target)
-            if name in by_part:
-                found[sheet.get("name", "")] = by_part[name]
-    return found
-
-
-def _attributes(part: IO[bytes], wanted: str) -> list[dict[str, str]]:
-    """The attributes of every element of a name."""
-    found: list[dict[str, str]] = []
-    parser = expat.ParserCreate()
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        if name.rpartition(":")[2] == wanted:
-            found.append(attributes)
-
-    parser.StartElementHandler = start
-    try:
-        parser.ParseFile(part)
-    except expat.ExpatError:
-        return []
-    return found

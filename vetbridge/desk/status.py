@@ -8,9 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vetbridge.config.models import Config
+from vetbridge.core.conditions import Condition
+from vetbridge.core.errors import Unavailable
 from vetbridge.core.progress import reading
 from vetbridge.core.records import Kind
+from vetbridge.desk import conditions
 from vetbridge.desk.advice import next_step
+from vetbridge.desk.conditions import is_failing
 from vetbridge.desk.paused import PauseStatus, paused
 from vetbridge.ledger.glance import STATES, AccountReport, Glance, SiteReport
 
@@ -85,6 +89,56 @@ class FuseStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadStatus:
+    """How fresh the records of one kind are that VetBridge knows of an account."""
+
+    account: str
+    read_at: datetime | None
+    """When it was last asked what changed, and answered; None: never yet."""
+    read_age: float | None
+    """Seconds since then."""
+    read_stale: bool
+    """Longer ago than ``watch.read_stale``, in opening hours, and nobody has paused it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStatus:
+    """How writes of one kind do."""
+
+    last_write_at: datetime | None
+    oldest_waiting: datetime | None
+    """When the oldest change was received that waits though nobody holds it back."""
+    write_stale: bool
+    """That one waits for longer than ``watch.write_stale``, in opening hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindStatus:
+    """How fresh one kind of records is at a site: reading and writing apart."""
+
+    kind: str
+    reads: tuple[ReadStatus, ...]
+    """The booking side first; an account that is not asked for this kind is left out."""
+    write: WriteStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionStatus:
+    """Something that is wrong now, in words, too."""
+
+    code: str
+    severity: str
+    """``now`` or ``today``: how soon a person is needed."""
+    scope: str
+    """``vetbridge``, ``account``, ``site``, ``review``, ``listener`` or ``channel``."""
+    name: str
+    kind: str
+    since: datetime
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteStatus:
     """One site."""
 
@@ -102,6 +156,8 @@ class SiteStatus:
     """Failed changes that nobody has acknowledged."""
     pause: PauseStatus | None = None
     """A person has paused it."""
+    paused_kinds: tuple[PauseStatus, ...] = ()
+    """Kinds of its records that a person has paused."""
     fuse: FuseStatus | None = None
     """None while it is whole."""
     in_shadow: bool = False
@@ -113,6 +169,8 @@ class SiteStatus:
     ended_at: datetime | None = None
     """When its pair was ended: it is left alone since."""
     ended_by: str = ""
+    kinds: tuple[KindStatus, ...] = ()
+    """How fresh each kind of records is; empty for a site that the config does not name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +196,8 @@ class Status:
     sites: tuple[SiteStatus, ...]
     ledger: str = ""
     """Where it stands: a file, or a database's address without user and password."""
+    conditions: tuple[ConditionStatus, ...] = ()
+    """What is wrong now, the most urgent first."""
 
 
 def status(tx: Transaction, config: Config, pid: int | None) -> Status:
@@ -166,12 +226,64 @@ def picture(seen: Glance, config: Config, pid: int | None) -> Status:
     return Status(
         at=seen.at,
         ledger=str(config.ledger.place),
+        conditions=tuple(map(_condition, conditions.everything(seen, config, pid))),
         daemon=_daemon(seen, pid),
         accounts=tuple(replace(each, pause=pauses.get(("account", each.name))) for each in known_accounts),
         sites=tuple(
-            _gone_live(seen, replace(each, pause=pauses.get(("site", each.name)), fuse=_fuse(seen, each.name)))
+            _gone_live(
+                seen,
+                replace(
+                    each,
+                    pause=pauses.get(("site", each.name)),
+                    paused_kinds=tuple(
+                        pause
+                        for (scope, name), pause in pauses.items()
+                        if scope == "kind" and name.partition("/")[0] == each.name
+                    ),
+                    fuse=_fuse(seen, each.name),
+                    kinds=_kinds(seen, config, each.name) if each.name in config.sites else (),
+                ),
+            )
             for each in known_sites
         ),
+    )
+
+
+def _condition(found: Condition) -> ConditionStatus:
+    return ConditionStatus(
+        code=found.code.value,
+        severity=found.severity.value,
+        scope=found.scope.value,
+        name=found.name,
+        kind=found.kind,
+        since=found.since,
+        message=conditions.message(found),
+        remedy=conditions.remedy(found),
+    )
+
+
+def _kinds(seen: Glance, config: Config, site: str) -> tuple[KindStatus, ...]:
+    reads = conditions.reads(seen, config, site)
+    writes = {each.kind: each for each in conditions.writes(seen, config, site)}
+    nothing = WriteStatus(last_write_at=None, oldest_waiting=None, write_stale=False)
+    return tuple(
+        KindStatus(
+            kind=kind.value,
+            reads=tuple(
+                ReadStatus(account=each.account, read_at=each.at, read_age=each.age, read_stale=each.stale)
+                for each in reads
+                if each.kind is kind
+            ),
+            write=WriteStatus(
+                last_write_at=writes[kind].last_at,
+                oldest_waiting=writes[kind].waiting_since,
+                write_stale=writes[kind].stale,
+            )
+            if kind in writes
+            else nothing,
+        )
+        for kind in Kind
+        if kind in writes or any(each.kind is kind for each in reads)
     )
 
 
@@ -213,10 +325,10 @@ def _account(row: AccountReport, now: datetime, *, configured: bool, pims: bool,
         state=_state(row, now),
         configured=configured,
         answered_at=row.answered_at,
-        failing_since=row.failing_since if _is_failing(row) else None,
+        failing_since=row.failing_since if is_failing(row) else None,
         paused_until=row.paused_until if row.paused_until is not None and row.paused_until > now else None,
         blocked_code=row.blocked_code,
-        advice="" if row.blocked_code is None else next_step(row.blocked_code),
+        advice=_advice(row),
         paused_budgets=row.paused_budgets,
         mirror=_mirror(row, now, stale) if pims else None,
         readings=tuple(
@@ -232,22 +344,20 @@ def _account(row: AccountReport, now: datetime, *, configured: bool, pims: bool,
     )
 
 
+def _advice(row: AccountReport) -> str:
+    """What to do where waiting alone does not help."""
+    why = row.blocked_code or (row.failing_code if is_failing(row) else None)
+    return "" if why in (None, Unavailable.code) else next_step(why)
+
+
 def _state(row: AccountReport, now: datetime) -> str:
     if row.blocked_code is not None:
         return "blocked"
     if row.paused_until is not None and row.paused_until > now:
         return "paused"
-    if _is_failing(row):
+    if is_failing(row):
         return "failing"
     return "not-asked" if row.answered_at is None else "answers"
-
-
-def _is_failing(row: AccountReport) -> bool:
-    """An outage is on, unless the vendor answered after the last pause was over."""
-    if row.failing_since is None:
-        return False
-    over = row.paused_until or row.failing_since
-    return row.answered_at is None or row.answered_at < over
 
 
 def _mirror(row: AccountReport, now: datetime, stale: float) -> MirrorStatus:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from vetbridge.config.models import Site
+from vetbridge.core.conditions import Code, Scope, Severity
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.paused import PauseStatus
 from vetbridge.desk.status import AccountStatus, SiteStatus, Status
@@ -85,6 +86,20 @@ _SITE_PAUSED = (
 )
 
 
+_SAID_HERE = frozenset(
+    {
+        Code.DAEMON_DOWN,
+        Code.ACCOUNT_BLOCKED,
+        Code.ACCOUNT_UNREACHABLE,
+        Code.MIRROR_STALE,
+        Code.FUSE_BLOWN,
+        Code.UPGRADE_PAUSED,
+        Code.QUESTION_SOON,
+    }
+)
+"""Conditions that this page has its own words for. Those that can wait a day are the admin's."""
+
+
 def today(status: Status, sites: Mapping[str, Site]) -> Today:
     """How every site does."""
     accounts = {account.name: account for account in status.accounts}
@@ -115,6 +130,7 @@ def _site(site: SiteStatus, sides: Sequence[AccountStatus], status: Status) -> S
             *(reason for side in sides for reason in _account(side, now)),
             *_held_back(site, now),
             *_waiting(site, now),
+            *_conditions(site, sides, status),
             _last_write(site, now),
         ]
         reasons.sort(key=lambda each: tuple(Light).index(each.light))
@@ -226,6 +242,21 @@ def _waiting(site: SiteStatus, now: datetime) -> list[Reason]:
         )
         reasons.append(Reason(Light.LOOK, words))
     return reasons
+
+
+def _conditions(site: SiteStatus, sides: Sequence[AccountStatus], status: Status) -> list[Reason]:
+    """What else is wrong now with the site, its sides, or VetBridge as a whole."""
+    concerned = {
+        (Scope.SITE, site.name),
+        *((Scope.ACCOUNT, side.name) for side in sides),
+    }
+    return [
+        Reason(Light.BAD, each.message)
+        for each in status.conditions
+        if each.severity == Severity.NOW
+        and each.code not in _SAID_HERE
+        and (each.scope == Scope.VETBRIDGE or (each.scope, each.name) in concerned)
+    ]
 
 
 def _last_write(site: SiteStatus, now: datetime) -> Reason:

@@ -11,6 +11,8 @@ from vetbridge.core import matching, normalise, planning
 from vetbridge.core.answers import (
     ADOPT,
     BOOKED_BY_ANOTHER,
+    CANCELLED_HERE_OF_LATE,
+    CANCELLED_THERE_OF_LATE,
     CLIENT_IS_ANOTHER,
     COPIED,
     FUSE,
@@ -61,6 +63,8 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "changed-here-cancelled-there": "changed online, but cancelled in the PIMS",
         "cancelled-here-moved-there": "cancelled online, but moved in the PIMS",
         "moved-here-cancelled-there": "moved online, but cancelled in the PIMS",
+        CANCELLED_HERE_OF_LATE: "cancelled online, stands in the PIMS, and the restored ledger does not know why",
+        CANCELLED_THERE_OF_LATE: "stands online, cancelled in the PIMS, and the restored ledger does not know why",
         "cancel-not-allowed": "cancelled online, and VetBridge may not cancel in the PIMS",
         "counterpart-cancelled": "the visit that was found in the PIMS is cancelled",
         "reopened-here": "cancelled in both places, and stands again online",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -124,6 +124,18 @@ def doubt(tx: Transaction, action_id: int) -> int | None:
     attempt.state = ActionState.UNKNOWN
     attempt.ended_at = tx.now
     return action.record_id
+
+
+def wrote_lately(tx: Transaction, site: str, account: str, kind: Kind, remote_id: str, within: timedelta) -> bool:
+    """Whether VetBridge itself wrote a record within this time: what is found of it then may be its own."""
+    written = select(Action.id).where(
+        Action.site == site,
+        Action.kind == kind,
+        col(Action.answered_at) >= tx.now - within,
+        Action.account == account,
+        Action.remote_id == remote_id,
+    )
+    return tx.session.exec(written.limit(1)).first() is not None
 
 
 def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:

@@ -39,6 +39,15 @@ class Act(StrEnum):
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     SIGN_IN_REFUSED = "sign-in-refused"
+    OWNER_EXPORTED = "owner-exported"
+    OWNER_FORGOTTEN = "owner-forgotten"
+    OWNER_READMITTED = "owner-readmitted"
+    BACKED_UP = "backed-up"
+    RESTORED = "restored"
+    REKEYED = "rekeyed"
+    """The ledger was given another key."""
+    PRUNED = "pruned"
+    UPGRADED = "upgraded"
 
 
 def note(

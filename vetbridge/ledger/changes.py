@@ -54,6 +54,10 @@ MIRROR_REASONS = frozenset({"mirror-incomplete", "mirror-stale"})
 """Reasons to wait that end when the mirror was read."""
 
 
+SiteKind = tuple[str, str]
+"""A site, and a kind of records there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A lane that is ours until ``until``. ``epoch`` must still be the lane's own when we settle."""
@@ -202,11 +206,12 @@ def claim(
     worker: str,
     lease: timedelta,
     without_sites: Collection[str],
+    without_kinds: Collection[SiteKind] = (),
     records: Collection[int] | None = None,
 ) -> Lease | None:
     """Leases the lane of the change that is due longest, where nobody holds it; None when nothing is due.
 
-    ``records``: of these records alone; None: of all.
+    ``without_kinds``: those of a site that wait. ``records``: of these records alone; None: of all.
     """
     lane = tx.session.exec(
         select(Record.lane)
@@ -216,6 +221,7 @@ def claim(
             col(Change.state).in_(OPEN_STATES),
             col(Change.next_at) <= tx.now,
             col(Change.site).not_in(list(without_sites)),
+            _flows(without_kinds),
             _of(records),
             sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
         )
@@ -271,7 +277,13 @@ def renew(tx: Transaction, leases: Sequence[Lease], lease: timedelta) -> None:
         tx.session.get_one(Lane, one.lane).until = tx.now + lease
 
 
-def next_due(tx: Transaction, lane: str, *, records: Collection[int] | None = None) -> Change | None:
+def next_due(
+    tx: Transaction,
+    lane: str,
+    *,
+    without_kinds: Collection[SiteKind] = (),
+    records: Collection[int] | None = None,
+) -> Change | None:
     """The first change of a lane that is due: what is urgent, then people before the visits that hang on them.
 
     ``tries`` and ``code`` tell how often the same held it up.
@@ -280,7 +292,13 @@ def next_due(tx: Transaction, lane: str, *, records: Collection[int] | None = No
     return tx.session.exec(
         select(Change)
         .join(Record, col(Record.id) == Change.record_id)
-        .where(Record.lane == lane, col(Change.state).in_(OPEN_STATES), col(Change.next_at) <= tx.now, _of(records))
+        .where(
+            Record.lane == lane,
+            col(Change.state).in_(OPEN_STATES),
+            col(Change.next_at) <= tx.now,
+            _flows(without_kinds),
+            _of(records),
+        )
         .order_by(col(Change.urgent).desc(), visits_last, col(Change.id))
         .limit(1)
     ).first()
@@ -443,7 +461,11 @@ def wake(tx: Transaction, codes: Collection[str]) -> None:
 
 
 def earliest(
-    tx: Transaction, *, without_sites: Collection[str], records: Collection[int] | None = None
+    tx: Transaction,
+    *,
+    without_sites: Collection[str],
+    without_kinds: Collection[SiteKind] = (),
+    records: Collection[int] | None = None,
 ) -> datetime | None:
     """When the next open change is due and its lane is free, or at the latest will be."""
     due = col(Change.next_at)
@@ -452,7 +474,12 @@ def earliest(
         .select_from(Change)
         .join(Record, col(Record.id) == Change.record_id)
         .outerjoin(Lane, col(Lane.key) == Record.lane)
-        .where(col(Change.state).in_(OPEN_STATES), col(Change.site).not_in(list(without_sites)), _of(records))
+        .where(
+            col(Change.state).in_(OPEN_STATES),
+            col(Change.site).not_in(list(without_sites)),
+            _flows(without_kinds),
+            _of(records),
+        )
     ).one()
     return moment
 
@@ -521,6 +548,12 @@ def _known(tx: Transaction, account: str, kind: Kind, remote_id: str) -> Record 
     return tx.session.exec(
         select(Record).where(Record.account == account, Record.kind == kind, Record.remote_id == remote_id)
     ).first()
+
+
+def _flows(without_kinds: Collection[SiteKind]) -> sa.ColumnElement[bool]:
+    """Changes but those of kinds that wait at their site."""
+    waits = (sa.and_(col(Change.site) == site, col(Change.kind) == kind) for site, kind in sorted(without_kinds))
+    return ~sa.or_(sa.false(), *waits)
 
 
 def _of(records: Collection[int] | None) -> sa.ColumnElement[bool]:

@@ -1,13 +1,15 @@
-"""Events that webhooks are told, and their deliveries: ids and codes alone, no personal value.
+"""Events that channels are told, and their deliveries: ids and codes alone, no personal value.
 
-A question that was opened and a change that failed are an event each, once. An account is told of when it has not
-answered for a while or refuses the credentials, and again when it answers; between the two nothing more is told.
+A channel is a webhook of the config, a mail (``mail/NAME``) or a command (``command/NAME``). A question that was
+opened and a change that failed are an event each, once. An account is told of when it has not answered for a while or
+refuses the credentials, and again when it answers; between the two nothing more is told. What alerts tell is made
+elsewhere, and written down by ``tell``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -24,6 +26,18 @@ REVIEW_OPENED = "review.opened"
 CHANGE_FAILED = "change.failed"
 ACCOUNT_STALE = "account.stale"
 ACCOUNT_RECOVERED = "account.recovered"
+REVIEW_SOON = "review.soon"
+ALERT_RAISED = "alert.raised"
+ALERT_CLEARED = "alert.cleared"
+ALERT_DIGEST = "alert.digest"
+_OF_ACCOUNTS = frozenset({ACCOUNT_STALE, ACCOUNT_RECOVERED})
+FOUND = frozenset({REVIEW_OPENED, CHANGE_FAILED}) | _OF_ACCOUNTS
+"""What ``look`` finds; all else is told by ``tell``."""
+
+Channels = Mapping[str, Collection[str]]
+"""By name, the types of events that a channel is told."""
+NO_SUCH_CHANNEL = "no-such-channel"
+"""Why a delivery was given up whose channel the config no longer has."""
 
 STALE_AFTER = timedelta(minutes=5)
 """An account that has not answered for so long is told of."""
@@ -68,16 +82,40 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """One delivery that is to be tried now."""
+class Message:
+    """What a channel is handed."""
 
-    event_id: int
-    message_id: str
+    id: str
     """The same at every try, and another one in every other ledger: whoever takes it knows a repetition by it."""
     type: str
     content: str
     """JSON, as it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One delivery that is to be tried now."""
+
+    event_id: int
+    message: Message
     tries: int
+    is_early: bool
+    """Its time has not come; it goes with others whose time has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of the last delivery to one channel."""
+
+    type: str
+    state: DeliveryState
+    """Of the last one that ended; ``waiting`` where none has."""
+    code: str
+    """Why it was not taken at its last try; empty where it was taken."""
+    at: datetime | None
+    """When it ended; None: it has not."""
+    waiting: int
+    """So many wait for their next try."""
 
 
 def look(tx: Transaction, accounts: Collection[str]) -> Seen:
@@ -97,29 +135,33 @@ def look(tx: Transaction, accounts: Collection[str]) -> Seen:
     )
 
 
-def write_down(tx: Transaction, seen: Seen, webhooks: Mapping[str, Collection[str]]) -> int:
-    """Makes what was seen events, with a delivery to each webhook that is told such; returns how many deliveries.
-
-    ``webhooks``: by name, the types of events that it is told.
-    """
+def write_down(tx: Transaction, seen: Seen, channels: Channels) -> int:
+    """Makes what was seen events, with a delivery to each channel that is told such; returns how many deliveries."""
     known = _known(tx, [happening.key for happening in seen.happenings])
+    new = [happening for happening in seen.happenings if happening.key not in known]
+    of_accounts = [happening for happening in new if happening.type in _OF_ACCOUNTS]
+    others = [happening for happening in new if happening.type not in _OF_ACCOUNTS]
+    for happening in of_accounts:
+        _note_account(tx, happening)
+    deliveries = tell(tx, of_accounts, channels) + tell(tx, others, {} if seen.first else channels)
+    if seen.complete:
+        _set(tx, _LOOKED, tx.now.isoformat())
+    return deliveries
+
+
+def tell(tx: Transaction, happenings: Sequence[Happening], channels: Channels) -> int:
+    """Makes events of what has happened, with a delivery to each channel that is told such.
+
+    What is an event already is left out. Returns how many deliveries that were.
+    """
+    known = _known(tx, [happening.key for happening in happenings])
     deliveries = 0
-    for happening in seen.happenings:
+    for happening in happenings:
         if happening.key in known:
             continue
-        body = {"type": happening.type, "timestamp": _moment(happening.at), "data": happening.data}
-        event = Event(
-            type=happening.type,
-            key=happening.key,
-            content=json.dumps(body, separators=(",", ":")),
-            made_at=tx.now,
-        )
+        event = Event(type=happening.type, key=happening.key, content=content(happening), made_at=tx.now)
         tx.session.add(event)
-        if happening.type in (ACCOUNT_STALE, ACCOUNT_RECOVERED):
-            _note_account(tx, happening)
-        elif seen.first:
-            continue
-        told = [name for name, types in webhooks.items() if happening.type in types]
+        told = [name for name, types in channels.items() if happening.type in types]
         if told:
             tx.session.flush()
         for name in told:
@@ -127,50 +169,71 @@ def write_down(tx: Transaction, seen: Seen, webhooks: Mapping[str, Collection[st
                 Delivery(event_id=event.id or 0, webhook=name, state=DeliveryState.WAITING, next_at=tx.now)
             )
         deliveries += len(told)
-    if seen.complete:
-        _set(tx, _LOOKED, tx.now.isoformat())
     return deliveries
 
 
-def begin(tx: Transaction, webhooks: Collection[str]) -> int:
-    """What a start does: deliveries to webhooks that the config no longer has are given up; returns how many.
+def content(happening: Happening) -> str:
+    """What has happened, as it is sent."""
+    body = {"type": happening.type, "timestamp": moment(happening.at), "data": happening.data}
+    return json.dumps(body, separators=(",", ":"))
 
-    Without any webhook nobody looks from now on, and whoever is added later is told nothing of the time between.
+
+def is_known(tx: Transaction, key: str) -> bool:
+    """Whether there is an event with this key."""
+    return bool(_known(tx, [key]))
+
+
+def begin(tx: Transaction, channels: Channels) -> int:
+    """What a start does: deliveries to channels that the config no longer has are given up; returns how many.
+
+    Where no channel is told what ``look`` finds, nobody looks from now on, and whoever is added later is told nothing
+    of the time between.
     """
-    if not webhooks:
+    if not is_looked_for(channels):
         tx.session.exec(sa.delete(Meta).where(col(Meta.key) == _LOOKED))
         tx.session.exec(sa.delete(Meta).where(col(Meta.key).startswith(_STALE, autoescape=True)))
     done = tx.session.execute(
         sa.update(Delivery)
-        .where(col(Delivery.state) == DeliveryState.WAITING, col(Delivery.webhook).not_in(list(webhooks)))
-        .values(state=DeliveryState.FAILED, code="no-such-webhook", next_at=None, ended_at=tx.now)
+        .where(col(Delivery.state) == DeliveryState.WAITING, col(Delivery.webhook).not_in(list(channels)))
+        .values(state=DeliveryState.FAILED, code=NO_SUCH_CHANNEL, next_at=None, ended_at=tx.now)
     )
     return int(done.rowcount)  # type: ignore[attr-defined]
 
 
-def due(tx: Transaction, webhook: str, *, limit: int) -> tuple[Due, ...]:
-    """The deliveries to a webhook that are to be tried now, those first that have waited longest."""
+def is_looked_for(channels: Channels) -> bool:
+    """Whether any channel is told what ``look`` finds."""
+    return any(FOUND & set(types) for types in channels.values())
+
+
+def due(tx: Transaction, webhook: str, *, limit: int, early: bool = False) -> tuple[Due, ...]:
+    """The deliveries to a channel that are to be tried now, those first that have waited longest.
+
+    ``early``: where one is due, all that wait, in the order of what happened.
+    """
+    waits = (Delivery.webhook == webhook, Delivery.state == DeliveryState.WAITING)
+    by_time = (col(Delivery.next_at), col(Delivery.event_id))
     rows = tx.session.exec(
         select(Delivery, Event)
         .join(Event, col(Event.id) == Delivery.event_id)
-        .where(
-            Delivery.webhook == webhook,
-            Delivery.state == DeliveryState.WAITING,
-            col(Delivery.next_at) <= tx.now,
-        )
-        .order_by(col(Delivery.next_at), col(Delivery.event_id))
+        .where(*waits, *(() if early else (col(Delivery.next_at) <= tx.now,)))
+        .order_by(*(by_time[1:] if early else by_time))
         .limit(limit)
-    )
+    ).all()
+    if all(_is_early(delivery, tx.now) for delivery, _ in rows):
+        return ()
     return tuple(
         Due(
             event_id=delivery.event_id,
-            message_id=f"evt_{tx.sealer.hash(f'event {event.key}')}",
-            type=event.type,
-            content=event.content,
+            message=Message(f"evt_{tx.sealer.hash(f'event {event.key}')}", event.type, event.content),
             tries=delivery.tries,
+            is_early=_is_early(delivery, tx.now),
         )
         for delivery, event in rows
     )
+
+
+def _is_early(row: Delivery, now: datetime) -> bool:
+    return row.next_at is not None and row.next_at > now
 
 
 def sent(tx: Transaction, event_id: int, webhook: str) -> None:
@@ -190,6 +253,34 @@ def missed(tx: Transaction, event_id: int, webhook: str, code: str, *, wait: flo
         _end(tx, row, DeliveryState.FAILED)
     else:
         row.next_at = tx.now + timedelta(seconds=wait)
+
+
+def told(tx: Transaction) -> dict[str, Told]:
+    """By channel, what became of the last delivery to each; those that the config no longer has, too."""
+    waiting = dict(
+        tx.session.exec(
+            select(Delivery.webhook, sa.func.count())
+            .where(Delivery.state == DeliveryState.WAITING)
+            .group_by(Delivery.webhook)
+        ).all()
+    )
+    found = {}
+    for (name,) in tx.session.execute(sa.select(Delivery.webhook).distinct()):  # type: ignore[call-overload]
+        delivery, event = tx.session.exec(
+            select(Delivery, Event)
+            .join(Event, col(Event.id) == Delivery.event_id)
+            .where(Delivery.webhook == name)
+            .order_by(col(Delivery.ended_at).desc().nulls_last(), col(Delivery.event_id).desc())
+            .limit(1)
+        ).one()
+        found[name] = Told(
+            type=event.type,
+            state=DeliveryState(delivery.state),
+            code=delivery.code,
+            at=delivery.ended_at,
+            waiting=waiting.get(name, 0),
+        )
+    return found
 
 
 def prune(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -223,14 +314,14 @@ def _opened(tx: Transaction, since: datetime) -> list[Happening]:
     return [
         Happening(
             REVIEW_OPENED,
-            f"{REVIEW_OPENED}:{row.id}:{_moment(row.opened_at)}",
+            f"{REVIEW_OPENED}:{row.id}:{moment(row.opened_at)}",
             row.opened_at,
             {
                 "item": row.id,
                 "change": row.change_id or None,
                 "site": row.site,
                 "why": row.why,
-                "visit_at": row.visit_at and _moment(row.visit_at),
+                "visit_at": row.visit_at and moment(row.visit_at),
             },
         )
         for row in rows
@@ -251,7 +342,7 @@ def _failed(tx: Transaction, since: datetime) -> list[Happening]:
     return [
         Happening(
             CHANGE_FAILED,
-            f"{CHANGE_FAILED}:{row.id}:{_moment(row.settled_at)}",
+            f"{CHANGE_FAILED}:{row.id}:{moment(row.settled_at)}",
             row.settled_at,
             {
                 "change": row.id,
@@ -259,7 +350,7 @@ def _failed(tx: Transaction, since: datetime) -> list[Happening]:
                 "account": row.account,
                 "kind": row.kind,
                 "why": row.code,
-                "visit_at": row.visit_at and _moment(row.visit_at),
+                "visit_at": row.visit_at and moment(row.visit_at),
             },
         )
         for row in rows
@@ -276,11 +367,11 @@ def _of_accounts(tx: Transaction, names: Collection[str]) -> list[Happening]:
         told = tx.session.get(Meta, f"{_STALE}{name}")
         code, since = _trouble(row, tx.now)
         if told is None and code:
-            key = f"{ACCOUNT_STALE}:{name}:{_moment(since)}"
-            data = {"account": name, "why": code, "since": _moment(since)}
+            key = f"{ACCOUNT_STALE}:{name}:{moment(since)}"
+            data = {"account": name, "why": code, "since": moment(since)}
             found.append(Happening(ACCOUNT_STALE, key, tx.now, data))
         elif told is not None and _answers(row, since=datetime.fromisoformat(told.value)):
-            key = f"{ACCOUNT_RECOVERED}:{name}:{_moment(tx.now)}"
+            key = f"{ACCOUNT_RECOVERED}:{name}:{moment(tx.now)}"
             found.append(Happening(ACCOUNT_RECOVERED, key, tx.now, {"account": name, "since": told.value}))
     return found
 
@@ -294,7 +385,7 @@ def _trouble(row: Account, now: datetime) -> tuple[str, datetime]:
         return row.blocked_code, row.failing_since or now
     asked = row.paused_until is not None  # a start ends the pause
     if asked and row.failing_since is not None and now - row.failing_since >= STALE_AFTER:
-        return Unavailable.code, row.failing_since
+        return row.failing_code or Unavailable.code, row.failing_since
     return "", now
 
 
@@ -336,5 +427,6 @@ def _end(tx: Transaction, row: Delivery, state: DeliveryState) -> None:
     row.ended_at = tx.now
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """A moment as events tell it: in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -7,17 +7,19 @@ library, ``vetbridge.ledger.reports.glance`` in an open transaction of either da
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from vetbridge.core.answers import FUSE
 from vetbridge.core.going_live import QUOTA, may_write
-from vetbridge.core.records import Kind
+from vetbridge.core.records import RECORD_TYPES, Kind
 from vetbridge.ledger.sealing import Sealer
 
 STATES = ("received", "waiting", "review", "done", "skipped", "failed")
@@ -26,8 +28,38 @@ STATES = ("received", "waiting", "review", "done", "skipped", "failed")
 BUSY_SECONDS = 30
 """How long a file that another process is just recovering is waited for."""
 
+LATELY = timedelta(days=1)
+"""So long back resumes, recoveries and lost deliveries are looked for."""
+
+MOST_SOON = 200
+"""Open questions that are told with their visit; the soonest ones."""
+
+MOST_RUNS = 500
+IN_A_ROW = timedelta(minutes=2)
+"""A run that begins so soon after the one before it ended, or began and was cut off, goes on where that was: one that
+falls over again and again must not count as just begun for ever."""
+
+LATE_TRIES = 5
+"""A delivery that was not taken so often is late; it is tried for more than a day before it is given up."""
+
+MOST_EPISODES = 2000
+MOST_ATTEMPTS = 10_000
+
+HELD_BACK = (
+    *(FUSE, QUOTA, "mirror-incomplete", "mirror-stale", "not-found", "not-found-unsure", "not-found-in-pims"),
+    *("old-mapping", "undo-unfinished", "kind-paused"),
+)
+"""Codes of changes that wait by design: for a person, for a second look, for a first reading, for a restart."""
+
+ATTEMPT_TAKES = timedelta(minutes=10)
+"""An attempt that has not ended for longer never will: its process was cut off."""
+
+AttemptKey = tuple[str, str, str, str]
+"""Account, kind, operation, and how an attempt ended: an ``ActionState``."""
+
 Ask = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
-"""Carries out one statement, its values by name, and returns the rows."""
+"""Carries out one statement, its values by name, and returns the rows. Moments are given and found as the database
+has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +82,8 @@ class AccountReport:
     blocked_code: str | None
     paused_until: datetime | None
     failing_since: datetime | None
+    failing_code: str | None
+    """Why the last call found nobody."""
     failures: int
     answered_at: datetime | None
     """When the vendor was last known to answer: a call, a listing, or a pass over the mirror."""
@@ -61,6 +95,10 @@ class AccountReport:
     """How many clients and pets the mirror holds."""
     readings: tuple[ReadingReport, ...] = ()
     """First readings that are under way, or were cut off and will be taken up."""
+    listed: Mapping[Kind, datetime] = field(default_factory=dict)
+    """When what changed was last listed, by kind; moved by every poll, also where nothing had changed."""
+    hooked_at: datetime | None = None
+    """When the last webhook of it came in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +116,16 @@ class SiteReport:
     last_write: datetime | None
     unacknowledged: int = 0
     """How many failed changes nobody has acknowledged."""
+    failing_since: datetime | None = None
+    """When the first of them ended, but for those that have expired."""
+    expired: int = 0
+    """So many of them have expired: their visit began before they could be written."""
+    expiring_since: datetime | None = None
+    """When the first of those did."""
+    written: Mapping[Kind, datetime] = field(default_factory=dict)
+    """When the last write of each kind was answered."""
+    waiting: Mapping[Kind, datetime] = field(default_factory=dict)
+    """When the oldest open change of each kind was received that nobody and nothing holds back by design."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +135,8 @@ class RunReport:
     command: str
     started_at: datetime
     ended_at: datetime | None
+    since: datetime | None = None
+    """When the first of the runs began that it follows one upon the other; None: it follows none so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +163,41 @@ class GoingLiveReport:
     """So many changes wait, as more would be created than the first days allow."""
     ended_at: datetime | None
     ended_by: str
+    over_quota_since: datetime | None = None
+    """When the first of those was received."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeReport:
+    """A condition that the watch of a running VetBridge has found, and that is not over."""
+
+    code: str
+    scope: str
+    name: str
+    kind: str
+    details: Mapping[str, str | int | float]
+    since: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionReport:
+    """An open question whose visit is ahead, and which nobody has put off."""
+
+    id: int
+    site: str
+    why: str
+    visit_at: datetime
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostReport:
+    """What was given up of late on its way to one channel, or has waited for a quarter of an hour or more."""
+
+    channel: str
+    count: int
+    first_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +214,17 @@ class Glance:
     """How many changes the fuse holds back, by the sites whose fuse has blown."""
     going_live: Mapping[str, GoingLiveReport]
     """By site, of those that VetBridge has met."""
+    blown: Mapping[str, datetime] = field(default_factory=dict)
+    """When the fuse has blown, by the sites whose fuse has."""
+    episodes: tuple[EpisodeReport, ...] = ()
+    soon: tuple[QuestionReport, ...] = ()
+    """The soonest visit first."""
+    lost: tuple[LostReport, ...] = ()
+    backed_up_at: datetime | None = None
+    resumed: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """When an account, a site or a kind (``SITE/KIND``) was resumed of late, by scope and name."""
+    recovered: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """When what was wrong with an account or a site was last found to be over, of late, by scope and name."""
 
 
 def in_file(path: Path, key: str, now: datetime) -> Glance | None:
@@ -148,28 +244,120 @@ def in_file(path: Path, key: str, now: datetime) -> Glance | None:
             if check is None:
                 return None
             sealer.open(bytes.fromhex(check[0]))
-            values = {"now": _text(now)}
-            return take(lambda sql, more: file.execute(sql, {**values, **more}).fetchall(), now)
+
+            def ask(sql: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+                given = {"now": now, **values}
+                texts = {name: _text(each) if isinstance(each, datetime) else each for name, each in given.items()}
+                return file.execute(sql, texts).fetchall()
+
+            return take(ask, now)
     except (sqlite3.Error, ValueError):
         return None
 
 
 def take(ask: Ask, now: datetime) -> Glance:
     """The ledger that ``ask`` asks. It gives ``:now``, which is ``now``, to every statement by itself."""
+    lately = now - LATELY
+    blown = {site: _sure(at) for site, at in ask("SELECT site, blown_at FROM fuse WHERE blown_at IS NOT NULL", {})}
+    backup = ask("SELECT value FROM meta WHERE key = 'backup_at'", {})
     return Glance(
         at=now,
         accounts=account_reports(ask),
         sites=site_reports(ask),
         run=_run(ask),
         pauses=tuple(_pauses(ask)),
-        held={site: _held(ask, site) for (site,) in ask("SELECT site FROM fuse WHERE blown_at IS NOT NULL", {})},
+        held={site: _held(ask, site) for site in blown},
         going_live=_going_live(ask),
+        blown=blown,
+        episodes=_episodes(ask),
+        soon=_soon(ask),
+        lost=_lost(ask, lately),
+        backed_up_at=_moment(backup[0][0]) if backup else None,
+        resumed=_resumed(ask, lately),
+        recovered=_recovered(ask, lately),
     )
 
 
+def _episodes(ask: Ask) -> tuple[EpisodeReport, ...]:
+    rows = ask(
+        "SELECT code, scope, name, kind, details, since, seen_at FROM episode WHERE cleared_at IS NULL"
+        " ORDER BY id LIMIT :most",
+        {"most": MOST_EPISODES},
+    )
+    return tuple(
+        EpisodeReport(
+            code=code,
+            scope=scope,
+            name=name,
+            kind=kind,
+            details=json.loads(details) if details else {},
+            since=_sure(since),
+            seen_at=_sure(seen_at),
+        )
+        for code, scope, name, kind, details, since, seen_at in rows
+    )
+
+
+def _soon(ask: Ask) -> tuple[QuestionReport, ...]:
+    rows = ask(
+        "SELECT id, site, why, visit_at, opened_at FROM review WHERE state = 'open' AND visit_at > :now"
+        " AND (snoozed_until IS NULL OR snoozed_until <= :now) ORDER BY visit_at, id LIMIT :most",
+        {"most": MOST_SOON},
+    )
+    return tuple(
+        QuestionReport(id=id_, site=site, why=why, visit_at=_sure(visit_at), opened_at=_sure(opened_at))
+        for id_, site, why, visit_at, opened_at in rows
+    )
+
+
+def _lost(ask: Ask, lately: datetime) -> tuple[LostReport, ...]:
+    given_up = ask(
+        "SELECT webhook, count(*), min(ended_at) FROM delivery WHERE state = 'failed' AND ended_at > :lately"
+        " GROUP BY webhook",
+        {"lately": lately},
+    )
+    late = ask(
+        "SELECT webhook, count(*), min(made_at) FROM delivery JOIN event ON event.id = delivery.event_id"
+        " WHERE state = 'waiting' AND tries >= :late GROUP BY webhook",
+        {"late": LATE_TRIES},
+    )
+    found: dict[str, LostReport] = {}
+    for channel, count, at in (*given_up, *late):
+        before = found.get(channel, LostReport(channel=channel, count=0, first_at=_sure(at)))
+        first_at = min(before.first_at, _sure(at))
+        found[channel] = LostReport(channel=channel, count=before.count + int(count), first_at=first_at)
+    return tuple(found[channel] for channel in sorted(found))
+
+
+def _resumed(ask: Ask, lately: datetime) -> dict[tuple[str, str], datetime]:
+    by_people = ask(
+        'SELECT subject, subject_id, max("at") FROM audit'
+        " WHERE \"at\" > :lately AND act = 'resumed' GROUP BY subject, subject_id",
+        {"lately": lately},
+    )
+    by_themselves = ask(
+        "SELECT scope, name, until FROM pause WHERE until > :lately AND until <= :now", {"lately": lately}
+    )
+    found: dict[tuple[str, str], datetime] = {}
+    for scope, name, at in (*by_people, *by_themselves):
+        found[scope, name] = max(_sure(at), found.get((scope, name), _sure(at)))
+    return found
+
+
+def _recovered(ask: Ask, lately: datetime) -> dict[tuple[str, str], datetime]:
+    rows = ask(
+        "SELECT scope, name, max(cleared_at) FROM episode WHERE cleared_at > :lately"
+        " AND code IN ('account-blocked', 'account-unreachable', 'upgrade-paused') GROUP BY scope, name",
+        {"lately": lately},
+    )
+    return {(scope, name): _sure(at) for scope, name, at in rows}
+
+
 def _going_live(ask: Ask) -> dict[str, GoingLiveReport]:
-    waiting = "SELECT site, count(*) FROM change WHERE state = 'waiting' AND code = :code GROUP BY site"
-    over_quota = {site: int(count) for site, count in ask(waiting, {"code": QUOTA})}
+    waiting = (
+        "SELECT site, count(*), min(received_at) FROM change WHERE state = 'waiting' AND code = :code GROUP BY site"
+    )
+    over_quota = {site: (int(count), since) for site, count, since in ask(waiting, {"code": QUOTA})}
     found = {}
     for site, paired, approved, ended, ended_by in ask(
         "SELECT site, paired_at, approved_at, ended_at, ended_by FROM going_live", {}
@@ -179,7 +367,8 @@ def _going_live(ask: Ask) -> dict[str, GoingLiveReport]:
         found[site] = GoingLiveReport(
             in_shadow=approved_at is None and ended_at is None,
             is_pairing=approved_at is not None and ended_at is None and not writes,
-            over_quota=over_quota.get(site, 0),
+            over_quota=over_quota.get(site, (0, None))[0],
+            over_quota_since=_moment(over_quota.get(site, (0, None))[1]),
             ended_at=ended_at,
             ended_by=ended_by,
         )
@@ -188,10 +377,9 @@ def _going_live(ask: Ask) -> dict[str, GoingLiveReport]:
 
 def account_reports(ask: Ask) -> dict[str, AccountReport]:
     """Every account that the ledger knows, by name."""
-    listed = {
-        account: _moment(read_at)
-        for account, read_at in ask("SELECT account, max(read_at) FROM cursor GROUP BY account", {})
-    }
+    listed: dict[str, dict[Kind, datetime]] = {}
+    for account, kind, read_at in ask("SELECT account, kind, read_at FROM cursor ORDER BY account, kind", {}):
+        listed.setdefault(account, {})[Kind(kind)] = _sure(read_at)
     budgets: dict[str, dict[str, datetime]] = {}
     for account, name, until in ask("SELECT account, name, paused_until FROM budget WHERE paused_until > :now", {}):
         budgets.setdefault(account, {})[name] = _sure(until)
@@ -208,24 +396,28 @@ def account_reports(ask: Ask) -> dict[str, AccountReport]:
     found = {}
     for row in ask(
         "SELECT name, connector, blocked_code, failures, paused_until, failing_since, answered_at,"
-        " mirror_complete_at, mirror_read_at FROM account ORDER BY name",
+        " mirror_complete_at, mirror_read_at, hooked_at, failing_code FROM account ORDER BY name",
         {},
     ):
         name, connector, blocked_code, failures = row[:4]
-        paused_until, failing_since, answered_at, complete_at, read_at = map(_moment, row[4:])
+        paused_until, failing_since, answered_at, complete_at, read_at, hooked_at = map(_moment, row[4:10])
+        by_kind = listed.get(name, {})
         found[name] = AccountReport(
             name=name,
             connector=connector,
             blocked_code=blocked_code,
             paused_until=paused_until,
             failing_since=failing_since,
+            failing_code=row[10],
             failures=failures,
-            answered_at=max(filter(None, (answered_at, read_at, listed.get(name))), default=None),
+            answered_at=max(filter(None, (answered_at, read_at, *by_kind.values())), default=None),
             paused_budgets=budgets.get(name, {}),
             mirror_complete_at=complete_at,
             mirror_read_at=read_at,
             mirrored={kind: mirrored.get((name, kind.value), 0) for kind in (Kind.CLIENT, Kind.PET)},
             readings=tuple(readings.get(name, ())),
+            listed=by_kind,
+            hooked_at=hooked_at,
         )
     return found
 
@@ -248,44 +440,82 @@ def site_reports(ask: Ask) -> dict[str, SiteReport]:
             {},
         )
     }
-    return {
-        site: SiteReport(
+    waiting = _waiting(ask) if oldest else {}
+    found = {}
+    for site in sorted(states.keys() | questions.keys()):
+        counts = states.get(site, {})
+        written = _written(ask, site) if counts else {}
+        failures = _unacknowledged(ask, site) if counts.get("failed") else {}
+        failed, failing_since = failures.get(False, (0, None))
+        expired, expiring_since = failures.get(True, (0, None))
+        found[site] = SiteReport(
             site=site,
-            states=states.get(site, {}),
+            states=counts,
             oldest_open=_moment(oldest.get(site)),
             questions=questions.get(site, (0, None))[0],
             soonest_visit=_moment(questions.get(site, (0, None))[1]),
-            last_write=_last_write(ask, site),
-            unacknowledged=_unacknowledged(ask, site) if states.get(site, {}).get("failed") else 0,
+            last_write=max(written.values(), default=None),
+            unacknowledged=failed + expired,
+            failing_since=failing_since,
+            expired=expired,
+            expiring_since=expiring_since,
+            written=written,
+            waiting=waiting.get(site, {}),
         )
-        for site in sorted(states.keys() | questions.keys())
-    }
+    return found
 
 
-def _last_write(ask: Ask, site: str) -> datetime | None:
+def _written(ask: Ask, site: str) -> dict[Kind, datetime]:
+    """When the last write of each kind was answered: one look into the index for each, all in one statement."""
+    newest = (
+        "(SELECT answered_at FROM action WHERE site = :site AND kind = '{kind}' AND answered_at IS NOT NULL"
+        " AND state = 'answered' ORDER BY answered_at DESC LIMIT 1)"
+    )
+    ((*moments,),) = ask(
+        "SELECT " + ", ".join(newest.format(kind=kind.value) for kind in RECORD_TYPES), {"site": site}
+    )
+    return {kind: _sure(at) for kind, at in zip(RECORD_TYPES, moments, strict=True) if at is not None}
+
+
+def _waiting(ask: Ask) -> dict[str, dict[Kind, datetime]]:
+    """When the oldest open change was received that is due, or is tried again and again; by site and kind."""
+    codes = ", ".join(f"'{code}'" for code in HELD_BACK)
+    found: dict[str, dict[Kind, datetime]] = {}
+    for site, kind, received_at in ask(
+        "SELECT site, kind, min(received_at) FROM change WHERE state IN ('received', 'waiting')"  # noqa: S608
+        f" AND code NOT IN ({codes}) AND (code <> '' OR next_at <= :now) GROUP BY site, kind",
+        {},
+    ):
+        found.setdefault(site, {})[Kind(kind)] = _sure(received_at)
+    return found
+
+
+def _unacknowledged(ask: Ask, site: str) -> dict[bool, tuple[int, datetime | None]]:
+    """How many failed changes nobody has acknowledged, and since when; by whether they have expired."""
     rows = ask(
-        "SELECT answered_at FROM action WHERE site = :site AND answered_at IS NOT NULL AND state = 'answered'"
-        " ORDER BY answered_at DESC LIMIT 1",
+        "SELECT code = 'expired', count(*), min(settled_at) FROM change WHERE site = :site AND state = 'failed'"
+        " AND NOT EXISTS (SELECT 1 FROM acknowledgement WHERE change_id = change.id) GROUP BY code = 'expired'",
         {"site": site},
     )
-    return _moment(rows[0][0]) if rows else None
-
-
-def _unacknowledged(ask: Ask, site: str) -> int:
-    rows = ask(
-        "SELECT count(*) FROM change WHERE site = :site AND state = 'failed'"
-        " AND NOT EXISTS (SELECT 1 FROM acknowledgement WHERE change_id = change.id)",
-        {"site": site},
-    )
-    return int(rows[0][0])
+    return {bool(expired): (int(count), _moment(since)) for expired, count, since in rows}
 
 
 def _run(ask: Ask) -> RunReport | None:
-    for command, started_at, ended_at in ask(
-        "SELECT command, started_at, ended_at FROM run ORDER BY id DESC LIMIT 1", {}
-    ):
-        return RunReport(command=command, started_at=_sure(started_at), ended_at=_moment(ended_at))
-    return None
+    rows = ask("SELECT command, started_at, ended_at FROM run ORDER BY id DESC LIMIT :most", {"most": MOST_RUNS})
+    if not rows:
+        return None
+    command, started_at, ended_at = rows[0]
+    began_at = since = _sure(started_at)
+    for _, earlier, ended in rows[1:]:
+        if since - (_moment(ended) or _sure(earlier)) > IN_A_ROW:
+            break
+        since = _sure(earlier)
+    return RunReport(
+        command=command,
+        started_at=began_at,
+        ended_at=_moment(ended_at),
+        since=since if since < began_at else None,
+    )
 
 
 def _pauses(ask: Ask) -> list[PauseReport]:
@@ -306,6 +536,29 @@ def _held(ask: Ask, site: str) -> int:
         {"site": site, "code": FUSE},
     )
     return int(rows[0][0])
+
+
+def newest_attempt(ask: Ask) -> int:
+    """The number of the newest attempt at a write; 0 where there is none."""
+    return int(ask("SELECT coalesce(max(id), 0) FROM attempt", {})[0][0])
+
+
+def attempts_after(ask: Ask, number: int, now: datetime) -> tuple[Counter[AttemptKey], int]:
+    """How many attempts after a number have ended, and how; and the number up to which they are counted now.
+
+    One that is under way, and what came after it, is left for the next time.
+    """
+    found: Counter[AttemptKey] = Counter()
+    for id_, state, started_at, account, kind, operation in ask(
+        "SELECT attempt.id, attempt.state, attempt.started_at, account, kind, operation FROM attempt"
+        " JOIN action ON action.id = attempt.action_id WHERE attempt.id > :number ORDER BY attempt.id LIMIT :most",
+        {"number": number, "most": MOST_ATTEMPTS},
+    ):
+        if state == "intended" and now - _sure(started_at) < ATTEMPT_TAKES:
+            break
+        found[account, kind, operation, state] += 1
+        number = id_
+    return found, number
 
 
 def _moment(value: Any) -> datetime | None:

@@ -5,7 +5,7 @@ Until a person has approved a pair, it is in the shadow: it reads, is paired and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -16,9 +16,11 @@ from vetbridge.core.going_live import QUOTA, may_write
 from vetbridge.core.records import Kind
 from vetbridge.ledger import endings
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, ChangeState, GoingLive, Link
+from vetbridge.ledger.tables import OPEN_STATES, Action, ActionState, Change, ChangeState, GoingLive, Link, Meta
 
 DAY = timedelta(days=1)
+RESTORED_AT = "restored_at"
+"""Key of the row that says when the ledger was restored from a backup: ISO, UTC."""
 
 
 def meet(tx: Transaction, site: str, *, start_live: bool) -> GoingLive:
@@ -80,6 +82,13 @@ def paired(tx: Transaction, site: str, began: datetime | None = None) -> None:
     tx.session.get_one(GoingLive, site).paired_at = began or tx.now
 
 
+def pair_again(tx: Transaction, accounts: Collection[str]) -> None:
+    """What stands on both sides of these accounts' pairs is paired once more before anything more is written."""
+    at = [col(each).in_(sorted(accounts)) for each in (Link.booking_account, Link.pims_account)]
+    sites = select(Link.site).where(sa.or_(*at)).distinct()
+    tx.session.exec(sa.update(GoingLive).where(col(GoingLive.site).in_(sites)).values(paired_at=None))
+
+
 def approve(tx: Transaction, site: str, by: str) -> int:
     """A person wants a pair to write from now on; returns how many changes have waited for that."""
     row = tx.session.get_one(GoingLive, site)
@@ -128,6 +137,28 @@ def end(tx: Transaction, site: str, by: str, *, shared: Mapping[str, str] = Mapp
         row.ended_at = tx.now
         row.ended_by = by
     return endings.close(tx, site, shared)
+
+
+def may_stand(tx: Transaction, change: Change) -> bool:
+    """Whether what a change asks for may have been written already: the ledger was restored from a backup, and the
+    change is from before its pair was approved anew."""
+    row = tx.session.get(GoingLive, change.site)
+    if row is None or row.approved_at is None or change.received_at > row.approved_at:
+        return False
+    return restored_at(tx) is not None
+
+
+def restored_at(tx: Transaction) -> datetime | None:
+    """When the ledger was restored from a backup; None where it never was."""
+    row = tx.session.get(Meta, RESTORED_AT)
+    return None if row is None else datetime.fromisoformat(row.value)
+
+
+def is_out_of_a_backup(tx: Transaction, link: Link) -> bool:
+    """Whether what is known of a visit is as old as the backup that the ledger was restored from: both sides may
+    have changed it since, and nobody has seen it stand on both."""
+    moment = restored_at(tx)
+    return moment is not None and link.updated_at < moment
 
 
 def let_more_through(tx: Transaction, site: str) -> None:

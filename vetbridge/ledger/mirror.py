@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from vetbridge.core.matching import Clinic, Forms, Known, contact_keys, forms_of, home_keys, keys, terms
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import statements
+from vetbridge.ledger import statements, suppression
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Account, MatchKey, Mirror
@@ -40,8 +40,12 @@ class Stored:
 
 
 def put(tx: Transaction, account: str, records: Iterable[Client | Pet]) -> Stored:
-    """Stores clients and pets as they were read, and the matching keys of every client they touch."""
-    read = {(_kind(record), record.id): record for record in records if record.id}
+    """Stores clients and pets as they were read, and the matching keys of every client they touch.
+
+    Those who were forgotten are left out, with their pets.
+    """
+    known = suppression.but_forgotten(tx, account, records)
+    read = {(_kind(record), record.id): record for record in known if record.id}
     before = _before(tx, account, list(read))
     changed: dict[tuple[Kind, str], _Row] = {}
     touched: set[str] = set()
@@ -63,6 +67,28 @@ def put(tx: Transaction, account: str, records: Iterable[Client | Pet]) -> Store
     for start in range(0, len(ids), _AT_ONCE):
         _rekey(tx, account, ids[start : start + _AT_ONCE], read, changed)
     return Stored(read=len(read), changed=len(changed))
+
+
+def remove(tx: Transaction, account: str, client_ids: Collection[str], pet_ids: Collection[str]) -> None:
+    """Takes clients and pets out of an account's mirror, with their keys and with what they count among the names."""
+    counted: dict[str, int] = {}
+    for one in comparable(tx, account, client_ids):
+        _count(counted, one, -1)
+    before = _before(tx, account, [(Kind.PET, id_) for id_ in pet_ids])
+    others = {held.parent_id for held in before.values() if held.parent_id} - set(client_ids)
+    statements.run(
+        tx,
+        "DELETE FROM match_key WHERE account = ? AND client_id = ?",
+        [(account, id_) for id_ in sorted(client_ids)],
+    )
+    statements.run(
+        tx,
+        "DELETE FROM mirror WHERE account = ? AND kind = ? AND remote_id = ?",
+        [(account, kind.value, id_) for kind, ids in ((Kind.PET, pet_ids), (Kind.CLIENT, client_ids)) for id_ in ids],
+    )
+    _add_terms(tx, account, counted)
+    _rekey(tx, account, sorted(others), {}, {})  # whose pet was another's, too
+    statements.run(tx, "DELETE FROM match_term WHERE account = ? AND count <= 0", [(account,)])
 
 
 def client(tx: Transaction, account: str, client_id: str) -> Known | None:
@@ -317,6 +343,11 @@ def _rekey(
         # In the index's order: neighbours in it are on the same page of the file.
         sorted((account, tx.sealer.hash(key), one.client_id) for one in now for key in keys(one)),
     )
+    _add_terms(tx, account, counted)
+
+
+def _add_terms(tx: Transaction, account: str, counted: Mapping[str, int]) -> None:
+    """Adds to how many clients have each name."""
     statements.run(
         tx,
         "INSERT INTO match_term (account, term_hash, count) VALUES (?, ?, ?) "

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import select
+import sqlalchemy as sa
+from sqlmodel import col, select
 
+from vetbridge.core.records import Kind
+from vetbridge.ledger import changes
+from vetbridge.ledger.changes import SiteKind
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Pause
+from vetbridge.ledger.tables import OPEN_STATES, Change, Pause
 
-SCOPES = ("account", "site")
+SCOPES = ("account", "site", "kind")
+
+KIND_PAUSED = "kind-paused"
+"""Code of a change whose work would have to write a record of a kind that is paused."""
 
 
 def pause(tx: Transaction, scope: str, name: str, *, until: datetime | None, by: str, why: str = "") -> Pause:
-    """Pauses an account or a site, or changes until when it is paused.
+    """Pauses an account, a site or a kind at a site (``SITE/KIND``), or changes until when it is paused.
 
     ``why``: VetBridge itself pauses it until a person resumes it; a pause of a person's puts no earlier end to that.
     """
@@ -37,6 +44,8 @@ def resume(tx: Transaction, scope: str, name: str) -> bool:
     if row is None:
         return False
     tx.session.delete(row)
+    if scope == "kind":
+        changes.wake(tx, {KIND_PAUSED})
     return True
 
 
@@ -48,6 +57,25 @@ def standing(tx: Transaction) -> tuple[Pause, ...]:
 def paused(tx: Transaction, scope: str) -> set[str]:
     """Names of the accounts or sites that are paused now."""
     return {row.name for row in standing(tx) if row.scope == scope}
+
+
+def paused_kinds(tx: Transaction) -> set[SiteKind]:
+    """The kinds that are paused now, each with its site."""
+    return {(site, kind) for site, _, kind in (name.partition("/") for name in paused(tx, "kind"))}
+
+
+def kind_pause(tx: Transaction, site: str, kind: Kind) -> Pause | None:
+    """The pause of a kind at a site; None where none holds."""
+    row = tx.session.get(Pause, ("kind", f"{site}/{kind.value}"))
+    return row if row is not None and (row.until is None or row.until > tx.now) else None
+
+
+def open_changes(tx: Transaction, site: str, kind: Kind) -> int:
+    """How many changes of a kind are open at a site."""
+    counted = select(sa.func.count()).select_from(Change)
+    return tx.session.exec(
+        counted.where(Change.site == site, Change.kind == kind, col(Change.state).in_(OPEN_STATES))
+    ).one()
 
 
 def next_end(tx: Transaction) -> datetime | None:

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Mirror, Reading
+from vetbridge.ledger.tables import Account, Mirror, Reading
 
 MOST_ASIDE = 1000
 """Ids that are kept of records without a place in the mirror. With more of them a reading that was cut off cannot be
@@ -89,6 +89,13 @@ def move_cursor(tx: Transaction, account: str, kind: Kind, value: str, *, total:
     if row.ended_at is None:
         row.ended_at = tx.now
         row.total = total
+
+
+def anew(tx: Transaction, account: str) -> None:
+    """All clients and pets of an account are read and counted once more, and until then nobody counts as new."""
+    tx.session.execute(sa.delete(Reading).where(col(Reading.account) == account))
+    unread = sa.update(Account).where(col(Account.name) == account)
+    tx.session.execute(unread.values(mirror_complete_at=None, mirror_read_at=None))
 
 
 def begin(tx: Transaction, account: str, kind: Kind) -> Walk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from vetbridge.ledger import fuses, mirror, reviews, subjects
 from vetbridge.ledger import glance as glancing
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.glance import AccountReport, Ask, Glance, SiteReport
+from vetbridge.ledger.glance import AccountReport, Ask, AttemptKey, Glance, SiteReport
 from vetbridge.ledger.tables import (
     Account,
     Acknowledgement,
@@ -250,6 +251,16 @@ def site_reports(tx: Transaction) -> dict[str, SiteReport]:
     return glancing.site_reports(_asking(tx))
 
 
+def newest_attempt(tx: Transaction) -> int:
+    """The number of the newest attempt at a write; 0 where there is none."""
+    return glancing.newest_attempt(_asking(tx))
+
+
+def attempts_after(tx: Transaction, number: int) -> tuple[Counter[AttemptKey], int]:
+    """How many attempts after a number have ended, and how; and the number up to which they are counted now."""
+    return glancing.attempts_after(_asking(tx), number, tx.now)
+
+
 def newest_moment(tx: Transaction) -> datetime | None:
     """The latest moment at which the ledger says that something happened."""
     return tx.session.exec(select(sa.func.max(Change.updated_at))).one()
@@ -451,6 +462,12 @@ def links_of(tx: Transaction, remote_id: str) -> tuple[LinkReport, ...]:
     return tuple(_link(tx, row) for row in rows)
 
 
+def link(tx: Transaction, link_id: int) -> LinkReport | None:
+    """The link of this number, ended or not; None where there is none."""
+    row = tx.session.get(Link, link_id)
+    return None if row is None else _link(tx, row)
+
+
 def link_of(tx: Transaction, account: str, kind: str, remote_id: str) -> LinkReport | None:
     """The link in which a record stands now at either side, the newest where there are several."""
     row = _link_row(tx, account, kind, remote_id)
@@ -474,11 +491,9 @@ def _asking(tx: Transaction) -> Ask:
 
     def ask(sql: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         statement = sa.text(sql)
-        given: dict[str, Any] = {"now": tx.now, **values}
-        if ":now" in sql:
-            statement = statement.bindparams(sa.bindparam("now", type_=Moment))
-        else:
-            del given["now"]
+        given: dict[str, Any] = {**({"now": tx.now} if ":now" in sql else {}), **values}
+        moments = [name for name, value in given.items() if isinstance(value, datetime)]
+        statement = statement.bindparams(*(sa.bindparam(name, type_=Moment) for name in moments))
         return [tuple(row) for row in tx.session.execute(statement, given)]
 
     return ask

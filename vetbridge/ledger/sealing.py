@@ -31,9 +31,13 @@ def new_key() -> str:
 
 
 class Sealer:
-    """Seals and opens personal values with the ledger key, and makes keyed hashes for look-ups."""
+    """Seals and opens personal values with the ledger key, and makes keyed hashes for look-ups.
 
-    def __init__(self, key: str) -> None:
+    The hashes' own key follows from the first ledger key and stays: a ledger that was given another key keeps it
+    sealed (``hash_key``), for what was hashed cannot be hashed anew.
+    """
+
+    def __init__(self, key: str, *, hash_key: bytes | None = None) -> None:
         if len(key) < SHORTEST_KEY:
             raise LedgerError(
                 f"the ledger key is shorter than {SHORTEST_KEY} characters; make one with "
@@ -41,10 +45,11 @@ class Sealer:
                 code="ledger-key",
             )
         self._aead = AESGCM(_derive(key, b"vetbridge seal 1"))
+        self._hash_key = _derive(key, b"vetbridge hash 1") if hash_key is None else hash_key
         # HMAC-SHA-256 that has taken in the key already: to copy its two halves costs half of starting anew.
-        hash_key = _derive(key, b"vetbridge hash 1").ljust(_SHA256_BLOCK, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in hash_key))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in hash_key))
+        block = self._hash_key.ljust(_SHA256_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def __repr__(self) -> str:
         return "Sealer(...)"
@@ -64,6 +69,18 @@ class Sealer:
                 "a sealed column does not open: the ledger key is not the one this ledger was made with",
                 code="ledger-key",
             ) from None
+
+    def heir(self, key: str) -> Sealer:
+        """Seals with another ledger key, and hashes as this one does."""
+        return Sealer(key, hash_key=self._hash_key)
+
+    def sealed_hash_key(self) -> bytes:
+        """The key of the hashes, sealed: for a ledger whose own key is no longer the one it follows from."""
+        return self.seal(self._hash_key.hex())
+
+    def with_hash_key(self, key: str, sealed: bytes) -> Sealer:
+        """The same with the hash key that a ledger keeps. Raises ``LedgerError`` where it does not open."""
+        return Sealer(key, hash_key=bytes.fromhex(self.open(sealed)))
 
     def hash(self, text: str) -> str:
         """A keyed hash of a look-up value, 32 hexadecimal characters."""

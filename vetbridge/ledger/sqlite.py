@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -42,3 +43,21 @@ def own(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def free_bytes(path: Path) -> int:
+    """How much of the file holds nothing any more, and is used again before it grows. Raises ``sqlite3.Error``."""
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as file:
+        pages, size = (int(file.execute(f"PRAGMA {what}").fetchone()[0]) for what in ("freelist_count", "page_size"))
+    return pages * size
+
+
+def to_disk(path: Path) -> None:
+    """Returns once a file, or which files stand in a folder, would outlive a power cut. Raises ``OSError``."""
+    if path.is_dir() and os.name == "nt":
+        return  # no folder can be opened there; the system sees to it
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -69,6 +69,12 @@ def note(tx: Transaction, record_id: int, record: Record, *, country: str, accou
         tx.session.execute(sa.insert(_KEYS), new)
 
 
+def erase(tx: Transaction, record_id: int) -> None:
+    """Keeps nothing of who and what a record is about."""
+    for table in (_KEYS, _SUBJECTS):
+        tx.session.execute(sa.delete(table).where(table.c.record_id == record_id))
+
+
 def contents(tx: Transaction, record_ids: Collection[int]) -> dict[int, Record]:
     """What is kept of these records, by their numbers."""
     rows = tx.session.exec(select(Subject).where(col(Subject.record_id).in_(sorted(record_ids))))

@@ -98,10 +98,16 @@ class Account(SQLModel, table=True):
     failures: int = 0
     """Calls in a row that found the vendor unreachable."""
     failing_since: datetime | None = _moment(nullable=True)
+    failing_code: str | None = None
+    """Why the last of those calls found nobody."""
     answered_at: datetime | None = _moment(nullable=True)
     mirror_complete_at: datetime | None = _moment(nullable=True)
     """When the mirror of clients and pets was first read completely and counted."""
     mirror_read_at: datetime | None = _moment(nullable=True)
+    hooked_at: datetime | None = _moment(nullable=True)
+    """When the last webhook of it came in."""
+    hook_misses: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """Changes in a row that a poll found and no webhook had told of."""
 
 
 class Budget(SQLModel, table=True):
@@ -353,7 +359,7 @@ class Action(SQLModel, table=True):
 
     __tablename__ = "action"
     __table_args__ = (
-        sa.Index("action_written", "site", "answered_at"),
+        sa.Index("action_written", "site", "kind", "answered_at"),
         sa.Index(
             "action_fused",
             "site",
@@ -541,13 +547,85 @@ class Audit(SQLModel, table=True):
     """More of it, by ids and codes."""
 
 
+class AuditSeal(SQLModel, table=True):
+    """A batch of ``audit`` that was sealed: its hash covers the rows and the hash of the batch before it."""
+
+    __tablename__ = "audit_seal"
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    first_id: int = Field(sa_type=Id)
+    last_id: int = Field(sa_type=Id)
+    acts: int
+    """So many rows."""
+    previous_hash: str
+    """``chain_hash`` of the batch before it; empty: it is the first."""
+    chain_hash: str
+    made_at: datetime = _moment()
+
+
+class Access(SQLModel, table=True):
+    """Somebody looked at an owner's data. Ids alone."""
+
+    __tablename__ = "access"
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    at: datetime = _moment(index=True)
+    by: str
+    via: str
+    """``command``, ``page`` or ``api``."""
+    what: str
+    """A ``vetbridge.ledger.access.Look``: a question, a search, an export."""
+    subject: str
+    subject_id: str
+
+
+class Suppression(SQLModel, table=True):
+    """A record of an owner who was forgotten: nothing of it is read into the ledger again."""
+
+    __tablename__ = "suppression"
+    key_hash: str = Field(primary_key=True)
+    """Keyed hash of account, kind and id there."""
+    owner_hash: str
+    """The same for all records of one owner: by it they are let in again together."""
+    made_at: datetime = _moment()
+
+
+class Episode(SQLModel, table=True):
+    """A condition that held from one moment to another: it is told once when it begins, and once when it is over."""
+
+    __tablename__ = "episode"
+    __table_args__ = (
+        sa.Index(
+            "episode_once",
+            "key",
+            unique=True,
+            sqlite_where=sa.text("cleared_at IS NULL"),
+            postgresql_where=sa.text("cleared_at IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, sa_type=Id, primary_key=True)
+    key: str
+    """``vetbridge.core.conditions.Condition.key``."""
+    code: str
+    scope: str
+    name: str
+    kind: str = ""
+    details: str = ""
+    """JSON: numbers, codes and moments, nothing of an owner."""
+    since: datetime = _moment()
+    """When it began."""
+    seen_at: datetime = _moment()
+    """When it was last found to hold."""
+    raised_at: datetime = _moment()
+    """When it was first found."""
+    cleared_at: datetime | None = _moment(nullable=True, index=True)
+
+
 class Event(SQLModel, table=True):
     """Something that the config's webhooks are told. Ids and codes alone."""
 
     __tablename__ = "event"
     id: int | None = Field(default=None, sa_type=Id, primary_key=True)
     type: str
-    """``review.opened``, ``change.failed``, ``account.stale``, ``account.recovered``."""
+    """A ``vetbridge.config.models.EventType``."""
     key: str = Field(unique=True)
     """What it is about, and since when: the same is told once."""
     content: str
@@ -562,7 +640,7 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (sa.Index("delivery_due", "state", "next_at"),)
     event_id: int = Field(sa_type=Id, foreign_key="event.id", primary_key=True)
     webhook: str = Field(primary_key=True)
-    """Its name in the config."""
+    """Its name in the config; ``mail/NAME`` and ``command/NAME`` for those of ``alerts``."""
     state: str
     """``waiting``, ``sent``, ``failed`` (given up)."""
     tries: int = 0
@@ -602,8 +680,9 @@ class Pause(SQLModel, table=True):
 
     __tablename__ = "pause"
     scope: str = Field(primary_key=True)
-    """``account`` or ``site``."""
+    """``account``, ``site`` or ``kind``."""
     name: str = Field(primary_key=True)
+    """The account's or the site's; ``SITE/KIND`` for a kind."""
     until: datetime | None = _moment(nullable=True)
     """None: until somebody resumes it."""
     since: datetime = _moment()

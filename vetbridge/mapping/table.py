@@ -15,6 +15,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date
 from enum import StrEnum
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +24,7 @@ from vetbridge.config import document
 from vetbridge.config.problems import ConfigProblems, nearest
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.instants import Instant
+from vetbridge.core.normalise import shown
 from vetbridge.core.records import RECORD_TYPES, AppointmentStatus, Client, Kind, Pet
 from vetbridge.mapping.codecs import CODECS, CodecOptions
 from vetbridge.mapping.codes import CodeList
@@ -31,6 +33,8 @@ PACKAGE = "mappings"
 """The package that holds the shipped tables."""
 
 _DEEPEST_EXTENDS = 5
+_LONGEST_PATH = 200
+"""Characters of a path in a message."""
 _NAME = re.compile(r"[a-z0-9_-]+")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _TABLE_KEYS = frozenset({"mapping", "extends", "kinds", "codes"})
@@ -122,15 +126,23 @@ def _shipped(name: str) -> Table:
 def _read_shipped(name: str) -> Mapping[str, Any]:
     folder = resources.files(PACKAGE)
     file = folder / f"{name}.yaml"
-    if not file.is_file():
+    if not _is_there(file):
         names = [each.name.removesuffix(".yaml") for each in folder.iterdir() if each.name.endswith(".yaml")]
-        raise ConfigError(f"no mapping table is called {name!r}{nearest(name, names)}; a site's own needs its path")
+        hint = nearest(name, names)
+        raise ConfigError(f"no mapping table is called {shown(name)!r}{hint}; a site's own needs its path")
     return _data(document.parse(file.read_text(encoding="utf-8"), f"mappings/{name}.yaml"), f"mappings/{name}.yaml")
 
 
+def _is_there(file: Path | Traversable) -> bool:
+    try:
+        return file.is_file()
+    except OSError:
+        return False  # such as a name that is too long
+
+
 def _read(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise ConfigError(f"{path}: there is no such mapping table")
+    if not _is_there(path):
+        raise ConfigError(f"{shown(str(path), _LONGEST_PATH)}: there is no such mapping table")
     return _data(document.read(path), str(path))
 
 

@@ -11,7 +11,7 @@ from vetbridge.core.answers import BOOKED_BY_ANOTHER, CLIENT_IS_ANOTHER, REUSED,
 from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import contact_keys, forms_of
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind
-from vetbridge.ledger import actions, changes, links, reviews, subjects, witnesses
+from vetbridge.ledger import actions, changes, links, reviews, witnesses
 from vetbridge.ledger.changes import NOT_FOUND_IN_PIMS
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.replays import ONE_SIDE_ONLY
@@ -46,7 +46,7 @@ from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
 from vetbridge.sync.identity import OWN, Identity, renumbered, require_same_visit
 from vetbridge.sync.job import Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.naming import note_unreadable
+from vetbridge.sync.naming import note_unreadable, note_visit
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.paired import SHARES, Paired
 from vetbridge.sync.placing import Placement, Placer
@@ -173,9 +173,7 @@ class Appointments:
             note_unreadable(self._ledger, end, job, native, self._pair.country)
             raise
         job.version = record.version
-        with self._ledger.write() as tx:
-            changes.seen(tx, job.change_id, visit_at=record.start.utc)
-            subjects.note(tx, job.record_id, record, country=self._pair.country, account=end.account)
+        note_visit(self._ledger, end, job, record, self._pair.country)
         return record
 
     def _confirm_absence(self, job: Job, given: Given | None) -> None:
@@ -219,7 +217,9 @@ class Appointments:
             return self._begun(job, here)
         if not steer.beside:
             self._to_pims.reserve(job, "slot", slot_keys(here), "visit at the same time")
-            require_free(self._pair.pims, here, but=None, here=here)
+            stamp = self._stamp(job)
+            own = stamp if self._to_pims.may_stand(job, stamp) else ""
+            require_free(self._pair.pims, here, but=None, here=here, own=own)
         # Two bookings of one new owner must not both create her: the second waits for the first.
         keys = contact_keys(forms_of(here.booker or Client(), [], self._pair.country))
         self._to_pims.reserve(job, "contact", keys, "booking with the same phone or e-mail")

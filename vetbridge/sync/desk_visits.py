@@ -12,7 +12,7 @@ from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
 from vetbridge.core.gleaning import glean
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
-from vetbridge.ledger import actions, changes, links, reviews, subjects, witnesses, worklist
+from vetbridge.ledger import actions, changes, links, reviews, witnesses, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link, Record
 from vetbridge.sync import absence
@@ -33,7 +33,7 @@ from vetbridge.sync.following import KEPT, Steer
 from vetbridge.sync.identity import OWN, Identity
 from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.naming import note_unreadable
+from vetbridge.sync.naming import note_unreadable, note_visit
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.placing import Placer, shown_candidates
 from vetbridge.sync.relinking import Relinker
@@ -90,9 +90,7 @@ class DeskVisits:
             note_unreadable(self._ledger, end, job, native, self._pair.country)
             raise
         job.version = there.version
-        with self._ledger.write() as tx:
-            changes.seen(tx, job.change_id, visit_at=there.start.utc)
-            subjects.note(tx, job.record_id, there, country=self._pair.country, account=end.account)
+        note_visit(self._ledger, end, job, there, self._pair.country)
         self._point("read")
         if link is not None and link.role == "member" and self._stands_apart(job, link, there):
             link = None

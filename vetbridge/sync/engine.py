@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from vetbridge.connector.clock import Clock
+from vetbridge.connector.drift import Move, Moves
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -27,7 +28,7 @@ from vetbridge.core.errors import (
     VetBridgeError,
 )
 from vetbridge.core.records import Kind, Side
-from vetbridge.ledger import accounts, actions, changes, going_live, pauses, reviews
+from vetbridge.ledger import accounts, actions, changes, clock_moves, going_live, pauses, reviews, subjects
 from vetbridge.ledger.changes import Lease
 from vetbridge.ledger.database import LEDGER_BUSY, Ledger, Transaction
 from vetbridge.ledger.file_rows import is_row
@@ -35,6 +36,7 @@ from vetbridge.ledger.replays import ONE_SIDE_ONLY
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
 from vetbridge.sync.appointments import Appointments
 from vetbridge.sync.desk_visits import DeskVisits
+from vetbridge.sync.forgotten import Forgotten, require_known
 from vetbridge.sync.importing import Importer
 from vetbridge.sync.job import Ask, Ending, Enter, Job, OneSideOnly, PutOff
 from vetbridge.sync.pair import Pair, Timings
@@ -50,6 +52,9 @@ BAD_ANSWER_TRIES = 4
 STALE_WAIT = timedelta(milliseconds=50)
 STALE_TRIES = 12
 """A record that was changed under each of so many writes is given to a person."""
+
+REST = 5.0
+"""Seconds after which an engine that rests is asked again."""
 
 UNDO_WAIT = timedelta(hours=1)
 """A change whose undo was cut off is looked at again after that; the undo itself does not wait."""
@@ -100,6 +105,20 @@ class Engine:
         """Pairs that nobody has approved are worked on as well: in a rehearsal, and for one client as a first try."""
         self.instead: Instead | None = None
         """Work that a person has asked for, in place of the usual, also for pairs in the shadow and ended ones."""
+        self.rests: Callable[[], bool] = lambda: False
+        """Whether nothing is worked on now, whatever is due."""
+        self.on_clock_move: Callable[[Move], None] = lambda _move: None
+        """Called when this machine's clock was set."""
+        self.clock_move: Move | None = None
+        """How this machine's clock was set last."""
+        self._moves = Moves(clock)
+        self._minding = threading.Lock()
+        self._unminded = 0.0
+        """Seconds by which it was set, and which the ledger has not been told: it may take no transaction then."""
+        self._leases: dict[str, Lease] = {}
+        """The lanes that this process holds."""
+        self._unreleased: list[Lease] = []
+        """Lanes that it holds no more, which the ledger has not been told yet."""
         self._workers = {pair.site: Workers(pair, ledger, clock, timings, point) for pair in pairs}
 
     def importer(self, site: str) -> Importer:
@@ -111,6 +130,8 @@ class Engine:
 
         Between two changes it ends early once ``stopping()`` says so.
         """
+        if self.rests():
+            return False
         lease = self._claim(worker)
         if lease is None:
             return False
@@ -124,7 +145,7 @@ class Engine:
     def step(self, lease: Lease) -> bool:
         """Works on the next due change of a lane that is held; False when none is due, or the lane is another's."""
         with self._ledger.write() as tx:
-            row = changes.next_due(tx, lease.lane, records=self.only)
+            row = changes.next_due(tx, lease.lane, without_kinds=pauses.paused_kinds(tx), records=self.only)
             if row is None or not changes.are_held(tx, [lease]) or self._held_back(row.site, *self._silent(tx)):
                 return False
             assert row.id is not None  # noqa: S101 - it came from the ledger
@@ -159,20 +180,58 @@ class Engine:
         return frozenset(end.account for end in others)
 
     def _release(self, leases: Sequence[Lease]) -> None:
-        if leases:
+        """Gives lanes back, also those of which the ledger could not be told at their time."""
+        for lease in leases:
+            self._leases.pop(lease.lane, None)
+        self._unreleased.extend(leases)
+        given_back = list(self._unreleased)
+        if given_back:
             with self._ledger.write() as tx:
-                for lease in leases:
+                for lease in given_back:
                     changes.release(tx, lease)
+            self._unreleased = [lease for lease in self._unreleased if lease not in given_back]
 
     def _claim(self, worker: str) -> Lease | None:
+        self.mind_clock()
+        if self._unreleased:
+            self._release(())
         with self._ledger.write() as tx:
-            return changes.claim(
+            lease = changes.claim(
                 tx,
                 worker=worker,
                 lease=timedelta(seconds=self._timings.lease),
                 without_sites=self._held_back_sites(tx),
+                without_kinds=pauses.paused_kinds(tx),
                 records=self.only,
             )
+            if lease is not None:
+                self._leases[lease.lane] = lease
+        return lease
+
+    def mind_clock(self) -> None:
+        """Notices that this machine's clock was set, and makes what the ledger holds fit the new time.
+
+        Lanes that are being worked on stay so: by the new time their leases may be over, and nobody else may take
+        them while a write is under way.
+        """
+        with self._minding:
+            move = self._moves.look()
+            if move is not None:
+                log.error("clock.moved", seconds=round(move.seconds))
+                self.clock_move = move
+                self._unminded += move.seconds
+                for pair in self._pairs.values():
+                    pair.booking.connector.skew.forget()
+                    pair.pims.connector.skew.forget()
+                self.on_clock_move(move)
+            if not self._unminded:
+                return
+            with self._ledger.write() as tx:
+                clock_moves.moved(tx, timedelta(seconds=self._unminded))
+                for lease in list(self._leases.values()):
+                    if changes.are_held(tx, [lease]):
+                        changes.renew(tx, [lease], timedelta(seconds=self._timings.lease))
+            self._unminded = 0.0
 
     def _held_back_sites(self, tx: Transaction) -> list[str]:
         silent, paused = self._silent(tx)
@@ -214,6 +273,11 @@ class Engine:
             self._ask(job, ask)
         except OneSideOnly as refused:
             self._leave(job, refused)
+        except Forgotten as forgotten:
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                subjects.erase(tx, job.record_id)
+            self._end(job, forgotten.ending)
         except VetBridgeError as error:
             self._failed(job, error, tries)
         except Exception as error:
@@ -230,6 +294,8 @@ class Engine:
             )
 
     def _dispatch(self, job: Job, pair: Pair, account: str) -> Ending:
+        with self._ledger.read() as tx:
+            require_known(tx, account, job.kind, job.remote_id)
         if self.instead is not None:
             return self.instead(job, self._enter)
         if job.is_undo:
@@ -290,6 +356,8 @@ class Engine:
             lease = changes.lease_lane(
                 tx, lane, worker=threading.current_thread().name, lease=timedelta(seconds=self._timings.lease)
             )
+            if lease is not None:
+                self._leases[lane] = lease
         if lease is None:
             raise PutOff(self._clock.now(), "lane-busy", "another change of the same client is being worked on")
         job.leases.append(lease)
@@ -376,15 +444,27 @@ class Engine:
                 accounts.pause_budget(tx, error.account, error.budget, error.wait)
                 return tx.now + timedelta(seconds=error.wait)
             row = accounts.back_off(
-                tx, error.account, first=self._timings.retry_first, longest=self._timings.retry_longest
+                tx,
+                error.account,
+                first=self._timings.retry_first,
+                longest=self._timings.retry_longest,
+                code=error.code,
             )
             log.warning("account.paused", account=error.account, code=error.code, failures=row.failures)
             return row.paused_until or tx.now
 
     def idle_for(self) -> float:
         """Seconds until a change is due whose sides answer; a day when none is open."""
+        self.mind_clock()
+        if self.rests():
+            return REST
         with self._ledger.read() as tx:
-            due = changes.earliest(tx, without_sites=self._held_back_sites(tx), records=self.only)
+            due = changes.earliest(
+                tx,
+                without_sites=self._held_back_sites(tx),
+                without_kinds=pauses.paused_kinds(tx),
+                records=self.only,
+            )
             back = accounts.back_at(tx, accounts.not_answering(tx))
             resumed = pauses.next_end(tx)
         moments = [moment for moment in (due, back, resumed) if moment is not None]

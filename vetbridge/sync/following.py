@@ -9,11 +9,11 @@ from typing import Any
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
-from vetbridge.core.answers import SLOT_TAKEN
+from vetbridge.core.answers import CANCELLED_HERE_OF_LATE, CANCELLED_THERE_OF_LATE, SLOT_TAKEN
 from vetbridge.core.errors import SlotTaken
 from vetbridge.core.planning import MOVES, STATUS, FieldOwner, Outcome, Plan, Situation, plan
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
-from vetbridge.ledger import changes, links, reviews
+from vetbridge.ledger import changes, going_live, links, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.comparing import CARRIED, PEOPLE, base_in_terms, planned, standing_fields
@@ -103,6 +103,7 @@ class Follower:
         if steer.keep:
             return self._keep(job, link, here, there)
         self._require_seen(link, here, there, steer)
+        self._require_remembered(link, here, there, steer)
         forth = self._forth(link, here, there, steer)
         if forth.outcome is Outcome.QUESTION:
             # Where more differs by now than was decided upon, all of it is asked about.
@@ -180,6 +181,25 @@ class Follower:
     def _question(decision: Plan, here: Appointment | None, there: Appointment | None, *, why: str) -> Ask:
         question = {"booking": here, "pims": there, "fields": sorted(decision.conflicts)}
         return Ask(why, "it was changed in both places", question)
+
+    def _require_remembered(
+        self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer
+    ) -> None:
+        """Raises ``Ask`` where one side has cancelled a visit and all that is known of it is out of a backup.
+
+        It may be news; or both were cancelled since, and a person has made the other one stand again.
+        """
+        stood = all(
+            base is not None and base.get(STATUS) != AppointmentStatus.CANCELLED for base in self._bases(link)
+        )
+        if steer.asked_for or not stood or _off(here) == _off(there):
+            return
+        with self._ledger.read() as tx:
+            if not going_live.is_out_of_a_backup(tx, link):
+                return
+        why = CANCELLED_THERE_OF_LATE if _off(there) else CANCELLED_HERE_OF_LATE
+        message = "it stands on one side only, and a ledger that was restored does not know which came last"
+        raise Ask(why, message, {"booking": here, "pims": there, "fields": [STATUS]})
 
     # -- what a person has seen
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from vetbridge.core.planning import settle
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record
@@ -12,10 +12,13 @@ from vetbridge.ledger import links, mirror, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Link
 from vetbridge.sync.comparing import CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
+from vetbridge.sync.forgotten import require_known
 from vetbridge.sync.job import Job
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.wording import DESK, PAIRED
-from vetbridge.sync.writing import FOUND, Keep
+from vetbridge.sync.writing import FOUND, STOOD, Keep
+
+AnyRecord = TypeVar("AnyRecord", Appointment, Client, Pet)
 
 
 class Keeper:
@@ -88,14 +91,14 @@ class Keeper:
         assert isinstance(record, Client)  # noqa: S101 - what the mapper makes of this kind
         client = payload["client"]
         link = self._link(tx, Kind.CLIENT, record.id or "", client.id or "", str(payload.get("origin") or DESK))
-        self.people_bases(tx, link, record, client, frozenset(payload.get("held", ())))
+        self.people_bases(tx, link, _as_written(record, payload), client, frozenset(payload.get("held", ())))
 
     def listed_pet(self, tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
         """A booking-side pet that was made or changed: linked with the PIMS pet it stands for."""
         assert isinstance(record, Pet)  # noqa: S101 - what the mapper makes of this kind
         pet = payload["pet"]
         link = self._link(tx, Kind.PET, record.id or "", pet.id or "", DESK)
-        self.people_bases(tx, link, record, pet, frozenset(payload.get("held", ())))
+        self.people_bases(tx, link, _as_written(record, payload), pet, frozenset(payload.get("held", ())))
 
     def people_bases(
         self, tx: Transaction, link: Link, here: Client | Pet, there: Client | Pet, held: frozenset[str] = frozenset()
@@ -202,6 +205,8 @@ class Keeper:
         pims: Mapping[str, object],
         version: str | None,
     ) -> None:
+        require_known(tx, link.booking_account, link.kind, link.booking_id)
+        require_known(tx, link.pims_account, link.kind, link.pims_id)
         links.set_bases(
             tx,
             link,
@@ -224,6 +229,8 @@ class Keeper:
         unlinked: bool = False,
         evidence: Any = None,
     ) -> Link:
+        require_known(tx, self._pair.booking.account, kind, booking_id)
+        require_known(tx, self._pair.pims.account, kind, pims_id)
         return links.put(
             tx,
             site=self._pair.site,
@@ -256,9 +263,12 @@ def later(_tx: Transaction, _payload: Mapping[str, Any], _record: Record) -> Non
     """The ``Keep`` of a write that is kept after it, together with what stands at the other side then."""
 
 
-def _as_written(record: Appointment, payload: Mapping[str, Any]) -> Appointment:
-    """A visit as VetBridge wrote it, where it was found after a lost answer: what people did since is a change."""
-    if not payload.get(FOUND):
-        return record
-    fields = payload["fields"]
-    return replace(record, **{name: fields[name] for name in CARRIED if name in fields})
+def _as_written(record: AnyRecord, payload: Mapping[str, Any]) -> AnyRecord:
+    """A record as VetBridge's write left it: what people did to it before it was read back is a change of its own."""
+    wrote, stood = payload.get("fields", {}), payload.get(STOOD)
+    if isinstance(stood, type(record)):
+        now = {name: getattr(record, name) for name in wrote}
+        record = replace(stood, id=record.id, version=record.version, **now)
+    if payload.get(FOUND):
+        record = replace(record, **{name: wrote[name] for name in CARRIED if name in wrote})
+    return record

@@ -1,4 +1,4 @@
-"""Who a visit is about that cannot be read as a whole: by a name or a phone it is found all the same."""
+"""Who a visit is about: kept, so that it is found by a name or a phone, also where it cannot be read as a whole."""
 
 from __future__ import annotations
 
@@ -10,11 +10,26 @@ from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import changes, subjects
 from vetbridge.ledger.database import Ledger
+from vetbridge.sync.forgotten import Forgotten, ending_of
 from vetbridge.sync.job import Job
 from vetbridge.sync.pair import End
 
 _WHO = ("client_id", "pet_id", "start")
 _BOOKER = ("given_name", "family_name", "phones", "emails")
+
+
+def note_visit(ledger: Ledger, end: End, job: Job, visit: Appointment, country: str) -> None:
+    """Keeps that a visit was read, when it begins, and who it is about.
+
+    Of an owner who was forgotten only when it begins; then it raises ``Forgotten``.
+    """
+    with ledger.write() as tx:
+        changes.seen(tx, job.change_id, visit_at=visit.start.utc)
+        ending = ending_of(tx, end.account, job.remote_id, visit)
+        if ending is None:
+            subjects.note(tx, job.record_id, visit, country=country, account=end.account)
+    if ending is not None:
+        raise Forgotten(ending)
 
 
 def note_unreadable(ledger: Ledger, end: End, job: Job, native: Native, country: str) -> None:
@@ -32,9 +47,7 @@ def note_unreadable(ledger: Ledger, end: End, job: Job, native: Native, country:
         start=start,
         duration=0,
     )
-    with ledger.write() as tx:
-        changes.seen(tx, job.change_id, visit_at=start.utc)
-        subjects.note(tx, job.record_id, visit, country=country, account=end.account)
+    note_visit(ledger, end, job, visit, country)
 
 
 def _said(end: End, native: Native, name: str) -> Any:

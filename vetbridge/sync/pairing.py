@@ -23,11 +23,12 @@ from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import Known, Match, Verdict, contact_keys, forms_of, same_household, same_person
 from vetbridge.core.pairing import CardPair, Pairing, Relation, Slot, VisitPair, Whose, pair_card, pair_visits
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
-from vetbridge.ledger import changes, going_live, links, mirror, reviews, subjects
+from vetbridge.ledger import changes, going_live, links, mirror, reviews, subjects, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.matcher import Matcher
 from vetbridge.ledger.tables import ChangeState, Link, Record
 from vetbridge.sync.comparing import digest
+from vetbridge.sync.forgotten import ending_of
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.paired import ASKED, link_visit, question_of
@@ -202,26 +203,29 @@ class Pairer:
         progress(f"reading the coming visits of {self._pair.pims.account}")
         there = self._listed(self._pair.pims, report)
         known, widowed = self._without_linked(here, there)
+        self._note_standing(known)
         progress(f"pairing {len(here.records)} and {len(there.records)} visits")
         bookings = [self._booking_slot(record, here) for record in here.records.values()]
         found = _but_of(widowed, pair_visits(bookings, self._visit_slots(there), self._whose(here), known))
         self._learn_clients(found.pairs, here, there, report)
         for one in found.pairs:
             with self._ledger.write() as tx:
+                if self._is_forgotten(tx, one):
+                    continue
                 for link in widowed:
                     if link.booking_id == one.booking_id or link.pims_id == one.visit_id:
                         links.end(tx, link)
                 self._pair_visit(tx, one, here, there)
         report.visits_paired += len(found.pairs)
         with self._ledger.write() as tx:
-            for one in found.shared:
-                self._member(tx, one, PAIRED, there)
-            for one in found.beside:
-                self._member(tx, one, ASKED, there)
+            for one, origin in [(each, PAIRED) for each in found.shared] + [(each, ASKED) for each in found.beside]:
+                if not self._is_forgotten(tx, one):
+                    self._member(tx, one, origin, there)
         report.visits_shared += len(found.shared)
         for one in found.asked:
             with self._ledger.write() as tx:
-                self._ask_visit(tx, one, here, there)
+                if not self._is_forgotten(tx, one):
+                    self._ask_visit(tx, one, here, there)
         report.visits_asked += len(found.asked)
         settled = [*found.pairs, *found.shared, *found.asked, *found.beside]
         before = known | {(link.booking_id, link.pims_id) for link in widowed}
@@ -229,6 +233,11 @@ class Pairer:
         report.only_at_booking = len(here.records.keys() - {booking_id for booking_id, _ in paired})
         report.only_in_pims = len(there.records.keys() - {visit_id for _, visit_id in paired})
         self._ask_clients(report)
+
+    def _is_forgotten(self, tx: Transaction, one: VisitPair) -> bool:
+        """Whether the owner of two visits was forgotten since both sides were read."""
+        ends = ((self._pair.booking.account, one.booking_id), (self._pair.pims.account, one.visit_id))
+        return any(suppression.is_forgotten(tx, account, Kind.APPOINTMENT, id_) for account, id_ in ends)
 
     def _listed(self, end: End, report: Report) -> _Found:
         """The visits of a side that stand from now on."""
@@ -249,6 +258,9 @@ class Pairer:
             if record.id:
                 found.records[record.id] = record
                 found.natives[record.id] = native
+        with self._ledger.read() as tx:
+            for id_ in [id_ for id_, one in found.records.items() if ending_of(tx, end.account, id_, one)]:
+                del found.records[id_]
         return found
 
     @staticmethod
@@ -297,6 +309,13 @@ class Pairer:
                 del here.records[booking_id]
                 there.records.pop(visit_id, None)
         return known, widowed
+
+    def _note_standing(self, known: Collection[tuple[str, str]]) -> None:
+        """What stands on both sides is as it was settled: a restored ledger need not doubt it any more."""
+        with self._ledger.write() as tx:
+            for link in links.visits(tx, self._pair.site):
+                if (link.booking_id, link.pims_id) in known and going_live.is_out_of_a_backup(tx, link):
+                    link.updated_at = tx.now
 
     def _booking_slot(self, record: Appointment, here: _Found) -> Slot:
         pet_name = (record.booked_pet or Pet()).name
@@ -445,7 +464,12 @@ class Pairer:
                 "words": found.match.words if found.match else "",
                 "candidates": shown_candidates(found.candidates),
             }
+            candidates = [one.client_id for one in found.candidates]
             with self._ledger.write() as tx:
+                if suppression.is_forgotten(
+                    tx, self._pair.booking.account, Kind.CLIENT, card.client_id
+                ) or suppression.ids_forgotten(tx, self._pair.pims.account, Kind.CLIENT, candidates):
+                    continue  # since both mirrors were read; of who is left the next pass asks
                 self._ask(tx, Kind.CLIENT, card.client_id, PAIR_CLIENT, question, card.client)
             report.clients_asked += 1
 

@@ -97,6 +97,7 @@ class People:
                 links.end(tx, link)
             return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
         with self._ledger.write() as tx:
+            changes.held(tx, job.leases)  # whoever was forgotten meanwhile is not noted anew
             subjects.note(tx, job.record_id, here, country=self._pair.country, account=self._pair.booking.account)
             mirror.put(tx, self._pair.pims.account, [there])
             _, base = links.bases(tx, link)

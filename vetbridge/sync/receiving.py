@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from vetbridge.connector.budgets import in_bulk
+from vetbridge.connector.budgets import in_bulk, in_poll
 from vetbridge.connector.interface import Found, Hint, Page
 from vetbridge.core.errors import MappingError
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import AppointmentStatus, Kind
-from vetbridge.ledger import accounts, changes, links, reviews
+from vetbridge.ledger import accounts, actions, changes, links, reviews, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.sync.comparing import shows_settled
 from vetbridge.sync.desk_visits import is_echo
@@ -23,6 +22,12 @@ from vetbridge.sync.upgrades import ShapeWatch
 
 log = structlog.get_logger("vetbridge.sync")
 
+WEBHOOK = "webhook"
+"""Source of a hint that the vendor itself gave."""
+HOOK_GRACE = timedelta(minutes=10)
+"""A webhook that comes so much before or after a poll's find may tell of it. Altegio sends them after 5 s (vendor
+sheet, section 5), ezyVet was seen to take more than 5 minutes (section 8)."""
+MOST_UNHOOKED = 1000
 PAST = timedelta(days=1)
 """Of a first reading, visits that began longer ago are history."""
 
@@ -30,10 +35,15 @@ PAST = timedelta(days=1)
 class Receiver:
     """Receives hints for one pair."""
 
-    def __init__(self, pair: Pair, ledger: Ledger) -> None:
+    def __init__(self, pair: Pair, ledger: Ledger, *, every: Mapping[str, float] | None = None) -> None:
+        """``every``: seconds between two polls, by account."""
         self._pair = pair
         self._ledger = ledger
+        self._every = every or {}
         self._shapes = ShapeWatch(ledger)
+        self._polled_at: dict[str, datetime] = {}
+        self._unhooked: dict[str, list[datetime]] = {}
+        """When polls found what people did, by account, as long as a webhook may still tell of it."""
 
     def poll(self) -> int:
         """Lists what changed at the booking side since the last poll; returns how many changes it opened.
@@ -49,10 +59,12 @@ class Receiver:
         """Lists which visits changed in the PIMS since the last poll; returns how many changes it opened."""
         return self._poll(self._pair.pims, Kind.APPOINTMENT, self._is_settled_visit)
 
-    def hints(self, account: str, hints: Iterable[Hint], source: str = "webhook") -> int:
+    def hints(self, account: str, hints: Iterable[Hint], source: str = WEBHOOK) -> int:
         """Takes hints that a webhook call or a person gave; returns how many."""
         taken = 0
         with self._ledger.write() as tx:
+            if source == WEBHOOK:
+                accounts.hooked(tx, account)
             for hint in hints:
                 self.receive(tx, account, hint.kind, hint.id, source, urgent=hint.urgent)
                 taken += 1
@@ -71,9 +83,9 @@ class Receiver:
 
     def receive(
         self, tx: Transaction, account: str, kind: Kind, remote_id: str, source: str, *, urgent: bool = False
-    ) -> None:
-        """Takes one hint. ``urgent``: the record seems to be cancelled or gone."""
-        changes.receive(
+    ) -> bool:
+        """Takes one hint; whether it opened a change. ``urgent``: the record seems to be cancelled or gone."""
+        change = changes.receive(
             tx,
             site=self._pair.site,
             account=account,
@@ -82,34 +94,73 @@ class Receiver:
             source=source,
             urgent=urgent,
         )
+        return change.received_at == tx.now
 
     def _poll(self, end: End, kind: Kind, is_settled: Callable[[Transaction, End, Found, bool], bool]) -> int:
         with self._ledger.read() as tx:
             since = accounts.cursor(tx, end.account, kind)
         opened = 0
+        grace = self._grace(end.account)
+        news: list[datetime] = []
         for page in self._pages(end, kind, since):
             self._shapes.saw(end, kind, page)
             with self._ledger.write() as tx:
                 for found in page.records:
                     if not is_settled(tx, end, found, since is None):
-                        self.receive(tx, end.account, kind, found.id, "poll", urgent=_is_off(end, kind, found))
+                        # One that is open is listed again and again, as long as the other side is away.
+                        is_news = self.receive(
+                            tx, end.account, kind, found.id, "poll", urgent=_is_off(end, kind, found)
+                        )
+                        if (
+                            is_news
+                            and kind is Kind.APPOINTMENT
+                            and not actions.wrote_lately(tx, self._pair.site, end.account, kind, found.id, grace)
+                        ):
+                            news.append(tx.now)
                         opened += 1
                 accounts.move_cursor(tx, end.account, kind, page.cursor)
+        if kind is Kind.APPOINTMENT:
+            self._count_silence(end.account, news)
         return opened
+
+    def _count_silence(self, account: str, news: Sequence[datetime]) -> None:
+        """Notes what a poll found that webhooks should have told, once it is known that none did.
+
+        Only of polls that follow another one closely: after a time in which VetBridge did not listen, or a vendor was
+        away, what is found says nothing about webhooks that come now.
+        """
+        with self._ledger.read() as tx:
+            now, before, grace = tx.now, self._polled_at.get(account), self._grace(account)
+            due = any(at + grace <= now for at in self._unhooked.get(account, ()))
+        self._polled_at[account] = now
+        if before is None or not timedelta() <= now - before <= grace:
+            self._unhooked.pop(account, None)
+            return
+        waiting = self._unhooked[account] = [*self._unhooked.get(account, ()), *news][-MOST_UNHOOKED:]
+        if due:
+            with self._ledger.write() as tx:
+                self._unhooked[account] = accounts.missed_hooks(tx, account, waiting, grace)
+
+    def _grace(self, account: str) -> timedelta:
+        """How far from a poll's find a webhook may tell of it: what polls seldom may find long after it."""
+        return max(HOOK_GRACE, 1.5 * timedelta(seconds=self._every.get(account, 0.0)))
 
     @staticmethod
     def _pages(end: End, kind: Kind, since: str | None) -> Iterator[Page]:
         """The pages of a listing. A first one reads years, and leaves room for what people are waiting for."""
         pages = iter(end.connector.changes(kind, since))
         while True:
-            with in_bulk() if since is None else nullcontext():
+            with in_bulk() if since is None else in_poll():
                 page = next(pages, None)
             if page is None:
                 return
             yield page
 
     def _is_settled(self, tx: Transaction, end: End, found: Found, _first: bool) -> bool:
-        """The listing shows just the content that was settled last, and nobody works on the record now."""
+        """The listing shows just the content that was settled last, and nobody works on the record now; or it is of
+        an owner who was forgotten."""
+        if suppression.is_forgotten(tx, end.account, Kind.APPOINTMENT, found.id):
+            return True
         settled = changes.settled_digest(tx, end.account, Kind.APPOINTMENT, found.id)
         return (
             settled is not None and found.native is not None and shows_settled(tx.sealer, end, found.native, settled)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from vetbridge.connector.budgets import in_bulk
+from vetbridge.connector.budgets import in_bulk, in_poll
 from vetbridge.connector.interface import Page
 from vetbridge.core.errors import MappingError
 from vetbridge.core.progress import reading
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import accounts, changes, mirror, readings
+from vetbridge.ledger import accounts, changes, mirror, readings, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.readings import Walk
 from vetbridge.ledger.tables import ChangeState
@@ -148,7 +147,7 @@ class _Reader:
         with self._ledger.read() as tx:
             since = readings.cursor(tx, end.account, kind)
         read = 0
-        with nullcontext() if end.connector.capabilities.of(kind).incremental else in_bulk():
+        with in_poll() if end.connector.capabilities.of(kind).incremental else in_bulk():
             for page in end.connector.changes(kind, since):
                 records, beside, _ = self._read(kind, page)
                 with self._ledger.write() as tx:
@@ -190,6 +189,8 @@ class _Reader:
             walk.came(page.mark, ids, aside, page.total)
             with self._ledger.write() as tx:
                 mirror.put(tx, account, [*records, *beside])
+                kept = suppression.but_forgotten(tx, account, records)
+                walk.aside.update({one.id or "" for one in records} - {one.id or "" for one in kept})
                 readings.touch(tx, account, kind, [record.id or "" for record in records], walk)
                 readings.keep(tx, account, kind, walk)
                 accounts.answered(tx, account)

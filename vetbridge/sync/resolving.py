@@ -18,6 +18,7 @@ from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import accounts, links, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.matcher import Matched, Matcher
+from vetbridge.sync.forgotten import require_nobody
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import PutOff
 from vetbridge.sync.pair import Pair, Timings
@@ -132,7 +133,10 @@ class Resolver:
             raise PutOff(now + MIRROR_WAIT, "mirror-stale", "the PIMS clients were read too long ago")
 
     def _live_search(self, booker: Client) -> list[Known]:
-        """Clients that the PIMS itself finds under the booking's phone or e-mail, stored in the mirror."""
+        """Clients that the PIMS itself finds under the booking's phone or e-mail, stored in the mirror.
+
+        Raises ``Forgotten`` where one of them was forgotten.
+        """
         end = self._pair.pims
         keys = end.connector.capabilities.of(Kind.CLIENT).search
         queries = [
@@ -146,6 +150,8 @@ class Resolver:
             for native in end.connector.search(Kind.CLIENT, query)
             if (client := end.mapper.read(Kind.CLIENT, native)).id
         }
+        with self._ledger.read() as tx:
+            require_nobody(tx, end.account, ids)
         return [
             known
             for id_ in sorted(ids)

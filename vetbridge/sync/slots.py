@@ -9,6 +9,7 @@ from vetbridge.connector.interface import Native
 from vetbridge.core.answers import SLOT_TAKEN
 from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
+from vetbridge.sync.comparing import stamp_of
 from vetbridge.sync.job import Ask
 from vetbridge.sync.pair import End
 
@@ -41,11 +42,11 @@ def window(start: datetime, end: datetime) -> dict[str, str]:
     return {"start_from": start.isoformat(), "start_before": end.isoformat()}
 
 
-def require_free(end: End, wanted: Appointment, *, but: str | None, here: Appointment) -> None:
+def require_free(end: End, wanted: Appointment, *, but: str | None, here: Appointment, own: str = "") -> None:
     """Raises ``Ask`` where another visit of the same person or room stands in the time of ``wanted`` at ``end``.
 
-    ``but``: the visit itself, where it stands there already. ``here``: what the question is about. A side that cannot
-    list its visits by time is asked by the write itself.
+    ``but``: the visit itself, where it stands there already; ``own``: its stamp, where it may. ``here``: what the
+    question is about. A side that cannot list its visits by time is asked by the write itself.
     """
     if wanted.resource is None or not end.connector.capabilities.of(Kind.APPOINTMENT).search >= WINDOW_KEYS:
         return
@@ -54,6 +55,8 @@ def require_free(end: End, wanted: Appointment, *, but: str | None, here: Appoin
     for native in end.connector.search(Kind.APPOINTMENT, window(begin - LONGEST_VISIT, over)):
         if _stands_in(end, native, wanted, but, begin, over):
             other = _read(end, native)
+            if own and other is not None and stamp_of(other) == own:
+                continue
             named = f" ({other.id})" if other is not None else ""
             raise Ask(
                 SLOT_TAKEN,

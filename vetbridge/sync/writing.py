@@ -16,7 +16,7 @@ from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.going_live import QUOTA
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
-from vetbridge.ledger import actions, changes, fuses, going_live, links, reviews
+from vetbridge.ledger import actions, changes, fuses, going_live, links, pauses, reviews
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
@@ -28,6 +28,8 @@ FOUND = "found"
 """Key of a payload whose record was found after a lost answer: people may have changed it since it was written."""
 BEFORE = "before"
 """Key of a payload of an update: the fields that it writes, as they were read."""
+STOOD = "stood"
+"""Key of a payload of an update: the record as it was read before it; what else has changed by then is news."""
 FUSED_WORDS: Mapping[Operation, str] = {
     Operation.CANCEL: "a cancellation",
     Operation.UPDATE: "a move",
@@ -35,6 +37,9 @@ FUSED_WORDS: Mapping[Operation, str] = {
 }
 FUSE_WAIT = timedelta(days=1)
 """A change that the fuse holds back is looked at again at the latest then; an answer wakes it."""
+
+KIND_WAIT = timedelta(hours=1)
+"""The same for one that needs a record of a kind that is paused; the resume wakes it."""
 
 QUOTA_WAIT = timedelta(hours=1)
 """The same for one that would create more than the first days allow."""
@@ -112,6 +117,7 @@ class Writer:
         )
         payload = {**step.payload, "fields": dict(step.fields), "native": native, "beside": step.beside}
         if step.before is not None:
+            payload[STOOD] = step.before
             payload[BEFORE] = {name: getattr(step.before, name) for name in step.fields}
         began = self._clock.steady()
         action_id, key = self._intend(job, step, payload)
@@ -138,13 +144,14 @@ class Writer:
         """Writes the intention down; returns the action's id and key.
 
         Raises ``PutOff`` where the fuse or the quota holds the write back, and ``Stale`` where a write of the same
-        record turned out to be in doubt meanwhile: that is found out first.
+        record turned out to be in doubt meanwhile, or this one may stand already: that is found out first.
         """
         with self._ledger.write() as tx:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
             if any(one.account == self._end.account for one in actions.unsettled(tx, job.record_id)):
                 raise Stale("an earlier write of the same record is in doubt again; it is looked for first")
             change = tx.session.get_one(Change, job.change_id)
+            self._require_flow(tx, change, step)
             self._require_quota(tx, change, step)
             through = not step.fused or fuses.let_through(tx, change.site, self._fuse)
             if through:
@@ -160,18 +167,49 @@ class Writer:
                     payload=payload,
                     fused=step.fused,
                 )
-                return action_id, actions.key(tx, action_id)
-            fuses.blow(tx, change, self._fuse)
+                if step.operation is not Operation.CREATE or not self._may_stand(tx, change, step.kind, step.stamp):
+                    return action_id, actions.key(tx, action_id)
+                actions.doubt(tx, action_id)
+            else:
+                fuses.blow(tx, change, self._fuse)
+        if through:
+            raise Stale("the ledger was restored from a backup, so this may stand already; it is looked for first")
         raise PutOff(
             self._clock.now() + FUSE_WAIT,
             FUSE,
             f"the fuse holds back {FUSED_WORDS[step.operation]} at {self._end.account} until a person has looked",
         )
 
+    def may_stand(self, job: Job, stamp: str) -> bool:
+        """Whether a visit with this stamp may stand already, and is looked for before it is made."""
+        with self._ledger.read() as tx:
+            return self._may_stand(tx, tx.session.get_one(Change, job.change_id), Kind.APPOINTMENT, stamp)
+
+    def _may_stand(self, tx: Transaction, change: Change, kind: Kind, stamp: str) -> bool:
+        """The same of any kind, as the ledger was restored from a backup; not where it was looked for, or nobody
+        can look."""
+        level = self._end.connector.capabilities.of(kind).create
+        return (
+            stamp != ""
+            and level not in (None, ExactlyOnce.NONE, ExactlyOnce.IDEMPOTENCY_KEY)
+            and going_live.may_stand(tx, change)
+            and actions.refuted(tx, self._end.account, stamp) is None
+        )
+
     def _require_side(self, job: Job) -> None:
         """Raises ``OneSideOnly`` where the job is to leave this end alone."""
         if self._end.account in job.spares:
             raise OneSideOnly(self._end.account)
+
+    def _require_flow(self, tx: Transaction, change: Change, step: Step) -> None:
+        """Raises ``PutOff`` where a person has paused records of this kind at the site."""
+        paused = pauses.kind_pause(tx, change.site, step.kind)
+        if paused is not None:
+            raise PutOff(
+                paused.until or self._clock.now() + KIND_WAIT,
+                pauses.KIND_PAUSED,
+                f"it needs a record of kind {step.kind}, and those are paused at {change.site}",
+            )
 
     def _require_quota(self, tx: Transaction, change: Change, step: Step) -> None:
         """Raises ``PutOff`` where one more record would be too many for the first days of the pair."""

@@ -45,6 +45,14 @@ _ACTS: Mapping[str, str] = MappingProxyType(
         Act.SIGNED_IN: "signed in",
         Act.SIGNED_OUT: "signed out",
         Act.SIGN_IN_REFUSED: "was not let in",
+        Act.OWNER_EXPORTED: "exported an owner",
+        Act.OWNER_FORGOTTEN: "forgot an owner",
+        Act.OWNER_READMITTED: "let an owner in again",
+        Act.BACKED_UP: "backed up the ledger",
+        Act.RESTORED: "restored the ledger",
+        Act.REKEYED: "gave the ledger another key",
+        Act.PRUNED: "deleted old rows",
+        Act.UPGRADED: "upgraded the ledger",
     }
 )
 _SUBJECTS: Mapping[str, str] = MappingProxyType(
@@ -55,6 +63,7 @@ _SUBJECTS: Mapping[str, str] = MappingProxyType(
         "site": "Site {number}",
         "account": "Account {number}",
         "run": "Run {number}",
+        "client": "Client {number}",
     }
 )
 _DOORS: Mapping[str, str] = MappingProxyType(

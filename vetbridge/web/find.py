@@ -11,6 +11,7 @@ from vetbridge.core.roles import Role
 from vetbridge.desk import find
 from vetbridge.desk.find import FoundVisit
 from vetbridge.desk.language import moment, phrase
+from vetbridge.ledger import access, audit
 from vetbridge.web import showing
 from vetbridge.web.frame import Frame
 
@@ -49,11 +50,12 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.get("/find")
     def _find(request: Request, q: str = "", day: str = "") -> Response:
-        frame.require(request, Role.READER)
+        visitor = frame.require(request, Role.READER)
         text = showing.text(q, LONGEST)
         on = _day(day)
         with frame.ledger.read() as tx:
             found = find.find(tx, frame.sites, text, day=on)
+        access.note_found(frame.ledger, [each.record_id for each in found.visits], by=visitor.name, via=audit.PAGE)
         problem = phrase("This day cannot be read: give it as 2026-11-24.") if day.strip() and on is None else ""
         return frame.page(
             request,

@@ -13,6 +13,7 @@ from vetbridge.core.roles import Role
 from vetbridge.desk import changes
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.wording import kind_words
+from vetbridge.ledger import access, audit
 from vetbridge.web import showing
 from vetbridge.web.frame import Frame, Number, Refusal
 
@@ -55,7 +56,7 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.get("/changes/{number}")
     def _change(request: Request, number: Number) -> Response:
-        frame.require(request, Role.READER)
+        visitor = frame.require(request, Role.READER)
         with frame.ledger.read() as tx:
             story = changes.story(tx, number)
         if story is None:
@@ -66,6 +67,7 @@ def routes(frame: Frame) -> APIRouter:
                 back="/find",
                 link=phrase("To the search"),
             )
+        access.note_history(frame.ledger, number, by=visitor.name, via=audit.PAGE)
         change = story.change
         zone = ZoneInfo(frame.sites[change.site].zone) if change.site in frame.sites else None
 

@@ -17,7 +17,7 @@ from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.review import ReviewItem
 from vetbridge.desk.staff import Visitor
 from vetbridge.desk.wording import ahead
-from vetbridge.ledger import audit, reports, reviews
+from vetbridge.ledger import access, audit, reports, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import OpenQuestion
 from vetbridge.web import question, showing
@@ -297,6 +297,7 @@ def _shown(
     with frame.ledger.read() as tx:
         item = _known(frame, tx, number)
         values = question.values(frame.sites, tx, item, visitor, looked_for)
+    access.note_questions(frame.ledger, [number], by=visitor.name, via=audit.PAGE)
     kept = {"kept": _kept(frame, request), "narrowed": _narrowed(frame, request)}
     return frame.page(request, "review_item.html", status=status, notice=notice, **kept, **values)
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from vetbridge.config.models import Tls
 from vetbridge.core.errors import ConfigError
+from vetbridge.web import limits
+from vetbridge.web.limits import LARGEST_HEAD, Limits, Patient
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; 1.3 has none that are weak."""
 
 
 class DoorServer:
-    """uvicorn over one application. Its access log is off: webhook secrets and names stand in addresses.
+    """uvicorn over one application, within the limits of ``vetbridge.web.limits``.
 
-    ``part`` is the part of the config that says where it listens. ``trusted`` are the addresses of the proxy before
-    it, which is believed from where a caller comes; nobody else is.
+    Its access log is off: webhook secrets and names stand in addresses. ``part`` is the part of the config that says
+    where it listens. ``trusted`` are the addresses of the proxy before it, which is believed from where a caller
+    comes; nobody else is.
 
     Raises ``ConfigError`` where the address cannot be had, or the certificate cannot be used.
     """
@@ -37,7 +42,10 @@ class DoorServer:
         trusted: Sequence[str] = (),
     ) -> None:
         settings = uvicorn.Config(
-            app,
+            Limits(app),
+            http=Patient,
+            ws="none",
+            h11_max_incomplete_event_size=LARGEST_HEAD,
             access_log=False,
             log_config=None,
             lifespan="off",
@@ -55,11 +63,24 @@ class DoorServer:
         self.host = host
         self.port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(settings)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=part, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=part, daemon=True)
 
     def start(self) -> None:
-        """Begins to answer."""
+        """Begins to answer, and returns once it does."""
         self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            self._thread.join(0.01)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        if self._server.config.is_ssl:
+            # A connection counts from its handshake's end on; the library would wait a minute for that.
+            loop = asyncio.get_running_loop()
+            patient = partial(loop.create_server, ssl_handshake_timeout=limits.HEAD_SECONDS)
+            setattr(loop, "create_server", patient)  # noqa: B010 - the server has no setting for it
+        await self._server.serve(sockets=[self._socket])
 
     def stop(self) -> None:
         """Answers what is under way, then ends."""

@@ -96,7 +96,8 @@ class Shield:
             if self._pages.proxy is not None and scope["scheme"] != "https":
                 words = phrase("Open this page at {address}.", address=self._pages.proxy.address)
                 return PlainTextResponse(words, status_code=403)
-            if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+            query = scope["query_string"]
+            if b"%00" in query or not query.isascii() or "\0" in scope["path"]:
                 return PlainTextResponse(phrase("This address cannot be read."), status_code=400)
         return None
 

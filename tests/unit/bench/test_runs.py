@@ -55,9 +55,10 @@ def test_eval_names_the_candidates_where_it_is_asked_to(world: Path, asked: bool
 def test_speed_counts_all_records_and_bookings(world: Path) -> None:
     found = measure(world, "GB", bookings=100)
     assert (found.owners, found.records, found.bookings) == (3, 5, 2)
-    assert found.import_per_second > 0
-    assert found.raw_import_per_second > found.import_per_second
-    assert 0 < found.raw_ms_p50 < found.ms_p50 <= found.ms_p99
+    # Which is quicker is the bench's to say, never a test's: one pause of the machine turns it round.
+    assert min(found.import_per_second, found.raw_import_per_second) > 0
+    assert 0 < found.ms_p50 <= found.ms_p99
+    assert 0 < found.raw_ms_p50 <= found.raw_ms_p99
     assert found.peak >= found.peak_import > 1
     assert table([found, Speed(**json.loads(json.dumps(_plain(found))))]).count("\n") == 3
 

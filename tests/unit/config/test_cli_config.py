@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from vetbridge.cli import config as command
-from vetbridge.cli.output import emit_json, safe
+from vetbridge.cli.output import emit_json, safe, talk
 from vetbridge.config.secrets import Secret
 from vetbridge.connector import configured
 from vetbridge.connector.plugin import Options
@@ -167,3 +168,16 @@ def test_json_holds_moments_and_refuses_secrets(capsys: pytest.CaptureFixture[st
     assert json.loads(line)["data"] == {"start": "2026-03-01T09:00:00+00:00", "name": "Zoë\x1b"}
     with pytest.raises(TypeError):
         emit_json("test", Secret.of("x"))
+
+
+def test_talk_that_nobody_can_hear_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    talk("x")
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    talk("x")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vetbridge.config.secrets import LONGEST, Secret
+from vetbridge.config.secrets import LONGEST, Secret, secrets_in
 from vetbridge.core.errors import ConfigError
 
 VALUE = "s3cr3t-välue"
@@ -170,3 +170,36 @@ def test_looking_at_a_command_does_not_run_it(tmp_path: Path) -> None:
     assert held({"command": [sys.executable, "-c", program]}).problem() == ""
     assert not (tmp_path / "ran").exists()
     assert "is not found" in held({"command": ["no-such-program-here"]}).problem()
+
+
+def test_a_secret_is_fetched_again_where_it_can_change(tmp_path: Path) -> None:
+    place = tmp_path / "token"
+    place.write_text("first", encoding="utf-8")
+    for reference in ({"file": "token"}, {"command": [sys.executable, "-c", "print(open('token').read())"]}):
+        place.write_text("first", encoding="utf-8")
+        secret = held(reference, tmp_path)
+        assert not secret.renew(), "it was not used yet"
+        assert secret.reveal() == "first"
+        assert not secret.renew()
+        place.write_text("second", encoding="utf-8")
+        assert secret.renew()
+        assert secret.reveal() == "second"
+        place.write_text("", encoding="utf-8")
+        assert not secret.renew()
+        assert secret.reveal() == "second"
+
+
+def test_a_variable_is_as_it_was_at_the_start() -> None:
+    variables = {"TOKEN": "first"}
+    secret = held({"env": "TOKEN"}, env=variables)
+    assert secret.reveal() == "first"
+    variables["TOKEN"] = "second"
+    assert not secret.renew()
+    assert secret.reveal() == "first"
+    assert not Secret.of("x").renew()
+
+
+def test_secrets_are_found_however_deep_they_stand(tmp_path: Path) -> None:
+    first, second = Secret.of("a"), Secret.of("b")
+    holder = Holder(token=first, either=second)
+    assert list(secrets_in({"x": [holder, ("y", 1)]})) == [first, second]

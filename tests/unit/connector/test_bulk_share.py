@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vetbridge.connector.budgets import BULK_PATIENCE, BULK_SHARE, BULK_TURN, TRAVEL, Budgets, in_bulk
+from vetbridge.connector.budgets import BULK_PATIENCE, BULK_SHARE, TRAVEL, TURN, Budgets, in_bulk
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.core.errors import RateLimited
 from vetbridge.testing.clock import FakeClock
@@ -96,7 +96,7 @@ def test_bulk_gets_its_turn_beside_live_calls_that_take_every_place() -> None:
             begun = town.clock.steady()
             town.budgets.take(["minute"])
             taken.append(town.clock.steady() - begun)
-    assert max(taken) <= BULK_TURN + 60 + TRAVEL
+    assert max(taken) <= TURN + 60 + TRAVEL
     begun = town.clock.steady()
     town.wait(120)
     assert sum(at >= begun for at in town.live) >= 58, "a place that was kept is given back"
@@ -107,7 +107,7 @@ def test_one_call_at_a_time_serves_both() -> None:
     town.wait(10)
     with in_bulk():
         town.budgets.take(["second"])
-    assert town.clock.steady() <= 10 + BULK_TURN + 2 * (1 + TRAVEL)
+    assert town.clock.steady() <= 10 + TURN + 2 * (1 + TRAVEL)
     begun = town.clock.steady()
     town.wait(10)
     assert any(at > begun for at in town.live)
@@ -142,7 +142,7 @@ def test_a_pause_of_one_budget_keeps_no_place_of_another() -> None:
     clock.wait = wait  # type: ignore[method-assign]
     with in_bulk():
         budgets.take(["database", "endpoint"])
-    assert live == [0, BULK_TURN], "the second one came when it was the bulk call's turn already"
+    assert live == [0, TURN], "the second one came when it was the bulk call's turn already"
     assert clock.steady() == 300
 
 
@@ -189,5 +189,5 @@ def test_no_window_holds_more_than_the_vendor_takes_whoever_calls(
     share = max(1, int(calls * BULK_SHARE))
     for index, (at, bulk) in enumerate(sent):
         before = sum(earlier > at - seconds + 1e-6 for earlier, _ in sent[: index + 1])
-        waited_long = seconds > BULK_TURN
+        waited_long = seconds > TURN
         assert before <= (share if bulk and not waited_long else calls)

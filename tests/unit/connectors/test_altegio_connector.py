@@ -829,7 +829,7 @@ def test_a_check_names_what_is_missing(serve: Callable[..., AltegioSimulator]) -
     )
     report = side(simulator, zone="Europe/Berlin").check()
     wrong = {line.name for line in report.lines if not line.ok}
-    assert wrong == {"time zone", "rights", "record field pet_key", "client field vetbridge_pets"}
+    assert wrong == {"time zone", "rights", "record field pet_key", "client field vetbridge_pets", "webhooks"}
     assert not report.ok
     assert all(line.advice for line in report.lines if not line.ok)
     simulator.denied_rights = frozenset({"clients_access"})

@@ -248,7 +248,7 @@ def test_the_seed_is_never_served(seeded: Caller) -> None:
 
 def test_a_single_read_answers_a_list_of_one(seeded: Caller) -> None:
     assert [row["id"] for row in seeded.items("/v1/contact/1002")] == ["1002"]
-    for unknown in ("/v1/contact/99999", "/v1/contact/smith", "/v1/contact/%00", "/v3/contact", "/v1/appointment"):
+    for unknown in ("/v1/contact/99999", "/v1/contact/smith", "/v1/contact/%00", "/v3/contact", "/v4/appointment"):
         answer = seeded.http.get(unknown)
         assert answer.status_code == 404
         complaint(answer)
@@ -879,7 +879,7 @@ def test_writes_and_tokens_are_counted_apart_and_nobody_is_messaged(site: Caller
         (lambda http: http.post("/v1/contact", data={"last_name": "Smith"}), 415),
         (lambda http: http.post("/v1/oauth/access_token", content=b"\xff" * 100_000), 400),
         (lambda http: http.post("/v1/oauth/access_token", content=b"a=1&" * 1000), 400),
-        (lambda http: http.delete("/v1/contact/1001"), 405),
+        (lambda http: http.delete("/v1/animal/5001"), 405),
         (lambda http: http.get("/v1/contact/../../etc/passwd"), 404),
         (lambda http: http.get("/%ff%fe"), 404),
     ],

@@ -389,6 +389,8 @@ def test_a_pause_is_read_where_ever_it_stands(headers: dict[str, str], body: obj
         (0, 60.0),
         (None, 43200.0),
         ("never", 43200.0),
+        (10**400, 43200.0),
+        (-(10**400), 60.0),
     ],
 )
 def test_a_token_lives_as_told_and_never_longer_than_twelve_hours(told: object, seconds: float) -> None:

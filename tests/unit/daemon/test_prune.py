@@ -11,25 +11,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.rig import Rig
+from tests.unit.daemon.watched import config
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.daemon.service import PRUNE_BEGIN, Service
 
 
 def program(rig: Rig, days: int) -> Program:
-    config = SimpleNamespace(
-        ledger=SimpleNamespace(keep_bodies_days=days),
-        daemon=SimpleNamespace(workers=1),
-        timings=rig.timings,
-        webhooks={},
-    )
     parts: dict[str, Any] = {
         "ledger": rig.ledger,
         "engine": rig.engine,
         "clock": rig.clock,
         "pairs": [],
         "connectors": {},
-        "loaded": SimpleNamespace(config=config),
+        "loaded": SimpleNamespace(config=config(keep_bodies_days=days), folder=Path()),
     }
     return cast(Program, SimpleNamespace(**parts))
 

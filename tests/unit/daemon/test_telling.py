@@ -7,7 +7,7 @@ import json
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,15 +25,17 @@ from sqlmodel import select
 from structlog.testing import capture_logs
 
 from tests.ledgers import ledger_place
-from vetbridge.config.models import Webhook
+from tests.unit.daemon.watched import config
+from vetbridge.config.models import Retention, Webhook
 from vetbridge.config.secrets import Secret
-from vetbridge.connector.clock import SystemClock
+from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.connector.http import Caller
 from vetbridge.connector.telling import signed, signing_key
 from vetbridge.core.errors import ConfigError, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.daemon import service, telling
 from vetbridge.daemon.assembly import Program
+from vetbridge.daemon.channels import TIMEOUT, Channel, WebhookChannel
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.daemon.telling import WAITS, Telling
 from vetbridge.ledger import accounts, changes, events, reviews
@@ -129,13 +131,18 @@ def hook(endpoint: Endpoint, **more: Any) -> Webhook:
     return Webhook(**{"url": endpoint.url, "secret": Secret.of(SECRET), **more})
 
 
+def webhooks(clock: Clock, hooks: Mapping[str, Webhook]) -> Mapping[str, Channel]:
+    caller = Caller(timeout=TIMEOUT)
+    return {name: WebhookChannel(each, caller, clock) for name, each in hooks.items()}
+
+
 @pytest.fixture
 def start(ledger: Ledger, clock: FakeClock) -> Iterator[Callable[..., Telling]]:
     """Starts the telling anew on the same ledger; all before the first start is the past."""
     begun: list[Telling] = []
 
     def anew(*, rests: Callable[[str], bool] = lambda _: False, **hooks: Webhook) -> Telling:
-        made = Telling(ledger, clock, hooks, ["booking", "pims"], rests=rests)
+        made = Telling(ledger, webhooks(clock, hooks), ["booking", "pims"], rests=rests)
         made.begin()
         begun.append(made)
         return made
@@ -476,8 +483,8 @@ def test_what_was_not_taken_is_sent_again_with_the_same_id_and_a_new_moment(
     assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) == WAITS[0]
     assert deliveries(ledger) == [("sent", 2, "")]
     assert [(line["event"], line["log_level"]) for line in lines] == [
-        ("webhook.failing", "warning"),
-        ("webhook.answers", "info"),
+        ("channel.failing", "warning"),
+        ("channel.answers", "info"),
     ]
 
 
@@ -497,7 +504,7 @@ def test_it_is_tried_with_growing_waits_and_then_given_up(
     moments = [int(headers["webhook-timestamp"]) - int(begun.timestamp()) for _, headers, _ in endpoint.seen]
     assert moments == [0, 5, 35, 155, 755, 4355, 25955, 112355]
     assert deliveries(ledger) == [("failed", 8, "answered-503")]
-    assert [line["event"] for line in lines] == ["webhook.failing", "webhook.given_up"]
+    assert [line["event"] for line in lines] == ["channel.failing", "channel.given_up"]
 
 
 def test_a_webhook_that_is_gone_is_not_asked_again(
@@ -558,7 +565,7 @@ def test_two_events_and_two_ledgers_never_share_an_id(
     round_(made)
     (tmp_path / "second").mkdir()
     second = open_ledger(ledger_place(tmp_path / "second", migrated=True), KEY + " of another clinic", clock)
-    beside = Telling(second, clock, {"chat": hook(endpoint)}, [], rests=lambda _: False)
+    beside = Telling(second, webhooks(clock, {"chat": hook(endpoint)}), [], rests=lambda _: False)
     round_(beside)
     ask(second)
     round_(beside)
@@ -673,7 +680,7 @@ def test_neither_secret_nor_address_shows_in_a_log(
         for wait in (0, *WAITS):
             clock.advance(wait)
             round_(made)
-    assert [line["event"] for line in lines] == ["webhook.failing", "webhook.given_up"]
+    assert [line["event"] for line in lines] == ["channel.failing", "channel.given_up"]
     everything = f"{lines} {caplog.text} {told!r} {made!r} {vars(made)} {deliveries(ledger)}"
     for hidden in (secret, secret.removeprefix("whsec_"), "token-in-the-address"):
         assert hidden not in everything.replace(repr(told.url), "")
@@ -691,7 +698,7 @@ def test_what_waits_for_a_webhook_that_was_taken_from_the_config_is_given_up(
     made.look()
     made = start(desk=hook(other))
     made.deliver("desk")
-    assert sorted(deliveries(ledger)) == [("failed", 0, "no-such-webhook"), ("sent", 1, "")]
+    assert sorted(deliveries(ledger)) == [("failed", 0, "no-such-channel"), ("sent", 1, "")]
 
 
 def test_a_webhook_that_is_added_again_is_told_nothing_of_the_time_between(
@@ -719,7 +726,7 @@ def test_events_go_with_the_days_that_bodies_are_kept_and_what_waits_stays(
     clock.advance(timedelta(days=91).total_seconds())
     assert events.prune(ledger, 0) == 0
     assert events.prune(ledger, 90, stopping=lambda: True) == 0
-    config = SimpleNamespace(ledger=SimpleNamespace(keep_bodies_days=90))
+    config = SimpleNamespace(ledger=SimpleNamespace(keep_bodies_days=90), retention=Retention())
     program = SimpleNamespace(ledger=ledger, pairs=[], loaded=SimpleNamespace(config=config))
     Rounds(cast(Program, program)).prune()
     with ledger.read() as tx:
@@ -755,18 +762,15 @@ def test_the_daemon_tells_however_many_do_not_answer(
     ledger: Ledger, endpoint: Endpoint, other: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "TELL_EVERY", 0.02)
-    ledger._clock = clock = SystemClock()  # type: ignore[assignment]
-    config = SimpleNamespace(
-        ledger=SimpleNamespace(keep_bodies_days=90),
-        daemon=SimpleNamespace(workers=1),
-        timings=SimpleNamespace(sweep=3600.0, pims_refresh=60.0),
-        webhooks={**{f"slow{number}": hook(other) for number in range(8)}, "chat": hook(endpoint)},
-    )
+    ledger._clock = clock = SystemClock()
+    loaded = config(webhooks={**{f"slow{number}": hook(other) for number in range(8)}, "chat": hook(endpoint)})
     engine = SimpleNamespace(work=lambda *_, **__: 0, open_changes=lambda: 0, idle_for=lambda: 60.0)
     parts = {"ledger": ledger, "clock": clock, "engine": engine, "pairs": [], "connectors": {}}
-    running = service.Service(cast(Program, SimpleNamespace(**parts, loaded=SimpleNamespace(config=config))))
+    running = service.Service(
+        cast(Program, SimpleNamespace(**parts, loaded=SimpleNamespace(config=loaded, folder=Path())))
+    )
     other.free.clear()
-    made = Telling(ledger, clock, config.webhooks, [], rests=lambda _: False)
+    made = Telling(ledger, webhooks(clock, loaded.webhooks), [], rests=lambda _: False)
     made.look()  # the past ends here
     ask(ledger)
     made.look()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.desk.workbooks import row, text, value, xls, xlsx
 from vetbridge.core import normalise
-from vetbridge.desk import sheets
+from vetbridge.desk import measuring
 from vetbridge.desk.client_lists import Listed, clients
 from vetbridge.desk.clinic_files import UnusableFile
 from vetbridge.desk.sheets import EveryRefusal
@@ -341,7 +341,7 @@ def test_empty_cells_at_the_far_end_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "LARGEST_UNPACKED", 1_000_000)
+    monkeypatch.setattr(measuring, "LARGEST_UNPACKED", 1_000_000)
     path = xlsx(tmp_path / "list.xlsx", HEADER, more={"xl/sharedStrings.xml": bytes(2_000_000)})
     assert path.stat().st_size < 10_000
     assert refusal(path).code == "file-too-large"

@@ -46,6 +46,7 @@ def town(desk: Desk, booking: Simulator, pims: Simulator) -> Desk:
         pims={"base_url": pims.base_url, **{name: pims.credentials[name] for name in names}},
     )
     config = desk.config()
+    config["door"] = {"port": 0}  # another program on this machine may have the usual one
     config["sites"]["city"]["pims"]["codes"] = {
         name: {word: str(code) for word, code in codes.items()} for name, codes in ezyvet.CODE_LISTS.items()
     }
@@ -86,6 +87,17 @@ def test_the_text_names_each_line_and_fits_eighty_columns(town: Desk) -> None:
     assert "OK     city placeholder: client 900 and its pet 901 can be read and are active" in result.stdout
     assert "0 wrong" in result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("length", "warns"), [(19, True), (20, False)])
+def test_a_hook_secret_that_may_be_guessed_is_named(town: Desk, length: int, warns: bool) -> None:
+    config = town.config()
+    config["accounts"]["altegio-city"]["hook_secret"] = {"file": "hook"}
+    (town.folder / "hook").write_text("s" * length + "\n")
+    town.save(config)
+    line = checks(town, 0).get(("altegio-city", "hook_secret"))
+    assert (line is not None) == warns
+    assert line is None or (line["mark"], "sss" in str(line)) == ("WARN", False)
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,13 @@ def test_a_file_without_a_header_tells_nothing_of_its_first_row(path: Path) -> N
     assert "Miller" not in caught.value.message
 
 
+def test_of_a_first_row_that_holds_a_title_by_chance_nothing_else_is_told(path: Path) -> None:
+    with pytest.raises(UnusableFile) as caught:
+        read_owners(path, "17,Ann,Miller,ann@example.com,07911123456,City,active\n")
+    assert caught.value.message.endswith("found: city, active, and 5 that are not known")
+    assert "Miller" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [(None, "file-unreadable"), ("", "column-missing"), (f"{OWNERS},email\n", "column-twice")],

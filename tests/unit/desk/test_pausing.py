@@ -6,11 +6,12 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlmodel import select
 
 from tests.unit.desk.practice import Desk, Settled, receive
-from vetbridge.ledger import fuses, pauses
+from vetbridge.ledger import accounts, fuses, pauses
 from vetbridge.ledger.database import Ledger
-from vetbridge.ledger.tables import Change, ChangeState
+from vetbridge.ledger.tables import Audit, Change, ChangeState
 
 
 def standing(ledger: Ledger) -> list[tuple[str, str, str]]:
@@ -80,6 +81,62 @@ def test_a_name_that_a_site_and_an_account_share_means_the_site(desk: Desk, ledg
     assert desk.data("resume", "account/city")["resumed"]
 
 
+def test_a_kind_is_paused_and_resumed_and_what_waits_as_well_is_said(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        receive(tx, "open")
+    planned = desk.data("pause", "city", "--kind", "appointment", "--plan")
+    assert (planned["scope"], planned["name"], planned["open_changes"]) == ("kind", "city/appointment", 1)
+    assert standing(ledger) == []
+    shown = " ".join(desk.run("pause", "city", "--kind", "client", "--by", "Ann").stdout.split())
+    assert "Kind client at site city is paused, until it is resumed; 0 open changes wait." in shown
+    assert "An appointment or a pet of an owner who would be new" in shown
+    assert "vetbridge resume city --kind client" in shown
+    assert standing(ledger) == [("kind", "city/client", "Ann")]
+    with ledger.read() as tx:
+        (noted,) = tx.session.exec(select(Audit)).all()
+        assert (noted.act, noted.site, noted.subject, noted.subject_id) == ("paused", "city", "kind", "city/client")
+    assert not desk.data("resume", "city")["resumed"], "the site itself was not paused"
+    assert desk.data("resume", "city", "--kind", "client")["resumed"]
+    assert standing(ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("city", "clients", "did you mean 'client'?"),
+        ("city", "\x1b[31m", "no kind of records that flows"),
+        ("ezyvet-city", "client", "is an account"),
+    ],
+)
+def test_a_kind_that_nothing_has(desk: Desk, ledger: Ledger, name: str, kind: str, words: str) -> None:
+    result = desk.run("pause", name, "--kind", kind, "--json")
+    assert result.exit_code == 2
+    assert words in json.loads(result.stdout)["problems"][0]["text"]
+    assert "\x1b" not in result.stdout
+    assert standing(ledger) == []
+
+
+def test_a_pause_until_a_time(desk: Desk, ledger: Ledger) -> None:
+    until = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+    assert datetime.fromisoformat(desk.data("pause", "city", "--until", until.isoformat())["pause"]["until"]) == until
+    for wrong in (["--until", "soon"], ["--until", "2020-01-01"], ["--until", until.isoformat(), "--for", "2h"]):
+        assert desk.run("pause", "city", *wrong).exit_code == 2
+
+
+def test_resuming_an_account_that_is_blocked_asks_it_at_once(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.block(tx, "ezyvet-city", "auth-failed").paused_until = datetime.now(UTC) + timedelta(minutes=9)
+    assert desk.data("resume", "ezyvet-city", "--plan")["asked_again"] is False
+    with ledger.read() as tx:
+        assert not accounts.probe_is_due(accounts.get(tx, "ezyvet-city"), datetime.now(UTC))
+    shown = " ".join(desk.run("resume", "ezyvet-city").stdout.split())
+    assert "it is asked at once whether it takes them now" in shown
+    assert "was not paused" not in shown
+    with ledger.read() as tx:
+        assert accounts.probe_is_due(accounts.get(tx, "ezyvet-city"), datetime.now(UTC))
+        assert [row.act for row in tx.session.exec(select(Audit))] == ["resumed"]
+
+
 def test_what_is_no_longer_in_the_config_can_still_be_resumed(desk: Desk, ledger: Ledger) -> None:
     with ledger.write() as tx:
         pauses.pause(tx, "site", "closed-site", until=None, by="")
@@ -123,3 +180,11 @@ def test_a_blown_fuse_stands_in_status(desk: Desk, ledger: Ledger) -> None:
 def desk_fuse(desk: Desk) -> object:
     (site,) = desk.data("status")["sites"]
     return site["fuse"]
+
+
+def test_a_paused_kind_stands_in_status(desk: Desk, ledger: Ledger) -> None:
+    assert desk.data("status")["sites"][0]["paused_kinds"] == []
+    assert desk.run("pause", "city", "--kind", "client", "--by", "ann").exit_code == 0
+    (paused,) = desk.data("status")["sites"][0]["paused_kinds"]
+    assert (paused["name"], paused["command"]) == ("city/client", "vetbridge resume city --kind client")
+    assert "clients: paused by ann" in desk.run("status").stdout

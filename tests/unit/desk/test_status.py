@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,15 +11,41 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
+from sqlmodel import select
 
 from tests.unit.desk.practice import KEY, ZONE, Desk, Parked, Settled, hold, park, receive
+from vetbridge.core.answers import FUSE
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.daemon.lock import single_instance
 from vetbridge.desk.status import AccountStatus, Status, status
-from vetbridge.ledger import accounts, acknowledgements, changes, fuses, glance, mirror, pauses, readings, reports
+from vetbridge.ledger import (
+    accounts,
+    acknowledgements,
+    audit,
+    changes,
+    fuses,
+    glance,
+    mirror,
+    pauses,
+    readings,
+    reports,
+)
+from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Ledger
-from vetbridge.ledger.tables import ChangeState
+from vetbridge.ledger.glance import AttemptKey
+from vetbridge.ledger.tables import (
+    Action,
+    Attempt,
+    Change,
+    ChangeState,
+    Delivery,
+    Episode,
+    Event,
+    Meta,
+    Review,
+    Run,
+)
 
 PIMS = "ezyvet-city"
 
@@ -57,6 +84,15 @@ def test_an_outage_is_paused_then_failing_then_over(desk: Desk, ledger: Ledger) 
         accounts.move_cursor(tx, PIMS, Kind.CLIENT, "1")
     over = account(desk, ledger)
     assert (over.state, over.failing_since) == ("answers", None), "a listing that was read is an answer"
+
+
+def test_an_account_that_fails_for_more_than_silence_says_what_to_do(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.back_off(tx, PIMS, first=5, longest=60, code="certificate-untrusted")
+    assert "vetbridge doctor" in account(desk, ledger).advice
+    with ledger.write() as tx:
+        accounts.answered(tx, PIMS)
+    assert account(desk, ledger).advice == ""
 
 
 def test_a_blocked_account_says_what_to_do(desk: Desk, ledger: Ledger) -> None:
@@ -164,7 +200,9 @@ def test_failures_that_nobody_has_acknowledged_wait_to_be_seen_to(
 ) -> None:
     first, _ = (settled(ChangeState.FAILED, "mapping", remote_id=name) for name in "ab")
     settled(ChangeState.FAILED, "mapping", site="hills")
-    assert "2 failures wait to be seen to: vetbridge changes list --site city" in desk.run("status").stdout
+    text = " ".join(desk.run("status").stdout.split())
+    assert "! city: failures that nobody has seen to: 2. See to them: `vetbridge changes list --site city" in text
+    assert "1 failure waits to be seen to: vetbridge changes list --site hills" in text, "the config has it no more"
     with ledger.write() as tx:
         acknowledgements.put(tx, [first], by="Ana")
     assert [site.failures.count for site in look(desk, ledger).sites] == [1, 1]
@@ -173,7 +211,7 @@ def test_failures_that_nobody_has_acknowledged_wait_to_be_seen_to(
     assert desk.data(*site["failures"]["command"].split()[1:])["total"] == 1
     with ledger.write() as tx:
         acknowledgements.put(tx, [2, 3], by="Ana")
-    assert "to be seen to" not in desk.run("status").stdout
+    assert "seen to" not in desk.run("status").stdout
 
 
 def test_whether_a_daemon_runs(desk: Desk, ledger: Ledger) -> None:
@@ -261,6 +299,246 @@ def test_the_quick_way_sees_what_the_ordinary_one_sees(
     assert ordinary.sites["city"].soonest_visit == parked.start.utc
     assert set(ordinary.accounts[PIMS].paused_budgets) == {"database"}
     assert ordinary.run is not None
+
+
+def test_every_part_of_the_quick_way_is_asked_of_rows(desk: Desk, ledger: Ledger, parked: Parked) -> None:
+    """Each new part on rows that must be found and on rows that must not, on either database."""
+    now = desk.clock.now()
+    with ledger.write() as tx:
+        for code, cleared_at in (("disk-low", None), ("account-unreachable", now)):
+            tx.session.add(
+                Episode(
+                    key=f"{code}:account:{PIMS}:",
+                    code=code,
+                    scope="account",
+                    name=PIMS,
+                    details='{"free_megabytes":3}',
+                    since=now - timedelta(hours=1),
+                    seen_at=now,
+                    raised_at=now,
+                    cleared_at=cleared_at,
+                )
+            )
+        tx.session.add(Event(id=1, type="alert.raised", key="1", content="{}", made_at=now))
+        tx.session.flush()
+        for webhook, state, ended_at in (
+            ("desk", "failed", now - timedelta(hours=1)),
+            ("mail/it", "failed", now - timedelta(days=2)),
+            ("command/x", "sent", now),
+        ):
+            tx.session.add(Delivery(event_id=1, webhook=webhook, state=state, ended_at=ended_at))
+        tx.session.add(Meta(key="backup_at", value=now.isoformat()))
+        audit.note(tx, Act.RESUMED, by="ann", via=audit.COMMAND, subject="account", subject_id=PIMS)
+        audit.note(tx, Act.PAUSED, by="ann", via=audit.COMMAND, subject="site", subject_id="city")
+        pauses.pause(tx, "site", "hills", until=now - timedelta(minutes=5), by="")
+        for name, code in (("due", ""), ("tried", "bad-answer"), ("held", FUSE), ("second look", "not-found")):
+            change = receive(tx, name)
+            if code:
+                changes.wait(tx, change, now + timedelta(hours=1), code, "in words")
+        tx.session.get_one(Change, receive(tx, "spread")).next_at = now + timedelta(hours=1)
+        park_until = tx.session.exec(select(Review)).one()
+        park_until.snoozed_until = now + timedelta(minutes=1)
+    with ledger.read() as tx:
+        found = reports.glance(tx)
+    assert [(each.code, each.name, each.details) for each in found.episodes] == [
+        ("disk-low", PIMS, {"free_megabytes": 3})
+    ]
+    assert found.recovered == {("account", PIMS): now}
+    assert [(each.channel, each.count) for each in found.lost] == [("desk", 1)]
+    assert found.backed_up_at == now
+    assert found.resumed == {("account", PIMS): now, ("site", "hills"): now - timedelta(minutes=5)}
+    assert found.soon == (), "somebody has put it off"
+    assert found.sites["city"].waiting == {Kind.APPOINTMENT: now}
+    desk.clock.advance(61)
+    with ledger.read() as tx:
+        (question,) = reports.glance(tx).soon
+    assert (question.site, question.why, question.visit_at) == ("city", "contact-shared", parked.start.utc)
+
+
+@pytest.mark.parametrize(
+    ("code", "waits"),
+    [("", True), ("rate-limited", True), ("lane-busy", True), (FUSE, False), ("old-mapping", False)],
+)
+def test_what_waits_by_design_is_not_late(desk: Desk, ledger: Ledger, code: str, waits: bool) -> None:
+    with ledger.write() as tx:
+        change = receive(tx, "1")
+        if code:
+            changes.wait(tx, change, tx.now, code, "in words")
+    with ledger.read() as tx:
+        assert bool(reports.glance(tx).sites["city"].waiting) is waits
+
+
+def test_the_last_write_of_each_kind(desk: Desk, ledger: Ledger) -> None:
+    began = desk.clock.now()
+    for kind, minutes in ((Kind.CLIENT, 1), (Kind.APPOINTMENT, 2), (Kind.CLIENT, 3)):
+        desk.clock.advance(60)
+        with ledger.write() as tx:
+            change = tx.session.get_one(Change, receive(tx, f"{kind}{minutes}"))
+            tx.session.add(
+                Action(
+                    change_id=change.id,
+                    record_id=change.record_id,
+                    site="city",
+                    account=PIMS,
+                    kind=kind,
+                    operation="create",
+                    state="answered",
+                    created_at=tx.now,
+                    answered_at=tx.now,
+                )
+            )
+    with ledger.read() as tx:
+        site = reports.glance(tx).sites["city"]
+    minute = timedelta(minutes=1)
+    assert site.written == {Kind.CLIENT: began + 3 * minute, Kind.APPOINTMENT: began + 2 * minute}
+    assert site.last_write == began + 3 * minute
+
+
+def test_attempts_are_counted_once_they_have_ended(desk: Desk, ledger: Ledger) -> None:
+    def begin(number: int) -> None:
+        with ledger.write() as tx:
+            change = tx.session.get_one(Change, receive(tx, str(number)))
+            made = Action(
+                id=number,
+                change_id=change.id,
+                record_id=change.record_id,
+                site="city",
+                account=PIMS,
+                kind="appointment",
+                operation="create",
+                state="intended",
+                created_at=tx.now,
+            )
+            tx.session.add(made)
+            tx.session.flush()
+            tx.session.add(Attempt(id=number, action_id=number, number=1, state="intended", started_at=tx.now))
+
+    def counted(after: int) -> tuple[dict[AttemptKey, int], int]:
+        with ledger.read() as tx:
+            found, number = reports.attempts_after(tx, after)
+            return dict(found), number
+
+    def end(number: int, state: str) -> None:
+        with ledger.write() as tx:
+            tx.session.get_one(Attempt, number).state = state
+
+    begin(1)
+    with ledger.read() as tx:
+        assert reports.newest_attempt(tx) == 1
+    begin(2)
+    begin(3)
+    end(3, "not_done")
+    assert counted(1) == ({}, 1), "the second is under way, and the third waits for it"
+    end(2, "answered")
+    key = (PIMS, "appointment", "create")
+    assert counted(1) == ({(*key, "answered"): 1, (*key, "not_done"): 1}, 3)
+    assert counted(3) == ({}, 3)
+    begin(4)
+    assert counted(3) == ({}, 3)
+    desk.clock.advance(700)
+    assert counted(3) == ({(*key, "intended"): 1}, 4), "its process was cut off"
+
+
+# -- for monitoring
+
+
+def checked(desk: Desk) -> tuple[int, str]:
+    done = desk.run("status", "--check")
+    assert done.stdout.count("\n") == 1, "one line"
+    return done.exit_code, done.stdout.strip()
+
+
+def test_a_check_is_one_line_and_one_of_three_codes(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    fine = "now=0;;0 today=0;0 questions=0 failures=0 waiting=0s read=0s"
+    assert checked(desk) == (0, f"VETBRIDGE OK - city: nothing is wrong | {fine}")
+    settled(ChangeState.FAILED, "mapping")
+    code, line = checked(desk)
+    assert code == 1
+    assert line.startswith(
+        "VETBRIDGE WARNING - 1 condition: failures-wait city | now=0;;0 today=1;0 questions=0 fail"
+    )
+    with ledger.write() as tx:
+        changes.begin_run(tx, "run")
+        accounts.block(tx, PIMS, "auth-failed")
+    code, line = checked(desk)
+    assert code == 2
+    assert "VETBRIDGE CRITICAL - 3 conditions: daemon-down, account-blocked ezyvet-city, failures-wait city |" in line
+
+
+def test_a_check_without_a_ledger_or_a_config_is_critical(desk: Desk) -> None:
+    code, line = checked(desk)
+    assert (code, line.split(":")[0]) == (2, "VETBRIDGE CRITICAL - ledger")
+    desk.config_path.write_text("version: 1\nbroken | pipe: [")
+    code, line = checked(desk)
+    assert (code, line.split(":")[0], line.count("|")) == (2, "VETBRIDGE CRITICAL - config", 0)
+
+
+# -- one screen
+
+
+def test_what_is_wrong_stands_first_with_its_remedy(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    settled(ChangeState.FAILED, "mapping")
+    with ledger.write() as tx:
+        accounts.block(tx, PIMS, "auth-failed")
+    text = desk.run("status").stdout
+    order = [text.index(words) for words in ("!! ezyvet-city lets", "Renew them", "!  city: failures", "Account ")]
+    assert order == sorted(order)
+    assert text.count("Renew them") == 1, "said once"
+    told = desk.data("status")["conditions"]
+    assert [(each["code"], each["severity"], each["name"]) for each in told] == [
+        ("account-blocked", "now", PIMS),
+        ("failures-wait", "today", "city"),
+    ]
+    assert all(each["message"] and each["remedy"] and each["since"] for each in told)
+
+
+def test_of_very_many_conditions_some_are_drawn(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = changes.begin_run(tx, "run")
+        tx.session.get_one(Run, run).started_at = tx.now - timedelta(days=1)
+        change = receive(tx, "1")
+        for number in range(30):
+            row = Review(
+                change_id=change,
+                site="city",
+                state="open",
+                why=f"x{number}",
+                visit_at=datetime.now(UTC) + timedelta(minutes=30),
+                opened_at=tx.now,
+            )
+            tx.session.add(row)
+    with single_instance(desk.place):
+        text = desk.run("status").stdout
+        assert len(desk.data("status")["conditions"]) == 30 + 4  # and what nobody has read yet
+    assert text.count("!! ") == 10
+    assert "and 24 more: vetbridge status --json" in text
+
+
+def test_one_healthy_site_fits_one_screen(desk: Desk, ledger: Ledger, settled: Settled) -> None:
+    for state, code in ((ChangeState.DONE, "created"), (ChangeState.SKIPPED, "settled")):
+        settled(state, code)
+    desk.clock.advance(590)
+    with ledger.write() as tx:
+        mirror.completed(tx, PIMS, first=True)
+        for name, kinds in (("altegio-city", (Kind.APPOINTMENT, Kind.CLIENT)), (PIMS, (Kind.APPOINTMENT,))):
+            accounts.answered(tx, name)
+            for kind in kinds:
+                accounts.move_cursor(tx, name, kind, "1")
+        changes.begin_run(tx, "run")
+    with single_instance(desk.place):
+        lines = desk.run("status").stdout.splitlines()
+        (site,) = desk.data("status")["sites"]
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    text = " ".join(" ".join(lines).split())
+    assert re.search(r"read from altegio-city: clients \d+ seconds? ago, visits \d+ seconds? ago", text)
+    assert re.search(
+        r"read from ezyvet-city: clients \d+ seconds? ago, pets \d+ seconds? ago, visits \d+ second", text
+    )
+    reads = {each["kind"]: [read["account"] for read in each["reads"]] for each in site["kinds"]}
+    assert reads == {"client": ["altegio-city", PIMS], "pet": [PIMS], "appointment": ["altegio-city", PIMS]}
+    assert all(not read["read_stale"] and read["read_age"] < 60 for each in site["kinds"] for read in each["reads"])
+    assert {each["kind"]: each["write"]["write_stale"] for each in site["kinds"]} == dict.fromkeys(reads, False)
 
 
 def test_the_states_are_those_of_the_tables() -> None:

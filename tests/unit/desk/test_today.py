@@ -11,7 +11,16 @@ import pytest
 from tests.unit.desk.practice import Desk
 from vetbridge.config.models import Site
 from vetbridge.desk.paused import PauseStatus
-from vetbridge.desk.status import AccountStatus, Count, DaemonStatus, FuseStatus, MirrorStatus, SiteStatus, Status
+from vetbridge.desk.status import (
+    AccountStatus,
+    ConditionStatus,
+    Count,
+    DaemonStatus,
+    FuseStatus,
+    MirrorStatus,
+    SiteStatus,
+    Status,
+)
 from vetbridge.desk.today import Light, SiteToday, today
 from vetbridge.ledger.glance import STATES
 
@@ -162,3 +171,26 @@ def test_of_thousands_of_sites_the_worst_come_first(site: Site) -> None:
     found = today(status(*sites), {})
     assert [each.name for each in found.sites] == ["s8", "s9", "s7"]
     assert len(found.good) == 2997
+
+
+@pytest.mark.parametrize(
+    ("code", "severity", "scope", "name", "is_shown"),
+    [
+        ("read-stale", "now", "account", "altegio-city", True),
+        ("read-stale", "now", "account", "altegio-hills", False),
+        ("write-stale", "now", "site", "city", True),
+        ("write-stale", "now", "site", "hills", False),
+        ("disk-full", "now", "vetbridge", "ledger", True),
+        ("disk-low", "today", "vetbridge", "ledger", False),
+        ("fuse-blown", "now", "site", "city", False),
+    ],
+)
+def test_what_is_wrong_now_with_a_site_turns_its_light(
+    site: Site, code: str, severity: str, scope: str, name: str, is_shown: bool
+) -> None:
+    wrong = ConditionStatus(
+        code=code, severity=severity, scope=scope, name=name, kind="", since=NOW, message="It is so.", remedy=""
+    )
+    found = shown(site, replace(status(), conditions=(wrong,)))
+    assert (found.light is Light.BAD) is is_shown
+    assert ("It is so." in [each.words for each in found.reasons]) is is_shown

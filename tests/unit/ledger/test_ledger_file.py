@@ -188,7 +188,7 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
 
 def test_the_migrations_make_just_the_tables_of_the_code(place: Place) -> None:
     open_ledger(place, KEY, FakeClock()).close()
-    engine = database._engine(place, read_only=True)
+    engine = database.engine_of(place, read_only=True)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, SQLModel.metadata) == []

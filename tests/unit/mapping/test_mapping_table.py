@@ -38,6 +38,13 @@ def test_a_sites_table_loads_from_its_path(tmp_path: Path) -> None:
     assert table.kinds[Kind.CLIENT]["given_name"].path == ("name", "first")
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "./" + "x" * 5000, "a\\0b", "../" * 3000])
+def test_a_table_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="mapping table") as caught:
+        load_table(written(tmp_path, f'mapping: mine\nextends: "{name}"\n'))
+    assert len(caught.value.message) < 500
+
+
 def test_a_table_extends_another_field_by_field(tmp_path: Path) -> None:
     written(
         tmp_path,

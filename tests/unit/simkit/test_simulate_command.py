@@ -19,7 +19,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from vetbridge.cli.simulate import simulate
+from connectors.altegio.simulator import AltegioSimulator
+from connectors.ezyvet.simulator import EzyVetSimulator
+from vetbridge.cli.simulate import _made, simulate
 from vetbridge.testing.simkit import FAULTS
 
 PROGRAM = "import typer; from vetbridge.cli.simulate import simulate; typer.run(simulate)"
@@ -110,3 +112,26 @@ def test_a_folder_with_something_else_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["altegio", "--data", str(tmp_path)], env={"COLUMNS": "200"})
     assert result.exit_code == 2
     assert "cannot be used as a simulator's store" in " ".join(result.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("empty_fields=object", "object"), ('empty_fields="object"', "object")]
+)
+def test_a_switch_is_json_or_a_text(given: str, expected: str) -> None:
+    made = _made("altegio", 0, 1, 7, "off", [], [given, "require_accept=true"], None)
+    assert isinstance(made, AltegioSimulator)
+    assert (made.empty_fields, made.require_accept) == (expected, True)
+
+
+def test_each_simulator_has_switches_of_its_own() -> None:
+    made = _made("ezyvet", 0, 1, 7, "off", [], ["partner_id=optional"], None)
+    assert isinstance(made, EzyVetSimulator)
+    assert made.switches.partner_id == "optional"
+
+
+@pytest.mark.parametrize(
+    "given", ["no_such=1", "empty_fields=nonsense", "port=1", "data=x", "empty_fields", "=1", "a b=1"]
+)
+def test_what_is_no_switch_is_refused(given: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        _made("altegio", 0, 1, 7, "off", [], [given], None)

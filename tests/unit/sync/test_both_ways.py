@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
-from vetbridge.connector.interface import Receipt, Write
+from vetbridge.connector.interface import Operation, Receipt, Write
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.errors import OutcomeUnknown
 from vetbridge.core.records import Kind
@@ -295,6 +296,45 @@ def test_moved_by_both_before_a_lost_answer_was_found_is_a_question(rig: Rig) ->
     rig.settle()
     rig.run()
     assert [item.why for item in rig.questions()] == ["conflict"]
+
+
+def meanwhile(side: MemorySide, deed: Callable[[str], None], *, lost: bool) -> None:
+    """Somebody is quicker than the read of what the next update of a visit made; ``lost``: no answer comes."""
+    apply = side.apply
+
+    def applied(write: Write) -> Receipt:
+        if write.kind is not Kind.APPOINTMENT or write.operation is not Operation.UPDATE:
+            return apply(write)
+        receipt = apply(write)
+        side.apply = apply  # type: ignore[method-assign]
+        deed(receipt.id)
+        if lost:
+            raise OutcomeUnknown("memory: no answer came")
+        return Receipt(id=receipt.id, native=side.get(Kind.APPOINTMENT, receipt.id))
+
+    side.apply = applied  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_owner_who_cancels_while_the_desks_move_is_carried_is_no_part_of_it(rig: Rig, lost: bool) -> None:
+    booked(rig)
+    meanwhile(rig.booking, lambda id_: rig.booking.edit(Kind.APPOINTMENT, id_, {"state": "cancelled"}), lost=lost)
+    rig.pims.edit(Kind.APPOINTMENT, visit(rig)["id"], {"start": later(rig, visit(rig), 30)})
+    rig.run()
+    rig.run()
+    assert visit(rig)["state"] == "cancelled"
+    quiet(rig)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_desk_that_cancels_while_the_owners_move_is_carried_is_no_part_of_it(rig: Rig, lost: bool) -> None:
+    id_ = booked(rig)
+    meanwhile(rig.pims, lambda there: rig.pims.edit(Kind.APPOINTMENT, there, {"state": "cancelled"}), lost=lost)
+    rig.booking.edit(Kind.APPOINTMENT, id_, {"start": later(rig, booking(rig, id_), 30)})
+    rig.run()
+    rig.run()
+    assert booking(rig, id_)["state"] == "cancelled"
+    quiet(rig)
 
 
 # -- answers --------------------------------------------------------------------------------------------------------

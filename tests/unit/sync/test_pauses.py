@@ -10,6 +10,7 @@ import pytest
 from tests.rig import Rig
 from vetbridge.core.records import Kind
 from vetbridge.ledger import changes, pauses
+from vetbridge.ledger.pauses import KIND_PAUSED
 
 
 @pytest.fixture
@@ -76,3 +77,64 @@ def test_a_pause_that_begins_between_two_changes_of_a_lane_holds_the_second_back
     with rig.ledger.write() as tx:
         pauses.resume(tx, "site", "town")
     assert rig.engine.step(lease), "both are in the lane of one client"
+
+
+# -- a kind at a site
+
+
+def pause_kind(rig: Rig, kind: str, *, site: str = "town", minutes: float | None = None) -> None:
+    with rig.ledger.write() as tx:
+        until = None if minutes is None else tx.now + timedelta(minutes=minutes)
+        pauses.pause(tx, "kind", f"{site}/{kind}", until=until, by="Ann")
+
+
+def test_changes_of_a_kind_that_is_paused_wait_as_they_are_and_hints_are_taken(rig: Rig) -> None:
+    pause_kind(rig, "appointment")
+    rig.hint(rig.book("Ann", "Weiss", "+447700900123", "Bella"))
+    asked = rig.booking.calls["get"]
+    rig.work()
+    assert rig.engine.idle_for() == 86400.0
+    assert (rig.endings(), rig.booking.calls["get"]) == ([("received", "")], asked)
+    with rig.ledger.write() as tx:
+        assert pauses.resume(tx, "kind", "town/appointment")
+    rig.settle()
+    assert len(rig.visits()) == 1
+
+
+def test_other_kinds_and_other_sites_go_on(rig: Rig) -> None:
+    pause_kind(rig, "appointment", site="village")
+    pause_kind(rig, "pet")
+    rig.hint(rig.book("Ann", "Weiss", "+447700900123", "Bella"))
+    rig.settle()
+    assert len(rig.visits()) == 1, "owner and pet are known"
+
+
+@pytest.mark.parametrize("kind", ["client", "pet"])
+def test_the_visit_of_a_new_owner_waits_for_the_kind_that_it_needs(rig: Rig, kind: str) -> None:
+    pause_kind(rig, kind)
+    clients = len(rig.pims.rows(Kind.CLIENT))
+    rig.hint(rig.book("Zora", "Quist", "+447700900999", "Momo"))
+    rig.work()
+    assert rig.endings() == [("waiting", KIND_PAUSED)]
+    assert rig.visits() == []
+    assert len(rig.pims.rows(Kind.CLIENT)) == clients + (kind == "pet")
+    with rig.ledger.write() as tx:
+        pauses.resume(tx, "kind", f"town/{kind}")
+    rig.work()
+    assert [state for state, _ in rig.endings()] == ["done"]
+    assert (len(rig.visits()), len(rig.pims.rows(Kind.CLIENT))) == (1, clients + 1)
+
+
+def test_a_pause_of_a_kind_with_an_end_ends_by_itself(rig: Rig) -> None:
+    pause_kind(rig, "client", minutes=5)
+    pause_kind(rig, "appointment", minutes=2)
+    rig.hint(rig.book("Zora", "Quist", "+447700900999", "Momo"))
+    rig.work()
+    assert rig.engine.idle_for() == 120.0
+    rig.clock.advance(120)
+    rig.work()
+    assert rig.endings() == [("waiting", KIND_PAUSED)]
+    assert rig.engine.idle_for() == 180.0
+    rig.clock.advance(180)
+    rig.work()
+    assert len(rig.visits()) == 1

@@ -293,15 +293,15 @@ def test_the_share_of_bookings_is_kept_while_all_is_read(tmp_path: Path, monkeyp
     from vetbridge.connector import budgets  # noqa: PLC0415
 
     rig, side = shelved(tmp_path)
-    seen: list[tuple[str | None, bool]] = []
+    seen: list[tuple[str | None, float]] = []
     real = side.changes
 
     def noted(kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
-        seen.append((since, budgets.patience_of(0) > 0))
+        seen.append((since, budgets.patience_of(0)))
         return real(kind, since, mark=mark)
 
     monkeypatch.setattr(side, "changes", noted)
     rig.refresher.pass_()
     rig.refresher.pass_()
-    assert [bulk for since, bulk in seen if since is None] == [True, True]
-    assert [bulk for since, bulk in seen if since is not None] == [False, False]
+    assert [waits for since, waits in seen if since is None] == [budgets.BULK_PATIENCE] * 2
+    assert [waits for since, waits in seen if since is not None] == [budgets.POLL_PATIENCE] * 2

@@ -1,10 +1,7 @@
 """Every test here has the page over the clinic of ``tests.unit.desk.practice``."""
 
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +11,9 @@ from tests.ledgers import ledger_place
 from tests.unit.desk.practice import Desk, desk, ledger, parked, settled
 from tests.unit.web.served import Served, pages
 from tests.unit.web.trial import alone, trial
-from vetbridge.connector import plugin
 from vetbridge.daemon.assembly import build_program
 from vetbridge.ledger.database import Ledger
 from vetbridge.web.frame import Frame
-
-INSTALLED = cache(entry_points)
-"""Which connectors there are: to ask that of the installation for each test takes longer than most of them."""
-NOBODY_TRUSTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 __all__ = ["alone", "desk", "ledger", "parked", "settled", "trial"]
 
@@ -36,16 +28,12 @@ Serve = Callable[..., Served]
 
 
 @pytest.fixture
-def serve(desk: Desk, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+def serve(desk: Desk, ledger: Ledger) -> Iterator[Serve]:
     """Serves the page; the arguments are the config's ``pages``."""
     with ExitStack() as stack:
 
         def make(**given: Any) -> Served:
-            with monkeypatch.context() as patch:
-                # No vendor is called: to read the authorities for each would take longer than most tests.
-                patch.setattr(plugin, "entry_points", INSTALLED)
-                patch.setattr(ssl, "create_default_context", lambda *_args, **_more: NOBODY_TRUSTED)
-                program = stack.enter_context(closing(build_program(desk.loaded(), desk.clock, ledger)))
+            program = stack.enter_context(closing(build_program(desk.loaded(), desk.clock, ledger)))
             woken: list[str] = []
             frame = Frame(
                 program, pages=pages(**given), wake=lambda: woken.append("wake"), health=lambda: {"status": "ok"}

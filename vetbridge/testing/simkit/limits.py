@@ -13,12 +13,12 @@ from vetbridge.testing.simkit.server import Request
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``calls`` in ``seconds``, counted apart for each value of ``per(request)``."""
+    """At most ``calls`` in ``seconds``, counted apart for each value of ``per(request)``; None: it does not count."""
 
     name: str
     calls: int
     seconds: float
-    per: Callable[[Request], str]
+    per: Callable[[Request], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Limits:
             return None
         with self._lock:
             now = self._clock.steady()
-            windows = [(limit, self._window(limit, request, now)) for limit in self._limits]
+            windows = self._windows(request, now)
             for limit, window in windows:
                 if len(window) >= self._allowed(limit):
                     return limit, max(0.0, window[0] + limit.seconds - now)
@@ -62,14 +62,18 @@ class Limits:
         with self._lock:
             now = self._clock.steady()
             states = []
-            for limit in self._limits:
-                window = self._window(limit, request, now)
+            for limit, window in self._windows(request, now):
                 reset = window[0] + limit.seconds - now if window else 0.0
                 states.append(LimitState(limit, max(0, self._allowed(limit) - len(window)), reset))
             return states
 
-    def _window(self, limit: Limit, request: Request, now: float) -> deque[float]:
-        window = self._calls.setdefault((limit.name, limit.per(request)), deque())
+    def _windows(self, request: Request, now: float) -> list[tuple[Limit, deque[float]]]:
+        """The limits that count the request, each with the calls that are still in its window."""
+        counting = [(limit, key) for limit in self._limits if (key := limit.per(request)) is not None]
+        return [(limit, self._window(limit, key, now)) for limit, key in counting]
+
+    def _window(self, limit: Limit, key: str, now: float) -> deque[float]:
+        window = self._calls.setdefault((limit.name, key), deque())
         while window and window[0] <= now - limit.seconds:
             window.popleft()
         return window

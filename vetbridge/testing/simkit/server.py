@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NoReturn
@@ -135,7 +136,10 @@ def find_route(routes: list[Route], method: str, path: str) -> tuple[Route, dict
 
 
 class Server(ThreadingHTTPServer):
-    """Serves ``answer(request) -> Response | None`` (None: close the connection without a word) in threads."""
+    """Serves ``answer(request) -> Response | None`` (None: close the connection without a word) in threads.
+
+    ``now``: the time that its answers say it is.
+    """
 
     daemon_threads = True
     request_queue_size = 128
@@ -143,10 +147,15 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"
 
     def __init__(
-        self, port: int, answer: Callable[[Request], Response | None], error: Callable[[int, str], Response]
+        self,
+        port: int,
+        answer: Callable[[Request], Response | None],
+        error: Callable[[int, str], Response],
+        now: Callable[[], datetime],
     ) -> None:
         self.answer = answer
         self.error = error
+        self.now = now
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__((HOST, port), _Conversation)
@@ -249,6 +258,10 @@ class _Conversation(BaseHTTPRequestHandler):
         if not hasattr(self, "request_version") or self.request_version == "HTTP/0.9":
             self.request_version = "HTTP/1.1"
         self._send(self.server.error(405 if code == 501 else code, "bad request"))
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What the header ``Date`` says."""
+        return super().date_time_string(self.server.now().timestamp() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """No access log: queries hold phone numbers."""

@@ -266,7 +266,7 @@ class Simulator:
     def start(self) -> Self:
         """Serves in the background. Raises ``OSError`` when the port is taken."""
         if self._server is None:
-            self._server = Server(self._port, self._answer, self.error)
+            self._server = Server(self._port, self._answer, self.error, self.clock.now)
             self._port = self._server.server_port
             self.store.set_meta("port", self._port)
             threading.Thread(

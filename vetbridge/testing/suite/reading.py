@@ -167,7 +167,9 @@ class Marks(Group):
             rest = list(subject.connector.changes(kind, None, mark=page.mark))
             assert [each.records for each in rest] == [each.records for each in pages[index:]]
             assert [each.last for each in rest] == [False] * (len(rest) - 1) + [True]
-            assert (rest[-1].total, rest[-1].cursor) == (pages[-1].total, pages[-1].cursor)
+            assert rest[-1].total == pages[-1].total
+            # From the first page on it is a walk of its own, which may have begun a second later.
+            assert index == 0 or rest[-1].cursor == pages[-1].cursor
             if index == len(pages) - 1 > 0:
                 assert subject.requests() - before < whole
         if not any(page.mark for page in pages):

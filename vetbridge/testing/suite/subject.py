@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, Plugin
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.simkit.limits import Limits
 
 
 class Fault(StrEnum):
@@ -86,7 +88,8 @@ class SimulatedSubject(Subject):
 
     ``options`` makes the connector's options from the simulator's credentials; ``base_url`` is added. ``simulator``
     are options of the simulator beside port, clients and seed. ``rows`` are the simulator's words for the kinds of
-    which rows can be taken away.
+    which rows can be taken away. ``real_limits``: the simulator refuses what the vendor would, and the connector
+    paces itself; time that it waits passes at once.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class SimulatedSubject(Subject):
         simulator: Mapping[str, Any] | None = None,
         placeholder: tuple[str, str] | None = None,
         rows: Mapping[Kind, str] | None = None,
+        real_limits: bool = False,
     ) -> None:
         module = importlib.import_module(plugin.simulator or "")
         self._plugin = plugin
@@ -109,6 +113,10 @@ class SimulatedSubject(Subject):
         self._simulator.start()
         self._rows = rows or {}
         self._clock = FakeClock(datetime.now(UTC))
+        self._pool = BudgetPool()
+        self._limit_scale = 1.0 if real_limits else 10_000.0
+        if real_limits:
+            self._simulator.limits = Limits(self._simulator.limits_real, "real", self._clock)
         self.faults = frozenset(each for each in Fault if each.value in self._simulator.offered())
         self.zone = self._simulator.zone
         self.secrets = tuple(self._simulator.credentials[name] for name in secrets)
@@ -119,7 +127,13 @@ class SimulatedSubject(Subject):
     def _connector(self, credentials: Mapping[str, str]) -> Connector:
         options = {"base_url": self._simulator.base_url, **self._options(credentials)}
         environment = Environment(
-            account="under-test", zone=self.zone, country="GB", clock=self._clock, timeout=20, limit_scale=10_000
+            account="under-test",
+            zone=self.zone,
+            country="GB",
+            clock=self._clock,
+            timeout=20,
+            limit_scale=self._limit_scale,
+            pool=self._pool,
         )
         return self._plugin.build(self._plugin.options(**options), environment)
 

@@ -11,7 +11,7 @@ from vetbridge.core.records import Kind
 from vetbridge.desk import changes as desk
 from vetbridge.desk import failures
 from vetbridge.desk.changes import ListedGroup, Selection
-from vetbridge.ledger import audit, reports
+from vetbridge.ledger import access, audit, reports
 from vetbridge.ledger.reports import ChangeReport, FailureGroup
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.web.api.guard import Reader, Supporter
@@ -122,7 +122,7 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.get("/changes/{number}", response_model=shape(desk.ChangeStory), responses=documented(404))
     def show_change(
-        _visitor: Reader,
+        visitor: Reader,
         number: Number,
         names: Annotated[
             bool, Query(description="Show also the names and other values that a match hung on.")
@@ -136,6 +136,7 @@ def routes(frame: Frame) -> APIRouter:
             found = desk.story(tx, number, names=names)
         if found is None:
             raise unknown_change(number)
+        access.note_history(frame.ledger, number, by=visitor.name, via=audit.API)
         return Data(found)
 
     @router.post("/changes/acknowledge", response_model=Acknowledgement, responses=documented(404, 413, 415))

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from vetbridge.desk import find as desk
 from vetbridge.desk import search
+from vetbridge.ledger import access, audit
 from vetbridge.web.api.guard import Reader
 from vetbridge.web.api.known import must_know
 from vetbridge.web.api.problems import documented
@@ -44,7 +45,7 @@ def routes(frame: Frame) -> APIRouter:
     router = APIRouter(tags=["find"])
 
     @router.get("/clients", response_model=shape(search.Hits), responses=documented(404))
-    def search_clients(_visitor: Reader, asked: Annotated[Sought, Query()]) -> Data:
+    def search_clients(visitor: Reader, asked: Annotated[Sought, Query()]) -> Data:
         """Clients of the PIMS by whatever is at hand, with the ids that an answer takes; 20 at most.
 
         Takes the role `reader`.
@@ -52,10 +53,13 @@ def routes(frame: Frame) -> APIRouter:
         with frame.ledger.read() as tx:
             must_know(tx, frame.config, site=asked.site)
             sites = {name: each for name, each in frame.sites.items() if asked.site in (None, name)}
-            return Data(search.search(tx, sites, asked.q))
+            hits = search.search(tx, sites, asked.q)
+        clients = [(each.account, each.client_id) for each in hits.found]
+        access.note_clients(frame.ledger, clients, by=visitor.name, via=audit.API)
+        return Data(hits)
 
     @router.get("/find", response_model=shape(desk.Found), responses=documented(404))
-    def find_visits(_visitor: Reader, asked: Annotated[Wanted, Query()]) -> Data:
+    def find_visits(visitor: Reader, asked: Annotated[Wanted, Query()]) -> Data:
         """Whether a visit is in, and how it stands: the soonest first, then those that are over.
 
         Where nothing is given to look by, nothing is found. Takes the role `reader`.
@@ -73,6 +77,7 @@ def routes(frame: Frame) -> APIRouter:
                 site=asked.site,
                 limit=asked.limit,
             )
-            return Data(found)
+        access.note_found(frame.ledger, [each.record_id for each in found.visits], by=visitor.name, via=audit.API)
+        return Data(found)
 
     return router

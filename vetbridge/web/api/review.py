@@ -10,7 +10,7 @@ from pydantic import Field
 from vetbridge.desk import answering, claims
 from vetbridge.desk import review as desk
 from vetbridge.desk.review import ReviewItem, ShownCandidate
-from vetbridge.ledger import audit, reports
+from vetbridge.ledger import access, audit, reports
 from vetbridge.web.api.guard import Reader, Receptionist
 from vetbridge.web.api.known import must_know
 from vetbridge.web.api.problems import documented
@@ -99,15 +99,17 @@ def routes(frame: Frame) -> APIRouter:
             )
             rows, after = page(behind(every, asked.after), asked.limit)
             shown = desk.items(tx, sites, [row.id for row in rows])
+        access.note_questions(frame.ledger, [each.id for each in shown], by=visitor.name, via=audit.API)
         return Data({"items": [item_data(each) for each in shown], "next": after})
 
     @router.get("/review/{number}", response_model=FullShape, responses=documented(404))
-    def show_item(_visitor: Reader, number: Number) -> Data:
+    def show_item(visitor: Reader, number: Number) -> Data:
         """One question in full, open or not, with what each answer would come to. Takes the role `reader`."""
         with frame.ledger.read() as tx:
             found = answering.show(tx, sites, number)
             item = found.item
             same = desk.siblings(tx, sites, item) if item.state == "open" and item.asks_whose else ()
+        access.note_questions(frame.ledger, [number], by=visitor.name, via=audit.API)
         data = item_data(item)
         words = [*found.candidate_consequences, *[None] * len(data["candidates"])]
         for candidate, consequence in zip(data["candidates"], words, strict=False):

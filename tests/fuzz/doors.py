@@ -1,0 +1,26 @@
+"""All doors that are fuzzed."""
+
+from __future__ import annotations
+
+from tests.fuzz.answers import Altegio, EzyVet
+from tests.fuzz.documents import Config, Table, Weights
+from tests.fuzz.door import Door
+from tests.fuzz.files import ForAltegio, Lists
+from tests.fuzz.hooks import Hooks
+from tests.fuzz.people import Api, Page
+from tests.fuzz.terminal import Arguments, Texts
+
+DOORS: tuple[type[Door], ...] = (
+    Hooks,
+    Altegio,
+    EzyVet,
+    Config,
+    Table,
+    Weights,
+    Lists,
+    ForAltegio,
+    Page,
+    Api,
+    Arguments,
+    Texts,
+)

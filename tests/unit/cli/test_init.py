@@ -1,0 +1,239 @@
+"""`vetbridge init`: answers by options, asked of both sides, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connectors.altegio import simulator as altegio
+from connectors.ezyvet import simulator as ezyvet
+from vetbridge.cli import init as command
+from vetbridge.cli.init import Given, Person, country_of
+from vetbridge.cli.main import app
+from vetbridge.connector.configured import read_config
+from vetbridge.testing.simkit import Simulator
+
+
+class Sides:
+    """Both simulators, and the options that point at them."""
+
+    def __init__(self, booking: Simulator, pims: Simulator) -> None:
+        self.booking = booking
+        self.pims = pims
+        self.environment = {
+            "VB_PARTNER": booking.credentials["partner_token"],
+            "VB_USER": booking.credentials["user_token"],
+            "VB_CLIENT": pims.credentials["client_secret"],
+        }
+
+    @property
+    def options(self) -> list[str]:
+        known = self.pims.credentials
+        values = {
+            "booking.base_url": self.booking.base_url,
+            "booking.location_id": self.booking.credentials["location_id"],
+            "pims.base_url": self.pims.base_url,
+            "pims.partner_id": known["partner_id"],
+            "pims.client_id": known["client_id"],
+            "pims.site_uid": known["site_uid"],
+            "pims.cancellation_reason": "1",
+        }
+        places = {
+            "booking.partner_token": "env:VB_PARTNER",
+            "booking.user_token": "env:VB_USER",
+            "pims.client_secret": "env:VB_CLIENT",
+        }
+        return [
+            *(word for name, value in values.items() for word in ("--set", f"{name}={value}")),
+            *(word for name, place in places.items() for word in ("--secret", f"{name}={place}")),
+        ]
+
+
+@pytest.fixture(scope="module")
+def sides() -> Iterator[Sides]:
+    with (
+        altegio.build(clients=5, seed=3, limits="off") as booking,
+        ezyvet.build(clients=5, seed=3, limits="off") as pims,
+    ):
+        yield Sides(booking, pims)
+
+
+WHERE = ["--site", "city", "--name", "City Vets", "--zone", "Europe/London", "--country", "GB"]
+PLAIN = [
+    *("--set", "booking.location_id=0123", "--set", "pims.client_id=12e45678", "--set", "pims.site_uid=SITE"),
+    *("--secret", "booking.partner_token=env:A", "--secret", "booking.user_token=env:B"),
+    *("--secret", "pims.client_secret=file:secrets/c"),
+]
+"""Everything that is needed where nobody is asked."""
+
+
+def run(folder: Path, *words: str, env: dict[str, str] | None = None) -> Any:
+    path = folder / "vetbridge.yaml"
+    return CliRunner().invoke(app, ["--config", str(path), "init", *words], env={"COLUMNS": "200", **(env or {})})
+
+
+def test_it_asks_both_sides_and_drafts_what_has_the_same_title(tmp_path: Path, sides: Sides) -> None:
+    done = run(tmp_path, "--yes", *WHERE, *sides.options, env=sides.environment)
+    assert done.exit_code == 0, done.output
+    site = read_config(tmp_path / "vetbridge.yaml").config.sites["city"]
+    services = site.booking.codes["appointment_type"]
+    assert services.keys() == site.pims.codes["appointment_type"].keys()
+    assert len(services) > 3
+    assert site.pims.codes["status"]["no_show"] == "5"
+    text = (tmp_path / "vetbridge.yaml").read_text()
+    assert "# WORD:" in text, "what has no counterpart waits for a person"
+    for secret in sides.environment.values():
+        assert secret not in text
+        assert secret not in done.output
+    assert [line.split()[3] for line in done.stdout.splitlines()[-3:]] == ["doctor", "sync", "service"]
+
+
+def test_a_side_that_refuses_is_named_and_the_files_are_there(tmp_path: Path, sides: Sides) -> None:
+    done = run(tmp_path, "--yes", *WHERE, *sides.options, env={**sides.environment, "VB_USER": "wrong"})
+    assert done.exit_code == 5, "as `doctor` ends"
+    assert "WRONG  altegio-city" in done.stderr
+    booking = read_config(tmp_path / "vetbridge.yaml").config.sites["city"].booking
+    assert booking.codes == {"appointment_type": {}, "resource": {}}
+
+
+def test_without_a_terminal_it_names_what_is_missing_and_writes_nothing(tmp_path: Path) -> None:
+    done = run(tmp_path, "--site", "city")
+    assert done.exit_code == 2
+    for option in ("--zone", "--country", "--set booking.location_id=...", "--secret pims.client_secret=..."):
+        assert option in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_shows_the_config_and_no_secret_and_writes_nothing(tmp_path: Path) -> None:
+    done = run(tmp_path, "--yes", "--offline", "--plan", *WHERE, *PLAIN)
+    assert done.exit_code == 0
+    assert '      location_id: "0123"' in done.stdout
+    assert f"write {tmp_path / 'secrets' / 'ledger.key'} (its owner alone reads it)" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_stay_as_they_were_typed_and_names_cannot_write_config(tmp_path: Path) -> None:
+    hostile = 'Vets"\nsites: {evil: 1} # \u202e'
+    words = [*WHERE, "--name", hostile, *PLAIN, "--set", 'pims.site_uid=x"\n  evil: "yes']
+    assert run(tmp_path, "--yes", "--offline", *words).exit_code == 0
+    config = read_config(tmp_path / "vetbridge.yaml").config
+    assert config.sites["city"].name == hostile
+    assert list(config.sites) == ["city"]
+    assert config.accounts["ezyvet-city"].options.client_id == "12e45678"
+    assert config.accounts["ezyvet-city"].options.site_uid == 'x"\n  evil: "yes'
+    assert config.accounts["altegio-city"].options.location_id == "0123"
+
+
+def test_a_config_is_replaced_only_when_told_so_and_is_kept(tmp_path: Path) -> None:
+    assert run(tmp_path, "--yes", "--offline", *WHERE, *PLAIN).exit_code == 0
+    key = (tmp_path / "secrets" / "ledger.key").read_bytes()
+    hook = (tmp_path / "secrets" / "altegio-city.hook").read_bytes()
+    before = (tmp_path / "vetbridge.yaml").read_bytes()
+    refused = run(tmp_path, "--yes", "--offline", *WHERE, *PLAIN)
+    assert refused.exit_code == 2
+    assert "--force" in refused.stderr
+    changed = run(tmp_path, "--yes", "--offline", "--force", *WHERE, "--name", "Other", *PLAIN)
+    assert changed.exit_code == 0
+    assert (tmp_path / "vetbridge.yaml.bak").read_bytes() == before
+    assert (tmp_path / "secrets" / "ledger.key").read_bytes() == key, "what encrypts a ledger is never replaced"
+    assert (tmp_path / "secrets" / "altegio-city.hook").read_bytes() == hook, "the vendor knows it already"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are a mode only there")
+def test_keys_are_their_owners_alone(tmp_path: Path) -> None:
+    assert run(tmp_path, "--yes", "--offline", *WHERE, *PLAIN).exit_code == 0
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()}
+    assert modes == {0o600}
+
+
+def test_a_ledger_without_its_key_is_not_given_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "vetbridge.db").write_bytes(b"a ledger")
+    done = run(tmp_path, "--yes", "--offline", *WHERE, *PLAIN)
+    assert done.exit_code == 2
+    assert "its key" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--zone", "europe/london"], "did you mean 'Europe/London'"),
+        (["--country", "UK"], "the United Kingdom is GB"),
+        (["--site", "City Vets"], "is no name of a site"),
+        (["--booking", "altegoi"], "did you mean 'altegio'"),
+        (["--set", "booking.location_id=12x"], "booking.location_id"),
+        (["--set", "booking.locatoin=12"], "no option is called booking.locatoin"),
+        (["--set", "pims.client_secret=planted"], "does not belong on a command line"),
+        (["--secret", "pims.client_secret=planted"], "is no place of a secret"),
+        (["--secret", "planted"], "write it as booking.OPTION"),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_is_written(tmp_path: Path, words: list[str], says: str) -> None:
+    done = run(tmp_path, "--yes", "--offline", *WHERE, *PLAIN, *words)
+    assert done.exit_code in (2, 3)
+    assert says in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_in_the_middle_of_writing_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if Path(target).suffix == ".yaml":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    assert run(tmp_path, "--yes", "--offline", *WHERE, *PLAIN).exit_code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_person_is_asked_again_and_a_typed_secret_goes_into_a_file(tmp_path: Path) -> None:
+    typed = {
+        "booking platform": ["altegio"],
+        "practice system": ["ezyvet"],
+        "short name": ["City", "city"],
+        "people call it": [""],
+        "time zone": ["europe/berlin", "Europe/Berlin"],
+        "country": [""],  # Enter takes that of the zone
+        "Altegio: location_id": ["12x", "123"],
+        "partner_token of": ["", "nonsense", ""],
+        "user_token of": ["env:B"],
+        "ezyVet": ["", "CLIENT", "SITE", ""],
+        "client_secret of": ["file:/run/secrets/c"],
+    }
+    hidden = iter(["", "planted-token"])
+    shown: list[str] = []
+
+    def read(question: str) -> str:
+        shown.append(question)
+        (answers,) = (answers for key, answers in typed.items() if key in question)
+        return answers.pop(0)
+
+    given = Given(person=Person(read, lambda _question: next(hidden)), values={}, places={}, missing=[])
+    found = command._answers(
+        given, tmp_path / "vetbridge.yaml", None, None, site=None, name=None, zone=None, country=None
+    )
+    assert not any(typed.values()), "every answer was asked for"
+    assert (found.first.key, found.first.zone, found.first.country) == ("city", "Europe/Berlin", "DE")
+    assert found.first.booking.options["location_id"] == "123"
+    assert found.first.booking.options["user_token"] == {"env": "B"}
+    assert found.first.pims.options["client_secret"] == {"file": "/run/secrets/c"}
+    assert found.typed == {"secrets/altegio-city.partner_token": "planted-token"}
+    assert found.first.booking.options["partner_token"] == {"file": "secrets/altegio-city.partner_token"}
+    assert "planted" not in "".join(shown)
+
+
+def test_the_country_is_that_of_the_zone() -> None:
+    assert [country_of(zone) for zone in ("Europe/Berlin", "America/Chicago", "UTC", "nonsense")] == [
+        *("DE", "US", "", "")
+    ]

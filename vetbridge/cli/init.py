@@ -1,0 +1,553 @@
+"""`vetbridge init`: the first config of a clinic, with its key, its secrets and what both sides call things."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from zoneinfo import ZoneInfo
+
+import typer
+
+from vetbridge.cli.output import say, talk
+from vetbridge.cli.reading import USAGE, config_path, give_up, told
+from vetbridge.cli.tables import one_line
+from vetbridge.core.errors import ConfigError, VetBridgeError
+
+if TYPE_CHECKING:
+    from vetbridge.config.placing import Placed
+    from vetbridge.config.starting import FirstAccount, FirstSite
+    from vetbridge.connector.interface import Connector
+    from vetbridge.connector.plugin import Plugin
+    from vetbridge.core.upgrades import CodeLists
+    from vetbridge.desk.doctor import Line
+
+COMMAND = "init"
+FOLDER = "secrets"
+"""Where the secrets' files stand, from the config's folder."""
+SIDES = ("booking", "pims")
+LONGEST_NAME = 40
+"""Characters of an account's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody at the terminal."""
+
+    read: Callable[[str], str]
+    """Asks for a line."""
+    read_hidden: Callable[[str], str]
+    """Asks for a line that does not show."""
+
+    def ask(self, question: str, default: str = "") -> str:
+        """An answer; Enter takes the default."""
+        return self.read(f"{question} [{default}]: " if default else f"{question}: ").strip() or default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the options of the command say. ``missing`` collects what nobody was there to be asked for."""
+
+    person: Person | None
+    values: Mapping[str, str]
+    """--set, by SIDE.OPTION."""
+    places: Mapping[str, str]
+    """--secret, by SIDE.OPTION."""
+    missing: list[str]
+
+    def answer(
+        self, option: str, given: str | None, question: str, default: str = "", *, kind: Any = str, guess: bool = True
+    ) -> str:
+        """What was given, else what the person says, else the default where it is more than a guess.
+
+        ``kind`` is the config's own type of it: a person is asked again for what that does not take.
+        """
+        if given is not None:
+            return given
+        if self.person is not None:
+            while text := _unfit(kind, typed := self.person.ask(question, default)):
+                talk(text)
+            return typed
+        if not default or not guess:
+            self.missing.append(option)
+        return default
+
+
+def init(
+    ctx: typer.Context,
+    booking: Annotated[str | None, typer.Option(metavar="CONNECTOR", help="The booking side's connector.")] = None,
+    pims: Annotated[str | None, typer.Option(metavar="CONNECTOR", help="The practice system's connector.")] = None,
+    site: Annotated[str | None, typer.Option(help="A short name of the site: a-z, 0-9 and -.")] = None,
+    name: Annotated[str | None, typer.Option(help="What people call the site.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Its IANA time zone, such as Europe/London.")] = None,
+    country: Annotated[str | None, typer.Option(help="Its country, two letters.")] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="SIDE.OPTION=VALUE", help="An option of an account: booking.location_id=123456."
+        ),
+    ] = None,
+    places: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--secret",
+            metavar="SIDE.OPTION=PLACE",
+            help="Where a secret stands: env:NAME, file:PATH or keyring:SERVICE/USER. Never the secret itself.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the ledger is kept; a local disk.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask neither side; the code lists stay empty.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; end with 2 where an option is missing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a config that is there; it is kept as .bak.")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the files, and write nothing.")] = False,
+) -> None:
+    """Ask a few questions and write the first config, with the ledger's key and the secrets' files.
+
+    Where it can it asks both sides (reads only) and drafts the code lists: what has the same title at both is the
+    same thing, everything else waits in comments for a person. Everything is written, or nothing. An existing
+    ledger key is used and never replaced.
+
+    Without a terminal, or with --yes, every answer comes from options:
+
+    vetbridge init --yes --booking altegio --pims ezyvet --site city --zone Europe/London --country GB
+    --set booking.location_id=123456 --secret booking.user_token=env:ALTEGIO_USER_TOKEN ...
+
+    Ends with 0; with 2 where something is missing or in the way; with 3 or 5 where the files are written, and a side
+    refuses or does not answer.
+    """
+    target = config_path(ctx).absolute()
+    if target.exists() and not force:
+        advice = f"`vetbridge --config {target} config check` looks at it; --force replaces it and keeps the old one."
+        _refuse(f"{target} is there already", advice)
+    person = None if yes or not sys.stdin.isatty() else Person(_read, _read_hidden)
+    given = Given(person=person, values=_pairs("--set", values), places=_pairs("--secret", places), missing=[])
+    with told(COMMAND, as_json=False):
+        found = _answers(given, target, booking, pims, site=site, name=name, zone=zone, country=country)
+        files, code = _drafted(found, target, data, offline=offline)
+        if plan:
+            _show(files)
+            talk("Nothing was written.")
+            raise typer.Exit(code)
+        from vetbridge.config.placing import place_all  # noqa: PLC0415 - keeps --help quick
+
+        place_all(files)
+        for file in files:
+            say(f"written: {file.path}")
+        _problems(target)
+    _next(target)
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """All that was answered."""
+
+    first: FirstSite
+    built: Mapping[str, tuple[Plugin, Any]]
+    """By account, its connector's plugin and options."""
+    typed: Mapping[str, str]
+    """Secrets that were typed, by the name of their file."""
+
+
+def _answers(
+    given: Given,
+    target: Path,
+    booking: str | None,
+    pims: str | None,
+    *,
+    site: str | None,
+    name: str | None,
+    zone: str | None,
+    country: str | None,
+) -> Answers:
+    """Everything that a config needs. Ends the command where something is missing or wrong."""
+    from vetbridge.config.models import Country, Name, Text, Zone  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.config.starting import FirstAccount, FirstSite  # noqa: PLC0415
+
+    chosen = {
+        "booking": _connector(given, "booking", booking, "Which booking platform"),
+        "pims": _connector(given, "pims", pims, "Which practice system"),
+    }
+    key = given.answer("--site", site, "A short name of the site (a-z, 0-9 and -)", "main", kind=Name)
+    if text := _unfit(Name, key):
+        _refuse(f"{one_line(key)!r} is no name of a site: {text}", "")
+    called = given.answer("--name", name, "What people call it", key, kind=Text)
+    where = given.answer("--zone", zone, "Its time zone", machine_zone(), kind=Zone, guess=False)
+    near = country_of(where)
+    state = given.answer("--country", country, "Its country, two letters", near, kind=Country, guess=bool(zone))
+    typed: dict[str, str] = {}
+    accounts: dict[str, FirstAccount] = {}
+    built: dict[str, tuple[Plugin, Any]] = {}
+    for side, plugin in chosen.items():
+        if plugin is None:
+            continue
+        account = f"{plugin.name}-{key}"[:LONGEST_NAME].rstrip("-")
+        plain, model = _options(given, side, account, plugin, typed, target.parent)
+        hook = None
+        if plugin.declares is not None and plugin.declares().hints:
+            hook = {"file": f"{FOLDER}/{account}.hook"}
+        accounts[side] = FirstAccount(name=account, connector=plugin.name, options=plain, hook_secret=hook)
+        built[account] = (plugin, model)
+    if given.missing:
+        _refuse(f"missing: {', '.join(given.missing)}", "Give them as options, or run this at a terminal.")
+    unknown = sorted({*given.values, *given.places} - given_names(chosen))
+    if unknown:
+        words = f"no option is called {', '.join(map(one_line, unknown))}"
+        _refuse(words, "The connector's page in docs/connectors has them all.")
+    first = FirstSite(
+        key=key, name=called, zone=where, country=state, booking=accounts["booking"], pims=accounts["pims"]
+    )
+    return Answers(first=first, built=built, typed=typed)
+
+
+def _unfit(kind: Any, text: str) -> str:
+    """Why a text is none of its kind; "" where it is one."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - keeps --help quick
+
+    try:
+        TypeAdapter(kind).validate_python(text)
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False, include_input=False)
+        return str(first["msg"])
+    return ""
+
+
+def given_names(chosen: Mapping[str, Plugin | None]) -> set[str]:
+    """Every SIDE.OPTION that the connectors know."""
+    return {f"{side}.{each}" for side, plugin in chosen.items() if plugin for each in plugin.options.model_fields}
+
+
+def _connector(given: Given, side: str, name: str | None, question: str) -> Plugin | None:
+    """The connector of a side; None where nobody could be asked."""
+    from vetbridge.connector.plugin import plugin, plugins  # noqa: PLC0415 - keeps --help quick
+
+    fit = [each.name for each in plugins().values() if each.declares is None or each.declares().side == side]
+    choice = given.answer(f"--{side}", name, f"{question} ({', '.join(fit)})", fit[0] if len(fit) == 1 else "")
+    return plugin(choice) if choice else None
+
+
+def _options(
+    given: Given, side: str, account: str, plugin: Plugin, typed: dict[str, str], folder: Path
+) -> tuple[dict[str, Any], Any]:
+    """The options of one account as plain data, and as the connector's model with secrets that can be revealed."""
+    from vetbridge.config.starting import options_shown  # noqa: PLC0415 - keeps --help quick
+
+    fields = plugin.options.model_fields
+    wanted = [name for name in fields if fields[name].is_required() or name in options_shown(plugin.name)]
+    wanted += [name for name in fields if f"{side}.{name}" in {*given.values, *given.places} and name not in wanted]
+    plain: dict[str, Any] = {}
+    for name in wanted:
+        if _is_secret(fields[name].annotation):
+            if (place := _place(given, side, account, name, typed, folder)) is not None:
+                plain[name] = place
+            continue
+        text = given.values.get(f"{side}.{name}")
+        if text is None and given.person is not None:
+            ending = "" if fields[name].is_required() else " (Enter: none)"
+            text = given.person.ask(f"{plugin.title}: {name}{ending}")
+        if text:
+            plain[name] = text
+        elif fields[name].is_required():
+            given.missing.append(f"--set {side}.{name}=...")
+    if given.missing:
+        return plain, None
+    return _sound(given, side, plugin, plain, typed, folder)
+
+
+def _sound(
+    given: Given, side: str, plugin: Plugin, plain: dict[str, Any], typed: Mapping[str, str], folder: Path
+) -> tuple[dict[str, Any], Any]:
+    """The options once the connector takes them; a person is asked again for what it does not take."""
+    from pydantic import ValidationError  # noqa: PLC0415 - keeps --help quick
+
+    from vetbridge.config.secrets import Secret  # noqa: PLC0415
+
+    while True:
+        known = {
+            name: Secret.of(typed[value["file"]]) if isinstance(value, dict) and value.get("file") in typed else value
+            for name, value in plain.items()
+        }
+        try:
+            model = plugin.options.model_validate(known, context={"folder": folder, "env": os.environ})
+        except ValidationError as error:
+            wrong = {str(each["loc"][0]): str(each["msg"]) for each in error.errors(include_url=False)}
+            words = "; ".join(f"{side}.{name}: {one_line(text, 200)}" for name, text in wrong.items())
+            if given.person is None or any(name not in plain for name in wrong):
+                _refuse(words, "Correct that, and run this again.")
+            talk(words)
+            for name in wrong:
+                plain[name] = given.person.ask(f"{plugin.title}: {name}")
+            continue
+        # A number stays one where the connector knows it as one; an id with a leading zero stays as it was typed.
+        plain = {
+            name: getattr(model, name) if isinstance(getattr(model, name), (bool, int, float, str)) else value
+            for name, value in plain.items()
+        }
+        return plain, model
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether an option takes a secret and nothing else."""
+    from vetbridge.config.secrets import Secret  # noqa: PLC0415 - keeps --help quick
+
+    kinds = set(get_args(annotation)) - {type(None)} or {annotation}
+    return kinds == {Secret}
+
+
+def _place(
+    given: Given, side: str, account: str, name: str, typed: dict[str, str], folder: Path
+) -> dict[str, Any] | None:
+    """Where a secret stands. One that is typed is kept in ``typed``, by the name of the file that it gets."""
+    text = given.places.get(f"{side}.{name}")
+    if f"{side}.{name}" in given.values:
+        _refuse(
+            f"{side}.{name} is a secret: it does not belong on a command line", f"Use --secret {side}.{name}=PLACE."
+        )
+    if text is None and given.person is None:
+        given.missing.append(f"--secret {side}.{name}=...")
+        return None
+    while True:
+        if text is None and given.person is not None:
+            file = f"{FOLDER}/{account}.{name}"
+            text = given.person.ask(
+                f"The secret {name} of {account}: type it now (Enter), or where it stands: env:NAME, file:PATH, "
+                "keyring:SERVICE/USER"
+            )
+            if not text:
+                secret = given.person.read_hidden(f"{name} (does not show): ").strip()
+                if secret:
+                    typed[file] = secret
+                    return {"file": file}
+                text = None
+                continue
+        place = _reference(text or "")
+        if place is not None:
+            return place
+        words = f"{side}.{name}: {one_line(text or '')!r} is no place of a secret"
+        if given.person is None:
+            _refuse(words, "Write env:NAME, file:PATH or keyring:SERVICE/USER.")
+        talk(words)
+        text = None
+
+
+def _reference(text: str) -> dict[str, Any] | None:
+    from vetbridge.config.secrets import ENV_NAME  # noqa: PLC0415 - keeps --help quick
+
+    kind, _, place = text.partition(":")
+    if kind == "env" and ENV_NAME.fullmatch(place):
+        return {"env": place}
+    if kind == "file" and place and place.isprintable():
+        return {"file": place}
+    service, _, user = place.partition("/")
+    if kind == "keyring" and service and user and place.isprintable():
+        return {"keyring": {"service": service, "user": user}}
+    return None
+
+
+def _drafted(found: Answers, target: Path, data: Path | None, *, offline: bool) -> tuple[list[Placed], int]:
+    """The files, and what the command ends with."""
+    from vetbridge.config.placing import Placed  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.config.starting import drafted, first_config  # noqa: PLC0415
+    from vetbridge.core.records import AppointmentStatus  # noqa: PLC0415
+    from vetbridge.mapping import load_table  # noqa: PLC0415
+
+    # Wrong zones, countries and names are told before anybody waits for a vendor.
+    key = Path(FOLDER) / "ledger.key"
+    ledger = _ledger_place(target, data)
+
+    def text_of(site: FirstSite) -> str:
+        return first_config(site, ledger=str(ledger), key={"file": key.as_posix()}, log=_log_place())
+
+    _must_load(text_of(found.first))
+    if not (target.parent / key).exists() and (target.parent / ledger).exists():
+        text = f"there is a ledger at {target.parent / ledger}, and its key {target.parent / key} is missing"
+        _refuse(text, "Put the key back, or choose another place by --data.")
+    tables = {account: load_table(plugin.mapping) for account, (plugin, _) in found.built.items()}
+    # Lists that neither the vendor fixes nor can be read wait for a person: they stand there empty.
+    lists: dict[str, dict[str, Mapping[str, str]]] = {
+        account: {name: {} for name in sorted(table.lists - table.codes.keys())} for account, table in tables.items()
+    }
+    read, code = ({}, 0) if offline else _asked(found)
+    for account, known in read.items():
+        lists[account] |= {name: titles for name, titles in known.items() if name in tables[account].lists}
+    from vetbridge.core.suggesting import common_words  # noqa: PLC0415 - keeps --help quick
+
+    words = {"status": {each.value for each in AppointmentStatus}, "sex": set(common_words("sex"))}
+    for table in tables.values():
+        words |= {name: set(codes.entries) for name, codes in table.codes.items() if name not in words}
+    booking, pims = drafted(lists[found.first.booking.name], lists[found.first.pims.name], words)
+    first = replace(found.first, booking_codes=booking, pims_codes=pims)
+    text = text_of(first)
+    _must_load(text)
+    made = {key.as_posix(): secrets.token_urlsafe(32), **found.typed}
+    hooks = [account.hook_secret for account in (first.booking, first.pims) if account.hook_secret is not None]
+    made |= {hook["file"]: secrets.token_urlsafe(24) for hook in hooks}
+    files = [
+        Placed(path=target.parent / name, content=f"{content}\n", private=True)
+        for name, content in made.items()
+        # What encrypts a ledger, and what a vendor knows already, is used as it is.
+        if name in found.typed or not (target.parent / name).exists()
+    ]
+    return [*files, Placed(path=target, content=text)], code
+
+
+def _asked(found: Answers) -> tuple[dict[str, CodeLists], int]:
+    """What both sides say: their code lists by account, and a doctor's exit code."""
+    from vetbridge.connector.plugin import Environment  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.desk import doctor  # noqa: PLC0415
+
+    lines: list[Line] = []
+    lists: dict[str, CodeLists] = {}
+    hooked = {each.name for each in (found.first.booking, found.first.pims) if each.hook_secret is not None}
+    for account, (plugin, options) in found.built.items():
+        talk(f"asking {account} ...")
+        environment = Environment(account=account, zone=found.first.zone, country=found.first.country)
+        try:
+            connector: Connector = plugin.build(options, environment)
+        except VetBridgeError as error:
+            lines.append(doctor.wrong(account, "account", error))
+            continue
+        try:
+            lines += doctor.check_account(account, connector, hooked=account in hooked)
+            lists[account] = doctor.read_lists(connector)
+        except VetBridgeError as error:
+            lines.append(doctor.lists_not_read(account, error))
+        finally:
+            connector.close()
+    for line in lines:
+        talk(f"{line.mark:<5}  {line.subject} {one_line(line.name)}: {one_line(line.text, 400)}")
+        if line.advice:
+            talk(f"       {one_line(line.advice, 400)}")
+    return lists, doctor.exit_code(lines)
+
+
+def _must_load(text: str) -> None:
+    """Raises ``ConfigError`` where `config check` would."""
+    from vetbridge.config.problems import ConfigProblems  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.connector.configured import read_config  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config"
+        path.write_text(text, encoding="utf-8")
+        try:
+            read_config(path)
+        except ConfigProblems as error:
+            words = "; ".join(problem.text for problem in error.problems)
+            _refuse(f"this would be no config: {words}", "Correct the answers, and run this again.")
+
+
+def _ledger_place(target: Path, data: Path | None) -> Path:
+    """A folder of its own: a service must not be able to change its config."""
+    if data is not None:
+        return data.absolute() / "vetbridge.db"
+    if target.is_relative_to("/etc"):
+        return Path("/var/lib/vetbridge/vetbridge.db")
+    return Path("data/vetbridge.db")
+
+
+def _log_place() -> str | None:
+    """A file where the system keeps no service's standard error."""
+    return None if sys.platform.startswith("linux") else "data/vetbridge.log"
+
+
+def _problems(target: Path) -> None:
+    """Says what is unwise or still missing about what was written."""
+    from vetbridge.connector.configured import read_config  # noqa: PLC0415 - keeps --help quick
+
+    loaded = read_config(target)
+    for problem in (*loaded.warnings, *loaded.check_secrets()):
+        talk(f"{'warning: ' if problem.warning else ''}{problem}")
+
+
+def _show(files: Sequence[Placed]) -> None:
+    for file in files:
+        say(f"write {file.path}{' (its owner alone reads it)' if file.private else ''}")
+        # What a secret is stays unsaid, also here.
+        for line in () if file.private else file.content.splitlines():
+            say(f"    {line}".rstrip())
+
+
+def _next(target: Path) -> None:
+    vetbridge = f"vetbridge --config {target}"
+    talk("Keep a copy of the ledger's key in another place: without it the ledger is lost.")
+    talk("Words that are still missing stand as comments in the config. What comes next:")
+    for command in ("doctor", "sync", "service install --plan"):
+        say(f"{vetbridge} {command}")
+
+
+def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """SIDE.OPTION=VALUE, several times."""
+    pairs = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not value or name.partition(".")[0] not in SIDES:
+            # The value is not repeated: somebody may have put a secret there.
+            _refuse(f"{option} {one_line(name)}: write it as booking.OPTION=... or pims.OPTION=...", "")
+        pairs[name] = value
+    return pairs
+
+
+def machine_zone() -> str:
+    """The IANA zone of this machine, "" where it does not say."""
+    places: Iterator[str] = iter((os.environ.get("TZ", "").removeprefix(":"), _linked_zone(), _written_zone()))
+    for place in places:
+        try:
+            if place and "/" in place:
+                return ZoneInfo(place).key
+        except (OSError, ValueError, KeyError):
+            continue  # no such zone
+    return ""
+
+
+def _linked_zone() -> str:
+    try:
+        return str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    except OSError:
+        return ""
+
+
+def _written_zone() -> str:
+    try:
+        return Path("/etc/timezone").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def country_of(zone: str) -> str:
+    """The country that a zone is in, two letters; "" where it is not known or in several."""
+    from importlib import resources  # noqa: PLC0415 - keeps --help quick
+
+    table = resources.files("tzdata.zoneinfo").joinpath("zone.tab").read_text("utf-8")
+    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    found = {row[0] for row in rows if row[2] == zone}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _read(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    try:
+        return input()
+    except EOFError:
+        raise ConfigError("the questions were not answered; nothing was written") from None
+
+
+def _read_hidden(question: str) -> str:
+    try:
+        return getpass.getpass(question)
+    except EOFError:
+        raise ConfigError("the questions were not answered; nothing was written") from None
+
+
+def _refuse(text: str, advice: str) -> NoReturn:
+    give_up(COMMAND, text, advice=advice, code="usage", as_json=False, exit_code=USAGE)

@@ -1,0 +1,117 @@
+"""What may be wrong with a VetBridge that runs: one list for `status`, health, metrics and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How soon a person is needed."""
+
+    NOW = "now"
+    """Bookings do not flow, or may be lost."""
+    TODAY = "today"
+    """It works, and will not for ever."""
+
+
+class Code(StrEnum):
+    """Every condition there is; docs/alerts.md has a part for each."""
+
+    DAEMON_DOWN = "daemon-down"
+    """Nothing works on the ledger. Only others can see that: `status`, and whoever misses the heartbeat."""
+    ROUNDS_STUCK = "rounds-stuck"
+    """The daemon lives, and its rounds end no more."""
+    ACCOUNT_BLOCKED = "account-blocked"
+    """The vendor refuses the credentials: expired, taken back, or mistyped."""
+    ACCOUNT_UNREACHABLE = "account-unreachable"
+    READ_STALE = "read-stale"
+    """Per account and kind."""
+    WRITE_STALE = "write-stale"
+    """Per site and kind."""
+    WRITE_EXPIRED = "write-expired"
+    """Per site: the visit began before it could be written, and nobody has acknowledged that."""
+    HOOK_SILENT = "hook-silent"
+    """Per account: its webhooks have ended, the poll finds what they should have told."""
+    QUESTION_SOON = "question-soon"
+    """Per question: its visit is about to begin."""
+    FUSE_BLOWN = "fuse-blown"
+    QUOTA_REACHED = "quota-reached"
+    UPGRADE_PAUSED = "upgrade-paused"
+    """VetBridge has paused a site, as a vendor changed codes or records."""
+    FAILURES_WAIT = "failures-wait"
+    """Per site: failed changes that nobody has acknowledged."""
+    MIRROR_STALE = "mirror-stale"
+    LEDGER_BUSY = "ledger-busy"
+    """The ledger takes no transaction."""
+    DISK_LOW = "disk-low"
+    DISK_FULL = "disk-full"
+    CLOCK_MOVED = "clock-moved"
+    """This machine's clock was set while VetBridge ran."""
+    CLOCK_WRONG = "clock-wrong"
+    """This machine's clock and the vendors' differ."""
+    CERTIFICATE_ENDS = "certificate-ends"
+    DELIVERY_FAILED = "delivery-failed"
+    """Per webhook, mail or command: what it was to be told was given up."""
+    BACKUP_OLD = "backup-old"
+    BACKUP_FAILED = "backup-failed"
+
+
+class Scope(StrEnum):
+    """What a condition is about."""
+
+    VETBRIDGE = "vetbridge"
+    ACCOUNT = "account"
+    SITE = "site"
+    REVIEW = "review"
+    LISTENER = "listener"
+    """``door`` or ``pages``."""
+    CHANNEL = "channel"
+    """A webhook, ``mail/NAME`` or ``command/NAME``."""
+
+
+SEVERITY: Mapping[Code, Severity] = {
+    **dict.fromkeys(Code, Severity.NOW),
+    **dict.fromkeys(
+        (
+            Code.HOOK_SILENT,
+            Code.QUOTA_REACHED,
+            Code.FAILURES_WAIT,
+            Code.DISK_LOW,
+            Code.CLOCK_MOVED,
+            Code.CERTIFICATE_ENDS,
+            Code.DELIVERY_FAILED,
+            Code.BACKUP_OLD,
+            Code.BACKUP_FAILED,
+        ),
+        Severity.TODAY,
+    ),
+}
+"""How soon a person is needed, by condition."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that is wrong now."""
+
+    code: Code
+    scope: Scope
+    name: str = ""
+    """The account's, the site's, the question's number; empty for VetBridge as a whole."""
+    kind: str = ""
+    """Of records, where it is about one kind alone."""
+    since: datetime
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+    """What its sentence needs: numbers, codes, moments in ISO form; nothing of an owner."""
+
+    @property
+    def key(self) -> str:
+        """The same for as long as it holds, and again when it comes back."""
+        return ":".join((self.code, self.scope, self.name, self.kind))
+
+    @property
+    def severity(self) -> Severity:
+        """How soon a person is needed."""
+        return SEVERITY[self.code]

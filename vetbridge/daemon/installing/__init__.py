@@ -1,0 +1,1 @@
+"""VetBridge as a service of the machine: what is to be made for it, on each platform, as data first."""
