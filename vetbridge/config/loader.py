@@ -15,11 +15,11 @@ from vetbridge.config.environment import overlay
 from vetbridge.config.models import Config
 from vetbridge.config.problems import ConfigProblems, Place, Problem, nearest, shown
 from vetbridge.config.secrets import Secret
-from vetbridge.config.shape import Shape
+from vetbridge.config.shape import WITH_OPTIONS, Shape
 from vetbridge.core.errors import ConfigError
 
 OptionsOf = Callable[[str], type[BaseModel]]
-"""A connector's options model by the connector's name; raises ``ConfigError`` for an unknown one."""
+"""An options' model by the connector's name; raises ``ConfigError`` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,17 @@ class _NoOptions(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def load(path: Path, *, options: OptionsOf, env: Mapping[str, str] | None = None) -> Loaded:
+def _no_apps(connector: str) -> type[BaseModel]:
+    raise ConfigError(f"{connector} has no marketplace that VetBridge knows")
+
+
+def load(
+    path: Path, *, options: OptionsOf, apps: OptionsOf = _no_apps, env: Mapping[str, str] | None = None
+) -> Loaded:
     """The config at ``path``. Raises ``ConfigProblems`` (a ``ConfigError``) with every problem that was found.
 
-    ``env`` is the process environment by default. Secrets are not fetched here: ``Loaded.check_secrets`` looks.
+    ``options`` are those of an account, ``apps`` those of an app. ``env`` is the process environment by default.
+    Secrets are not fetched here: ``Loaded.check_secrets`` looks.
     """
     env = os.environ if env is None else env
     path = path.absolute()
@@ -97,9 +104,10 @@ def load(path: Path, *, options: OptionsOf, env: Mapping[str, str] | None = None
         raise ConfigProblems([*document.problems, Problem(source=path.name, line=None, place=(), text=text)])
 
     # Twice: a variable may set an option, or name another connector.
-    models, _ = _options_models(document, options)
+    named = {"accounts": options, "apps": apps}
+    models, _ = _options_models(document, named)
     variables, wrong = overlay(document, Shape(models), env)
-    models, unknown = _options_models(document, options)
+    models, unknown = _options_models(document, named)
     judge = _Judge(document, Shape(models), variables, path.name)
     judge.problems += [*document.problems, *wrong]
     for place, words in unknown.items():
@@ -107,11 +115,13 @@ def load(path: Path, *, options: OptionsOf, env: Mapping[str, str] | None = None
     context = {"folder": path.parent, "env": env}
 
     data = dict(document.data)
-    accounts = data.get("accounts")
-    if isinstance(accounts, dict):
-        data["accounts"] = {
-            name: _with_options(name, account, models.get(name), judge, context) for name, account in accounts.items()
-        }
+    for group in WITH_OPTIONS:
+        entries = data.get(group)
+        if isinstance(entries, dict):
+            data[group] = {
+                name: _with_options((group, name), entry, models, judge, context, data.get("apps"))
+                for name, entry in entries.items()
+            }
     config: Config | None = None
     try:
         config = Config.model_validate(data, context=context)
@@ -136,37 +146,57 @@ def load(path: Path, *, options: OptionsOf, env: Mapping[str, str] | None = None
     )
 
 
-def _options_models(document: Document, options: OptionsOf) -> tuple[dict[str, type[BaseModel]], dict[Place, str]]:
-    """The options' model of each account whose connector is known, and what is wrong with the others' names."""
-    models: dict[str, type[BaseModel]] = {}
+def _options_models(
+    document: Document, options: Mapping[str, OptionsOf]
+) -> tuple[dict[Place, type[BaseModel]], dict[Place, str]]:
+    """The options' model of each account and app whose connector is known; what is wrong with the others' names."""
+    models: dict[Place, type[BaseModel]] = {}
     unknown: dict[Place, str] = {}
-    accounts = document.data.get("accounts")
-    for name, account in accounts.items() if isinstance(accounts, dict) else ():
-        connector = account.get("connector") if isinstance(account, dict) else None
-        if not isinstance(connector, str) or not connector:
-            continue
-        try:
-            models[name] = options(connector)
-        except ConfigError as error:
-            unknown["accounts", name, "connector"] = error.message
+    for group, model_of in options.items():
+        entries = document.data.get(group)
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            connector = entry.get("connector") if isinstance(entry, dict) else None
+            if not isinstance(connector, str) or not connector:
+                continue
+            try:
+                models[group, name] = model_of(connector)
+            except ConfigError as error:
+                unknown[group, name, "connector"] = error.message
     return models, unknown
 
 
 def _with_options(
-    name: str, account: Any, model: type[BaseModel] | None, judge: _Judge, context: Mapping[str, Any]
+    place: Place,
+    entry: Any,
+    models: Mapping[Place, type[BaseModel]],
+    judge: _Judge,
+    context: Mapping[str, Any],
+    apps: Any,
 ) -> Any:
-    """The account with its options as the connector's model."""
-    if not isinstance(account, dict):
-        return account
+    """The account or the app with its options as the connector's model."""
+    if not isinstance(entry, dict):
+        return entry
     given: Any = _NoOptions()
+    model = models.get(place)
     if model is not None:
-        place = ("accounts", name, "options")
+        # Left out means none: the model then names every option that it needs.
+        own = entry.get("options", {})
+        if isinstance(own, dict) and isinstance(apps, dict):
+            own = {**_of_app(apps.get(entry.get("app")), model), **own}
         try:
-            # Left out means none: the model then names every option that it needs.
-            given = model.model_validate(account.get("options", {}), context=context)
+            given = model.model_validate(own, context=context)
         except ValidationError as error:
-            judge.judge(error, place)
-    return {**account, "options": given}
+            judge.judge(error, (*place, "options"))
+    return {**entry, "options": given}
+
+
+def _of_app(app: Any, model: type[BaseModel]) -> dict[str, Any]:
+    """The options of an account's app, as they were read, that the account's model has, too."""
+    options = app.get("options") if isinstance(app, dict) else None
+    if not isinstance(options, BaseModel):
+        return {}
+    shared = options.model_fields_set & model.model_fields.keys()
+    return {name: getattr(options, name) for name in shared}
 
 
 class _Judge:
@@ -225,6 +255,20 @@ class _Judge:
         for account in accounts:
             if account not in role_of and sites:
                 self.note(("accounts", account), "no site uses this account", warning=True)
+        self._check_apps(accounts)
+
+    def _check_apps(self, accounts: Mapping[str, Any]) -> None:
+        apps = self._group("apps")
+        for account, parts in accounts.items():
+            app = parts.get("app") if isinstance(parts, dict) else None
+            if not isinstance(app, str):
+                continue
+            place = ("accounts", account, "app")
+            connector = apps[app].get("connector") if isinstance(apps.get(app), dict) else None
+            if app not in apps:
+                self.note(place, f"no app is called {shown(app)}{nearest(app, apps)}")
+            elif connector != parts.get("connector"):
+                self.note(place, f"the app {shown(app)} is for another connector than the account")
 
     def _group(self, name: str) -> dict[str, Any]:
         group = self._document.data.get(name)

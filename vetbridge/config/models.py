@@ -129,6 +129,13 @@ def _hook_address(text: str) -> str:
     return text
 
 
+def _door_address(text: str) -> str:
+    parts = _address_parts(_hook_address(text))
+    if parts.query or parts.fragment:
+        raise _problem("must be https:// and a host, with the folder where the proxy serves the door, if any")
+    return text.rstrip("/")
+
+
 def _address_parts(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
@@ -481,11 +488,24 @@ class Log(Part):
     """So many that were put aside are kept."""
 
 
+class App(Part):
+    """An app on a vendor's marketplace: clinics connect it to their locations themselves."""
+
+    connector: Text
+    """Whose marketplace: ``altegio``."""
+    address: Annotated[str, AfterValidator(_door_address)]
+    """Where the vendor and the clinics' browsers reach VetBridge's door: https://bridge.example."""
+    options: Any
+    """The connector's own options of an app, as its model."""
+
+
 class Account(Part):
     """One set of credentials at one vendor."""
 
     connector: Text
     """Which connector speaks to the vendor: ``altegio``, ``ezyvet``."""
+    app: Name | None = None
+    """The app by which the clinic connects this account; options that both have, the account takes from it."""
     poll: SomeSeconds = 60.0
     """Seconds between two looks for changes."""
     limit_scale: Annotated[float, Field(strict=True, gt=0, le=10_000, allow_inf_nan=False)] = 1.0
@@ -608,6 +628,8 @@ class Site(Part):
 
     name: Text
     """What people call it."""
+    organisation: Name | None = None
+    """The chain that the site belongs to: what one of its sites knows of a client counts in the others."""
     zone: Zone
     """IANA time zone."""
     country: Country
@@ -646,5 +668,7 @@ class Config(Part):
     daemon: Daemon = Daemon()
     timings: Timings = Timings()
     log: Log = Log()
+    apps: Mapping[Name, App] = {}
+    """Marketplace apps, by a name of their own."""
     accounts: Annotated[Mapping[Name, Account], Field(min_length=1)]
     sites: Annotated[Mapping[Name, Site], Field(min_length=1)]

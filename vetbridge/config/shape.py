@@ -12,19 +12,22 @@ from pydantic import BaseModel
 from vetbridge.config.models import Config
 from vetbridge.config.problems import Place
 
+WITH_OPTIONS = ("apps", "accounts")
+"""Groups of the config whose entries have options of their connector's."""
+
 
 class Shape:
-    """The config's types. ``options`` holds the options' model of each account, by the account's name."""
+    """The config's types. ``options`` holds the options' model of each account and app, by its place."""
 
-    def __init__(self, options: Mapping[str, type[BaseModel]]) -> None:
+    def __init__(self, options: Mapping[Place, type[BaseModel]]) -> None:
         self._options = options
 
     def types(self, place: Place) -> list[Any]:
         """The types that a value at ``place`` may have; none where no value may stand."""
         types: list[Any] = [Config]
         for depth, part in enumerate(place):
-            if depth == 2 and place[0] == "accounts" and part == "options":
-                model = self._options.get(str(place[1]))
+            if depth == 2 and place[0] in WITH_OPTIONS and part == "options":
+                model = self._options.get(place[:2])
                 types = [model] if model is not None else []
                 continue
             types = [inner for outer in types for inner in _inside(outer, part)]

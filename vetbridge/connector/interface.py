@@ -6,8 +6,9 @@ A connector holds no policy: no retry loop, no sleep, no matching, no log of con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -258,6 +259,75 @@ class HookSettings(Protocol):
         An address of VetBridge's for the same account with another secret, which is the last part of its path, makes
         way for ``url``.
         """
+        ...
+
+
+class InstallState(StrEnum):
+    """How an app stands at one location of a vendor's marketplace, as the vendor says."""
+
+    PENDING = "pending"
+    """Somebody has clicked Connect; the app has not said yes yet."""
+    ACTIVE = "active"
+    FROZEN = "frozen"
+    """The vendor has suspended it, and may take that back."""
+    UNINSTALLED = "uninstalled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """An app at one location. ``since``: when that state began, where the vendor tells it."""
+
+    location: str
+    state: InstallState
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallNews:
+    """What a life-cycle call of the vendor's says. ``state`` is None where nothing about the install changes."""
+
+    location: str
+    state: InstallState | None
+
+
+class Marketplace(Protocol):
+    """One app on one vendor's marketplace. What asks the vendor raises what ``Connector`` raises.
+
+    What comes in from outside (``asked``, ``told``) proves at most who sent it: ``state`` says what is true.
+    """
+
+    activate_within: float
+    """Seconds after Connect in which the vendor takes an activation."""
+
+    def asked(self, query: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+        """The locations that a browser's redirect asks to connect: the decoded query, each name as often as it stands
+        there. Nothing of the person who clicked is kept. Raises ``BadHint`` where it names none, or its signature is
+        wrong or missing where one is demanded."""
+        ...
+
+    def told(self, body: bytes) -> InstallNews:
+        """What a life-cycle call says. Raises ``BadHint`` where it is not the vendor's, or cannot be read."""
+        ...
+
+    def state(self, location: str) -> Install | None:
+        """How the app stands at a location; None where the vendor knows of no install there."""
+        ...
+
+    def installs(self) -> Iterator[Install]:
+        """Every install that the vendor lists."""
+        ...
+
+    def activate(self, location: str, hook_url: str | None) -> None:
+        """Says yes to a pending install; entity webhooks then go to ``hook_url``. A vendor refuses a second yes: ask
+        ``state`` before, and after a yes whose answer was lost. Raises ``Refused``, ``OutcomeUnknown``."""
+        ...
+
+    def uninstall(self, location: str) -> None:
+        """Takes the app away from a location. Raises ``Refused``, ``OutcomeUnknown``."""
+        ...
+
+    def close(self) -> None:
+        """Gives back connections."""
         ...
 
 

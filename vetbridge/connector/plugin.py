@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.clock import Clock, SystemClock
-from vetbridge.connector.interface import Capabilities, Connector
+from vetbridge.connector.interface import Capabilities, Connector, Marketplace
 from vetbridge.core.errors import ConfigError
 
 GROUP = "vetbridge.connectors"
@@ -71,6 +71,18 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppPlugin:
+    """What a vendor with a marketplace offers beside its connector."""
+
+    options: type[Options]
+    """Of an app. Options that an account's model has too are taken from here where the account leaves them out."""
+    build: Callable[[Any, Environment], Marketplace]
+    """From the app's options; ``Environment.account`` is the app's name."""
+    location: Callable[[Any], str]
+    """The marketplace's number of the location that an account's options name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
     """One kind of connector. The object that the entry point names."""
 
@@ -84,6 +96,8 @@ class Plugin:
     """Module of the simulator, imported only when one is started."""
     declares: Callable[[], Capabilities] | None = None
     """What it can do for an account whose options allow everything; None: only a built connector can tell."""
+    app: AppPlugin | None = None
+    """None: the vendor has no marketplace, or none that VetBridge knows."""
 
 
 @cache
@@ -107,4 +121,12 @@ def plugin(name: str) -> Plugin:
     found = points[name].load()
     if not isinstance(found, Plugin):
         raise ConfigError(f"the entry point {name!r} does not name a connector plugin; reinstall its package")
+    return found
+
+
+def app_plugin(name: str) -> AppPlugin:
+    """The marketplace of one connector. Raises ``ConfigError`` where it has none."""
+    found = plugin(name).app
+    if found is None:
+        raise ConfigError(f"{name} has no marketplace that VetBridge knows")
     return found

@@ -709,6 +709,52 @@ class GoingLive(SQLModel, table=True):
     ended_by: str = ""
 
 
+class Install(SQLModel, table=True):
+    """A marketplace app at one location: asked for, connected, frozen, taken away."""
+
+    __tablename__ = "install"
+    app: str = Field(primary_key=True)
+    location: str = Field(primary_key=True)
+    state: str
+    """``pending``, ``active``, ``frozen``, ``uninstalled`` as told; ``lapsed``: nobody said yes in time."""
+    asked_at: datetime | None = _moment(nullable=True)
+    """When somebody last clicked Connect."""
+    until_at: datetime | None = _moment(nullable=True)
+    """While it is pending: until when the vendor takes a yes."""
+    active_at: datetime | None = _moment(nullable=True)
+    """Since when it has been connected; None while it is not."""
+    changed_at: datetime = _moment()
+    """When VetBridge learnt of the state."""
+    seen_at: datetime | None = _moment(nullable=True)
+    """When the vendor last said how it stands."""
+    code: str = ""
+    """Why it could not be connected yet, a stable code."""
+
+
+class Joining(SQLModel, table=True):
+    """A client of a chain that was compared with those of the chain's other PIMS accounts."""
+
+    __tablename__ = "joining"
+    account: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    digest_hash: str
+    """Of what was compared: another one is compared anew."""
+    looked_at: datetime = _moment()
+
+
+class Joined(SQLModel, table=True):
+    """Two clients of two PIMS accounts of one chain are one person. The account that sorts first stands first."""
+
+    __tablename__ = "joined"
+    __table_args__ = (sa.Index("joined_back", "other_account", "other_id"),)
+    account: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    other_account: str = Field(primary_key=True)
+    other_id: str = Field(primary_key=True)
+    probability: float
+    joined_at: datetime = _moment()
+
+
 class Reading(SQLModel, table=True):
     """A first, counted reading of one kind of records: how far it has come."""
 
