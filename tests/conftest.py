@@ -48,6 +48,10 @@ KEPT = (
 )
 """Of these the tests that stand for how the desk and the daemon ask a ledger, and for what is erased in one."""
 
+TRIED_AGAIN = ("tests/system/", "tests/browser/")
+"""Tests with real processes, terminals and browsers, which a busy machine may let down. One that fails is tried once
+more, and named at the end: a test that is named often has a fault. Laws and kills are never tried again."""
+
 SERVER = pytest.StashKey[ledgers.Server]()
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
@@ -83,6 +87,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(TRIED_AGAIN):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if config.getoption("--with-ledger"):
         again = [item for item in items if _is_for_both(item.nodeid)]
         config.hook.pytest_deselected(items=[item for item in items if not _is_for_both(item.nodeid)])
