@@ -148,4 +148,13 @@ CAPABILITIES: Final = Capabilities(
     hints=True,
     code_lists=frozenset({"appointment_type", "resource"}),
     proven="documented in part; not yet run against a live account",
+    needs_vendor=(
+        "a partner token, and an application of its own for installs by the marketplace",
+        "what Altegio answers while an install is frozen, and whether it says when that ends",
+        "in which zone a poll's bound is read (until then the earlier of both is sent)",
+        "how a busy slot and a second card with one phone are refused to staff (any refusal is looked at again)",
+        "how a hidden phone looks (empty, missing and stars are taken for it)",
+        "whether a visit that is cancelled, moved or confirmed by a user makes Altegio message its owner",
+        "whether a webhook is tried again, and how soon (polls find what none told)",
+    ),
 )

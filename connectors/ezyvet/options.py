@@ -244,5 +244,14 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
         hints=True,
         code_lists=frozenset(name for name, resource in LISTS.items() if f"read-{resource}" in options.scope),
         late_landing=options.late_landing,
-        proven="documented in part",
+        proven="documented in part; not yet run against a live site",
+        needs_vendor=(
+            "a partner id, and credentials for each site",
+            "whether a visit can be moved to another client and pet (a fresh read after the write shows it)",
+            "whether ezyCAB books as its documents say (plain appointments are the default)",
+            "how a slot that is taken is refused (VetBridge looks for a free one itself)",
+            "which webhooks there are beside those of appointments (polls find what none told)",
+            "whether a new record shows in lists at once (option late_landing)",
+            "what becomes of a merged contact's id",
+        ),
     )

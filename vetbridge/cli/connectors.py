@@ -170,6 +170,10 @@ def _draw(each: ListedConnector) -> None:
     for name, text in notes.items():
         if text:
             _wrap(f"{name}: ", text)
+    if each.needs_vendor:
+        say("  needs the vendor, or a first live account:")
+    for text in each.needs_vendor:
+        _wrap("- ", text, margin="    ")
     if each.kinds:
         table = plain_table("Kind", "Reads", "Writes", "Exactly once")
         for kind in each.kinds:

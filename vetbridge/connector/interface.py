@@ -114,6 +114,8 @@ class Capabilities:
     """Seconds after a lost answer in which a write may still appear at the side."""
     proven: str = ""
     """What is proven: "verified against vendor documents", "documented in part", ..."""
+    needs_vendor: tuple[str, ...] = ()
+    """What only the vendor, or a first live account, can give or tell: in words, the weightiest first."""
 
     def of(self, kind: Kind) -> KindCapabilities:
         """The capabilities of ``kind``; nothing at all where it is not declared."""

@@ -48,6 +48,8 @@ class ListedConnector:
     side: str | None
     """``booking`` or ``pims``; None: it declares nothing before an account is set up."""
     proven: str | None
+    needs_vendor: tuple[str, ...]
+    """What only the vendor, or a first live account, can give or tell."""
     mapping: str
     simulator: bool
     """There is one to rehearse with."""
@@ -93,6 +95,7 @@ def _listed(each: Plugin, can: Capabilities | None, config: Config | None) -> Li
         title=each.title,
         side=None if can is None else can.side,
         proven=None if can is None else can.proven,
+        needs_vendor=() if can is None else can.needs_vendor,
         mapping=each.mapping,
         simulator=each.simulator is not None,
         webhooks=can is not None and can.hints,

@@ -79,6 +79,7 @@ def test_all_that_is_installed_is_told_without_a_config() -> None:
         assert shipped.declares is not None
         can = shipped.declares()
         assert (each["side"], each["proven"], each["accounts"]) == (can.side, can.proven, [])
+        assert each["needs_vendor"] == list(can.needs_vendor)
         assert [kind["kind"] for kind in each["kinds"]] == [kind for kind in Kind if kind in can.kinds]
         assert [budget["name"] for budget in each["budgets"]] == [budget.name for budget in can.budgets]
         for kind in each["kinds"]:
@@ -95,6 +96,7 @@ def test_the_shipped_connectors_declare_what_they_can_do(name: str) -> None:
     assert declares is not None
     can = declares()
     assert can.proven
+    assert can.needs_vendor or can.proven.startswith("verified")
     assert can.of(Kind.APPOINTMENT).cancel
 
 
