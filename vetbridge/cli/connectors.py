@@ -9,7 +9,7 @@ import typer
 
 from vetbridge.cli.config import load_config
 from vetbridge.cli.output import emit_json, say, talk
-from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, told
+from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, signed, told
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 from vetbridge.core.errors import ConfigError
 
@@ -70,6 +70,7 @@ def hooks(
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be changed there, and change nothing.")
     ] = False,
+    by: Annotated[str | None, typer.Option(help="Who does it; the login name unless given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Enter VetBridge's address in a vendor's webhook settings: read, merged, written, read back and compared.
@@ -85,6 +86,8 @@ def hooks(
         loaded = load_config(config_path(ctx))
         url = _hook_url(loaded, account, address, as_json=as_json)
         done = _hooked(loaded, account, url, plan=plan, as_json=as_json)
+        if done.steps and not plan:
+            _note(loaded, account, done, signed(by))
     if as_json:
         data = {"account": account, "planned": plan, "changed": bool(done.steps) and not plan, **as_data(done)}
         emit_json(HOOKS, data)
@@ -141,6 +144,20 @@ def _hooked(loaded: Loaded, account: str, url: str, *, plan: bool, as_json: bool
             advice = "Enter the door's address there by hand; the connector's page says where."
             give_up(HOOKS, text, advice=advice, code="not-supported", as_json=as_json, exit_code=USAGE)
         return found.plan_hooks(url) if plan else found.set_hooks(url)
+
+
+def _note(loaded: Loaded, account: str, done: HookPlan, by: str) -> None:
+    """Writes down who did it, where there is a ledger already: webhooks may come before VetBridge first runs."""
+    from vetbridge.ledger import audit  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.ledger.database import exists  # noqa: PLC0415
+
+    if not exists(loaded.config.ledger.place):
+        return
+    says = "; ".join(done.steps)
+    with ledger_beside(loaded) as ledger, ledger.write() as tx:
+        audit.note(
+            tx, audit.Act.HOOKS_SET, by=by, via=audit.COMMAND, subject="account", subject_id=account, says=says
+        )
 
 
 def _config_if_any(ctx: typer.Context) -> tuple[Config | None, list[dict[str, str]]]:

@@ -12,6 +12,8 @@ from vetbridge.ledger.tables import Audit
 
 COMMAND, PAGE, API = "command", "page", "api"
 """The doors by which people act (column ``via``)."""
+MARKETPLACE = "marketplace"
+"""The same of what the clinic did at the vendor, with a marketplace's app."""
 
 
 class Act(StrEnum):
@@ -48,6 +50,8 @@ class Act(StrEnum):
     """The ledger was given another key."""
     PRUNED = "pruned"
     UPGRADED = "upgraded"
+    HOOKS_SET = "hooks-set"
+    """VetBridge's address was entered in a vendor's webhook settings."""
 
 
 def note(

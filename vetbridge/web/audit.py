@@ -53,6 +53,7 @@ _ACTS: Mapping[str, str] = MappingProxyType(
         Act.REKEYED: "gave the ledger another key",
         Act.PRUNED: "deleted old rows",
         Act.UPGRADED: "upgraded the ledger",
+        Act.HOOKS_SET: "set a vendor's webhooks",
     }
 )
 _SUBJECTS: Mapping[str, str] = MappingProxyType(
@@ -67,7 +68,12 @@ _SUBJECTS: Mapping[str, str] = MappingProxyType(
     }
 )
 _DOORS: Mapping[str, str] = MappingProxyType(
-    {audit.COMMAND: "by a command", audit.PAGE: "on the page", audit.API: "by the API"}
+    {
+        audit.COMMAND: "by a command",
+        audit.PAGE: "on the page",
+        audit.API: "by the API",
+        audit.MARKETPLACE: "at the vendor's marketplace",
+    }
 )
 _PLACES: Mapping[str, str] = MappingProxyType({"review": "/review/", "change": "/changes/"})
 """Where what was acted upon is shown."""

@@ -269,6 +269,17 @@ def test_the_command_plans_and_then_does(desk: Desk, backend: Backend) -> None:
     }
 
 
+@pytest.mark.usefixtures("backend")
+def test_who_did_it_is_written_down_where_there_is_a_ledger(desk: Desk) -> None:
+    desk.open().close()
+    desk.run(*COMMAND, "--plan", "--by", "Ann")
+    desk.run(*COMMAND, "--by", "Ben")
+    desk.run(*COMMAND, "--by", "Cem")  # nothing is left to do
+    acts = json.loads(desk.run("audit", "list", "--json").stdout)["data"]
+    assert [(act["act"], act["by"], act["subject_id"]) for act in acts] == [("hooks-set", "Ben", "altegio-city")]
+    assert "hooks.clinic.example" not in json.dumps(acts)
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "says"),
     [
