@@ -1,0 +1,213 @@
+"""Who is one person in the PIMS of two branches, and what one branch knows of a pet that counts in the other.
+
+Read in this order: ``fits`` (who may be one person at all), ``counterpart`` (one branch asks the other), ``partner``
+(both agree), ``deceased_at`` (what is known of a pet elsewhere).
+
+Pure and deterministic. A false join is worse than a missed one: what the matcher takes for certain is not enough by
+itself, as the two records must also bear the same names and share more than these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from vetbridge.core.matching import Clinic, Forms, Match, Verdict, decide
+from vetbridge.core.matching.comparing import DIFFERS, EXACT, compare, family_level, given_level
+from vetbridge.core.matching.deciding import common_contacts
+from vetbridge.core.matching.forms import Animal, Person, roots
+
+VERSION = 1
+"""Of these rules: under another one every client is compared anew."""
+MOST_ASKED = 12
+"""Pets of a client that are asked about, one by one."""
+
+_SURE = 0.99
+"""As likely as this it must be that one person is meant."""
+_CONTRADICTING = frozenset(
+    {
+        *("booked-for-another", "contacts-point-apart", "contact-shared", "other-fits-better"),
+        *("species-differs", "birth-date-differs", "contacts-contradict", "client-inactive"),
+    }
+)
+"""Reasons of the matcher for which two clients are not joined, whatever else is certain."""
+_BY_ITSELF = frozenset({"contact-and-names", "contact-and-family-name", "names-and-pet", "owner-known-pet-not"})
+"""Reasons of a link that say who the person is, not only who has the pet."""
+
+
+class Asked(NamedTuple):
+    """What a branch holds for a client of another: whom to compare, how common names are there, and the contacts
+    that stand on so many records that they say nothing."""
+
+    candidates: Sequence[Forms]
+    clinic: Clinic
+    crowded: frozenset[str]
+
+
+Ask = Callable[[Forms], Asked]
+"""Asks one branch for the candidates of a client."""
+
+
+class Partner(NamedTuple):
+    """The client of another branch who is the same person, and how likely that is by the less certain branch."""
+
+    client_id: str
+    probability: float
+
+
+def partner(client: Forms, here: Ask, there: Ask) -> Partner | None:
+    """The client of the branch ``there`` who is the same person as this one of ``here``, where both branches, each
+    asked for the other's, are certain."""
+    asked = there(client)
+    found = counterpart(client, asked)
+    if found is None:
+        return None
+    other = next(one for one in asked.candidates if one.client_id == found.client_id)
+    back = counterpart(other, here(other))
+    if back is None or back.client_id != client.client_id:
+        return None
+    return Partner(found.client_id, min(found.probability, back.probability))
+
+
+def counterpart(client: Forms, asked: Asked) -> Partner | None:
+    """Whom of the other branch a client certainly is, as this one side sees it.
+
+    The other branch is asked as if the client booked there who says that she never was: once without a pet, and once
+    for each of her pets. One answer must be certain, and none may say otherwise. Whether a pet is deceased does not
+    matter: a pet that died is the very reason to know.
+    """
+    if not client.active or client.proxy:
+        return None
+    fitting = candidates(client, asked)
+    if len(fitting) != 1 or not fitting[0].active:
+        return None
+    chosen = fitting[0].client_id
+    known = [_living(one) for one in asked.candidates]
+    probability = 0.0
+    for booking in _bookings(client):
+        match = decide(booking, known, asked.clinic, claims_existing=False, crowded=asked.crowded)
+        if _contradicts(match, chosen):
+            return None
+        if match.verdict is Verdict.LINKED:
+            probability = max(probability, match.probability)
+    return Partner(chosen, probability) if probability >= _SURE else None
+
+
+def candidates(client: Forms, asked: Asked) -> tuple[Forms, ...]:
+    """Those of the other branch who may be the same person, whatever becomes of it; inactive ones among them only
+    where nobody else may."""
+    common = asked.crowded | common_contacts(asked.candidates)
+    fitting = tuple(one for one in asked.candidates if fits(client, one, common))
+    return tuple(one for one in fitting if one.active) or fitting
+
+
+def fits(one: Forms, other: Forms, common: frozenset[str]) -> bool:
+    """Whether two records bear the same names and share a contact, the address, or a pet with its birth date.
+
+    Everybody on one record must be on the other: a couple is not joined with one of the two, nor one with the other.
+    ``common`` are contacts that point to nobody.
+    """
+    if not one.people or not other.people:
+        return False
+    if not (_all_among(one.people, other.people) and _all_among(other.people, one.people)):
+        return False
+    levels = compare(one._replace(animals=()), other, common)
+    return EXACT in (levels.phone, levels.email, levels.address) or bool(_pets(one) & _pets(other))
+
+
+def deceased_at(client: Forms, elsewhere: Mapping[str, Sequence[Forms]]) -> dict[str, tuple[str, ...]]:
+    """The pets of a client, by id, that are deceased in other branches, with the names of those branches.
+
+    ``elsewhere`` are the records of the same person by branch. A pet is the same where each is the best the other
+    record has for its name (the same or a short form), and neither species nor birth date contradicts.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for animal in client.animals:
+        branches = tuple(
+            branch
+            for branch, records in sorted(elsewhere.items())
+            if any(_is_deceased(animal, client, record) for record in records)
+        )
+        if branches:
+            found[animal.id] = branches
+    return found
+
+
+def marked(client: Forms, deceased: Mapping[str, object]) -> Forms:
+    """The client with these pets, by id, deceased."""
+    if not any(animal.id in deceased for animal in client.animals):
+        return client
+    animals = (each._replace(deceased=True) if each.id in deceased else each for each in client.animals)
+    return client._replace(animals=tuple(animals))
+
+
+def _contradicts(match: Match, chosen: str) -> bool:
+    if match.verdict is Verdict.LINKED:
+        return match.client_id != chosen or match.reason not in _BY_ITSELF
+    return match.reason in _CONTRADICTING
+
+
+def _bookings(client: Forms) -> Iterator[Forms]:
+    """The client as bookings: without a pet, then for each pet by name."""
+    blank = client._replace(client_id="", active=True, registered=0, others=(), animals=())
+    yield blank
+    named = [animal for animal in client.animals if animal.name]
+    for animal in named[:MOST_ASKED]:
+        yield blank._replace(animals=(animal._replace(id="", deceased=False, active=True),))
+
+
+def _living(client: Forms) -> Forms:
+    return client._replace(animals=tuple(animal._replace(deceased=False, active=True) for animal in client.animals))
+
+
+def _all_among(people: Sequence[Person], others: Sequence[Person]) -> bool:
+    return all(any(_is_named_like(one, other) for other in others) for one in people)
+
+
+def _is_named_like(one: Person, other: Person) -> bool:
+    """Whether two are called the same, also where a name was typed into the other field; an initial is not enough."""
+    return _bear(one.given, one.family, other) or _bear(one.family, one.given, other)
+
+
+def _bear(given: str, family: str, other: Person) -> bool:
+    return family_level(family, other.family) in (EXACT, "part", "near") and _is_same_given(given, other.given)
+
+
+def _is_same_given(one: str, other: str) -> bool:
+    """The same given name, one of several, or a nickname that stands for a single name: Alex may be either of two."""
+    level = given_level(one, other)
+    if level != "short":
+        return level == EXACT
+    first, second = one.partition(" ")[0], other.partition(" ")[0]
+    mine, theirs = roots(first), roots(second)
+    is_plain = all(len(names) == 1 or name in names for name, names in ((first, mine), (second, theirs)))
+    return first == second or (is_plain and bool(mine & theirs))
+
+
+def _pets(client: Forms) -> set[tuple[str, int]]:
+    return {(animal.name, animal.born) for animal in client.animals if animal.name and animal.born}
+
+
+def _is_deceased(animal: Animal, of: Forms, record: Forms) -> bool:
+    """Whether the pet is on that record and all that may be it there are deceased."""
+    same = [other for other in _same_pets(animal, record) if animal in _same_pets(other, of)]
+    return bool(same) and all(other.deceased for other in same)
+
+
+def _same_pets(animal: Animal, record: Forms) -> list[Animal]:
+    """Those of a record's pets that fit best: of the very name, else of a short form of it."""
+    if not animal.name:
+        return []
+    levels = [(other, _pet_levels(animal, other, record)) for other in record.animals]
+    for wanted in (EXACT, "short"):
+        fitting = [other for other, level in levels if level == wanted]
+        if fitting:
+            return fitting
+    return []
+
+
+def _pet_levels(animal: Animal, other: Animal, record: Forms) -> str:
+    """The level of the name; it differs where species or birth date does."""
+    blank = record._replace(people=(), phones=(), emails=())
+    levels = compare(blank._replace(animals=(animal,)), blank._replace(animals=(other,)), frozenset())
+    return DIFFERS if DIFFERS in (levels.species, levels.birth_date) else levels.pet_name
