@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.altegio.options import CAPABILITIES, AltegioOptions
-from vetbridge.connector.plugin import Environment, Plugin
+from connectors.altegio.options import CAPABILITIES, AltegioApp, AltegioOptions
+from vetbridge.connector.plugin import AppPlugin, Environment, Plugin
 
 if TYPE_CHECKING:
     from connectors.altegio.connector import AltegioConnector
+    from connectors.altegio.marketplace import AltegioMarketplace
 
 
 def build(options: AltegioOptions, environment: Environment) -> AltegioConnector:
@@ -16,6 +17,13 @@ def build(options: AltegioOptions, environment: Environment) -> AltegioConnector
     from connectors.altegio import connector  # noqa: PLC0415
 
     return connector.build(options, environment)
+
+
+def build_app(options: AltegioApp, environment: Environment) -> AltegioMarketplace:
+    """The marketplace of one app."""
+    from connectors.altegio import marketplace  # noqa: PLC0415
+
+    return marketplace.build(options, environment)
 
 
 plugin = Plugin(
@@ -26,6 +34,7 @@ plugin = Plugin(
     mapping="altegio",
     simulator="connectors.altegio.simulator",
     declares=lambda: CAPABILITIES,
+    app=AppPlugin(options=AltegioApp, build=build_app, location=lambda options: str(options.location_id)),
 )
 
 __all__ = ["plugin"]

@@ -16,6 +16,7 @@ from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import Native
+from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, SlotTaken
 
 ACCEPT: Final = "application/vnd.api.v2+json"
@@ -95,9 +96,9 @@ class Api:
             answer = self._http.read(path, budgets=_BUDGET_NAMES, params=params, patience=patience)
         except HttpRefused as error:
             self._refused_read(path, error)
-        if _failed(answer.body):
+        if failed(answer.body):
             raise BadAnswer(f"{self._account}: GET {path}: answered {answer.status} with an error inside")
-        return _reply(answer)
+        return reply_of(answer)
 
     def one(self, what: str, id_: str) -> Native | None:
         """One ``record`` or ``client`` by id; None where there is none, or the user's rights hide it."""
@@ -157,9 +158,9 @@ class Api:
             answer = self._http.write(method, path, budgets=_BUDGET_NAMES, body=body)
         except HttpRefused as error:
             self._refused_write(method, path, error.status, error.body)
-        if _failed(answer.body):
+        if failed(answer.body):
             self._refused_write(method, path, answer.status, answer.body)
-        return _reply(answer)
+        return reply_of(answer)
 
     def _refused_read(self, path: str, error: HttpRefused) -> NoReturn:
         what = f"{self._account}: GET {path}: answered {error.status}"
@@ -193,6 +194,15 @@ class Api:
         raise Declined(what, status=status, code="gone" if status == 404 else None) from None
 
 
+def authorisation(account: str, *tokens: Secret) -> Mapping[str, str]:
+    """The header that shows a partner token, and a user token where one is given (section 1). Raises ``AuthFailed``
+    for one that no header can hold."""
+    texts = [token.reveal() for token in tokens]
+    if not all(text.isascii() and text.isprintable() for text in texts):
+        raise AuthFailed(f"{account}: a token holds characters that no token has; look at its secret again")
+    return {"Authorization": ", ".join(f"{who} {text}" for who, text in zip(("Bearer", "User"), texts, strict=False))}
+
+
 def _licence_expired(status: int, body: object) -> bool:
     """Whether a refusal is for the licence's sake: 402, and on some endpoints 403 (section 1)."""
     return status == 402 or (status == 403 and wire.speaks_of_licence(body))
@@ -204,7 +214,7 @@ def _fields(body: object) -> str:
     return f" for {', '.join(fields)}" if fields else ""
 
 
-def _failed(body: object) -> bool:
+def failed(body: object) -> bool:
     """A 2xx that says it failed is an error; older endpoints say so by ``errors`` alone (section 1)."""
     if not isinstance(body, dict):
         return False
@@ -213,7 +223,7 @@ def _failed(body: object) -> bool:
     return "data" not in body and not wire.is_empty(body.get("errors"))
 
 
-def _reply(answer: Answer) -> Reply:
+def reply_of(answer: Answer) -> Reply:
     """Data and total of an answer; old replies come without the envelope (section 1)."""
     body = answer.body
     data = body.get("data") if isinstance(body, dict) and "data" in body else body

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.altegio import hook_settings, pets_field, wire
-from connectors.altegio.api import ACCEPT, Api, Declined, Reply, Rows
+from connectors.altegio.api import ACCEPT, Api, Declined, Reply, Rows, authorisation
 from connectors.altegio.check import check, narrowing
 from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS, CAPABILITIES, AltegioOptions
@@ -830,10 +830,7 @@ class AltegioConnector:
         )
 
     def _authorise(self) -> Mapping[str, str]:
-        partner, user = self._options.partner_token.reveal(), self._options.user_token.reveal()
-        if not all(token.isascii() and token.isprintable() for token in (partner, user)):
-            raise AuthFailed(f"{self._account}: a token holds characters that no token has; look at its secret again")
-        return {"Authorization": f"Bearer {partner}, User {user}"}
+        return authorisation(self._account, self._options.partner_token, self._options.user_token)
 
     def _unsupported(self, kind: Kind, what: str) -> Refused:
         return Refused(f"{self._account}: Altegio's connector cannot {what} a {kind}", code="not-supported")

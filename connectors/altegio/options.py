@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from connectors.altegio import wire
 from vetbridge.connector.interface import (
@@ -29,14 +29,28 @@ BUDGETS: Final = (
 )
 """Altegio's limits (section 1). The minute stands last: it is the one that a 429 pauses."""
 
+APP_BUDGETS: Final = (
+    BudgetSpec(name="app-second", calls=2, seconds=1.0, per="IP address", shared=True),
+    BudgetSpec(name="app-minute", calls=60, seconds=60.0, per="IP address", shared=True),
+)
+"""For the marketplace, which stands on another host whose limits are not documented: modest ones of the same kind."""
+
 PET_FIELDS: Final = {"name": "pet_name", "species": "pet_species", "breed": "pet_breed", "key": "pet_key"}
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Number = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[0-9]{1,18}$")]
+"""A number of Altegio's, given as a number or as text."""
 
 
 class AltegioOptions(Options):
     """Options of one Altegio account, which is one location."""
 
     base_url: Annotated[str, AfterValidator(safe_address)] = "https://api.alteg.io/api/v1"
-    location_id: str = Field(pattern=r"^[0-9]{1,18}$")
+    location_id: Number
     """Number of the location; Altegio's wire calls it company or salon."""
     partner_token: Secret
     user_token: Secret
@@ -54,11 +68,6 @@ class AltegioOptions(Options):
     late_landing: float = Field(default=0.0, ge=0, le=86400)
     """Seconds after a lost answer in which a write may still appear in lists. Not documented, so none is declared."""
 
-    @field_validator("location_id", mode="before")
-    @classmethod
-    def _number_is_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
     @field_validator("pet_fields")
     @classmethod
     def _known_pet_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
@@ -66,6 +75,25 @@ class AltegioOptions(Options):
         if unknown:
             raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(PET_FIELDS)}")
         return {**PET_FIELDS, **value}
+
+
+class AltegioApp(Options):
+    """Options of an app on Altegio's marketplace (section 6). An account that is connected by it takes ``base_url``
+    and both tokens from here."""
+
+    application_id: Number
+    """Number of the app in the developer's cabinet."""
+    partner_token: Secret
+    user_token: Secret
+    """The hash of the app's system user, which Altegio calls ``application_token``: good for every location where the
+    app is active."""
+    base_url: Annotated[str, AfterValidator(safe_address)] = "https://api.alteg.io/api/v1"
+    marketplace_url: Annotated[str, AfterValidator(safe_address)] = "https://app.alteg.io/marketplace"
+    signed: Literal["required", "accepted"] = "required"
+    """Whether a redirect is taken only with Altegio's signed word about who clicked, which the app's setting
+    "transmit user data" switches on. A wrong signature is refused in any case."""
+    activate_within_hours: float = Field(default=1.0, gt=0, le=168, allow_inf_nan=False)
+    """Hours after Connect in which Altegio takes an activation: 1 in its guide, 12 in its own code."""
 
 
 _LEVEL: Final = ExactlyOnce.LOOK

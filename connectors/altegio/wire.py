@@ -298,6 +298,9 @@ _REFUSED_FIELDS: Final = frozenset(
         "record_labels",
         "filters",
         "urls",
+        "salon_id",
+        "application_id",
+        "webhook_urls",
     )
 )
 """Names that may stand in a message: whatever else a vendor sends as a name may be anybody's."""
