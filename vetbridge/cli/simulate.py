@@ -15,7 +15,7 @@ from vetbridge.testing.faults import FAULTS, parse_fault
 if TYPE_CHECKING:
     from vetbridge.testing.simkit import Simulator
 
-_OPTIONS = frozenset({"port", "clients", "seed", "limits", "faults", "data"})
+_OPTIONS = frozenset({"port", "clients", "seed", "limits", "faults", "data", "locations", "place"})
 """What has an option of its own."""
 _FAULT_HELP = (
     "What goes wrong and how often, NAME=RATE with a rate from 0 to 1; may be given several times."
@@ -28,6 +28,9 @@ def simulate(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: a free one, or the one of a kept store.")] = 0,
     clients: Annotated[int, typer.Option(min=0, max=100_000, help="Owners in a new store.")] = 2000,
     seed: Annotated[int, typer.Option(help="Decides the clinic, the credentials and the faults.")] = 7,
+    locations: Annotated[
+        int, typer.Option(min=1, max=1000, help="Locations of a chain behind one address, each with its own clinic.")
+    ] = 1,
     limits: Annotated[
         str, typer.Option(help="The vendor's rate limits: real, off, or xN (N times as generous).")
     ] = "off",
@@ -52,7 +55,8 @@ def simulate(
     With limits and faults: `vetbridge simulate altegio --limits x10 --fault 429=0.05 --fault drop_after_commit=0.02`
     With a conflict of the sources turned round: `vetbridge simulate altegio --switch empty_fields=object`
     """
-    simulator = _made(vendor, port, clients, seed, limits, fault or [], switch or [], data)
+    more = _switches(switch or []) | ({"locations": locations} if locations > 1 else {})
+    simulator = _made(vendor, port, clients, seed, limits, fault or [], more, data)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: simulator.request_stop())
     try:
@@ -63,15 +67,7 @@ def simulate(
             f"cannot serve ({error.strerror or error}); is it served already? Else give another port",
             param_hint="--port",
         ) from None
-    ready = {
-        "ready": True,
-        "vendor": vendor,
-        "base_url": simulator.base_url,
-        "credentials": simulator.credentials,
-        "limits": simulator.limits.mode,
-        "control_url": simulator.control_url,
-    }
-    typer.echo(json.dumps(ready))
+    typer.echo(json.dumps(simulator.ready()))
     simulator.serve_forever()
 
 
@@ -82,7 +78,7 @@ def _made(
     seed: int,
     limits: str,
     fault: list[str],
-    switch: list[str],
+    more: dict[str, Any],
     data: Path | None,
 ) -> Simulator:
     """The simulator, not yet serving. Raises ``typer.BadParameter`` for what cannot be used."""
@@ -103,12 +99,13 @@ def _made(
         raise typer.BadParameter(str(error), param_hint="--fault") from None
     try:
         made: Simulator = importlib.import_module(module).build(
-            port=port, clients=clients, seed=seed, limits=limits, faults=faults, data=data, **_switches(switch)
+            port=port, clients=clients, seed=seed, limits=limits, faults=faults, data=data, **more
         )
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
     except TypeError as error:
-        raise typer.BadParameter(str(error), param_hint="--switch") from None
+        hint = "--locations" if "locations" in str(error) else "--switch"
+        raise typer.BadParameter(str(error), param_hint=hint) from None
     return made
 
 

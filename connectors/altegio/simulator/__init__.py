@@ -1,11 +1,17 @@
 """A simulator of Altegio's API v1, written from the vendor's sheet (altegio.md) and from nothing else.
 
 It serves the legacy addresses of section 2, and the canonical ones where they differ by a word alone, for one
-location. It shares no code with the Altegio connector. The parts, each resting on the one before:
+location or several. It shares no code with the Altegio connector. The parts, each resting on the one before:
 
 - ``simulator.switches``: what can be set otherwise; ``simulator.base``: envelope, authorisation, times, webhooks;
 - ``simulator.clients``, ``simulator.records``, ``simulator.booking`` (widget and schedule), ``simulator.settings``;
+- ``simulator.platform``: several locations behind one address;
 - here: what a new store holds, the team, the addresses, the control door.
+
+Several locations (option ``locations``) are numbered from ``LOCATION`` on. They share the server, the tokens, the
+limits, the faults, the outages, the clock and the control door, and are one chain. Each has a clinic of its own (of
+``seed`` plus its place) and a store of its own: see ``sites`` of the simulator, and the folder ``DATA/NUMBER``. Ids of
+a location are those of the first one plus ``APART`` for each place between them.
 
 Where the sheet calls something unknown, the simulator must still answer something. These are its choices, and no
 statement about Altegio; those marked with a name in brackets are switches:
@@ -43,9 +49,11 @@ What stands in the store, for those who audit it: kind ``client`` (the card; ``p
 ``service``.
 
 The control door has more addresses than the kit's: ``GET /_sim/login`` tells what ``POST /auth`` takes and the code
-of every text message; ``POST /_sim/switches`` with ``{NAME: VALUE}``; and, for what the location does and no call of
-the API, ``POST /_sim/mark`` with ``{"kind": "record", "id": 30001, "set": {"paid_full": 1}}``: a record's payment and
-receipt, a client's ``paid``.
+of every text message; ``POST /_sim/switches`` with ``{NAME: VALUE}``, for all locations or the one that ``location``
+names; and, for what the location does and no call of the API, ``POST /_sim/mark`` with ``{"kind": "record", "id":
+30001, "set": {"paid_full": 1}}``: a record's payment and receipt, a client's ``paid``. Of several locations ``mark``
+and ``purge`` take ``location`` too, and mean the first one without it; ``counts`` are sums, and those of each location
+stand under ``locations``.
 """
 
 from __future__ import annotations
@@ -56,6 +64,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.altegio.simulator.base import (
+    APART,
     HOOK_FLAGS,
     LOCATION,
     MEDIA_TYPES,
@@ -65,8 +74,9 @@ from connectors.altegio.simulator.base import (
     success,
     text,
 )
+from connectors.altegio.simulator.platform import SimulatedPlatform
 from connectors.altegio.simulator.records import MARKS
-from connectors.altegio.simulator.settings import POSITION, SimulatedSettings
+from connectors.altegio.simulator.settings import POSITION
 from connectors.altegio.simulator.switches import SWITCHES
 from vetbridge.testing.clinic import Clinic
 from vetbridge.testing.simkit import Effect, Refusal, Request, Response, Row
@@ -75,6 +85,7 @@ if TYPE_CHECKING:
     from vetbridge.testing.twins.sides import TwinSides
 
 __all__ = [
+    "APART",
     "ATTENDANCE",
     "CLIENT_FROM",
     "FIRST_RECORD",
@@ -102,6 +113,8 @@ CLIENT_FIELDS = {PETS_FIELD: "Pets"}
 """Custom field definitions of a new store: code and title, all of type text."""
 ROOMS = (("Consulting room", ("Room 1", "Room 2")), ("Theatre", ("Theatre",)))
 """Resources of a new store and their instances."""
+_NUMBERED = ("field", "category", "resource", "label", "file", "comment")
+"""Kinds of rows that are numbered from 1 at the first location."""
 _CARD_MARKS = frozenset({"paid", "spent", "balance", "sms_not"})
 _CANONICAL = (
     ("/company/{location}/staff", "/locations/{location}/team_members"),
@@ -121,8 +134,11 @@ def build(**options: Any) -> AltegioSimulator:
     return AltegioSimulator(**options)
 
 
-class AltegioSimulator(SimulatedSettings):
-    """One Altegio location over HTTP. ``credentials`` hold partner_token, user_token and location_id."""
+class AltegioSimulator(SimulatedPlatform):
+    """An Altegio location over HTTP, and all others of its platform (``sites``) at the same address.
+
+    ``credentials`` hold partner_token, user_token, and location_id of the first location.
+    """
 
     # -- a new store
 
@@ -132,33 +148,36 @@ class AltegioSimulator(SimulatedSettings):
         return {
             "partner_token": secret("partner_token")[:20],
             "user_token": secret("user_token"),
-            "location_id": str(LOCATION),
+            "location_id": str(self.location),
         }
 
     def fill(self, clinic: Clinic) -> None:
         """A location with the clinic's staff and services, and the owners that are known online as clients."""
         opened = int(datetime(2025, 1, 6, 8, tzinfo=UTC).timestamp())
-        for number, member in enumerate(clinic.staff, STAFF_FROM):
+        for kind in _NUMBERED if self.apart else ():
+            self.store.number_from(kind, self.apart + 1)
+        for number, member in enumerate(clinic.staff, STAFF_FROM + self.apart):
             self.store.insert("staff", {"name": member.name, "_seed": member.number}, id=number)
-        for number, service in enumerate(clinic.services, SERVICE_FROM):
+        for number, service in enumerate(clinic.services, SERVICE_FROM + self.apart):
             row = {"title": service.title, "seconds": service.minutes * 60, "_seed": service.number}
             self.store.insert("service", row, id=number)
+        first_client = CLIENT_FROM + self.apart
         for owner in clinic.owners:
             if owner.online and owner.phones:
                 card = new_card(owner.given_name, owner.family_name, owner.phones[0], owner.email or "", opened)
-                self.store.insert("client", {**card, "_seed": owner.number}, id=CLIENT_FROM + owner.number)
+                self.store.insert("client", {**card, "_seed": owner.number}, id=first_client + owner.number)
         for category, fields in (("record", RECORD_FIELDS), ("client", CLIENT_FIELDS)):
             for code, title in fields.items():
                 if code not in self.missing_fields:
                     self.store.insert("field", {"category": category, "code": code, "title": title})
         self.store.insert("category", {"title": "Veterinary care"})
-        instance = 0
+        instance = self.apart
         for title, names in ROOMS:
             instances = [{"id": instance + place, "title": name} for place, name in enumerate(names, 1)]
             instance += len(names)
             self.store.insert("resource", {"title": title, "instances": instances})
-        self.store.number_from("client", FIRST_NEW_CLIENT)
-        self.store.number_from("record", FIRST_RECORD)
+        self.store.number_from("client", FIRST_NEW_CLIENT + self.apart)
+        self.store.number_from("record", FIRST_RECORD + self.apart)
         self.store.set_meta("hooks", {"urls": [], **dict.fromkeys(HOOK_FLAGS, 0)})
 
     def fill_twins(self, twins: TwinSides) -> None:
@@ -219,8 +238,9 @@ class AltegioSimulator(SimulatedSettings):
         self.control("POST", "/mark", self._mark)
 
     def _turn(self, request: Request) -> Response:
-        """Sets switches, all or none; answers those that are set."""
+        """Sets switches, all or none, of the location that is named or of all; answers those that are set."""
         given = request.document()
+        sites = [self] if given.pop("location", None) is not None else self.sites
         if "webhook_retries" in given:
             raise Refusal(400, "webhook_retries is set when the simulator is made")
         before = {name: getattr(self, name) for name in SWITCHES}
@@ -231,6 +251,9 @@ class AltegioSimulator(SimulatedSettings):
             for name, value in before.items():
                 setattr(self, name, value)
             raise Refusal(400, str(error)) from None
+        for site in sites:
+            for name in given:
+                setattr(site, name, getattr(self, name))
         now = {name: getattr(self, name) for name in SWITCHES}
         return Response(200, {name: sorted(v) if isinstance(v, frozenset) else v for name, v in now.items()})
 
@@ -260,15 +283,12 @@ class AltegioSimulator(SimulatedSettings):
         self.route("PUT", "/staff/{location}/{staff}", self._staff_update, effect=write, access="PU")
         self.route("DELETE", "/staff/{location}/{staff}", self._staff_delete, effect=write, access="PU")
 
-    def _staff_view(self, row: Row) -> dict[str, Any]:
-        return _staff(row)
-
     def _staff_list(self, request: Request) -> Response:
         rows = self.store.all("staff")
-        return success([_staff(row) for row in rows], meta={"count": len(rows)})
+        return success([self._staff_view(row) for row in rows], meta={"count": len(rows)})
 
     def _staff_one(self, request: Request) -> Response:
-        shown = _staff(self._row("staff", request.number("staff")))
+        shown = self._staff_view(self._row("staff", request.number("staff")))
         return success([shown] if self.one_staff == "array" else shown)
 
     def _staff_create(self, request: Request) -> Response:
@@ -277,15 +297,15 @@ class AltegioSimulator(SimulatedSettings):
         quick = request.template.endswith("/quick")
         self._take_staff(row, request.document(), needed=("name",) if quick else ("name", "specialization"))
         made = self._row("staff", self.store.insert("staff", row))
-        self._announce("staff", "create", made["id"], _staff(made), own=True)
-        return success(_staff(made), status=201)
+        self._announce("staff", "create", made["id"], self._staff_view(made), own=True)
+        return success(self._staff_view(made), status=201)
 
     def _staff_update(self, request: Request) -> Response:
         row = self._row("staff", request.number("staff"))
         self._take_staff(row, request.document(), needed=("name",))
         self.store.put("staff", row["id"], row)
-        self._announce("staff", "update", row["id"], _staff(row), own=True)
-        return success(_staff(row))
+        self._announce("staff", "update", row["id"], self._staff_view(row), own=True)
+        return success(self._staff_view(row))
 
     def _take_staff(self, row: dict[str, Any], given: Mapping[str, Any], *, needed: tuple[str, ...]) -> None:
         missing = [name for name in needed if not given.get(name)]
@@ -301,33 +321,32 @@ class AltegioSimulator(SimulatedSettings):
     def _staff_delete(self, request: Request) -> Response:
         row = self._row("staff", request.number("staff"))
         self.store.put("staff", row["id"], {**row, "status": 1})
-        self._announce("staff", "delete", row["id"], _staff(row), own=True)
+        self._announce("staff", "delete", row["id"], self._staff_view(row), own=True)
         return self._deleted()
 
-
-def _staff(row: Row) -> dict[str, Any]:
-    """Section 3.3."""
-    return {
-        "id": row["id"],
-        "api_id": row.get("api_id"),
-        "company_id": LOCATION,
-        "name": row["name"],
-        "specialization": row.get("specialization", "Veterinarian"),
-        "position": POSITION,
-        "avatar": "",
-        "avatar_big": "",
-        "rating": 0,
-        "votes_count": 0,
-        "comments_count": 0,
-        "show_rating": 0,
-        "weight": 0,
-        "information": row.get("information", "<p>Sees small animals</p>"),
-        "hidden": row.get("hidden", 0),
-        "fired": row.get("fired", 0),
-        "status": row.get("status", 0),
-        "schedule_till": None,
-        "user_id": 0,
-        "user": [],
-        "image_group": [],
-        "prepaid": "forbidden",
-    }
+    def _staff_view(self, row: Row) -> dict[str, Any]:
+        """Section 3.3."""
+        return {
+            "id": row["id"],
+            "api_id": row.get("api_id"),
+            "company_id": self.location,
+            "name": row["name"],
+            "specialization": row.get("specialization", "Veterinarian"),
+            "position": POSITION,
+            "avatar": "",
+            "avatar_big": "",
+            "rating": 0,
+            "votes_count": 0,
+            "comments_count": 0,
+            "show_rating": 0,
+            "weight": 0,
+            "information": row.get("information", "<p>Sees small animals</p>"),
+            "hidden": row.get("hidden", 0),
+            "fired": row.get("fired", 0),
+            "status": row.get("status", 0),
+            "schedule_till": None,
+            "user_id": 0,
+            "user": [],
+            "image_group": [],
+            "prepaid": "forbidden",
+        }

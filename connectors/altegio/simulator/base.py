@@ -12,15 +12,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from connectors.altegio.simulator.switches import SWITCHES, Switches
 from vetbridge.testing.simkit import Limit, Refusal, Request, Response, Route, Row, Simulator, SimulatorOptions
 
 LOCATION = 101001
+"""Number of the first location; the next ones count on."""
+APART = 10_000_000
+"""Ids of a location are those of the first one plus this, for each place between them."""
 GROUP = 9001
-"""Id of the chain, where the switch ``chain`` says that there is one."""
+"""Id of the chain, where there are several locations or the switch ``chain`` says that there is one."""
 STAFF_USER = 61
 """Id of the back-office user that the user token belongs to."""
 SMS_CODE = "4821"
@@ -121,9 +124,15 @@ class SimulatedLocation(Switches, Simulator):
     purgeable = frozenset({"client", "record"})
     makes = frozenset({"page_shift", "lagging_search", "cut_fields", "missing_fields", "token_expiry"})
 
-    def __init__(self, **options: Any) -> None:
-        """Takes the kit's options (``SimulatorOptions``) and the switches (``Switches``). Raises ``TypeError`` for
-        another name and ``ValueError`` for a value that a switch has not."""
+    def __init__(self, *, place: int = 0, **options: Any) -> None:
+        """Takes the kit's options (``SimulatorOptions``) and the switches (``Switches``); ``place``: which of the
+        platform's locations this is, from 0. Raises ``TypeError`` for another name and ``ValueError`` for a value
+        that a switch has not."""
+        self.location = LOCATION + place
+        """Its number."""
+        self.apart = place * APART
+        """What its ids have more than those of the first location."""
+        self._platform: list[Any] = [self]
         kit = {name: value for name, value in options.items() if name not in SWITCHES}
         strange = set(kit) - set(SimulatorOptions.__annotations__)
         if strange:
@@ -133,6 +142,21 @@ class SimulatedLocation(Switches, Simulator):
         if not self.webhook_retries:
             self.webhook_tries = 1  # type: ignore[misc]  # the kit reads it once, from the simulator it makes
         super().__init__(**kit)
+
+    @property
+    def sites(self) -> list[Self]:
+        """All locations of the platform, in order; where there is one, itself alone."""
+        return self._platform
+
+    @property
+    def title(self) -> str:
+        """The location's name."""
+        return f"Simulated clinic {self.location - LOCATION + 1}" if self.apart else "Simulated clinic"
+
+    @property
+    def in_chain(self) -> bool:
+        """Whether the location belongs to the chain."""
+        return self.chain or len(self.sites) > 1
 
     # -- envelope, authorisation
 
@@ -198,7 +222,7 @@ class SimulatedLocation(Switches, Simulator):
             raise Refusal(
                 402 if request.template.endswith("/clients/search") else 403, "The licence has to be renewed"
             )
-        if "location" in request.params and request.number("location") != LOCATION:
+        if "location" in request.params and request.number("location") != self.location:
             raise Refusal(404, "Not found")
         if any(right in self.denied_rights for right in rights):
             raise Refusal(403, "Access denied.")
@@ -223,7 +247,13 @@ class SimulatedLocation(Switches, Simulator):
         if not hooks["active"] or not hooks[_FLAG_OF.get(resource, resource)] or (own and not hooks["self_sending"]):
             return
         word = status if self.webhook_words == "plain" else _SYNONYMS[status].format(resource)
-        event = {"company_id": LOCATION, "resource": resource, "resource_id": number, "status": word, "data": data}
+        event = {
+            "company_id": self.location,
+            "resource": resource,
+            "resource_id": number,
+            "status": word,
+            "data": data,
+        }
         for url in hooks["urls"]:
             self.send(url, [event] if self.webhook_form == "array" else event)
 

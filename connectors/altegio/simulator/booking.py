@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from connectors.altegio.simulator.base import (
-    LOCATION,
     SMS_CODE,
     booking_refusal,
     day_of,
@@ -320,7 +319,7 @@ class SimulatedBooking(SimulatedRecords):
     def _own_view(self, row: Row) -> dict[str, Any]:
         names = ("id", "services", "staff", "date", "datetime", "create_date", "comment", "deleted", "length")
         record = self._record(row)
-        return {"company": {"id": LOCATION, "title": "Simulated clinic"}, **{name: record[name] for name in names}}
+        return {"company": {"id": self.location, "title": self.title}, **{name: record[name] for name in names}}
 
     def _hash(self, record: int) -> str:
         return f"{(record * 2654435761 + self.store.get_meta('seed')) % 2**64:016x}"

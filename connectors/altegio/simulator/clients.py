@@ -10,7 +10,6 @@ from typing import Any
 
 from connectors.altegio.simulator.base import (
     GROUP,
-    LOCATION,
     STAFF_USER,
     SimulatedLocation,
     contains,
@@ -343,12 +342,13 @@ class SimulatedClients(SimulatedLocation):
 
     def _group_clients(self, request: Request) -> Response:
         """Section 3.2: by exact phone, one client a location."""
-        if not self.chain or request.number("group") != GROUP:
+        if not self.in_chain or request.number("group") != GROUP:
             raise Refusal(404, "Not found")
         phone = phone_of(request.first("phone"))
         clients = [
-            {"id": row["id"], "company_id": LOCATION, "name": row["name"], "email": row["email"]}
-            for row in self.store.find("client", phone=phone)
+            {"id": row["id"], "company_id": site.location, "name": row["name"], "email": row["email"]}
+            for site in self.sites
+            for row in site.store.find("client", phone=phone)
         ]
         return success({"salon_group_id": GROUP, "phone": phone, "clients": clients})
 

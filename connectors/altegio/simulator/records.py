@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.altegio.simulator.base import (
-    LOCATION,
     STAFF_USER,
     booking_refusal,
     day_of,
@@ -110,11 +109,11 @@ class SimulatedRecords(SimulatedClients):
 
     def _partner_records(self, request: Request) -> Response:
         """What was made through this partner: ``page``, ``editable_length`` (100 at most), ``meta.count``."""
-        rows = [row for row in self.store.all("record") if row.get("_partner")]
+        rows = [(site, row) for site in self.sites for row in site.store.all("record") if row.get("_partner")]
         page = max(1, whole(request.first("page", "1"), "page"))
         size = min(100, max(1, whole(request.first("editable_length", "100"), "editable_length")))
         return success(
-            [self.thinned(self._record(row)) for row in rows[(page - 1) * size : page * size]],
+            [site.thinned(site._record(row)) for site, row in rows[(page - 1) * size : page * size]],
             meta={"count": len(rows)},
         )
 
@@ -341,7 +340,7 @@ class SimulatedRecords(SimulatedClients):
         naive, iso = self._naive(row["_start"]), self._iso(row["_start"])
         view = {
             "id": row["id"],
-            "company_id": LOCATION,
+            "company_id": self.location,
             "staff_id": row["staff_id"],
             "staff": self._staff_view(self._row("staff", row["staff_id"])),
             "services": [self._service_line(each, more["service_prices"]) for each in row["service_ids"]],
@@ -408,7 +407,7 @@ class SimulatedRecords(SimulatedClients):
             "type_id": _VISIT_DOCUMENT,
             "storage_id": 0,
             "user_id": row["created_user_id"],
-            "company_id": LOCATION,
+            "company_id": self.location,
             "number": 700_000 + row["id"],
             "comment": "",
             "date_created": self._naive(row["_created"]),
@@ -475,7 +474,7 @@ class SimulatedRecords(SimulatedClients):
     def _together(self, visit: int) -> list[dict[str, Any]]:
         """The records of a visit. Raises a 404 where there is none."""
         ids = {row["id"] for row in self.store.find("record", visit_id=visit)}
-        first = self.store.get("record", visit - FIRST_VISIT) if visit > FIRST_VISIT else None
+        first = self.store.get("record", visit - FIRST_VISIT) if visit > FIRST_VISIT + self.apart else None
         if first is not None and _visit_of(first) == visit:
             ids.add(first["id"])
         if not ids:

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from connectors.altegio.simulator.base import (
     GROUP,
     HOOK_FLAGS,
-    LOCATION,
     RIGHTS,
     SMS_CODE,
     STAFF_USER,
@@ -143,9 +142,9 @@ class SimulatedSettings(SimulatedBooking):
         """Section 3.1."""
         offset = self.clock.now().astimezone(ZoneInfo(self.zone)).utcoffset() or timedelta()
         return {
-            "id": LOCATION,
-            "title": "Simulated clinic",
-            "public_title": "Simulated clinic",
+            "id": self.location,
+            "title": self.title,
+            "public_title": self.title,
             "short_descr": "Veterinary clinic",
             "description": "",
             "logo": "",
@@ -190,26 +189,37 @@ class SimulatedSettings(SimulatedBooking):
         """Section 2: ``my`` wants a user token."""
         if flag(request.first("my")) and not self._is_user(request):
             raise Refusal(401, "Authentication needed.")
-        company = self._company_view()
-        told = {"id": LOCATION, "active": 1, "group_id": GROUP if self.chain else None}
-        fits = all(str(value) == request.first(name) for name, value in told.items() if request.first(name))
-        fits = fits and contains(lambda row: row["title"], request.first("title"))(company)
-        fits = fits and whole(request.first("min_id") or 0, "min_id") <= LOCATION
-        rows = [company] if fits and whole(request.first("page") or 1, "page") < 2 else []
-        return success(rows, meta={"count": len(rows), "total_count": int(fits)})
+        titled = contains(lambda row: row["title"], request.first("title"))
+        least = whole(request.first("min_id") or 0, "min_id")
+        page = max(1, whole(request.first("page") or 1, "page"))
+        count = max(1, whole(request.first("count") or len(self.sites), "count"))
+        told = {"active": 1, "group_id": GROUP if self.in_chain else None}
+        found = [
+            company
+            for company in (site._company_view() for site in self.sites)
+            if titled(company)
+            and company["id"] >= least
+            and all(
+                str(value) == request.first(name)
+                for name, value in {**told, "id": company["id"]}.items()
+                if request.first(name)
+            )
+        ]
+        rows = found[(page - 1) * count : page * count]
+        return success(rows, meta={"count": len(rows), "total_count": len(found)})
 
     def _company_update(self, request: Request) -> Response:
         given = request.document()
         told = {name: text(given[name], name) for name in _COMPANY_TEXTS if name in given}
         self.store.set_meta("company", {**self.store.get_meta("company", {}), **told})
-        self._announce("company", "update", LOCATION, self._company_view(), own=True)
+        self._announce("company", "update", self.location, self._company_view(), own=True)
         return success(self._company_view())
 
     def _groups(self, request: Request) -> Response:
         """Section 3.2; a location that stands alone has none."""
-        if not self.chain:
+        if not self.in_chain:
             return success([])
-        companies = [{"id": LOCATION, "title": self._company_view()["title"]}]
+        companies = [{"id": site.location, "title": site._company_view()["title"]} for site in self.sites]
         access = dict.fromkeys(_GROUP_RIGHTS, "1")
         return success([{"id": GROUP, "title": "Simulated chain", "companies": companies, "access": access}])
 
@@ -218,7 +228,9 @@ class SimulatedSettings(SimulatedBooking):
     def _service_list(self, request: Request) -> Response:
         rows = [row for row in self.store.all("service") if not row.get("deleted")]
         if request.first("category_id"):
-            rows = [row for row in rows if str(row.get("category_id", 1)) == request.first("category_id")]
+            rows = [
+                row for row in rows if str(row.get("category_id", 1 + self.apart)) == request.first("category_id")
+            ]
         if request.first("staff_id"):
             known = {str(member["id"]) for member in self.store.all("staff")}
             rows = rows if request.first("staff_id") in known else []
@@ -241,7 +253,7 @@ class SimulatedSettings(SimulatedBooking):
             "booking_title": row["title"],
             "title": row["title"],
             "service_type": 1,
-            "category_id": row.get("category_id", 1),
+            "category_id": row.get("category_id", 1 + self.apart),
             "price_min": row.get("price_min", 0),
             "price_max": row.get("price_max", 0),
             "discount": 0,
@@ -337,7 +349,7 @@ class SimulatedSettings(SimulatedBooking):
         return category
 
     def _field_list(self, request: Request) -> Response:
-        return success([_field(row) for row in self.store.find("field", category=self._field_category(request))])
+        return success([self._field(row) for row in self.store.find("field", category=self._field_category(request))])
 
     def _field_row(self, request: Request) -> dict[str, Any]:
         row = self._row("field", request.number("field"))
@@ -346,11 +358,11 @@ class SimulatedSettings(SimulatedBooking):
         return row
 
     def _field_one(self, request: Request) -> Response:
-        return success(_field(self._field_row(request)))
+        return success(self._field(self._field_row(request)))
 
     def _take_field(self, row: dict[str, Any], given: Mapping[str, Any]) -> None:
         """Definitions are the chain's; a location that stands alone has no way by API."""
-        if not self.chain:
+        if not self.in_chain:
             raise Refusal(403, "Access denied.")
         missing = [
             name for name in ("type", "code", "title", "user_can_edit", "show_in_ui") if given.get(name) is None
@@ -373,17 +385,17 @@ class SimulatedSettings(SimulatedBooking):
     def _field_create(self, request: Request) -> Response:
         row = {"category": self._field_category(request)}
         self._take_field(row, request.document())
-        return success(_field(self._row("field", self.store.insert("field", row))))
+        return success(self._field(self._row("field", self.store.insert("field", row))))
 
     def _field_update(self, request: Request) -> Response:
         row = self._field_row(request)
         self._take_field(row, request.document())
         self.store.put("field", row["id"], row)
-        return Response(204) if self.field_put_answer == 204 else success(_field(row), meta={"message": "Saved"})
+        return Response(204) if self.field_put_answer == 204 else success(self._field(row), meta={"message": "Saved"})
 
     def _field_delete(self, request: Request) -> Response:
         row = self._field_row(request)
-        if not self.chain:
+        if not self.in_chain:
             raise Refusal(403, "Access denied.")
         self.store.delete("field", row["id"])
         return self._deleted()
@@ -393,7 +405,7 @@ class SimulatedSettings(SimulatedBooking):
     def _label_list(self, request: Request) -> Response:
         """Entity 0 common, 1 client, 2 record, 3 group event; ``clients`` for 1."""
         entity = request.number("entity") if "entity" in request.params else 1
-        rows = [_label(row) for row in self.store.all("label") if row["entity"] == entity]
+        rows = [self._label(row) for row in self.store.all("label") if row["entity"] == entity]
         return success(rows, meta={"count": len(rows)})
 
     def _take_label(self, row: dict[str, Any], given: Mapping[str, Any]) -> None:
@@ -409,13 +421,13 @@ class SimulatedSettings(SimulatedBooking):
     def _label_create(self, request: Request) -> Response:
         row: dict[str, Any] = {"entity": int(request.template.endswith("/clients/create"))}
         self._take_label(row, request.document())
-        return success(_label(self._row("label", self.store.insert("label", row))), status=201)
+        return success(self._label(self._row("label", self.store.insert("label", row))), status=201)
 
     def _label_update(self, request: Request) -> Response:
         row = self._row("label", request.number("label"))
         self._take_label(row, request.document())
         self.store.put("label", row["id"], row)
-        return success(_label(row))
+        return success(self._label(row))
 
     def _label_delete(self, request: Request) -> Response:
         self.store.delete("label", self._row("label", request.number("label"))["id"])
@@ -486,25 +498,23 @@ class SimulatedSettings(SimulatedBooking):
     def _validate_phone(self, request: Request) -> Response:
         return success({"is_valid": phone_fits(phone_of(request.params["phone"]))})
 
-
-def _field(row: Row) -> dict[str, Any]:
-    kind = row.get("type", "text")
-    return {
-        "id": row["id"],
-        "salon_id": LOCATION,
-        "custom_field": {
+    def _field(self, row: Row) -> dict[str, Any]:
+        kind = row.get("type", "text")
+        return {
             "id": row["id"],
-            "code": row["code"],
-            "entity_type": None,
-            "show_in_ui": row.get("show_in_ui", True),
-            "title": row["title"],
-            "user_can_edit": row.get("user_can_edit", True),
-            "type": {"code": kind, "title": kind.capitalize()},
-            "values": row.get("values"),
-        },
-    }
+            "salon_id": self.location,
+            "custom_field": {
+                "id": row["id"],
+                "code": row["code"],
+                "entity_type": None,
+                "show_in_ui": row.get("show_in_ui", True),
+                "title": row["title"],
+                "user_can_edit": row.get("user_can_edit", True),
+                "type": {"code": kind, "title": kind.capitalize()},
+                "values": row.get("values"),
+            },
+        }
 
-
-def _label(row: Row) -> dict[str, Any]:
-    shown = {name: row.get(name, "") for name in ("title", "color", "icon")}
-    return {"id": row["id"], "salon_id": LOCATION, "entity": row["entity"], **shown, "font_color": "#ffffff"}
+    def _label(self, row: Row) -> dict[str, Any]:
+        shown = {name: row.get(name, "") for name in ("title", "color", "icon")}
+        return {"id": row["id"], "salon_id": self.location, "entity": row["entity"], **shown, "font_color": "#ffffff"}

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from connectors.altegio.simulator import AltegioSimulator
 from connectors.ezyvet.simulator import EzyVetSimulator
-from vetbridge.cli.simulate import _made, simulate
+from vetbridge.cli.simulate import _made, _switches, simulate
 from vetbridge.testing.simkit import FAULTS
 
 PROGRAM = "import typer; from vetbridge.cli.simulate import simulate; typer.run(simulate)"
@@ -118,13 +118,13 @@ def test_a_folder_with_something_else_is_named(tmp_path: Path) -> None:
     ("given", "expected"), [("empty_fields=object", "object"), ('empty_fields="object"', "object")]
 )
 def test_a_switch_is_json_or_a_text(given: str, expected: str) -> None:
-    made = _made("altegio", 0, 1, 7, "off", [], [given, "require_accept=true"], None)
+    made = _made("altegio", 0, 1, 7, "off", [], _switches([given, "require_accept=true"]), None)
     assert isinstance(made, AltegioSimulator)
     assert (made.empty_fields, made.require_accept) == (expected, True)
 
 
 def test_each_simulator_has_switches_of_its_own() -> None:
-    made = _made("ezyvet", 0, 1, 7, "off", [], ["partner_id=optional"], None)
+    made = _made("ezyvet", 0, 1, 7, "off", [], _switches(["partner_id=optional"]), None)
     assert isinstance(made, EzyVetSimulator)
     assert made.switches.partner_id == "optional"
 
@@ -134,4 +134,13 @@ def test_each_simulator_has_switches_of_its_own() -> None:
 )
 def test_what_is_no_switch_is_refused(given: str) -> None:
     with pytest.raises(typer.BadParameter):
-        _made("altegio", 0, 1, 7, "off", [], [given], None)
+        _made("altegio", 0, 1, 7, "off", [], _switches([given]), None)
+
+
+def test_a_chain_of_locations_is_served_where_the_vendor_has_them() -> None:
+    with _running("altegio", "--clients", "3", "--locations", "2") as (_, ready):
+        assert ready["locations"] == ["101001", "101002"]
+        credentials = {**ready["credentials"], "location_id": "101002"}
+        assert _status({**ready, "credentials": credentials}) == 200
+    result = CliRunner().invoke(app, ["ezyvet", "--locations", "2"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert (result.exit_code, "--locations" in result.output) == (2, True)

@@ -32,8 +32,9 @@ writes a subclass of ``Simulator`` and exposes ``def build(**options) -> Simulat
 
 Hooks a subclass may override beside these: ``admit(request, route)`` (authorisation; raises ``Refusal``),
 ``too_many(wait, limit)`` (the 429 answer), ``finish(request, response)`` (headers on every vendor answer),
-``purgeable`` (kinds that the control door may take away), ``webhook_tries`` and ``webhook_retry_wait`` (the vendor's
-retry policy), ``webhook_delay_real``.
+``responsible(request)`` and ``named(request)`` (another simulator behind the same address that answers), ``ready()``
+(the line of ``vetbridge simulate``), ``purgeable`` (kinds that the control door may take away), ``webhook_tries`` and
+``webhook_retry_wait`` (the vendor's retry policy), ``webhook_delay_real``.
 Attributes of a subclass must be set *before* it calls ``super().__init__``, which fills the store.
 
 Handlers, those of ``control`` too, run one at a time, each in one store transaction: what a handler wrote is on disk
@@ -69,7 +70,7 @@ The control door (JSON, under ``/_sim``, never a vendor's):
 from vetbridge.testing.faults import FAULTS, VENDOR_MADE, Faults, parse_fault
 from vetbridge.testing.simkit.clock import SettableClock
 from vetbridge.testing.simkit.limits import Limit, Limits, LimitState
-from vetbridge.testing.simkit.server import Effect, Refusal, Request, Response, Route
+from vetbridge.testing.simkit.server import Effect, Refusal, Request, Response, Route, find_route
 from vetbridge.testing.simkit.simulator import Simulator, SimulatorOptions, served
 from vetbridge.testing.simkit.store import STORE_FILE, Row, Store, open_store
 from vetbridge.testing.simkit.webhooks import Outbox
@@ -93,6 +94,7 @@ __all__ = [
     "Simulator",
     "SimulatorOptions",
     "Store",
+    "find_route",
     "open_store",
     "parse_fault",
     "served",

@@ -193,6 +193,14 @@ class Simulator:
     def end_token(self, request: Request) -> None:
         """Ends the access token that the request shows, for the fault ``token_expiry``."""
 
+    def responsible(self, request: Request) -> Simulator:
+        """Who answers a vendor's request: itself, or another simulator that stands behind the same address."""
+        return self
+
+    def named(self, request: Request) -> Simulator:
+        """Who answers a request of the control door. Raises ``Refusal``."""
+        return self
+
     # -- what a vendor's module uses
 
     def route(
@@ -302,6 +310,17 @@ class Simulator:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def ready(self) -> dict[str, Any]:
+        """What ``vetbridge simulate`` prints when it serves. Raises ``RuntimeError`` before ``start``."""
+        return {
+            "ready": True,
+            "vendor": self.vendor,
+            "base_url": self.base_url,
+            "credentials": self.credentials,
+            "limits": self.limits.mode,
+            "control_url": self.control_url,
+        }
+
     @classmethod
     def offered(cls) -> frozenset[str]:
         """The faults that this simulator has."""
@@ -333,8 +352,9 @@ class Simulator:
         try:
             if request.path == CONTROL or request.path.startswith(f"{CONTROL}/"):
                 return self._control(request)
-            response = self._vendor(request)
-            return None if response is None else self.finish(request, response)
+            chosen = self.responsible(request)
+            response = chosen._vendor(request)
+            return None if response is None else chosen.finish(request, response)
         except Exception:  # a fault in the simulator is answered as the vendor's own, and shown to who runs it
             if self._stop.is_set():
                 return None
@@ -474,7 +494,7 @@ class Simulator:
 
     def _control(self, request: Request) -> Response:
         try:
-            found = find_route(self._control_routes, request.method, request.path)
+            found = find_route(self.named(request)._control_routes, request.method, request.path)
             if found is None:
                 raise Refusal(404, f"the control door has no {request.path[:80]!r}")
             return found[0].handler(request)
