@@ -20,10 +20,11 @@ from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.lock import single_instance
 from vetbridge.daemon.upgrading import copied_first
-from vetbridge.ledger import accounts, changes, going_live, replays
+from vetbridge.ledger import accounts, chains, changes, going_live, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.engine import Engine
+from vetbridge.sync.joining import Joiner
 from vetbridge.sync.pair import End, Pair, Placeholder, Quota, Timings
 from vetbridge.sync.pairing import Pairer
 from vetbridge.sync.receiving import Receiver
@@ -54,6 +55,8 @@ class Program:
     """By site."""
     pairers: Mapping[str, Pairer]
     """By site."""
+    joiners: Mapping[str, Joiner]
+    """By organisation: those with several PIMS accounts."""
 
     @property
     def mappings(self) -> dict[str, str]:
@@ -151,6 +154,7 @@ def prepare(tx: Transaction, program: Program) -> None:
     going_live.rename(tx, {site.booking.account: name for name, site in loaded.config.sites.items()})
     for name, site in loaded.config.sites.items():
         going_live.meet(tx, name, start_live=site.start == "live")
+    chains.keep_only(tx, _chains(loaded).values())
     replays.note_mappings(tx, program.mappings)
 
 
@@ -186,6 +190,7 @@ def build_program(
             fuse=site.fuse,
             start_live=site.start == "live",
             quota=_quota(site),
+            branches=_branches(loaded, site),
         )
         for name, site in loaded.config.sites.items()
     )
@@ -226,6 +231,7 @@ def build_program(
         refreshers=refreshers,
         sweepers=sweepers,
         pairers=pairers,
+        joiners={name: Joiner(ledger, chain) for name, chain in _chains(loaded).items()},
     )
 
 
@@ -254,6 +260,24 @@ def _appointment_owners(site: Site) -> dict[str, FieldOwner]:
     prefix = f"{Kind.APPOINTMENT}."
     own = {name.removeprefix(prefix): words[owner] for name, owner in site.owners.items() if name.startswith(prefix)}
     return {**owners(Kind.APPOINTMENT, Side.BOOKING), **own}
+
+
+def _chains(loaded: Loaded) -> dict[str, dict[str, set[str]]]:
+    """The organisations with several PIMS accounts: each account with its clients who are never meant."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for site in loaded.config.sites.values():
+        if site.organisation is not None:
+            nobody = found.setdefault(site.organisation, {}).setdefault(site.pims.account, set())
+            nobody |= set() if site.pims.placeholder is None else {site.pims.placeholder.client}
+    return {name: chain for name, chain in found.items() if len(chain) > 1}
+
+
+def _branches(loaded: Loaded, site: Site) -> dict[str, str]:
+    names: dict[str, list[str]] = {}
+    for other in loaded.config.sites.values():
+        if site.organisation is not None and other.organisation == site.organisation:
+            names.setdefault(other.pims.account, []).append(other.name)
+    return {account: ", ".join(each) for account, each in names.items() if account != site.pims.account}
 
 
 def _quota(site: Site) -> Quota:

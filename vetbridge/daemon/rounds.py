@@ -218,6 +218,10 @@ class Rounds:
             )
         return dropped.total
 
+    def join(self, organisation: str) -> int:
+        """Compares the next clients of a chain's branches; returns how many."""
+        return self._program.joiners[organisation].pass_()
+
     def rests(self, account: str) -> bool:
         """Whether an account, or every site that uses it, is paused or has ended: then it has no rounds."""
         with self._program.ledger.read() as tx:

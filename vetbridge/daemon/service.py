@@ -45,6 +45,8 @@ PRUNE_EVERY = 86400.0
 """Seconds between two looks for personal values that are kept no longer."""
 PRUNE_BEGIN = 600.0
 """Seconds after the start of the first such look: what waits for VetBridge goes first."""
+JOIN_EVERY = 30.0
+"""Seconds between two looks for clients whom several branches of a chain have."""
 SEAL_EVERY = 3600.0
 """Seconds between two seals over what people have done."""
 BACKUP_BEGIN = 120.0
@@ -156,6 +158,8 @@ class Service:
         for pair in self._program.pairs:
             yield self._job(config.timings.sweep, self._sweep, pair.site, begin=config.timings.sweep)
             yield self._job(PAIR_LOOK, self._pair, pair.site)
+        for organisation in self._program.joiners:
+            yield self._job(JOIN_EVERY, self._join, organisation, begin=JOIN_EVERY)
         yield self._job(EXPIRY_EVERY, self._expire, "ledger", begin=EXPIRY_EVERY, pool=APART)
         yield self._job(MACHINE_EVERY, self._look_at_ledger, "ledger", begin=MACHINE_EVERY, pool=APART)
         yield self._job(PRUNE_EVERY, self._prune, "ledger", begin=PRUNE_BEGIN)
@@ -233,6 +237,9 @@ class Service:
     def _pair(self, site: str) -> None:
         if self._rounds.pairing_is_due(site) and self._rounds.pair(site):
             self.dispatcher.wake()
+
+    def _join(self, organisation: str) -> None:
+        self._rounds.join(organisation)
 
     def _expire(self, _ledger: str) -> None:
         try:

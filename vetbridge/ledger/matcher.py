@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from vetbridge.core.joining import marked
 from vetbridge.core.matching import Clinic, Forms, Match, Weights, decide, forms_of
 from vetbridge.core.matching.deciding import common_contacts
 from vetbridge.core.matching.observing import Observation, observe
 from vetbridge.core.records import Client, Pet
-from vetbridge.ledger import aliases, mirror
+from vetbridge.ledger import aliases, chains, mirror
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.site_weights import LiveWeights
 
@@ -44,14 +46,25 @@ class Matched:
 class Matcher:
     """Matches bookings with the clients of one PIMS account. ``country`` is the site's, for phones.
 
-    Without ``weights`` the account's own are used, where some were trained and are live, else the shipped.
+    Without ``weights`` the account's own are used, where some were trained and are live, else the shipped. A pet
+    that is deceased in another account of the chain is deceased in this one; ``branches`` are the names of those
+    accounts that people know them by.
     """
 
-    def __init__(self, ledger: Ledger, account: str, *, country: str, weights: Weights | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        account: str,
+        *,
+        country: str,
+        weights: Weights | None = None,
+        branches: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._ledger = ledger
         self._account = account
         self._country = country
         self._weights = weights
+        self._branches = branches
         self._live = LiveWeights(account)
 
     def match(
@@ -78,16 +91,22 @@ class Matcher:
             taught = self._taught(tx, booking, candidates, found.crowded)
             for client_id in but:
                 candidates.pop(client_id, None)
+            elsewhere: dict[str, tuple[str, ...]] = {}
+
+            def known(those: Collection[Forms]) -> list[Forms]:
+                """Clients with what other branches know of their pets."""
+                elsewhere.update(chains.deceased_elsewhere(tx, self._account, those))
+                own = [marked(one, elsewhere) for one in those]
+                candidates.update({one.client_id: one for one in own})
+                return own
 
             def household(of: Forms) -> list[Forms]:
                 home = mirror.household(tx, self._account, of)
-                others = [one for one in home if one.client_id not in candidates and one.client_id not in but]
-                candidates.update({one.client_id: one for one in others})
-                return others
+                return known([one for one in home if one.client_id not in candidates and one.client_id not in but])
 
             match = decide(
                 booking,
-                list(candidates.values()),
+                known(list(candidates.values())),
                 found.clinic,
                 weights=weights,
                 linked_to=linked_to,
@@ -97,7 +116,7 @@ class Matcher:
                 household=household,
             )
         return Matched(
-            match=match,
+            match=self._with_branches(match, elsewhere),
             booking=booking,
             candidates=candidates,
             clinic=found.clinic,
@@ -106,6 +125,19 @@ class Matcher:
             taught=taught,
             claims_existing=claims_existing,
         )
+
+    def _with_branches(self, match: Match, elsewhere: Mapping[str, Collection[str]]) -> Match:
+        """The match with the branches at which a candidate's pet is deceased."""
+        if not elsewhere:
+            return match
+        shown = (
+            replace(
+                one,
+                deceased_at=tuple(self._branches.get(at, at) for at in elsewhere.get(one.pet_id or "", ())),
+            )
+            for one in match.candidates
+        )
+        return replace(match, candidates=tuple(shown))
 
     def _taught(
         self, tx: Transaction, booking: Forms, candidates: dict[str, Forms], crowded: frozenset[str]

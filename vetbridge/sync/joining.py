@@ -105,6 +105,9 @@ class Joiner:
                 continue
             yield _Finding((account, client.client_id), (other, id_), None)
             theirs = None if self._is_nobody((other, each)) else partner(each, there, here)
+            for at, before in chains.same_person(tx, other, id_):
+                if at == account and (theirs is None or before != theirs.client_id):
+                    yield _Finding((other, id_), (account, before), None)
             if theirs is not None:
                 yield _Finding((other, id_), (account, theirs.client_id), theirs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vetbridge.connector.accounted import Accounted
 from vetbridge.core.planning import FieldOwner
@@ -58,6 +58,8 @@ class Pair:
     """It writes from the beginning: nobody is asked about clients before they book."""
     quota: Quota | None = None
     """None: as much may be created as there is to create."""
+    branches: Mapping[str, str] = field(default_factory=dict)
+    """The chain's other PIMS accounts, each with the name of its site, or sites."""
 
     @property
     def stand_in(self) -> tuple[str | None, str | None]:

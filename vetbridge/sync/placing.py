@@ -232,7 +232,9 @@ def shown_candidates(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:
+    at_branches = {"deceased_at": list(candidate.deceased_at)} if candidate.deceased_at else {}
     return {
+        **at_branches,
         "client_id": candidate.client_id,
         "pet_id": candidate.pet_id,
         "score": candidate.score,

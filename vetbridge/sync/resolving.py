@@ -53,7 +53,7 @@ class Resolver:
         self._ledger = ledger
         self._clock = clock
         self._timings = timings
-        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country)
+        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country, branches=pair.branches)
 
     def resolve(self, appointment: Appointment) -> Resolution:
         """Decides who is meant. Raises ``PutOff`` while the mirror cannot tell who is new."""

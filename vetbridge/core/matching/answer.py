@@ -103,6 +103,8 @@ class Candidate:
     evidence: tuple[Evidence, ...]
     vetoes: tuple[str, ...]
     bits: float = 0.0
+    deceased_at: tuple[str, ...] = ()
+    """Other branches of the chain at which the pet is deceased, by their names; empty where none is."""
 
 
 @dataclass(frozen=True, slots=True)
