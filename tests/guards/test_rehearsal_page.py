@@ -76,7 +76,7 @@ def test_the_page_works_as_it_stands(tmp_path: Path, booking: Simulator, pims: S
     assert checked.stdout == "fine: 2 accounts, 1 site\n"
     doctor = vetbridge("doctor")
     assert doctor.exit_code == 0, doctor.stdout
-    assert "0 wrong, 1 to think about" in doctor.stderr
+    assert "0 wrong, 2 to think about" in doctor.stderr
     assert "WARN   altegio-city webhooks: none of the 0 addresses" in doctor.stdout, "they come later on the page"
     assert vetbridge("sync").stdout.endswith("\nNothing has changed.\n")
 

@@ -60,6 +60,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     with town(tmp_path, clients=4) as made:
         here = Place(made.folder, made.booking, made.pims, made.clinic)
         here.patch = monkeypatch
+        here.configure(lambda data: data.update(alerts={"commands": {"pager": {"command": ["page-me"]}}}))
         here.altegio(
             "POST",
             "/hooks_settings/{location}",
@@ -161,7 +162,7 @@ def taken_port(place: Place) -> Iterator[None]:
 
 def silent_mail(place: Place) -> None:
     mail = {"host": "127.0.0.1", "port": 9, "security": "none", "sender": "vet@clinic.example"}
-    place.configure(lambda data: data.update(alerts={"mail_server": mail}))
+    place.configure(lambda data: data["alerts"].update(mail_server=mail))
 
 
 def refusing_mail(place: Place) -> Iterator[None]:
@@ -169,7 +170,7 @@ def refusing_mail(place: Place) -> Iterator[None]:
         box.answer = lambda command: "535 no" if command.startswith("AUTH") else None
         mail = {"host": "127.0.0.1", "port": box.port, "security": "none", "sender": "vet@clinic.example"}
         login = {"user": "vet", "password": {"file": "ezyvet.client_secret.secret"}}
-        place.configure(lambda data: data.update(alerts={"mail_server": {**mail, **login}}))
+        place.configure(lambda data: data["alerts"].update(mail_server={**mail, **login}))
         yield
 
 

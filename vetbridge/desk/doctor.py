@@ -7,7 +7,7 @@ vendor.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -132,6 +132,7 @@ def check_config(loaded: Loaded) -> Iterator[Line]:
             exit_code=0 if problem.warning else ConfigError.exit_code,
         )
     yield from _short_secrets(loaded.config)
+    yield from _alerts(loaded.config)
     if all(problem.warning for problem in problems):
         yield fine("config", "file", f"{loaded.path.name} can be used")
 
@@ -151,6 +152,22 @@ def _short_secrets(config: Config) -> Iterator[Line]:
                 text=f"has fewer than {SHORTEST_HOOK_SECRET} characters: it may be guessed",
                 advice="Put a longer one there (openssl rand -hex 20), and the new address in the vendor's settings.",
             )
+
+
+def _alerts(config: Config) -> Iterator[Line]:
+    """Somebody is told when VetBridge needs a person."""
+    told: list[Collection[str]] = [hook.events for hook in config.webhooks.values()]
+    told += [mail.tells for mail in config.alerts.mails.values()]
+    told += [command.tells for command in config.alerts.commands.values()]
+    if not any("alert.raised" in each for each in told):
+        yield Line(
+            subject="config",
+            name="alerts",
+            mark=Mark.WARN,
+            text="nobody is told when VetBridge needs a person",
+            advice="Name a mail, a command or a webhook for it (docs/alerts.md), or let monitoring ask `vetbridge "
+            "status --check`.",
+        )
 
 
 def check_ledger(settings: Ledger, clock: Clock) -> Iterator[Line]:

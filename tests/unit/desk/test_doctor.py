@@ -47,6 +47,7 @@ def town(desk: Desk, booking: Simulator, pims: Simulator) -> Desk:
     )
     config = desk.config()
     config["door"] = {"port": 0}  # another program on this machine may have the usual one
+    config["alerts"] = {"commands": {"pager": {"command": ["page-me"]}}}
     config["sites"]["city"]["pims"]["codes"] = {
         name: {word: str(code) for word, code in codes.items()} for name, codes in ezyvet.CODE_LISTS.items()
     }
@@ -87,6 +88,20 @@ def test_the_text_names_each_line_and_fits_eighty_columns(town: Desk) -> None:
     assert "OK     city placeholder: client 900 and its pet 901 can be read and are active" in result.stdout
     assert "0 wrong" in result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("told", "warns"),
+    [
+        ({}, True),
+        ({"commands": {"pager": {"command": ["page-me"], "tells": ["review.soon"]}}}, True),
+        ({"commands": {"pager": {"command": ["page-me"], "tells": ["alert.raised"]}}}, False),
+    ],
+)
+def test_that_nobody_is_told_is_said(town: Desk, told: dict[str, object], warns: bool) -> None:
+    town.save(town.config() | {"alerts": told})
+    found = checks(town, 0)
+    assert (("config", "alerts") in found) is warns
 
 
 @pytest.mark.parametrize(("length", "warns"), [(19, True), (20, False)])
