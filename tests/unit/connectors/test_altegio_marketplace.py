@@ -129,9 +129,10 @@ def test_a_redirect_names_so_many_locations_at_most() -> None:
 
 
 ONE = [("salon_id", "101001")]
+OPEN = app(signed="accepted")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.text(), st.text()),
     st.sampled_from(["standard", "url", "blanks"]),
@@ -148,7 +149,7 @@ def test_signed_user_data_are_taken_in_every_spelling(
     data = data if padded else data.rstrip("=")
     query = f"salon_id=101001&user_data={data}" if alphabet == "blanks" else urlencode([*ONE, ("user_data", data)])
     query += f"&user_data_sign={sign.upper() if upper else sign}"
-    assert app().asked(parse_qsl(query)) == ("101001",)
+    assert OPEN.asked(parse_qsl(query)) == ("101001",)
 
 
 def test_user_data_that_another_token_signed_are_refused_in_any_case() -> None:
@@ -185,12 +186,11 @@ ANY_VALUE = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(ANY_NAME, ANY_VALUE), max_size=8), st.booleans())
 def test_whatever_a_redirect_holds_gives_locations_or_a_bad_hint(query: list[tuple[str, str]], sign: bool) -> None:
-    marketplace = app(signed="accepted")
     try:
-        locations = marketplace.asked([*query, *(signed() if sign else [])])
+        locations = OPEN.asked([*query, *(signed() if sign else [])])
     except BadHint:
         return
     assert locations
@@ -271,11 +271,11 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(["salon_id", "application_id", "event", "partner_token"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(), st.dictionaries(FIELDS, JSON).map(lambda told: call(**told))))
 def test_whatever_a_life_cycle_call_holds_gives_news_or_a_bad_hint(body: bytes) -> None:
     try:
-        news = app().told(body)
+        news = OPEN.told(body)
     except BadHint:
         return
     assert news.location.isdecimal()
