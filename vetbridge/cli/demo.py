@@ -17,7 +17,7 @@ import typer
 from vetbridge.cli.output import say, talk
 
 if TYPE_CHECKING:
-    from vetbridge.demo.audit import Audit
+    from vetbridge.demo.chain_audit import Whole
     from vetbridge.demo.run import Played
 
 LEFTOVERS = 4
@@ -105,7 +105,7 @@ def _told_to_end() -> Iterator[None]:
 
 def _report(played: Played) -> str:
     from vetbridge.cli.tables import add, drawn, plain_table  # noqa: PLC0415 - keeps --help quick
-    from vetbridge.demo.findings import Place, Wrong  # noqa: PLC0415
+    from vetbridge.demo.findings import Place  # noqa: PLC0415
 
     audit = played.audit
     table = plain_table("case", "bookings", "linked", "created", "in review", "wrong")
@@ -119,7 +119,9 @@ def _report(played: Played) -> str:
     desk = plain_table("made at the desk in the PIMS", "visits", "wrong")
     for desk_case, visits, wrong in audit.desk_cases():
         add(desk, desk_case.value, str(visits), str(wrong))
-    found = ", ".join(f"{wrong.value.replace('_', ' ')} {audit.count(wrong)}" for wrong in Wrong)
+    linked = sum(one.linked_of_linkable for one in audit.audits)
+    unseen = sum(len(one.unseen) for one in audit.audits)
+    found = ", ".join(f"{wrong.value.replace('_', ' ')} {audit.count(wrong)}" for wrong in audit.wrongs)
     return "\n".join(
         [
             "",
@@ -130,19 +132,19 @@ def _report(played: Played) -> str:
             "The audit found nothing wrong:" if audit.clean else "THE AUDIT FOUND SOMETHING WRONG:",
             f"  {found}",
             *([] if audit.complete else ["NOT ALL HAPPENED THAT THE MORNING IS TO SHOW:"]),
-            f"  Conflicts answered, and both sides agree: {audit.conflicts}.",
-            f"  Ambiguous bookings answered, and the very same visit linked: {audit.resolved_in_place}.",
-            f"  Failures replayed, each over once: {audit.replayed}.",
-            f"  Cancellations that the fuse held back until they were allowed: {audit.seen.held}.",
-            f"Of {audit.linkable} bookings that clearly name a known owner, {audit.linked_of_linkable} were linked.",
-            f"{len(audit.unseen)} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",
+            f"  Conflicts answered, and both sides agree: {numbers['conflicts']}.",
+            f"  Ambiguous bookings answered, and the very same visit linked: {numbers['resolved_in_place']}.",
+            f"  Failures replayed, each over once: {numbers['replayed']}.",
+            f"  Cancellations that the fuse held back until they were allowed: {numbers['fuse_held']}.",
+            f"Of {numbers['linkable']} bookings that clearly name a known owner, {linked} were linked.",
+            f"{unseen} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",
             "The simulators ran with limits off, VetBridge with shorter waits than usual.",
         ]
     )
 
 
-def _wrongs(audit: Audit) -> str:
-    return str(len({finding.booking for finding in audit.findings}))
+def _wrongs(audit: Whole) -> str:
+    return str(len({(finding.site, finding.booking) for finding in audit.findings}))
 
 
 def _next_commands(folder: Path) -> str:

@@ -19,6 +19,8 @@ from vetbridge.testing.simkit import Store
 
 SCHEMA = 1
 """Version of the line of numbers."""
+WRONGS = tuple(wrong for wrong in Wrong if wrong is not Wrong.BRANCH)
+"""What must not happen where there is but one branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class Audit:
     @property
     def complete(self) -> bool:
         """All that the morning is to show was there to be seen."""
-        return 0 not in (self.conflicts, self.resolved_in_place, self.replayed, self.seen.held)
+        shown = [self.conflicts, self.resolved_in_place]
+        shown += [self.replayed] if self.morning.without_code else []
+        shown += [self.seen.held] if self.morning.purged else []
+        return 0 not in shown
 
     def count(self, wrong: Wrong) -> int:
         """Bookings and desk visits that are lost, wrong by owner or by time; rows too many; messages."""
@@ -97,7 +102,7 @@ class Audit:
             "resolved_in_place": self.resolved_in_place,
             "replayed": self.replayed,
             "fuse_held": self.seen.held,
-            **{wrong.value: self.count(wrong) for wrong in Wrong},
+            **{wrong.value: self.count(wrong) for wrong in WRONGS},
             "seconds": round(seconds, 1),
         }
 
@@ -117,10 +122,21 @@ class Audit:
             yield case, len(numbers), sum(number in wrong for number in numbers)
 
 
-def audit(morning: Morning, booking_store: Store, pims_store: Store, seen: Seen | None = None) -> Audit:
-    """Compares the two stores with the script's truth."""
+def audit(
+    morning: Morning,
+    booking_store: Store,
+    pims_store: Store,
+    seen: Seen | None = None,
+    *,
+    site: str = "",
+    foreign: Collection[str] = frozenset(),
+) -> Audit:
+    """Compares the two stores with the script's truth.
+
+    In a chain the branch has the name ``site``, and ``foreign`` are the references of the others' mornings.
+    """
     seen = seen or Seen()
-    findings = Findings()
+    findings = Findings(site, foreign)
     PlatformAuditor(morning, booking_store, findings).audit()
     pims = PimsAuditor(morning, pims_store, findings, seen)
     places = pims.audit()

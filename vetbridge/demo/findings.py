@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from vetbridge.demo.story import Booking, Visit
 from vetbridge.testing.simkit import Row, Store
 
+REFERENCE = re.compile(r"\(ref [MPB]-?\d+-\d+\)")
+"""How the script marks a booking, a desk visit and a calendar block."""
 _COUNTRY_DIGITS = 10
 """That many last digits of a phone number are compared, however it is written."""
 
@@ -35,6 +37,8 @@ class Wrong(StrEnum):
     OWNER = "wrong_owner"
     TIME = "wrong_time"
     NOTICE = "notices"
+    BRANCH = "wrong_branch"
+    """What is of one branch stands at another one; only in a chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +52,35 @@ class Finding:
     booking: int
     words: str
     visit: int = 0
+    site: str = ""
+    """Where it was found; empty where there is but one."""
 
     def __str__(self) -> str:
+        where = f"{self.site}: " if self.site else ""
         whose = f"booking {self.booking}: " if self.booking else f"desk visit {self.visit}: " if self.visit else ""
-        return f"{self.wrong.value}: {whose}{self.words}"
+        return f"{self.wrong.value}: {where}{whose}{self.words}"
 
 
 class Findings:
-    """Collects what is wrong."""
+    """Collects what is wrong at one branch. ``foreign`` are references of the others' bookings and visits."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: str = "", foreign: Collection[str] = frozenset()) -> None:
         self.all: list[Finding] = []
+        self._site = site
+        self._foreign = foreign
 
     def found(self, wrong: Wrong, subject: Booking | Visit | None, words: str) -> None:
         """One more."""
         booking = subject.number if isinstance(subject, Booking) else 0
         visit = subject.number if isinstance(subject, Visit) else 0
-        self.all.append(Finding(wrong, booking, words, visit))
+        self.all.append(Finding(wrong, booking, words, visit, self._site))
+
+    def unknown(self, row: str, text: str) -> None:
+        """A row that belongs to nothing in the branch's script; ``text`` is where a reference would stand."""
+        if any(reference in self._foreign for reference in REFERENCE.findall(text)):
+            self.found(Wrong.BRANCH, None, f"{row} belongs to another branch")
+        else:
+            self.found(Wrong.DUPLICATED, None, f"{row} belongs to nothing in the script")
 
 
 def by_id(store: Store, kind: str) -> dict[int, Row]:

@@ -55,8 +55,12 @@ class Picture:
     failed: int = 0
     outage: float = 0.0
     """Seconds that the PIMS will still be silent."""
+    silent: str = ""
+    """The branch whose PIMS that is; empty where there is but one."""
     accounts: Mapping[str, str] = field(default_factory=dict)
     """What VetBridge says of each account."""
+    branches: Mapping[str, Picture] = field(default_factory=dict)
+    """In a chain, each branch by itself; the numbers above are the sums."""
 
     @property
     def clock(self) -> str:
@@ -71,8 +75,8 @@ class View(AbstractContextManager["View"], Protocol):
     def say(self, words: str) -> None:
         """Something that stays to be read."""
 
-    def event(self, clock: str, step: Step) -> None:
-        """A step of the script was played."""
+    def event(self, clock: str, step: Step, branch: str = "") -> None:
+        """A step of the script was played, in a chain at this branch."""
 
     def happens(self, clock: str, words: str) -> None:
         """Something happens that there is not much of."""
@@ -87,13 +91,13 @@ class PlainView:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._last = 0.0
-        self._outage = False
+        self._silent: str | None = None
 
     def say(self, words: str) -> None:
         """One line."""
         print(words, file=self._stream, flush=True)
 
-    def event(self, clock: str, step: Step) -> None:
+    def event(self, clock: str, step: Step, branch: str = "") -> None:
         """Single steps are too many for plain lines."""
 
     def happens(self, clock: str, words: str) -> None:
@@ -102,10 +106,13 @@ class PlainView:
 
     def show(self, picture: Picture) -> None:
         """A line every few seconds, and when the PIMS falls silent or comes back."""
-        outage = picture.outage > 0
-        if outage != self._outage:
-            self.say(f"{picture.clock}  the PIMS {'does not answer any more' if outage else 'answers again'}")
-            self._outage = outage
+        silent = picture.silent if picture.outage > 0 else None
+        if silent != self._silent:
+            if silent is not None:
+                self.say(f"{picture.clock}  {_the_pims(silent)} does not answer any more")
+            else:
+                self.say(f"{picture.clock}  {_the_pims(self._silent or '')} answers again")
+            self._silent = silent
         now = time.monotonic()
         if now - self._last >= LINE_EVERY:
             self._last = now
@@ -131,9 +138,9 @@ class LiveView:
         """One line above the picture."""
         self._console.print(Text(words))
 
-    def event(self, clock: str, step: Step) -> None:
+    def event(self, clock: str, step: Step, branch: str = "") -> None:
         """The newest steps stand in the picture."""
-        self.happens(clock, _words(step))
+        self.happens(clock, f"{branch}: {_words(step)}" if branch else _words(step))
 
     def happens(self, clock: str, words: str) -> None:
         """Stands among the newest steps."""
@@ -170,16 +177,18 @@ class LiveView:
         bar.add_row(ProgressBar(total=picture.seconds, completed=min(picture.elapsed, picture.seconds), width=56))
         both = Table.grid(padding=(0, 6))
         both.add_row(numbers, accounts)
-        banner = Text(f"The PIMS does not answer (back in {picture.outage:.0f} s)", style="bold white on red")
+        silent = _the_pims(picture.silent).replace("the", "The", 1)
+        banner = Text(f"{silent} does not answer (back in {picture.outage:.0f} s)", style="bold white on red")
         return Panel(
             Group(
                 bar,
                 banner if picture.outage > 0 else Text(""),
                 both,
                 Text(""),
+                *([_by_branch(picture.branches), Text("")] if picture.branches else []),
                 *(Text(event, style="dim") for event in self._events),
             ),
-            title=f"a morning at the clinic, {picture.clock}",
+            title=f"a morning at the {'chain' if picture.branches else 'clinic'}, {picture.clock}",
             width=76,
         )
 
@@ -189,6 +198,44 @@ def view(*, as_json: bool) -> View:
     if sys.stdout.isatty() and not as_json:
         return LiveView(Console())
     return PlainView()
+
+
+def _the_pims(branch: str) -> str:
+    return f"the PIMS of {branch}" if branch else "the PIMS"
+
+
+def _by_branch(branches: Mapping[str, Picture]) -> RenderableType:
+    """A short line for each branch."""
+    lines = Table.grid(padding=(0, 2))
+    for name, picture in branches.items():
+        lines.add_row(
+            Text(name, style="bold"),
+            Text(f"{picture.made} of {picture.total} made"),
+            Text(f"{picture.in_pims} in the PIMS", style="green"),
+            Text(f"{picture.in_review} asked", style="yellow"),
+            Text("silent" if picture.outage > 0 else f"{picture.waiting} waiting", style="cyan"),
+        )
+    return lines
+
+
+def together(branches: Mapping[str, Picture]) -> Picture:
+    """The sums over the branches of a chain. There is at least one."""
+    pictures = tuple(branches.values())
+    silent = next(((name, one.outage) for name, one in branches.items() if one.outage > 0), ("", 0.0))
+    return Picture(
+        elapsed=pictures[0].elapsed,
+        seconds=pictures[0].seconds,
+        made=sum(one.made for one in pictures),
+        total=sum(one.total for one in pictures),
+        desk=sum(one.desk for one in pictures),
+        in_pims=sum(one.in_pims for one in pictures),
+        waiting=sum(one.waiting for one in pictures),
+        in_review=sum(one.in_review for one in pictures),
+        failed=sum(one.failed for one in pictures),
+        outage=silent[1],
+        silent=silent[0],
+        branches=branches,
+    )
 
 
 def _numbers(picture: Picture) -> str:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from vetbridge.demo.findings import Findings, Place, Wrong, by_id, digits, folded, made, phone
+from vetbridge.demo.findings import REFERENCE, Findings, Place, Wrong, by_id, digits, folded, made, phone
 from vetbridge.demo.story import Booking, Morning, Seen, Status, Visit
 from vetbridge.testing.simkit import Row, Store
 
@@ -28,7 +28,6 @@ STATUS_NAMES: Mapping[Status, str] = MappingProxyType(
     }
 )
 """What the site calls them."""
-_REFERENCE = re.compile(r"\(ref [MPB]-?\d+-\d+\)")
 
 
 class PimsAuditor:
@@ -64,19 +63,14 @@ class PimsAuditor:
 
     def _sorted(self) -> Mapping[str, list[Row]]:
         """Visits by the reference in their notes. One with no reference of this morning is one too many."""
-        known = {booking.reference for booking in self._morning.bookings}
-        known |= {visit.reference for visit in self._morning.visits}
-        if self._morning.block is not None:
-            known.add(self._morning.block.reference)
+        known = self._morning.references
         rows: defaultdict[str, list[Row]] = defaultdict(list)
         for row in self._store.all("appointment"):
-            told = _REFERENCE.search(str(row["description"]))
+            told = REFERENCE.search(str(row["description"]))
             if told is not None and told[0] in known:
                 rows[told[0]].append(row)
             else:
-                self._findings.found(
-                    Wrong.DUPLICATED, None, f"appointment {row['id']} belongs to nothing in the script"
-                )
+                self._findings.unknown(f"appointment {row['id']}", str(row["description"]))
         return rows
 
     def _too_many(self, subject: Booking | Visit, rows: Sequence[Row]) -> None:

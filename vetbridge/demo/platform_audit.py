@@ -5,14 +5,13 @@ Reads the kinds ``record``, ``client``, ``staff`` and ``service``. Cards that ca
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from vetbridge.demo.findings import Findings, Wrong, by_id, folded, made, phone
+from vetbridge.demo.findings import REFERENCE, Findings, Wrong, by_id, folded, made, phone
 from vetbridge.demo.story import Booking, DeskCase, Morning, Slot, Status, Visit
 from vetbridge.testing.clinic import Owner
 from vetbridge.testing.simkit import Row, Store
@@ -21,7 +20,6 @@ ATTENDANCE: Mapping[Status, int] = MappingProxyType(
     {Status.BOOKED: 0, Status.CONFIRMED: 2, Status.ARRIVED: 1, Status.COMPLETED: 1, Status.NO_SHOW: -1}
 )
 """The platform's codes (altegio.md, section 3.7): it has one for a visit that has begun and one that is over."""
-_REFERENCE = re.compile(r"\(ref [MP]-?\d+-\d+\)")
 _Place = tuple[str, datetime]
 """Name of the vet, and the start."""
 
@@ -64,7 +62,7 @@ class PlatformAuditor:
         bookings: defaultdict[str, list[Row]] = defaultdict(list)
         visits: defaultdict[str, list[Row]] = defaultdict(list)
         for row in self._records:
-            told = _REFERENCE.search(str(row["comment"]))
+            told = REFERENCE.search(str(row["comment"]))
             place = self._stands(row)
             if told is not None and told[0] in known:
                 bookings[told[0]].append(row)
@@ -75,7 +73,7 @@ class PlatformAuditor:
             elif block is not None and place == self._place(block.slot):
                 self._findings.found(Wrong.DUPLICATED, None, f"record {row['id']} is a calendar block of the PIMS")
             else:
-                self._findings.found(Wrong.DUPLICATED, None, f"record {row['id']} belongs to nothing in the script")
+                self._findings.unknown(f"record {row['id']}", str(row["comment"]))
         return bookings, visits
 
     @staticmethod

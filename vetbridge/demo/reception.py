@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -17,8 +18,8 @@ from vetbridge.demo.children import Children
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.practice import NotThere, Practice
-from vetbridge.demo.stage import BOOKING_ACCOUNT, SITE, Stage, mend_config
-from vetbridge.demo.story import Actor, Answer, Deed, Morning, Seen, Step
+from vetbridge.demo.stage import Stage, mend_config
+from vetbridge.demo.story import Actor, Answer, Branch, Deed, Seen, Step
 
 T = TypeVar("T")
 Scene = Generator[None, None, T]
@@ -39,7 +40,7 @@ class Late(Exception):
 
 
 class House(Protocol):
-    """What a scene needs of the morning that goes on around it."""
+    """What a scene needs of the branch's morning that goes on around it."""
 
     def played(self, number: int) -> bool:
         """Whether all that the script has for a booking was done."""
@@ -56,6 +57,9 @@ class House(Protocol):
     def open(self) -> int:
         """How many changes are open."""
 
+    def runs(self) -> bool:
+        """Whether VetBridge runs, and nobody is about to stop it."""
+
     def stop(self) -> Scene[None]:
         """Stops VetBridge."""
 
@@ -67,21 +71,27 @@ class House(Protocol):
 
 
 class Commands:
-    """VetBridge's commands, each a process of its own."""
+    """VetBridge's commands, each a process of its own. What they say goes to the log of this name."""
 
-    def __init__(self, children: Children, stage: Stage) -> None:
+    def __init__(
+        self, children: Children, stage: Stage, log: str, used: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._children = children
         self._stage = stage
+        self._log = log
+        self._used = used
+        """Keeps VetBridge from being stopped while a command runs."""
 
     def run(self, *arguments: str, fine: Collection[int] = (0,)) -> Scene[Any]:
         """One command; returns the data of its JSON. Raises ``DemoFailed`` where it ends otherwise than ``fine``."""
         name = f"vetbridge {' '.join(arguments)}"
-        log = self._stage.log("commands")
+        log = self._stage.log(self._log)
         with log.open("a", encoding="utf-8") as file:
             file.write(f"$ {name}\n")
         child = self._children.start(name, ["--config", str(self._stage.config), *arguments, "--json"], log)
-        while (done := child.done()) is None:
-            yield
+        with self._used():
+            while (done := child.done()) is None:
+                yield
         self._children.stop(child, 1.0)
         code, said = done
         with log.open("a", encoding="utf-8") as file:
@@ -106,8 +116,8 @@ class _Rest:
         self._since: float | None = None
 
     def is_long(self) -> bool:
-        """Whether nothing has been open at all looks for so long."""
-        if self._house.open():
+        """Whether VetBridge has run, and nothing has been open, at all looks for so long."""
+        if not self._house.runs() or self._house.open():
             self._since = None
         elif self._since is None:
             self._since = self._clock.steady()
@@ -125,11 +135,11 @@ class _Notes:
 
 
 class Reception:
-    """The receptionist of one morning."""
+    """The receptionist of one branch's morning."""
 
     def __init__(
         self,
-        morning: Morning,
+        branch: Branch,
         stage: Stage,
         platform: Platform,
         practice: Practice,
@@ -137,7 +147,8 @@ class Reception:
         house: House,
         clock: Clock,
     ) -> None:
-        self._morning = morning
+        self._branch = branch
+        self._morning = branch.morning
         self._stage = stage
         self._platform = platform
         self._practice = practice
@@ -182,12 +193,12 @@ class Reception:
             item = str(items[each.booking]["id"])
             if each.owner is None:
                 self._house.happens(f"the receptionist says that booking {each.booking} is by a new owner")
-                yield from self._commands.run("review", "new", item, *answered)
+                yield from self._told("review", "new", item, *answered)
             else:
                 self._house.happens(f"the receptionist says whose booking {each.booking} is")
                 client = self._practice.contact(each.owner)
                 pet = "booked"  # the one of that name, made as it is not there: the owner's others are dead
-                yield from self._commands.run("review", "link", item, "--client", client, "--pet", pet, *answered)
+                yield from self._told("review", "link", item, "--client", client, "--pet", pet, *answered)
         for each in answers:
             yield from self._until(partial(self._is_linked, each), "an answered visit is on its owner")
             yield from self._act(each.then)
@@ -202,23 +213,27 @@ class Reception:
             yield from self._until(partial(self._practice.holds, booking), "the visits stand in the PIMS")
         absent = yield from self._absent(forgotten)
         self._house.happens(f"VetBridge is paused; both sides change {len(conflicts)} visits that both have")
-        yield from self._commands.run("pause", SITE, "--by", BY)
+        yield from self._told("pause", self._branch.site, "--by", BY)
         for conflict in conflicts:
             for step in conflict.steps:
                 yield from self._act(step)
-        self._house.happens("VetBridge is stopped, and the missing code is added to its config")
-        yield from self._house.stop()
-        mend_config(self._stage, self._morning.unmapped)
-        yield from self._house.start()
-        self._house.happens("VetBridge runs again, and is resumed")
-        yield from self._commands.run("resume", SITE)
-        yield from self._replay(absent)
+        if forgotten:
+            self._house.happens("VetBridge is stopped, and the missing code is added to its config")
+            yield from self._house.stop()
+            mend_config(self._stage, self._branch)
+            yield from self._house.start()
+            self._house.happens("VetBridge runs again, and is resumed")
+        else:
+            self._house.happens("VetBridge is resumed")
+        yield from self._told("resume", self._branch.site)
+        if forgotten:
+            yield from self._replay(absent)
         numbers = [each.booking for each in conflicts]
         items = yield from self._items(numbers, "VetBridge asks about the conflicts", offering="booking")
         for conflict in (each for each in conflicts if each.booking in items):
             self._house.happens(f"the receptionist says of booking {conflict.booking}: {conflict.right} is right")
             item = str(items[conflict.booking]["id"])
-            yield from self._commands.run("review", "answer", item, conflict.right.value, "--by", BY)
+            yield from self._told("review", "answer", item, conflict.right.value, "--by", BY)
             self._notes.asked.add(conflict.booking)
         if len(items) < len(conflicts):
             raise Late("VetBridge asks about every conflict")
@@ -238,7 +253,7 @@ class Reception:
             raise Late("the fuse blows, with one question")
         self._notes.held = standing
         self._house.happens(f"the fuse holds {standing} cancellations back; the receptionist allows them")
-        yield from self._commands.run("review", "answer", str(blown[0]["id"]), "allow", "--by", BY)
+        yield from self._told("review", "answer", str(blown[0]["id"]), "allow", "--by", BY)
         yield from self._until(lambda: not self._house.held(), "what the fuse held is let go")
 
     # -- parts of scenes
@@ -273,10 +288,11 @@ class Reception:
     def _replay(self, absent: Collection[int]) -> Scene[None]:
         """Looks first, then replays what failed for want of a code."""
         self._house.happens("the receptionist replays the bookings that failed")
-        planned = yield from self._commands.run("replay", "--code", "mapping", "--plan", fine=(0, 4))
+        failed = ("--code", "mapping", "--site", self._branch.site)
+        planned = yield from self._told("replay", *failed, "--plan", fine=(0, 4))
         if not self._replays(planned, "planned") >= set(absent):
             raise DemoFailed("`vetbridge replay --plan` does not name all bookings that failed")
-        replayed = yield from self._commands.run("replay", "--code", "mapping", fine=(0, 4))
+        replayed = yield from self._told("replay", *failed, fine=(0, 4))
         self._notes.replayed |= self._replays(replayed, "replayed") & set(absent)
 
     def _numbers(self, records: Iterable[str]) -> set[int]:
@@ -286,7 +302,8 @@ class Reception:
 
     def _replays(self, data: Mapping[str, Any], result: str) -> set[int]:
         """The bookings whose replay came to this."""
-        rows = (row for row in data["replays"] if row["result"] == result and row["account"] == BOOKING_ACCOUNT)
+        account = self._branch.booking_account
+        rows = (row for row in data["replays"] if row["result"] == result and row["account"] == account)
         return self._numbers(row["remote_id"] for row in rows)
 
     def _items(self, numbers: Iterable[int], what: str, *, offering: str) -> Scene[dict[int, Mapping[str, Any]]]:
@@ -304,8 +321,13 @@ class Reception:
         return {number: item for number, item in found.items() if number in wanted}
 
     def _list(self) -> Scene[list[Mapping[str, Any]]]:
-        data = yield from self._commands.run("review", "list")
+        data = yield from self._told("review", "list", "--site", self._branch.site)
         return list(data)
+
+    def _told(self, *arguments: str, fine: Collection[int] = (0,)) -> Scene[Any]:
+        """Tells VetBridge something by a command; while another branch has it stopped, the receptionist waits."""
+        yield from self._until(self._house.runs, "VetBridge runs")
+        return (yield from self._commands.run(*arguments, fine=fine))
 
     def _act(self, step: Step) -> Scene[None]:
         """Plays a step, again and again while the other end is silent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -36,8 +36,12 @@ from vetbridge.testing.clinic import Clinic, Service, StaffMember
 
 FEWEST_BOOKINGS = 20
 """A shorter morning cannot hold every case."""
+FEWEST_OF_SHORT = 12
+"""The same for a short morning."""
 OUTAGE_SECONDS = 20.0
 """How long the PIMS does not answer."""
+SHORT_OUTAGE_SECONDS = 8.0
+"""The same in a short morning."""
 
 SHARES: Mapping[Case, float] = MappingProxyType(
     {
@@ -51,6 +55,7 @@ SHARES: Mapping[Case, float] = MappingProxyType(
 )
 """At least this share of the bookings; the rest are known owners."""
 FEWEST_AMBIGUOUS = 5
+FEWEST_AMBIGUOUS_OF_SHORT = 2
 MOVED_SHARE = 0.10
 CANCELLED_SHARE = 0.10
 """Shares of moved and of cancelled bookings, across all cases. A truly ambiguous one is cancelled once it is answered
@@ -93,31 +98,73 @@ _OWN_LINE = "Asked on the phone: comes with a muzzle."
 """What the desk writes into the notes of a visit on the placeholder."""
 
 
-def plan_morning(clinic: Clinic, seed: int, bookings: int, *, today: date) -> Morning:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """What happens in a morning beside bookings, visits by telephone, and what becomes of them."""
+
+    silent: bool = True
+    """The PIMS does not answer for a while."""
+    forgetful: bool = True
+    """The config does not know a service at first: VetBridge is stopped, and started with the code."""
+    is_short: bool = False
+    """Fewer bookings are enough; nothing is purged."""
+
+    @property
+    def outage_seconds(self) -> float:
+        """How long the PIMS does not answer."""
+        if not self.silent:
+            return 0.0
+        return SHORT_OUTAGE_SECONDS if self.is_short else OUTAGE_SECONDS
+
+    @property
+    def fewest_bookings(self) -> int:
+        """A shorter morning cannot hold every case."""
+        return FEWEST_OF_SHORT if self.is_short else FEWEST_BOOKINGS
+
+    @property
+    def fewest_ambiguous(self) -> int:
+        """At least so many bookings that nobody could place."""
+        return FEWEST_AMBIGUOUS_OF_SHORT if self.is_short else FEWEST_AMBIGUOUS
+
+    @property
+    def fewest_answered(self) -> int:
+        """At least so many of these are answered, where there are so many."""
+        return 1 if self.is_short else FEWEST_ANSWERED
+
+    def seconds(self, bookings: int) -> float:
+        """How long a morning with so many bookings is played."""
+        return (12.0 if self.is_short else 30.0) + 0.2 * bookings
+
+
+EVERYTHING = Plot()
+
+
+def plan_morning(clinic: Clinic, seed: int, bookings: int, *, today: date, plot: Plot = EVERYTHING) -> Morning:
     """The morning of ``seed`` with so many bookings, for visits from the day after ``today`` on.
 
-    Raises ``ValueError`` where there are fewer than ``FEWEST_BOOKINGS``, or the clinic is too small for them.
+    Raises ``ValueError`` where there are fewer than the plot needs, or the clinic is too small for them.
     """
-    if bookings < FEWEST_BOOKINGS:
-        raise ValueError(f"a morning has at least {FEWEST_BOOKINGS} bookings, not {bookings}")
-    return _Author(clinic, seed, bookings, today).morning()
+    if bookings < plot.fewest_bookings:
+        raise ValueError(f"a morning has at least {plot.fewest_bookings} bookings, not {bookings}")
+    return _Author(clinic, seed, bookings, today, plot).morning()
 
 
 class _Author:
     """Writes one morning, part after part."""
 
-    def __init__(self, clinic: Clinic, seed: int, bookings: int, today: date) -> None:
+    def __init__(self, clinic: Clinic, seed: int, bookings: int, today: date, plot: Plot) -> None:
+        self._plot = plot
         self._clinic = clinic
         self._seed = seed
         self._count = bookings
         self._draws = Draws(f"morning:{seed}")
         self._casting = Casting(clinic, self._draws)
         self._diary = _Diary(clinic, self._draws, today, slots=5 * bookings + 100)
-        self._seconds = 30.0 + 0.2 * bookings
+        self._seconds = plot.seconds(bookings)
         self._outage_at = 0.12 * self._seconds
-        self._outage_end = self._outage_at + OUTAGE_SECONDS
-        *_, self._unmapped = clinic.services
-        self._services = clinic.services[:-1]
+        self._outage_end = self._outage_at + plot.outage_seconds
+        self._unmapped = clinic.services[-1] if plot.forgetful else None
+        self._services = [service for service in clinic.services if service != self._unmapped]
         self._actors = _Actors()
         self._often, self._seldom = itertools.cycle(_TURNS), itertools.cycle(_TURNS_OF_FEW)
         self._statuses = itertools.cycle(_STATUSES)
@@ -129,9 +176,9 @@ class _Author:
         callers = self._callers()
         parts = self._parts()
         roles = _Roles(parts, self._draws)
-        unmapped = roles.take(UNMAPPED, of_first=_EARLY, fits=lambda part: part.case in (Case.KNOWN, Case.NEW))
+        unmapped = self._without_code(roles)
         self._booked = [
-            self._booking(number, part, self._unmapped if number in unmapped else self._draws.one_of(self._services))
+            self._booking(number, part, unmapped.get(number) or self._draws.one_of(self._services))
             for number, part in enumerate(parts, start=1)
         ]
         self._times = self._when_booked()
@@ -145,7 +192,8 @@ class _Author:
         for number, caller in enumerate(callers, start=1):
             self._call(number, caller)
         fuse = self._changes(answers) + FUSE_ROOM
-        self._purged(fuse + PURGED_ROOM)
+        if not self._plot.is_short:
+            self._purged(fuse + PURGED_ROOM)
         block = self._block()
         self._steps.sort(key=lambda step: step.at)
         return Morning(
@@ -155,6 +203,7 @@ class _Author:
             steps=tuple(self._steps),
             seconds=self._seconds,
             outage_at=self._outage_at,
+            outage_seconds=self._plot.outage_seconds,
             visits=tuple(self._visits),
             block=block,
             answers=answers,
@@ -169,7 +218,7 @@ class _Author:
         """Everybody who books, in the order of the morning; what belongs together stays together."""
         groups: list[list[Part]] = []
         for case, share in SHARES.items():
-            fewest = FEWEST_AMBIGUOUS if case is Case.AMBIGUOUS else 1
+            fewest = self._plot.fewest_ambiguous if case is Case.AMBIGUOUS else 1
             groups += self._casting.cast(case, max(fewest, math.ceil(share * self._count)))
         groups += self._casting.cast(Case.KNOWN, self._count - sum(map(len, groups)))
         return [part for group in self._draws.shuffled(groups) for part in group]
@@ -183,6 +232,13 @@ class _Author:
         callers += self._casting.call(DeskCase.CARDLESS, math.ceil(left / 2))
         callers += self._casting.call(DeskCase.CARD, left - math.ceil(left / 2))
         return self._draws.shuffled(callers)
+
+    def _without_code(self, roles: _Roles) -> Mapping[int, Service]:
+        """The bookings of the service that the config does not know at first."""
+        if self._unmapped is None:
+            return {}
+        taken = roles.take(UNMAPPED, of_first=_EARLY, fits=lambda part: part.case in (Case.KNOWN, Case.NEW))
+        return dict.fromkeys(taken, self._unmapped)
 
     def _booking(self, number: int, part: Part, service: Service) -> Booking:
         reference = f"(ref M{self._seed}-{number:04d})"
@@ -281,7 +337,7 @@ class _Author:
     def _answers(self) -> Iterator[Answer]:
         """About half of the ambiguous ones; then one is cancelled, one moved by its owner, one moved by the desk."""
         numbers = self._ambiguous()
-        for place, number in enumerate(numbers[: max(FEWEST_ANSWERED, len(numbers) // 2)]):
+        for place, number in enumerate(numbers[: max(self._plot.fewest_answered, len(numbers) // 2)]):
             booking = self._booked[number - 1]
             if place == 1:
                 # The desk has written into the notes before anybody knew whose visit it is.
@@ -336,8 +392,9 @@ class _Author:
     def _calm(self, part: float) -> float:
         """Some time in this part of the morning at which the PIMS answers."""
         before = self._outage_at - 1.0
-        at = self._draws.between(0.3, max(before + 0.5, part * self._seconds - OUTAGE_SECONDS - 1.5))
-        return at if at < before else at + OUTAGE_SECONDS + 1.5
+        silence = self._plot.outage_seconds + 1.5
+        at = self._draws.between(0.3, max(before + 0.5, part * self._seconds - silence))
+        return at if at < before else at + silence
 
     def _visit(self, number: int, caller: Caller) -> Visit:
         service = self._draws.one_of(self._services)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import yaml
 
 from vetbridge.config.writing import config_text
-from vetbridge.demo.story import Morning
+from vetbridge.demo.story import Branch
 from vetbridge.testing.clinic import Service
 
-BOOKING_ACCOUNT = "altegio-demo"
-PIMS_ACCOUNT = "ezyvet-demo"
-SITE = "demo"
+ORGANISATION = "demo"
+"""What the config calls a chain."""
 
 TIMINGS: Mapping[str, float] = {
     "absence_confirm": 3,
@@ -46,9 +45,13 @@ class Stage:
         """The config that the daemon runs with; every other command takes it too."""
         return self.folder / "config.yaml"
 
-    def data(self, vendor: str) -> Path:
+    def data(self, name: str) -> Path:
         """Where a simulator keeps its store."""
-        return self.folder / vendor
+        return self.folder / name
+
+    def location(self, number: str, *, of_chain: bool) -> Path:
+        """Where the platform's simulator keeps the store of a location."""
+        return self.data("altegio") / number if of_chain else self.data("altegio")
 
     def log(self, name: str) -> Path:
         """Where a child's standard error goes."""
@@ -57,8 +60,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What the two simulators said when they were ready, and the platform's ids by VetBridge's words."""
+    """What a branch's two simulators said when they were ready, and the platform's ids by VetBridge's words."""
 
+    branch: Branch
     booking: Mapping[str, Any]
     pims: Mapping[str, Any]
     staff: Mapping[str, int]
@@ -73,89 +77,110 @@ def free_port() -> int:
         return port
 
 
-def write_config(stage: Stage, morning: Morning, sides: Sides) -> str:
-    """Writes the secrets and the config into the folder; returns the address for the platform's webhooks.
+def write_config(stage: Stage, sides: Sequence[Sides]) -> Mapping[str, str]:
+    """Writes the secrets and the config into the folder; returns each site's address for the platform's webhooks.
 
-    One service has no code on the PIMS's side, as if somebody had forgotten it; ``mend_config`` writes it in.
+    Where a branch's morning says so, a service has no code on the PIMS's side, as if somebody had forgotten it;
+    ``mend_config`` writes it in.
     """
-    clinic = morning.clinic
     keep = _Secrets(stage.folder)
-    hook_secret = secrets.token_urlsafe(24)
     port = free_port()
+    accounts: dict[str, Any] = {}
+    sites: dict[str, Any] = {}
+    hooks: dict[str, str] = {}
+    for side in sides:
+        branch = side.branch
+        hook_secret = secrets.token_urlsafe(24)
+        accounts |= _accounts(side, hook_secret, keep)
+        sites[branch.site] = _site(side)
+        hooks[branch.site] = f"http://127.0.0.1:{port}/hooks/{branch.booking_account}/{hook_secret}"
     config = {
         "version": 1,
         "ledger": {"path": "vetbridge.db", "key": keep("ledger.key", secrets.token_urlsafe(32))},
         "door": {"host": "127.0.0.1", "port": port},
         "timings": dict(TIMINGS),
         "log": {"format": "json"},
-        "accounts": {
-            BOOKING_ACCOUNT: {
-                "connector": "altegio",
-                "poll": POLL,
-                "limit_scale": _LIMIT_SCALE,
-                "hook_secret": keep("hook.secret", hook_secret),
-                "options": _booking_options(sides.booking, keep),
-            },
-            PIMS_ACCOUNT: {
-                "connector": "ezyvet",
-                "poll": POLL,
-                "limit_scale": _LIMIT_SCALE,
-                "options": _pims_options(sides.pims, keep),
-            },
-        },
-        "sites": {
-            SITE: {
-                "name": "Demo Vets",
-                "zone": clinic.zone,
-                "country": clinic.country,
-                "booking": {
-                    "account": BOOKING_ACCOUNT,
-                    "codes": {
-                        "appointment_type": {word: str(number) for word, number in sides.services.items()},
-                        "resource": {word: str(number) for word, number in sides.staff.items()},
-                    },
-                },
-                "pims": {"account": PIMS_ACCOUNT, **_pims_codes(without=morning.unmapped)},
-                "fuse": morning.fuse,
-                "start": "live",
-                "first_days": {"days": 0},
-            }
-        },
+        "accounts": accounts,
+        "sites": sites,
     }
     _write(stage, config)
-    return f"http://127.0.0.1:{port}/hooks/{BOOKING_ACCOUNT}/{hook_secret}"
+    return hooks
 
 
-def mend_config(stage: Stage, service: Service) -> None:
-    """Writes the code of the service into the config that was forgotten there."""
+def mend_config(stage: Stage, branch: Branch) -> None:
+    """Writes the code into the config that was forgotten there, if one was."""
+    service = branch.morning.unmapped
+    if service is None:
+        return
     config = yaml.safe_load(stage.config.read_text(encoding="utf-8"))
-    types = config["sites"][SITE]["pims"]["codes"]["appointment_type"]
+    types = config["sites"][branch.site]["pims"]["codes"]["appointment_type"]
     types[service.code] = _pims_codes()["codes"]["appointment_type"][service.code]
     _write(stage, config)
 
 
 def _write(stage: Stage, config: Mapping[str, Any]) -> None:
     text = config_text(config)
-    stage.config.write_text(f"# Made by `vetbridge demo`; it points at the two simulators.\n{text}", encoding="utf-8")
+    stage.config.write_text(f"# Made by `vetbridge demo`; it points at the simulators.\n{text}", encoding="utf-8")
 
 
-def _booking_options(ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+def _accounts(side: Sides, hook_secret: str, keep: _Secrets) -> dict[str, Any]:
+    booking, pims = side.branch.booking_account, side.branch.pims_account
+    return {
+        booking: {
+            "connector": "altegio",
+            "poll": POLL,
+            "limit_scale": _LIMIT_SCALE,
+            "hook_secret": keep(f"{booking}.hook", hook_secret),
+            "options": _booking_options(booking, side.booking, keep),
+        },
+        pims: {
+            "connector": "ezyvet",
+            "poll": POLL,
+            "limit_scale": _LIMIT_SCALE,
+            "options": _pims_options(pims, side.pims, keep),
+        },
+    }
+
+
+def _site(side: Sides) -> dict[str, Any]:
+    branch = side.branch
+    morning = branch.morning
+    return {
+        "name": branch.title,
+        **({"organisation": ORGANISATION} if branch.of_chain else {}),
+        "zone": morning.clinic.zone,
+        "country": morning.clinic.country,
+        "booking": {
+            "account": branch.booking_account,
+            "codes": {
+                "appointment_type": {word: str(number) for word, number in side.services.items()},
+                "resource": {word: str(number) for word, number in side.staff.items()},
+            },
+        },
+        "pims": {"account": branch.pims_account, **_pims_codes(without=morning.unmapped)},
+        "fuse": morning.fuse,
+        "start": "live",
+        "first_days": {"days": 0},
+    }
+
+
+def _booking_options(account: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
     given = ready["credentials"]
     return {
         "base_url": ready["base_url"],
         "location_id": given["location_id"],
-        "partner_token": keep("altegio.partner_token", given["partner_token"]),
-        "user_token": keep("altegio.user_token", given["user_token"]),
+        "partner_token": keep(f"{account}.partner_token", given["partner_token"]),
+        "user_token": keep(f"{account}.user_token", given["user_token"]),
     }
 
 
-def _pims_options(ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+def _pims_options(account: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
     given = ready["credentials"]
     return {
         "base_url": ready["base_url"],
         "partner_id": given["partner_id"],
         "client_id": given["client_id"],
-        "client_secret": keep("ezyvet.client_secret", given["client_secret"]),
+        "client_secret": keep(f"{account}.client_secret", given["client_secret"]),
         "site_uid": given["site_uid"],
         "cancellation_reason": 1,
         "new_pet": {"sex_id": _sex_unknown()},

@@ -214,12 +214,14 @@ class Morning:
     """How long the morning is played."""
     outage_at: float
     """When the PIMS stops answering, in seconds after the begin."""
+    outage_seconds: float
+    """For how long; 0: it answers all the time."""
     visits: tuple[Visit, ...] = ()
     block: Block | None = None
     answers: tuple[Answer, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
-    unmapped: Service
-    """The service that the config does not know at first."""
+    unmapped: Service | None
+    """The service that the config does not know at first; None: it knows all."""
     fuse: int
     """How many visits VetBridge may cancel, move or overwrite in an hour: what the morning takes, and a few more."""
 
@@ -241,9 +243,41 @@ class Morning:
         return tuple(one for one in self.bookings if one.service == self.unmapped)
 
     @property
+    def references(self) -> frozenset[str]:
+        """What marks its bookings, its desk visits and its calendar block."""
+        subjects: list[Booking | Visit | Block] = [*self.bookings, *self.visits]
+        return frozenset(one.reference for one in [*subjects, *([self.block] if self.block else [])])
+
+    @property
     def purged(self) -> tuple[Visit, ...]:
         """The desk visits that are all cancelled at once at the end."""
         return tuple(one for one in self.visits if one.case is DeskCase.PURGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One practice with its morning: the only one, or one of a chain."""
+
+    site: str
+    """What VetBridge's config calls it."""
+    title: str
+    """What people call it."""
+    morning: Morning
+    of_chain: bool = False
+
+    @property
+    def booking_account(self) -> str:
+        """Its account at the booking platform."""
+        return f"altegio-{self.site}"
+
+    @property
+    def pims_account(self) -> str:
+        """Its account of the PIMS."""
+        return f"ezyvet-{self.site}"
+
+    def named(self, word: str) -> str:
+        """The name of something that each branch has."""
+        return f"{word}-{self.site}" if self.of_chain else word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

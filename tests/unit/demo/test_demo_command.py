@@ -17,12 +17,13 @@ from typer.testing import CliRunner
 from vetbridge.cli.demo import demo
 from vetbridge.demo import run
 from vetbridge.demo.audit import Audit
+from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.findings import Finding, Place, Wrong
 from vetbridge.demo.live import LiveView, Picture, PlainView
 from vetbridge.demo.run import Played
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.story import Actor, Deed, Seen, Status, Step
+from vetbridge.demo.story import Actor, Branch, Deed, Seen, Status, Step
 from vetbridge.testing.clinic import make_clinic
 
 app = typer.Typer()
@@ -40,6 +41,11 @@ WRONG = replace(
 )
 
 
+def _whole(end: Audit | Whole) -> Whole:
+    """The audit of one clinic alone, or what is a whole already."""
+    return end if isinstance(end, Whole) else Whole(((Branch(site="demo", title="Demo Vets", morning=MORNING), end),))
+
+
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the next play ends with: an audit, or an exception."""
@@ -49,7 +55,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         end = ends.pop()
         if isinstance(end, Exception):
             raise end
-        return Played(end, 12.34, True, folder / "config.yaml")
+        return Played(_whole(end), 12.34, True, folder / "config.yaml")
 
     monkeypatch.setattr(run, "play", play)
     return ends

@@ -11,20 +11,17 @@ import pytest
 
 from vetbridge.config.document import parse
 from vetbridge.connector.configured import read_config
+from vetbridge.demo.chain import plan_branches
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.stage import (
-    BOOKING_ACCOUNT,
-    PIMS_ACCOUNT,
-    SITE,
-    Sides,
-    Stage,
-    config_text,
-    mend_config,
-    write_config,
-)
+from vetbridge.demo.stage import ORGANISATION, Sides, Stage, config_text, mend_config, write_config
+from vetbridge.demo.story import Branch
 from vetbridge.testing.clinic import make_clinic
 
-MORNING = plan_morning(make_clinic(1, 2000), 1, 20, today=date(2026, 3, 2))
+TODAY = date(2026, 3, 2)
+MORNING = plan_morning(make_clinic(1, 2000), 1, 20, today=TODAY)
+BRANCH = Branch(site="demo", title="Demo Vets", morning=MORNING)
+BOOKING_ACCOUNT, PIMS_ACCOUNT, SITE = "altegio-demo", "ezyvet-demo", "demo"
+CHAIN = plan_branches(3, seed=1, clients=2000, bookings=20, today=lambda _: TODAY)
 
 ODD_UID = "12e45678"
 """As random hexadecimal digits come out now and then: YAML readers disagree whether it is a number."""
@@ -36,12 +33,11 @@ def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
 
 
-@pytest.fixture
-def hooks(stage: Stage) -> str:
-    clinic = MORNING.clinic
+def sides_of(branch: Branch, location: str = "101001") -> Sides:
+    clinic = branch.morning.clinic
     booking = {
         "base_url": "http://127.0.0.1:1/api/v1",
-        "credentials": {"location_id": "101001", **{n: SECRETS[n] for n in ("partner_token", "user_token")}},
+        "credentials": {"location_id": location, **{n: SECRETS[n] for n in ("partner_token", "user_token")}},
     }
     pims = {
         "base_url": "http://127.0.0.1:2",
@@ -54,7 +50,12 @@ def hooks(stage: Stage) -> str:
     }
     staff = {member.code: 500 + member.number for member in clinic.staff}
     services = {service.code: 700 + service.number for service in clinic.services}
-    return write_config(stage, MORNING, Sides(booking, pims, staff, services))
+    return Sides(branch, booking, pims, staff, services)
+
+
+@pytest.fixture
+def hooks(stage: Stage) -> str:
+    return write_config(stage, [sides_of(BRANCH)])[SITE]
 
 
 def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
@@ -68,7 +69,7 @@ def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
 
 def test_a_credential_that_looks_like_a_number_stays_what_it_is(stage: Stage, hooks: str) -> None:
     assert read_config(stage.config).config.accounts[PIMS_ACCOUNT].options.site_uid == ODD_UID
-    mend_config(stage, MORNING.unmapped)
+    mend_config(stage, BRANCH)
     assert read_config(stage.config).config.accounts[PIMS_ACCOUNT].options.site_uid == ODD_UID
 
 
@@ -104,12 +105,32 @@ def test_any_text_in_a_config_is_read_as_it_was(text: str) -> None:
     assert document.data == config
 
 
+def test_a_chain_has_a_site_and_two_accounts_for_each_branch(stage: Stage) -> None:
+    sides = [sides_of(branch, str(101001 + place)) for place, branch in enumerate(CHAIN)]
+    hooks = write_config(stage, sides)
+    loaded = read_config(stage.config)
+    assert [str(problem) for problem in (*loaded.warnings, *loaded.check_secrets())] == []
+    config = loaded.config
+    assert list(config.sites) == list(hooks) == [branch.site for branch in CHAIN]
+    assert {site.organisation for site in config.sites.values()} == {ORGANISATION}
+    locations = [config.accounts[site.booking.account].options.location_id for site in config.sites.values()]
+    assert locations == ["101001", "101002", "101003"]
+    assert len({site.pims.account for site in config.sites.values()} & config.accounts.keys()) == 3
+    secrets = [config.accounts[site.booking.account].hook_secret for site in config.sites.values()]
+    assert len({secret.reveal() for secret in secrets if secret is not None}) == 3
+    for branch in CHAIN:
+        without = {branch.morning.unmapped.code} if branch.morning.unmapped else set()
+        types = config.sites[branch.site].pims.codes["appointment_type"]
+        assert types.keys() == {service.code for service in branch.morning.clinic.services} - without
+
+
 def test_one_service_has_no_code_until_the_config_is_mended(stage: Stage, hooks: str) -> None:
+    assert MORNING.unmapped is not None
     before = read_config(stage.config).config
     types = before.sites[SITE].pims.codes["appointment_type"]
     assert types.keys() == {service.code for service in MORNING.clinic.services} - {MORNING.unmapped.code}
     assert before.sites[SITE].booking.codes["appointment_type"].keys() > types.keys()
-    mend_config(stage, MORNING.unmapped)
+    mend_config(stage, BRANCH)
     loaded = read_config(stage.config)
     assert [str(problem) for problem in (*loaded.warnings, *loaded.check_secrets())] == []
     after = loaded.config.sites[SITE].pims.codes["appointment_type"]
@@ -150,6 +171,6 @@ def test_two_demos_have_keys_of_their_own(tmp_path: Path) -> None:
                 **dict.fromkeys(("location_id", "partner_id", "client_id", "site_uid"), "1"),
             },
         }
-        write_config(stage, MORNING, Sides(given, given, {"vet_1": 1}, {"checkup": 1}))
+        write_config(stage, [Sides(BRANCH, given, given, {"vet_1": 1}, {"checkup": 1})])
         keys.add((stage.folder / "secrets" / "ledger.key").read_text(encoding="utf-8"))
     assert len(keys) == 2

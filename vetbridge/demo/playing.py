@@ -1,0 +1,225 @@
+"""One branch's morning while it is played: its steps, each at its time, beside its receptionist's scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vetbridge.connector.clock import Clock
+from vetbridge.demo.asking import NoAnswer, ask
+from vetbridge.demo.bridge import Books, Bridge, waiting
+from vetbridge.demo.live import Picture, View
+from vetbridge.demo.platform import Platform
+from vetbridge.demo.practice import NotThere, Practice
+from vetbridge.demo.reception import Commands, Late, Reception, Scene
+from vetbridge.demo.stage import Stage
+from vetbridge.demo.story import Actor, Branch, Deed, Seen, Step
+from vetbridge.desk.status import SiteStatus
+from vetbridge.ledger.tables import ChangeState
+
+STEP_PATIENCE = 150.0
+"""Seconds after the morning's end in which the PIMS must have taken what the desk enters; then it is given up."""
+
+
+class Day:
+    """The time of the morning, and who looks on."""
+
+    def __init__(self, view: View, clock: Clock, seconds: float) -> None:
+        self.view = view
+        self.clock = clock
+        self.seconds = seconds
+        """How long the morning is played."""
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """It begins now."""
+        self._began = self.clock.steady()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self.clock.steady() - self._began
+
+    @property
+    def time(self) -> str:
+        """The time in the played clinic."""
+        return Picture(elapsed=self.elapsed, seconds=self.seconds).clock
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Both ends of a branch: its people's hands there, and the simulated PIMS's control door."""
+
+    platform: Platform
+    practice: Practice
+    pims_door: str
+    location: str
+    """The platform's number of the branch."""
+
+
+class Playing:
+    """One branch's morning; the house of its receptionist."""
+
+    def __init__(
+        self, branch: Branch, ends: Ends, stage: Stage, bridge: Bridge, books: Books, day: Day, commands: Commands
+    ) -> None:
+        self.branch = branch
+        self._morning = branch.morning
+        self._platform = ends.platform
+        self._practice = ends.practice
+        self.pims_door = ends.pims_door
+        self.location = ends.location
+        self._bridge = bridge
+        self._books = books
+        self._day = day
+        self._reception = Reception(branch, stage, ends.platform, ends.practice, commands, self, day.clock)
+        self._steps = list(self._morning.steps)
+        self._done: set[Step] = set()
+        self._scenes: list[Scene[None]] = [
+            self._reception.blocking(),
+            self._reception.answering(),
+            self._reception.mending(),
+        ]
+        self._late: list[str] = []
+        self._outage_ends: float | None = None
+
+    @property
+    def seen(self) -> Seen:
+        """What the receptionist saw."""
+        return self._reception.seen
+
+    @property
+    def in_time(self) -> bool:
+        """Whether nothing had to be given up."""
+        return not self._late
+
+    @property
+    def silence(self) -> float:
+        """Seconds that the PIMS will still be silent."""
+        return max(0.0, (self._outage_ends or 0.0) - self._day.clock.steady())
+
+    def goes_on(self) -> bool:
+        """Plays what is due; False once all is played and the scenes are over."""
+        self._begin_outage_in_time()
+        self._steps = self._play_due(self._steps)
+        self._scenes = [scene for scene in self._scenes if self._resumed(scene)]
+        return bool(self._steps or self._scenes)
+
+    def purge(self) -> None:
+        """Begins the last scene, for when everything else is over."""
+        if self._morning.purged:
+            self._scenes = [self._reception.purging()]
+
+    def picture(self, site: SiteStatus, in_pims: int) -> Picture:
+        """The branch at this moment."""
+        made = [step for step in self._done if step.deed is Deed.BOOK]
+        return Picture(
+            elapsed=self._day.elapsed,
+            seconds=self._day.seconds,
+            made=sum(step.visit == 0 for step in made),
+            total=len(self._morning.bookings),
+            desk=sum(step.visit > 0 for step in made),
+            in_pims=in_pims,
+            waiting=waiting(site),
+            in_review=site.review.count,
+            failed=site.changes[ChangeState.FAILED].count,
+            outage=self.silence,
+        )
+
+    # -- the morning
+
+    def _play_due(self, steps: Sequence[Step]) -> list[Step]:
+        """Plays what is due; returns what is still to be played, also because the PIMS was silent."""
+        left: list[Step] = []
+        held: set[tuple[int, int]] = set()
+        for place, step in enumerate(steps):
+            if step.at > self._day.elapsed:
+                return [*left, *steps[place:]]
+            subject = (step.booking, step.visit)
+            if subject in held or not self._played(step):
+                # What comes later for the same visit waits for it.
+                held.add(subject)
+                left.append(step)
+        return left
+
+    def _played(self, step: Step) -> bool:
+        """Plays a step; False where it has to be tried again."""
+        side = self._practice if step.by is Actor.PRACTICE else self._platform
+        try:
+            side.play(step, self._morning)
+        except (NoAnswer, NotThere) as error:
+            if self._day.elapsed > self._morning.seconds + STEP_PATIENCE:
+                self._give_up(str(error))
+                return True
+            return False
+        self._done.add(step)
+        self._day.view.event(self._day.time, step, self._place)
+        return True
+
+    def _resumed(self, scene: Scene[None]) -> bool:
+        """Resumes a scene; False once it is over."""
+        try:
+            next(scene)
+        except StopIteration:
+            return False
+        except Late as late:
+            self._give_up(str(late))
+            return False
+        return True
+
+    def _give_up(self, what: str) -> None:
+        """Goes on without something; the audit shows what is missing for it."""
+        self._day.view.say(f"This did not happen in time{self._at}: {what}.")
+        self._late.append(what)
+
+    def _begin_outage_in_time(self) -> None:
+        seconds = self._morning.outage_seconds
+        if seconds and self._outage_ends is None and self._day.elapsed >= self._morning.outage_at:
+            ask("POST", f"{self.pims_door}/outage", {"seconds": seconds})
+            self._outage_ends = self._day.clock.steady() + seconds
+
+    @property
+    def _place(self) -> str:
+        return self.branch.site if self.branch.of_chain else ""
+
+    @property
+    def _at(self) -> str:
+        return f" at {self._place}" if self._place else ""
+
+    # -- what a scene may ask
+
+    def played(self, number: int) -> bool:
+        """Whether all that the script has for a booking was done."""
+        return all(step in self._done for step in self._morning.steps if step.booking == number)
+
+    def failed(self) -> set[str]:
+        """Record ids of the bookings that failed because a code is missing."""
+        return self._books.failed(self.branch)
+
+    def asked(self, offering: str) -> set[str]:
+        """Record ids of the bookings about which there is an open question that offers this answer."""
+        return self._books.asked(self.branch, offering)
+
+    def held(self) -> int:
+        """How many changes the fuse holds back."""
+        return self._books.held(self.branch)
+
+    def open(self) -> int:
+        """How many changes are open."""
+        return waiting(self._books.site(self.branch))
+
+    def runs(self) -> bool:
+        """Whether VetBridge runs, and nobody is about to stop it."""
+        return self._bridge.runs()
+
+    def stop(self) -> Scene[None]:
+        """Stops VetBridge."""
+        yield from self._bridge.stop()
+
+    def start(self) -> Scene[None]:
+        """Starts VetBridge again."""
+        yield from self._bridge.start()
+
+    def happens(self, words: str) -> None:
+        """Tells who looks on."""
+        self._day.view.happens(self._day.time, f"{self._place}: {words}" if self._place else words)
