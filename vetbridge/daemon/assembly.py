@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vetbridge.config.chains import branches
+from vetbridge.config.chains import chains as chains_of
 from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Site
 from vetbridge.connector.accounted import Accounted
@@ -18,6 +20,8 @@ from vetbridge.connector.plugin import Environment, plugin
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
+from vetbridge.daemon import connecting as apps
+from vetbridge.daemon.connecting import Connecting, build_connecting
 from vetbridge.daemon.lock import single_instance
 from vetbridge.daemon.upgrading import copied_first
 from vetbridge.ledger import accounts, chains, changes, going_live, replays
@@ -55,6 +59,8 @@ class Program:
     """By site."""
     pairers: Mapping[str, Pairer]
     """By site."""
+    connecting: Mapping[str, Connecting]
+    """By marketplace app."""
     joiners: Mapping[str, Joiner]
     """By organisation: those with several PIMS accounts."""
 
@@ -67,6 +73,8 @@ class Program:
         """Gives back the vendors' connections."""
         for connector in self.connectors.values():
             connector.close()
+        for app in self.connecting.values():
+            app.close()
 
 
 def build_connectors(
@@ -154,7 +162,8 @@ def prepare(tx: Transaction, program: Program) -> None:
     going_live.rename(tx, {site.booking.account: name for name, site in loaded.config.sites.items()})
     for name, site in loaded.config.sites.items():
         going_live.meet(tx, name, start_live=site.start == "live")
-    chains.keep_only(tx, _chains(loaded).values())
+    apps.prepare(tx, program.connecting)
+    chains.keep_only(tx, chains_of(loaded.config.sites).values())
     replays.note_mappings(tx, program.mappings)
 
 
@@ -190,7 +199,7 @@ def build_program(
             fuse=site.fuse,
             start_live=site.start == "live",
             quota=_quota(site),
-            branches=_branches(loaded, site),
+            branches=branches(loaded.config.sites, site),
         )
         for name, site in loaded.config.sites.items()
     )
@@ -231,7 +240,8 @@ def build_program(
         refreshers=refreshers,
         sweepers=sweepers,
         pairers=pairers,
-        joiners={name: Joiner(ledger, chain) for name, chain in _chains(loaded).items()},
+        connecting=build_connecting(loaded, clock, ledger),
+        joiners={name: Joiner(ledger, chain) for name, chain in chains_of(loaded.config.sites).items()},
     )
 
 
@@ -260,24 +270,6 @@ def _appointment_owners(site: Site) -> dict[str, FieldOwner]:
     prefix = f"{Kind.APPOINTMENT}."
     own = {name.removeprefix(prefix): words[owner] for name, owner in site.owners.items() if name.startswith(prefix)}
     return {**owners(Kind.APPOINTMENT, Side.BOOKING), **own}
-
-
-def _chains(loaded: Loaded) -> dict[str, dict[str, set[str]]]:
-    """The organisations with several PIMS accounts: each account with its clients who are never meant."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for site in loaded.config.sites.values():
-        if site.organisation is not None:
-            nobody = found.setdefault(site.organisation, {}).setdefault(site.pims.account, set())
-            nobody |= set() if site.pims.placeholder is None else {site.pims.placeholder.client}
-    return {name: chain for name, chain in found.items() if len(chain) > 1}
-
-
-def _branches(loaded: Loaded, site: Site) -> dict[str, str]:
-    names: dict[str, list[str]] = {}
-    for other in loaded.config.sites.values():
-        if site.organisation is not None and other.organisation == site.organisation:
-            names.setdefault(other.pims.account, []).append(other.name)
-    return {account: ", ".join(each) for account, each in names.items() if account != site.pims.account}
 
 
 def _quota(site: Site) -> Quota:

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from vetbridge.core.errors import VetBridgeError
 from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.rounds import Rounds
@@ -62,6 +63,7 @@ def pass_over(program: Program, *, patience: float, progress: Callable[[str], No
     """Does one pass. Waits for changes that must be tried again, up to ``patience`` seconds after progress."""
     with program.ledger.read() as tx:
         before = changes.last_id(tx)
+    _look_at_installs(program, progress)
     problems = read_sides(program, progress)
     drain(program, patience, progress)
     with program.ledger.read() as tx:
@@ -83,6 +85,7 @@ def pass_for_client(
     ``client`` is an id at either side, or ``ACCOUNT/ID``. Raises ``NobodyMeant`` for a client that no side has, and
     where several have one of this id.
     """
+    _look_at_installs(program, progress)
     families = family(program.ledger, program.pairs, client)
     rounds = Rounds(program)
     problems: list[str] = []
@@ -144,6 +147,16 @@ def read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
     rounds.expire()
     rounds.prune()
     return problems
+
+
+def _look_at_installs(program: Program, progress: Callable[[str], None]) -> None:
+    """How the marketplace apps stand, before any side is read. Where that cannot be found out, it is as before."""
+    for name, app in program.connecting.items():
+        progress(f"looking where the app {name} is connected")
+        try:
+            app.look()
+        except VetBridgeError as error:
+            progress(f"the app {name}: {error.message}")
 
 
 def _look_for_upgrades(rounds: Rounds, accounts: Iterable[str], progress: Callable[[str], None]) -> None:

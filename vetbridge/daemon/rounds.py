@@ -229,6 +229,8 @@ class Rounds:
 
     def _rests(self, tx: Transaction, account: str) -> bool:
         sites = {pair.site for pair in self._program.pairs if account in (pair.booking.account, pair.pims.account)}
+        if any(app.holds(account) for app in self._program.connecting.values()):
+            return True
         return account in pauses.paused(tx, "account") or sites <= pauses.paused(tx, "site") | going_live.ended(tx)
 
     def _round(self, what: str, account: str, work: Callable[[], int], *, other: str = "") -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from vetbridge.core.records import Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.backing_up import BACKUP_LOOK, BackingUp
 from vetbridge.daemon.channels import channels
+from vetbridge.daemon.connecting import LOOK_EVERY
 from vetbridge.daemon.dispatcher import Dispatcher
 from vetbridge.daemon.heartbeat import Beating
 from vetbridge.daemon.looking import Looking, Seen
@@ -115,11 +116,15 @@ class Service:
         """Rounds that the ledger let down: that is said once."""
         program.engine.rests = lambda: clock_is_useless(program)
         program.engine.on_clock_move = self._clock_moved
+        for app in program.connecting.values():
+            app.on_free = self._freed
         self._clock = BackgroundScheduler(
             timezone=UTC,
             executors={
                 # Each account may be read for hours, and each site swept, while others are polled.
-                DEFAULT: ThreadPoolExecutor(max(4, 2 * len(program.connectors) + len(program.pairs))),
+                DEFAULT: ThreadPoolExecutor(
+                    max(4, 2 * len(program.connectors) + len(program.pairs) + len(program.connecting))
+                ),
                 # A thread for each channel, for what asks nobody but the ledger, and for the heartbeat: who does not
                 # answer holds up nobody, and by these the daemon is known to live.
                 APART: ThreadPoolExecutor(5 + len(self._channels)),
@@ -148,6 +153,8 @@ class Service:
     def jobs(self) -> Iterator[Job]:
         """All that the clock calls: whoever has another clock calls them by that."""
         config = self._program.loaded.config
+        for app in self._program.connecting:
+            yield self._job(LOOK_EVERY, self._connect, app)
         for account in self._program.connectors:
             yield self._job(UPGRADES_LOOK, self._upgrades, account)
             yield self._job(PROBE_LOOK, self._probe, account, begin=PROBE_LOOK)
@@ -202,6 +209,19 @@ class Service:
                 for account in self._rounds.accounts(Side.PIMS)
             }
         return {"status": "ok", "not_answering": silent, "mirrors": mirrors}
+
+    def _connect(self, app: str) -> None:
+        self._program.connecting[app].look()
+
+    def _freed(self, accounts: Collection[str]) -> None:
+        """Their app was connected: rounds of them begin now, and what waits for them is due."""
+        sites = {
+            pair.site for pair in self._program.pairs if {pair.booking.account, pair.pims.account} & set(accounts)
+        }
+        for job in self._clock.get_jobs():
+            if job.id.partition(":")[2] in sites.union(accounts):
+                job.modify(next_run_time=datetime.now(UTC))
+        self.dispatcher.wake()
 
     def _upgrades(self, account: str) -> None:
         if self._rounds.upgrades_are_due(account):

@@ -14,6 +14,9 @@ from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Change, Pause
 
 SCOPES = ("account", "site", "kind")
+INSTALL = "install"
+"""Scope of a pause of an account whose app is not connected at its location. It stands beside a person's own pause of
+that account, and ends by itself."""
 
 KIND_PAUSED = "kind-paused"
 """Code of a change whose work would have to write a record of a kind that is paused."""
@@ -55,8 +58,9 @@ def standing(tx: Transaction) -> tuple[Pause, ...]:
 
 
 def paused(tx: Transaction, scope: str) -> set[str]:
-    """Names of the accounts or sites that are paused now."""
-    return {row.name for row in standing(tx) if row.scope == scope}
+    """Names of the accounts or sites that are paused now; also accounts whose app is not connected."""
+    scopes = (scope, INSTALL) if scope == "account" else (scope,)
+    return {row.name for row in standing(tx) if row.scope in scopes}
 
 
 def paused_kinds(tx: Transaction) -> set[SiteKind]:

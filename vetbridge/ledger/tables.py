@@ -680,7 +680,7 @@ class Pause(SQLModel, table=True):
 
     __tablename__ = "pause"
     scope: str = Field(primary_key=True)
-    """``account``, ``site`` or ``kind``."""
+    """``account``, ``site`` or ``kind``; ``install``: an account whose app is not connected."""
     name: str = Field(primary_key=True)
     """The account's or the site's; ``SITE/KIND`` for a kind."""
     until: datetime | None = _moment(nullable=True)
@@ -716,7 +716,8 @@ class Install(SQLModel, table=True):
     app: str = Field(primary_key=True)
     location: str = Field(primary_key=True)
     state: str
-    """``pending``, ``active``, ``frozen``, ``uninstalled`` as told; ``lapsed``: nobody said yes in time."""
+    """``pending``, ``active``, ``frozen``, ``uninstalled`` as told; ``lapsed``: nobody said yes in time; ``unknown``:
+    the vendor knows of no install at a location of the config."""
     asked_at: datetime | None = _moment(nullable=True)
     """When somebody last clicked Connect."""
     until_at: datetime | None = _moment(nullable=True)

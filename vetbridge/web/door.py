@@ -1,4 +1,4 @@
-"""The webhook door, and what monitors ask: health and metrics.
+"""The webhook door, what marketplaces call, and what monitors ask: health and metrics.
 
 A webhook call is committed to the ledger before it is answered with 200. Its body is only a hint: what it says is
 read again at the vendor before anything is decided.
@@ -22,6 +22,7 @@ from vetbridge.core.errors import BadHint, VetBridgeError
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.looking import Seen
 from vetbridge.ledger import going_live
+from vetbridge.web import installs
 from vetbridge.web.metrics import Metrics
 from vetbridge.web.throttle import Throttle, Throttled, caller
 
@@ -87,6 +88,7 @@ def build(
         # The ledger is synchronous: it must not hold up the event loop.
         return await run_in_threadpool(_take, program, account, hook, wake)
 
+    app.include_router(installs.routes(program, throttle, largest=LARGEST_HOOK))
     return app
 
 

@@ -60,6 +60,8 @@ def program(rig: Rig) -> Program:
         "engine": rig.engine,
         "clock": rig.clock,
         "pairs": [rig.pair],
+        "connecting": {},
+        "joiners": {},
         "connectors": {"booking": rig.pair.booking.connector, "pims": rig.pair.pims.connector},
         "receivers": {"booking": rig.receiver, "pims": rig.receiver},
     }
@@ -208,6 +210,8 @@ def test_rounds_that_take_hours_keep_none_from_running_by_which_the_daemon_is_kn
         ledger=rig.ledger,
         clock=rig.clock,
         engine=rig.engine,
+        connecting={},
+        joiners={},
         connectors={"booking": rig.pair.booking.connector, "pims": rig.pair.pims.connector},
         pairs=[rig.pair],
     )

@@ -213,6 +213,7 @@ def rounds(rig: Rig, options: Token) -> Rounds:
         "engine": rig.engine,
         "clock": rig.clock,
         "pairs": [rig.pair],
+        "connecting": {},
         "connectors": {"booking": rig.pair.booking.connector, "pims": rig.pair.pims.connector},
         "receivers": {"booking": rig.receiver, "pims": rig.receiver},
     }

@@ -24,6 +24,8 @@ def program(rig: Rig, days: int) -> Program:
         "clock": rig.clock,
         "pairs": [],
         "connectors": {},
+        "connecting": {},
+        "joiners": {},
         "loaded": SimpleNamespace(config=config(keep_bodies_days=days), folder=Path()),
     }
     return cast(Program, SimpleNamespace(**parts))

@@ -765,7 +765,15 @@ def test_the_daemon_tells_however_many_do_not_answer(
     ledger._clock = clock = SystemClock()
     loaded = config(webhooks={**{f"slow{number}": hook(other) for number in range(8)}, "chat": hook(endpoint)})
     engine = SimpleNamespace(work=lambda *_, **__: 0, open_changes=lambda: 0, idle_for=lambda: 60.0)
-    parts = {"ledger": ledger, "clock": clock, "engine": engine, "pairs": [], "connectors": {}}
+    parts = {
+        "ledger": ledger,
+        "clock": clock,
+        "engine": engine,
+        "pairs": [],
+        "connectors": {},
+        "connecting": {},
+        "joiners": {},
+    }
     running = service.Service(
         cast(Program, SimpleNamespace(**parts, loaded=SimpleNamespace(config=loaded, folder=Path())))
     )

@@ -29,6 +29,7 @@ def rounds(rig: Rig) -> Rounds:
         "engine": rig.engine,
         "clock": rig.clock,
         "pairs": [rig.pair],
+        "connecting": {},
         "receivers": {"booking": rig.receiver},
     }
     return Rounds(cast(Program, SimpleNamespace(**parts)))

@@ -504,7 +504,14 @@ def test_the_daemon_watches_tells_and_beats(watch: Watch, tmp_path: Path) -> Non
         for name in ("booking", "other", "pims"):
             accounts.enrol(tx, name, "memory", country="GB")
         accounts.block(tx, "pims", "auth-failed")
-    parts = {"ledger": watched.ledger, "clock": watched.clock, "pairs": [], "connectors": {}}
+    parts = {
+        "ledger": watched.ledger,
+        "clock": watched.clock,
+        "pairs": [],
+        "connectors": {},
+        "connecting": {},
+        "joiners": {},
+    }
     engine = SimpleNamespace(clock_move=None)
     loaded = SimpleNamespace(config=watched.config, folder=tmp_path)
     service = Service(cast(Program, SimpleNamespace(**parts, engine=engine, loaded=loaded)))

@@ -49,6 +49,7 @@ def program(town: Town) -> Program:
         "pairers": {"town": rig.pairer},
         "refreshers": {"pims": rig.refresher},
         "timings": rig.timings,
+        "connecting": {},
         "loaded": SimpleNamespace(config=SimpleNamespace(daemon=SimpleNamespace(workers=1))),
     }
     return cast(Program, SimpleNamespace(**parts))

@@ -1,0 +1,378 @@
+"""The life of installs: connected, waiting, frozen, taken away, brought back; and what each does to its account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.daemon.marketplaces import CITY, HOOKS, NOBODY, NORTH, Connected
+from vetbridge.connector.interface import InstallNews, InstallState
+from vetbridge.core.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
+from vetbridge.daemon.connecting import DOOR_PATIENCE, Asked, How
+from vetbridge.ledger import accounts, audit, changes, going_live, pauses
+from vetbridge.ledger.installs import LAPSED, UNKNOWN
+
+BOTH = {"city": "the app altegio-app", "north": "the app altegio-app"}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Connected:
+    return Connected(tmp_path)
+
+
+def how(found: tuple[Asked, ...]) -> dict[str, How]:
+    return {each.location: each.how for each in found}
+
+
+# -- connecting
+
+
+def test_a_branch_that_the_config_knows_is_connected_before_the_browser_is_answered(app: Connected) -> None:
+    app.marketplace.clicks(CITY)
+    (found,) = app.app.ask([CITY])
+    assert (found.how, found.site) == (How.CONNECTED, "City Vets")
+    assert app.marketplace.activated == [(CITY, HOOKS)]
+    assert (app.states, app.rests) == ({CITY: "active"}, {})
+
+
+def test_many_branches_at_once_each_with_its_own_answer(app: Connected) -> None:
+    app.marketplace.clicks(CITY, NORTH, NOBODY)
+    assert how(app.app.ask([CITY, NORTH, NOBODY])) == {
+        CITY: How.CONNECTED,
+        NORTH: How.CONNECTED,
+        NOBODY: How.WAITS,
+    }
+    assert app.marketplace.activated == [(CITY, HOOKS), (NORTH, None)]
+
+
+def test_what_the_vendor_knows_nothing_of_leaves_no_trace(app: Connected) -> None:
+    assert how(app.app.ask(["1", "2", NOBODY])) == dict.fromkeys(("1", "2", NOBODY), How.NOT_ASKED)
+    assert app.states == {}
+    assert app.marketplace.activated == []
+
+
+def test_one_that_is_active_already_is_not_said_yes_to_again(app: Connected) -> None:
+    app.marketplace.stands[CITY] = InstallState.ACTIVE
+    (found,) = app.app.ask([CITY])
+    assert (found.how, found.site) == (How.CONNECTED, "")
+    assert app.marketplace.activated == []
+    assert app.states == {CITY: "active"}
+
+
+def test_a_branch_that_the_config_does_not_know_waits_until_it_does(app: Connected) -> None:
+    app.marketplace.clicks(NOBODY)
+    (found,) = app.app.ask([NOBODY])
+    assert (found.how, found.minutes, found.site) == (How.WAITS, 60, "")
+    app.look()
+    assert app.states[NOBODY] == "pending"
+    app.start({NOBODY: ("booking",)})
+    app.look()
+    assert app.states[NOBODY] == "active"
+    assert app.marketplace.activated == [(NOBODY, HOOKS)]
+
+
+def test_a_lost_redirect_is_found_by_the_list(app: Connected) -> None:
+    app.look()
+    app.marketplace.clicks(CITY)
+    app.look()
+    assert app.states[CITY] == UNKNOWN
+    app.later()
+    assert app.states[CITY] == "active"
+
+
+def test_nobody_says_yes_too_late(app: Connected) -> None:
+    app.marketplace.clicks(NOBODY)
+    app.app.ask([NOBODY])
+    app.look(3600)
+    assert app.states == {NOBODY: LAPSED, CITY: UNKNOWN, NORTH: UNKNOWN}
+    app.start({NOBODY: ("booking",)})
+    app.later()
+    assert app.marketplace.activated == []
+    assert how(app.app.ask([NOBODY])) == {NOBODY: How.LATE}
+    app.marketplace.clicks(NOBODY)
+    assert how(app.app.ask([NOBODY])) == {NOBODY: How.CONNECTED}
+
+
+def test_clicked_once_more_without_a_redirect_is_found_by_the_vendors_own_time(app: Connected) -> None:
+    app.marketplace.clicks(NOBODY)
+    app.app.ask([NOBODY])
+    app.look(3600)
+    app.marketplace.clicks(NOBODY)
+    app.later()
+    assert app.states[NOBODY] == "pending"
+
+
+def test_why_the_vendor_refuses_stays_and_it_is_tried_again(app: Connected) -> None:
+    app.marketplace.refuses, app.marketplace.arrives = Refused("no", code="refused"), False
+    app.marketplace.clicks(CITY)
+    (found,) = app.app.ask([CITY])
+    assert (found.how, found.code) == (How.REFUSED, "refused")
+    assert (app.states, app.codes) == ({CITY: "pending"}, {CITY: "refused"})
+    assert app.rests == {"booking": "not-connected"}
+    app.marketplace.refuses = None
+    app.look()
+    assert (app.states[CITY], app.codes, "booking" in app.rests) == ("active", {}, False)
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Refused("active already")])
+def test_a_yes_that_arrived_counts_whatever_was_answered(app: Connected, error: Exception) -> None:
+    app.marketplace.refuses = error  # type: ignore[assignment]
+    app.marketplace.clicks(CITY)
+    assert how(app.app.ask([CITY])) == {CITY: How.CONNECTED}
+    assert len(app.marketplace.activated) == 1
+
+
+def test_a_yes_that_was_lost_on_its_way_is_said_again(app: Connected) -> None:
+    app.marketplace.refuses, app.marketplace.arrives = OutcomeUnknown("lost"), False
+    app.marketplace.clicks(CITY)
+    app.app.ask([CITY])
+    assert app.codes == {CITY: "outcome-unknown"}
+    app.marketplace.refuses = None
+    app.look()
+    assert app.marketplace.activated == [(CITY, HOOKS)]
+
+
+def test_a_marketplace_that_does_not_answer_is_asked_again_by_the_rounds(app: Connected) -> None:
+    app.later()
+    app.marketplace.clicks(CITY)
+    app.marketplace.broken = Unavailable("away")
+    assert how(app.app.ask([CITY])) == {CITY: How.LATER}
+    app.marketplace.broken = None
+    app.look()
+    assert app.states[CITY] == "active"
+
+
+def test_a_browser_does_not_wait_for_a_slow_marketplace(app: Connected) -> None:
+    app.marketplace.clicks(CITY, NORTH)
+    asked = app.marketplace.state
+
+    def slowly(location: str):  # type: ignore[no-untyped-def]
+        app.clock.advance(DOOR_PATIENCE)
+        return asked(location)
+
+    app.marketplace.state = slowly  # type: ignore[method-assign]
+    assert how(app.app.ask([CITY, NORTH])) == {CITY: How.CONNECTED, NORTH: How.LATER}
+    app.look()
+    assert app.states[NORTH] == "active"
+
+
+# -- accounts rest while they are not connected
+
+
+def test_before_the_first_look_nothing_is_assumed_and_no_round_begins(app: Connected) -> None:
+    assert app.app.holds("booking")
+    assert app.rests == {}
+    app.look()
+    assert not app.app.holds("booking")
+    assert app.rests == {"booking": "not-connected", "other": "not-connected"}
+    assert app.states == {CITY: UNKNOWN, NORTH: UNKNOWN}
+
+
+def test_a_marketplace_that_does_not_answer_at_the_start_holds_nobody_for_ever(app: Connected) -> None:
+    app.marketplace.broken = Unavailable("away")
+    with pytest.raises(Unavailable):
+        app.look()
+    assert not app.app.holds("booking")
+    assert app.freed == ["booking", "other"]
+    assert app.rests == {}
+
+
+def test_frozen_rests_and_goes_on_by_itself(app: Connected) -> None:
+    app.connect(CITY, NORTH)
+    app.marketplace.stands[CITY] = InstallState.FROZEN
+    app.app.hear(InstallNews(location=CITY, state=InstallState.FROZEN))
+    app.look()
+    assert app.rests == {"booking": "frozen"}
+    assert app.ended == {}
+    app.freed.clear()
+    app.marketplace.stands[CITY] = InstallState.ACTIVE
+    app.later()
+    assert (app.rests, app.freed) == ({}, ["booking"])
+
+
+def test_a_persons_own_pause_outlives_that_of_the_app(app: Connected) -> None:
+    app.connect(CITY, NORTH)
+    with app.ledger.write() as tx:
+        pauses.pause(tx, "account", "booking", until=None, by="ann")
+    app.marketplace.stands[CITY] = InstallState.FROZEN
+    app.later()
+    app.marketplace.stands[CITY] = InstallState.ACTIVE
+    app.later()
+    with app.ledger.read() as tx:
+        assert [(row.scope, row.by) for row in pauses.standing(tx)] == [("account", "ann")]
+        assert pauses.paused(tx, "account") == {"booking"}
+
+
+def test_an_account_that_was_refused_meanwhile_is_asked_again_when_its_app_is_connected(app: Connected) -> None:
+    app.look()
+    with app.ledger.write() as tx:
+        accounts.block(tx, "booking", "auth-failed")
+    app.connect(CITY)
+    with app.ledger.read() as tx:
+        assert accounts.probe_is_due(accounts.get(tx, "booking"), tx.now)
+
+
+def test_an_account_that_no_app_is_for_any_more_goes_on(app: Connected) -> None:
+    app.look()
+    app.start({NORTH: ("other",)})
+    assert app.rests == {"other": "not-connected"}
+
+
+# -- taken away, and brought back
+
+
+def test_an_uninstall_ends_the_pair_and_nothing_is_written_anywhere(app: Connected) -> None:
+    app.connect(CITY, NORTH)
+    app.marketplace.stands[CITY] = InstallState.UNINSTALLED
+    app.app.hear(InstallNews(location=CITY, state=InstallState.UNINSTALLED))
+    app.look()
+    assert app.ended == {"city": "the app altegio-app"}
+    assert app.rests == {"booking": "not-connected"}
+    with app.ledger.read() as tx:
+        (act,) = audit.entries(tx)
+        assert (act.act, act.by, act.via, act.site) == ("pair-ended", "the app altegio-app", "marketplace", "city")
+        assert changes.last_id(tx) == 0
+
+
+def test_after_a_reinstall_the_pair_stays_ended_until_somebody_approves(app: Connected) -> None:
+    app.connect(CITY)
+    app.marketplace.stands[CITY] = InstallState.UNINSTALLED
+    app.later()
+    app.connect(CITY)
+    assert (app.states[CITY], "booking" in app.rests, list(app.ended)) == ("active", False, ["city"])
+    with app.ledger.write() as tx:
+        going_live.approve(tx, "city", "ann")
+    app.later()
+    assert app.ended == {}
+
+
+def test_a_pair_that_was_approved_in_spite_of_an_uninstall_is_not_ended_twice(app: Connected) -> None:
+    app.connect(CITY)
+    app.marketplace.stands[CITY] = InstallState.UNINSTALLED
+    app.later()
+    with app.ledger.write() as tx:
+        going_live.approve(tx, "city", "ann")
+    app.later()
+    app.start()
+    app.later()
+    assert app.ended == {}
+    assert app.rests["booking"] == "not-connected"
+
+
+def test_one_that_was_never_connected_and_is_taken_away_ends_nothing(app: Connected) -> None:
+    app.marketplace.refuses, app.marketplace.arrives = Refused("no"), False
+    app.connect(CITY)
+    app.marketplace.stands[CITY] = InstallState.UNINSTALLED
+    app.later()
+    assert (app.states[CITY], app.ended) == ("uninstalled", {})
+
+
+@pytest.mark.parametrize("hides", ["the list", "the vendor"])
+def test_a_list_that_is_suddenly_empty_is_no_uninstall(app: Connected, hides: str) -> None:
+    app.connect(CITY, NORTH)
+    if hides == "the list":
+        app.marketplace.hidden = {CITY, NORTH}
+        app.later()
+        assert (app.states, app.rests) == ({CITY: "active", NORTH: "active"}, {})
+    else:
+        app.marketplace.stands.clear()
+        app.later()
+        assert app.states == {CITY: UNKNOWN, NORTH: UNKNOWN}
+        assert app.rests == {"booking": "not-connected", "other": "not-connected"}
+    assert app.ended == {}
+
+
+# -- calls of the vendor's
+
+
+def test_a_call_is_a_hint_and_the_vendor_is_asked(app: Connected) -> None:
+    app.connect(CITY, NORTH)
+    app.app.hear(InstallNews(location=CITY, state=InstallState.UNINSTALLED))
+    app.look()
+    assert (app.states[CITY], app.ended) == ("active", {})
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), AuthFailed("no more")])
+@pytest.mark.parametrize("state", [InstallState.UNINSTALLED, InstallState.FROZEN])
+def test_a_call_of_the_vendors_own_is_believed_where_it_cannot_be_asked(
+    app: Connected, error: Unavailable | AuthFailed, state: InstallState
+) -> None:
+    app.connect(CITY)
+    app.marketplace.broken = error
+    app.app.hear(InstallNews(location=CITY, state=state))
+    app.app.look_at_told()
+    assert app.states[CITY] == state
+    assert list(app.ended) == (["city"] if state is InstallState.UNINSTALLED else [])
+
+
+def test_a_call_about_a_branch_that_nobody_knows_leaves_no_trace(app: Connected) -> None:
+    app.app.hear(InstallNews(location=NOBODY, state=InstallState.UNINSTALLED))
+    app.app.hear(InstallNews(location=CITY, state=None))
+    app.app.look_at_told()
+    assert app.states == {}
+
+
+def test_what_a_list_says_is_old_by_the_time_it_is_read(app: Connected) -> None:
+    app.connect(CITY)
+    app.marketplace.stands[CITY] = InstallState.FROZEN
+
+    def taken_away() -> None:
+        app.marketplace.stands[CITY] = InstallState.UNINSTALLED
+
+    app.marketplace.meanwhile = taken_away
+    app.later()
+    assert app.states[CITY] == "uninstalled"
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("stands"), st.sampled_from([*InstallState, None])),
+    st.tuples(st.just("told"), st.sampled_from([InstallState.UNINSTALLED, InstallState.FROZEN])),
+    st.tuples(st.just("asked"), st.none()),
+    st.tuples(st.just("look"), st.none()),
+    st.tuples(st.just("hidden"), st.booleans()),
+    st.tuples(st.just("broken"), st.booleans()),
+    st.tuples(st.just("start"), st.none()),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=12))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_comes_in_whatever_order_the_end_is_what_the_vendor_says(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]]
+) -> None:
+    app = Connected(tmp_path_factory.mktemp("law"))
+    market = app.marketplace
+    for what, value in steps:
+        if what == "stands":
+            market.stands.pop(CITY, None)
+            if value is InstallState.PENDING:
+                market.clicks(CITY)
+            elif isinstance(value, InstallState):
+                market.stands[CITY] = value
+        elif what == "told":
+            assert isinstance(value, InstallState)
+            app.app.hear(InstallNews(location=CITY, state=value))
+        elif what == "asked":
+            app.app.ask([CITY])
+        elif what == "look":
+            try:
+                app.later()
+            except Unavailable:
+                assert market.broken
+        elif what == "hidden":
+            market.hidden = {CITY} if value else set()
+        elif what == "broken":
+            market.broken = Unavailable("away") if value else None
+        else:
+            app.start()
+    market.broken = None
+    app.later()
+    app.later()
+    says = market.stands.get(CITY)
+    expected = UNKNOWN if says is None else says.value
+    assert app.states[CITY] == expected or (app.states[CITY] == LAPSED and says in (InstallState.PENDING, None))
+    assert ("booking" in app.rests) == (says is not InstallState.ACTIVE)
+    app.ledger.close()

@@ -1,0 +1,402 @@
+"""An app on a vendor's marketplace: clinics connect it to their locations, freeze, take it away, and bring it back.
+
+What comes in by the door is a hint. How an install stands, the vendor is asked afresh, one look at a location at a
+time; an account whose app is not connected rests until it is. Nothing is ever cancelled or written at a vendor's
+location because of an install's state.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+
+from vetbridge.config.loader import Loaded
+from vetbridge.config.models import App, Config
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.configured import places
+from vetbridge.connector.interface import Install, InstallNews, InstallState, Marketplace
+from vetbridge.connector.plugin import Environment, app_plugin
+from vetbridge.core.errors import OutcomeUnknown, RateLimited, Refused, Unavailable, VetBridgeError
+from vetbridge.desk import leaving
+from vetbridge.desk.installs import FROZEN, NOT_CONNECTED, by_app
+from vetbridge.ledger import accounts as ledger_accounts
+from vetbridge.ledger import audit, going_live, installs, pauses, tables
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.installs import LAPSED, UNKNOWN
+
+LOOK_EVERY = 30.0
+"""Seconds between two looks at what waits to be connected."""
+LIST_EVERY = 600.0
+"""Seconds between two looks at all installs of an app: a redirect or a call that was lost is found by it."""
+LIST_AGAIN = 60.0
+"""The same, where the last one could not be done."""
+DOOR_PATIENCE = 20.0
+"""Seconds that a browser's redirect may take; what is left then is found by the rounds."""
+
+_LIVED = frozenset({InstallState.ACTIVE.value, InstallState.FROZEN.value, UNKNOWN})
+"""States after which an uninstall ends the pair: the others had never been connected."""
+
+log = structlog.get_logger("vetbridge.daemon")
+
+
+class How(StrEnum):
+    """What became of a location that a browser's redirect asked to connect."""
+
+    CONNECTED = "connected"
+    WAITS = "waits"
+    """No account of the config is for it."""
+    REFUSED = "refused"
+    LATE = "late"
+    """The vendor takes no yes any more."""
+    NOT_ASKED = "not-asked"
+    """The vendor knows of nobody who clicked Connect there."""
+    FROZEN = "frozen"
+    LATER = "later"
+    """It could not be found out now: the rounds see to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One location of a redirect."""
+
+    location: str
+    how: How
+    site: str = ""
+    """The site's own name, where somebody had just clicked Connect there."""
+    code: str = ""
+    """Why it could not be connected, a stable code."""
+    minutes: int = 0
+    """So long the vendor takes a yes yet."""
+
+
+class Connecting:
+    """One app of the config, over one ledger.
+
+    ``on_free`` hears the accounts whose app was connected just now: what waits for them can go on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: App,
+        marketplace: Marketplace,
+        config: Config,
+        ledger: Ledger,
+        clock: Clock,
+        accounts: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.name = name
+        self.marketplace = marketplace
+        self.accounts = accounts
+        """The accounts of the config by location; mostly one each."""
+        self.on_free: Callable[[Collection[str]], None] = lambda _accounts: None
+        self._app = app
+        self._config = config
+        self._ledger = ledger
+        self._clock = clock
+        self._lock = threading.Lock()
+        """Held for one location at a time, by whoever looks at it: the door, a call, a round."""
+        self._told: dict[str, str] = {}
+        self._list_at = float("-inf")
+        """When all installs are to be looked at, by the steady clock."""
+        self._unlooked: frozenset[str] = frozenset()
+
+    def prepare(self, tx: Transaction) -> None:
+        """What a start does: accounts rest, or go on, as their app stands. Of one that was never looked at nothing is
+        assumed: it has no rounds before the first look."""
+        unlooked: list[str] = []
+        for location, names in self.accounts.items():
+            row = installs.get(tx, self.name, location)
+            if row is None:
+                unlooked += names
+            else:
+                self._hold(tx, location, row.state)
+        self._unlooked = frozenset(unlooked)
+
+    def holds(self, account: str) -> bool:
+        """Whether an account waits for the first look at how its app stands."""
+        return account in self._unlooked
+
+    def close(self) -> None:
+        """Gives back the marketplace's connections."""
+        self.marketplace.close()
+
+    # -- the door
+
+    def ask(self, locations: Iterable[str]) -> tuple[Asked, ...]:
+        """A browser came back from the marketplace: what can be connected at once is."""
+        until = self._clock.steady() + DOOR_PATIENCE
+        found = []
+        for location in locations:
+            if self._clock.steady() >= until:
+                found.append(self._later(location))
+                continue
+            try:
+                found.append(self._asked(location))
+            except VetBridgeError as error:
+                log.warning("install.unread", app=self.name, location=location, code=error.code)
+                found.append(self._later(location, error.code))
+        return tuple(found)
+
+    def hear(self, news: InstallNews) -> None:
+        """A life-cycle call came: the next look asks how that location stands."""
+        if news.state is not None:
+            self._told[news.location] = news.state.value
+
+    # -- rounds
+
+    def look(self) -> None:
+        """One round: what was told, what waits to be connected, and now and then every install.
+
+        Raises what the marketplace raises, where it does not answer at all; the next round tries again.
+        """
+        try:
+            self.look_at_told()
+            with self._ledger.read() as tx:
+                waiting = [row.location for row in installs.of(tx, self.name) if row.state == InstallState.PENDING]
+            for location in waiting:
+                self._try(location)
+            if self._clock.steady() >= self._list_at:
+                self._list_at = self._clock.steady() + LIST_AGAIN
+                self._list()
+                self._list_at = self._clock.steady() + LIST_EVERY
+        finally:
+            held, self._unlooked = self._unlooked, frozenset()
+            if held:
+                self._free(held)
+
+    def look_at_told(self) -> None:
+        """Asks for every location of which a call has told something."""
+        for location in list(self._told):
+            state = self._told.pop(location, None)
+            if state is not None:
+                self._try(location, told=state)
+
+    def _list(self) -> None:
+        listed = {each.location: each for each in self.marketplace.installs()}
+        with self._ledger.read() as tx:
+            known = {row.location: row.state for row in installs.of(tx, self.name)}
+        as_known = []
+        for location in sorted({*listed, *known, *self.accounts}):
+            install, state = listed.get(location), known.get(location)
+            if install is not None and install.state == state and state != InstallState.PENDING:
+                as_known.append(location)
+            elif install is None or self._counts(location, install.state, state):
+                self._try(location)
+        if as_known:
+            with self._ledger.write() as tx:
+                installs.seen(tx, self.name, as_known)
+
+    def _counts(self, location: str, state: str, known: str | None) -> bool:
+        """Whether a listed install is to be looked at: one that was taken away from a location that nobody knows, or
+        waits where it has lapsed, is no news."""
+        return known is not None or location in self.accounts or state != InstallState.UNINSTALLED
+
+    def _try(self, location: str, *, told: str = "") -> None:
+        """Looks at one location. A vendor that does not answer ends the round; all else is about this location."""
+        try:
+            self._look_at(location, told=told)
+        except VetBridgeError as error:
+            log.warning("install.unread", app=self.name, location=location, code=error.code)
+            if isinstance(error, Unavailable | RateLimited):
+                if told:
+                    self._told.setdefault(location, told)
+                raise
+
+    # -- one location
+
+    def _asked(self, location: str) -> Asked:
+        row = self._look_at(location, asked=True)
+        state = row.state if row is not None else UNKNOWN
+        site = self._site(location)
+        if state == InstallState.ACTIVE:
+            return Asked(location=location, how=How.CONNECTED, site=site if row is not None and row.asked_at else "")
+        if state == InstallState.PENDING:
+            assert row is not None and row.until_at is not None  # noqa: S101, PT018 - of one that waits
+            minutes = max(1, int((row.until_at - self._clock.now()).total_seconds() // 60))
+            how = How.REFUSED if row.code else How.WAITS
+            return Asked(location=location, how=how, site=site, code=row.code, minutes=minutes)
+        known = {LAPSED: How.LATE, InstallState.FROZEN.value: How.FROZEN}
+        return Asked(location=location, how=known.get(state, How.NOT_ASKED))
+
+    def _later(self, location: str, code: str = "") -> Asked:
+        self._list_at = float("-inf")
+        return Asked(location=location, how=How.LATER, code=code)
+
+    def _look_at(self, location: str, *, told: str = "", asked: bool = False) -> tables.Install | None:
+        """Asks how one location stands, notes it, and connects it where it waits and an account is for it.
+
+        ``told``: what a life-cycle call said, believed where the vendor cannot be asked. ``asked``: a person has just
+        clicked Connect. Returns what is known of it afterwards.
+        """
+        with self._lock:
+            found = self._state(location, told)
+            state = found.state.value if found is not None else UNKNOWN
+            if found is not None and found.state is InstallState.PENDING:
+                state = self._pending(found, asked=asked)
+                if state == InstallState.PENDING and self.accounts.get(location):
+                    self._activate(location)
+            else:
+                self._note(location, state, found)
+            with self._ledger.read() as tx:
+                return installs.get(tx, self.name, location)
+
+    def _state(self, location: str, told: str) -> Install | None:
+        """How the vendor says that a location stands. A call that was the vendor's own is believed, where it says
+        that an install has ended and the vendor cannot be asked."""
+        believed = Install(location=location, state=InstallState(told)) if told else None
+        if told not in (InstallState.UNINSTALLED, InstallState.FROZEN):
+            believed = None
+        try:
+            found = self.marketplace.state(location)
+        except VetBridgeError as error:
+            if believed is None:
+                raise
+            log.warning("install.believed", app=self.name, location=location, state=told, code=error.code)
+            return believed
+        if found is None and told == InstallState.UNINSTALLED:
+            return believed
+        return found
+
+    def _pending(self, found: Install, *, asked: bool) -> str:
+        """Notes that somebody has clicked Connect; returns ``pending``, or ``lapsed`` where that is too long ago."""
+        with self._ledger.write() as tx:
+            row = installs.get(tx, self.name, found.location)
+            at = found.since or tx.now
+            is_new = row is None or row.state not in (InstallState.PENDING, LAPSED) or row.asked_at is None
+            if row is not None and row.asked_at is not None and not is_new:
+                # Clicked once more: the vendor says since when it waits, or a browser has just come.
+                is_new = found.since > row.asked_at if found.since is not None else asked and row.state == LAPSED
+            if is_new:
+                until = at + timedelta(seconds=self.marketplace.activate_within)
+                row = installs.asked(tx, self.name, found.location, at=at, until=until)
+                self._changed(found.location, InstallState.PENDING)
+            else:
+                row = installs.get(tx, self.name, found.location)
+                installs.seen(tx, self.name, [found.location])
+            assert row is not None  # noqa: S101 - made just now
+            if row.state == InstallState.PENDING and row.until_at is not None and row.until_at <= tx.now:
+                installs.stands(tx, self.name, found.location, LAPSED)
+                self._changed(found.location, LAPSED)
+            self._hold(tx, found.location, row.state)
+            return row.state
+
+    def _activate(self, location: str) -> None:
+        """Says yes to a pending install. Why that did not succeed stays on its row."""
+        account = self._hooked(location)
+        secret = self._config.accounts[account].hook_secret
+        try:
+            hook = None if secret is None else f"{self._app.address}/hooks/{account}/{secret.reveal()}"
+            try:
+                self.marketplace.activate(location, hook)
+                found: Install | None = Install(location=location, state=InstallState.ACTIVE)
+            except (OutcomeUnknown, Refused) as error:
+                # It may have arrived, now or before.
+                found = self.marketplace.state(location)
+                if found is None or found.state is not InstallState.ACTIVE:
+                    raise error from None
+        except VetBridgeError as error:
+            log.warning("install.refused", app=self.name, location=location, code=error.code)
+            with self._ledger.write() as tx:
+                installs.refused(tx, self.name, location, error.code)
+            return
+        self._note(location, InstallState.ACTIVE.value, found)
+
+    def _hooked(self, location: str) -> str:
+        """The account of a location to which webhooks go."""
+        names = self.accounts[location]
+        return next((each for each in names if self._config.accounts[each].hook_secret is not None), names[0])
+
+    def _note(self, location: str, state: str, found: Install | None) -> None:
+        """Notes how a location stands, and lets that have its effect, in one transaction."""
+        ours = self.accounts.get(location, ())
+        with self._ledger.write() as tx:
+            row = installs.get(tx, self.name, location)
+            was = row.state if row is not None else ""
+            if not ours and state in (InstallState.UNINSTALLED, UNKNOWN):
+                if was != LAPSED or state != UNKNOWN:
+                    installs.forget(tx, self.name, location)
+                return
+            if was == LAPSED and state == UNKNOWN:
+                return
+            since = found.since if found is not None else None
+            installs.stands(tx, self.name, location, state, since=since)
+            if state == InstallState.UNINSTALLED and was in _LIVED:
+                self._end(tx, ours)
+            freed = self._hold(tx, location, state)
+        if was != state:
+            self._changed(location, state)
+        if freed:
+            self._free(freed)
+
+    def _hold(self, tx: Transaction, location: str, state: str) -> list[str]:
+        """Lets the accounts of a location rest, or go on; returns those that go on from now on."""
+        freed = []
+        for account in self.accounts.get(location, ()):
+            if state == InstallState.ACTIVE:
+                if pauses.resume(tx, pauses.INSTALL, account):
+                    ledger_accounts.probe_now(tx, account)
+                    freed.append(account)
+            else:
+                why = FROZEN if state == InstallState.FROZEN else NOT_CONNECTED
+                pauses.pause(tx, pauses.INSTALL, account, until=None, by=by_app(self.name), why=why)
+        return freed
+
+    def _end(self, tx: Transaction, accounts: Collection[str]) -> None:
+        """The clinic took the app away: the pairs of its accounts end; nothing is cleaned up at either side."""
+        ended = going_live.ended(tx)
+        for name, site in self._config.sites.items():
+            if name not in ended and not {site.booking.account, site.pims.account}.isdisjoint(accounts):
+                leaving.end(tx, self._config, name, by_app(self.name), via=audit.MARKETPLACE)
+                log.warning("pair.ended", site=name, app=self.name)
+
+    def _free(self, accounts: Collection[str]) -> None:
+        self._unlooked -= frozenset(accounts)
+        self.on_free(accounts)
+
+    def _site(self, location: str) -> str:
+        """What people call the site of a location; empty where none of the config is there."""
+        ours = self.accounts.get(location, ())
+        names = (each.name for each in self._config.sites.values() if each.booking.account in ours)
+        return next(names, "")
+
+    def _changed(self, location: str, state: str) -> None:
+        log.info("install.changed", app=self.name, location=location, state=str(state))
+
+
+def build_connecting(loaded: Loaded, clock: Clock, ledger: Ledger) -> dict[str, Connecting]:
+    """Every app of the config, by name."""
+    config = loaded.config
+    at = places(config)
+    return {
+        name: Connecting(name, app, build_marketplace(loaded, name, clock), config, ledger, clock, at[name])
+        for name, app in config.apps.items()
+    }
+
+
+def build_marketplace(loaded: Loaded, name: str, clock: Clock) -> Marketplace:
+    """The marketplace of one app of the config."""
+    app = loaded.config.apps[name]
+    environment = Environment(
+        account=name,
+        zone="UTC",
+        clock=clock,
+        timeout=loaded.config.timings.request_timeout,
+        ca=loaded.config.network.ca,
+    )
+    return app_plugin(app.connector).build(app.options, environment)
+
+
+def prepare(tx: Transaction, apps: Mapping[str, Connecting]) -> None:
+    """What a start does to a ledger with the apps of its config; an account that no app is for any more goes on."""
+    ours = {account for each in apps.values() for names in each.accounts.values() for account in names}
+    for row in pauses.standing(tx):
+        if row.scope == pauses.INSTALL and row.name not in ours:
+            pauses.resume(tx, pauses.INSTALL, row.name)
+    for each in apps.values():
+        each.prepare(tx)
