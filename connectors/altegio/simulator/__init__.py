@@ -5,13 +5,13 @@ location or several. It shares no code with the Altegio connector. The parts, ea
 
 - ``simulator.switches``: what can be set otherwise; ``simulator.base``: envelope, authorisation, times, webhooks;
 - ``simulator.clients``, ``simulator.records``, ``simulator.booking`` (widget and schedule), ``simulator.settings``;
-- ``simulator.platform``: several locations behind one address;
+- ``simulator.marketplace``: an app at the location; ``simulator.platform``: several locations behind one address;
 - here: what a new store holds, the team, the addresses, the control door.
 
 Several locations (option ``locations``) are numbered from ``LOCATION`` on. They share the server, the tokens, the
 limits, the faults, the outages, the clock and the control door, and are one chain. Each has a clinic of its own (of
-``seed`` plus its place) and a store of its own: see ``sites`` of the simulator, and the folder ``DATA/NUMBER``. Ids of
-a location are those of the first one plus ``APART`` for each place between them.
+``seed`` plus its place) and a store of its own: see ``sites`` of the simulator, and the folder ``DATA/NUMBER``. Ids
+of a location are those of the first one plus ``APART`` for each place between them.
 
 Where the sheet calls something unknown, the simulator must still answer something. These are its choices, and no
 statement about Altegio; those marked with a name in brackets are switches:
@@ -52,8 +52,8 @@ The control door has more addresses than the kit's: ``GET /_sim/login`` tells wh
 of every text message; ``POST /_sim/switches`` with ``{NAME: VALUE}``, for all locations or the one that ``location``
 names; and, for what the location does and no call of the API, ``POST /_sim/mark`` with ``{"kind": "record", "id":
 30001, "set": {"paid_full": 1}}``: a record's payment and receipt, a client's ``paid``. Of several locations ``mark``
-and ``purge`` take ``location`` too, and mean the first one without it; ``counts`` are sums, and those of each location
-stand under ``locations``.
+and ``purge`` take ``location`` too, and mean the first one without it; ``counts`` are sums, and those of each
+location stand under ``locations``.
 """
 
 from __future__ import annotations
@@ -179,6 +179,7 @@ class AltegioSimulator(SimulatedPlatform):
         self.store.number_from("client", FIRST_NEW_CLIENT + self.apart)
         self.store.number_from("record", FIRST_RECORD + self.apart)
         self.store.set_meta("hooks", {"urls": [], **dict.fromkeys(HOOK_FLAGS, 0)})
+        self._start_install()
 
     def fill_twins(self, twins: TwinSides) -> None:
         """The cards and the calendar that the clinic has kept here by hand. A break is a record without a client."""
@@ -226,6 +227,7 @@ class AltegioSimulator(SimulatedPlatform):
         self._client_routes()
         self._record_routes()
         self._booking_routes()
+        self._marketplace_routes()
         for route in tuple(self._routes):
             template = route.template.removeprefix(self.base_path)
             for legacy, canonical in _CANONICAL:
@@ -241,8 +243,8 @@ class AltegioSimulator(SimulatedPlatform):
         """Sets switches, all or none, of the location that is named or of all; answers those that are set."""
         given = request.document()
         sites = [self] if given.pop("location", None) is not None else self.sites
-        if "webhook_retries" in given:
-            raise Refusal(400, "webhook_retries is set when the simulator is made")
+        for name in given.keys() & {"webhook_retries", "installed"}:
+            raise Refusal(400, f"{name} is set when the simulator is made")
         before = {name: getattr(self, name) for name in SWITCHES}
         try:
             for name, value in given.items():

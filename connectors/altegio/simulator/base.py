@@ -24,6 +24,8 @@ APART = 10_000_000
 """Ids of a location are those of the first one plus this, for each place between them."""
 GROUP = 9001
 """Id of the chain, where there are several locations or the switch ``chain`` says that there is one."""
+MARKETPLACE = "/marketplace"
+"""Where the marketplace stands, which has a host of its own at the vendor."""
 STAFF_USER = 61
 """Id of the back-office user that the user token belongs to."""
 SMS_CODE = "4821"
@@ -107,6 +109,11 @@ _CARD = {
 }
 
 
+def _address(request: Request) -> str | None:
+    """Who a call is counted for: all come from this machine. The marketplace's limits are unknown, and off."""
+    return None if request.template.startswith(MARKETPLACE) else "the one address of this machine"
+
+
 class SimulatedLocation(Switches, Simulator):
     """The location as such; the parts are in the other modules named ``simulated_``."""
 
@@ -114,8 +121,8 @@ class SimulatedLocation(Switches, Simulator):
     base_path = "/api/v1"
     # Section 1, "Limits, paging, time".
     limits_real: ClassVar[Sequence[Limit]] = (
-        Limit("second", 5, 1.0, per=lambda _: "the one address of this machine"),
-        Limit("minute", 200, 60.0, per=lambda _: "the one address of this machine"),
+        Limit("second", 5, 1.0, per=_address),
+        Limit("minute", 200, 60.0, per=_address),
     )
     # Section 5: queued 5 s after the change; two more tries 1.5 s apart.
     webhook_delay_real = 5.0
@@ -147,6 +154,11 @@ class SimulatedLocation(Switches, Simulator):
     def sites(self) -> list[Self]:
         """All locations of the platform, in order; where there is one, itself alone."""
         return self._platform
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the user may do anything here."""
+        return True
 
     @property
     def title(self) -> str:
@@ -202,7 +214,7 @@ class SimulatedLocation(Switches, Simulator):
 
     def end_token(self, request: Request) -> None:
         """The user's password changes: another user token is good from now on (section 1)."""
-        if not _tokens(request.headers.get("authorization", ""))[1]:
+        if not self._shows_user(request):
             return
         number = self.store.get_meta("tokens", 0) + 1
         self.store.set_meta("tokens", number)
@@ -215,8 +227,7 @@ class SimulatedLocation(Switches, Simulator):
         if self.require_accept and not any(kind in request.headers.get("accept", "") for kind in MEDIA_TYPES):
             raise Refusal(400, "The Accept header is missing the media type of the API version")
         needed, *rights = route.access.split()
-        partner, _ = _tokens(request.headers.get("authorization", ""))
-        if partner != self.credentials["partner_token"] or (needed == "PU" and not self._is_user(request)):
+        if not self._is_partner(request) or (needed == "PU" and not self._is_user(request)):
             raise Refusal(401, "Authentication needed.")
         if self.licence_expired and request.template != "/auth":
             raise Refusal(
@@ -226,6 +237,12 @@ class SimulatedLocation(Switches, Simulator):
             raise Refusal(404, "Not found")
         if any(right in self.denied_rights for right in rights):
             raise Refusal(403, "Access denied.")
+
+    def _is_partner(self, request: Request) -> bool:
+        return _tokens(request.headers.get("authorization", ""))[0] == self.credentials["partner_token"]
+
+    def _shows_user(self, request: Request) -> bool:
+        return bool(_tokens(request.headers.get("authorization", ""))[1])
 
     def _is_user(self, request: Request) -> bool:
         user = _tokens(request.headers.get("authorization", ""))[1]

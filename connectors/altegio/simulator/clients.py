@@ -348,6 +348,7 @@ class SimulatedClients(SimulatedLocation):
         clients = [
             {"id": row["id"], "company_id": site.location, "name": row["name"], "email": row["email"]}
             for site in self.sites
+            if site.reachable
             for row in site.store.find("client", phone=phone)
         ]
         return success({"salon_group_id": GROUP, "phone": phone, "clients": clients})

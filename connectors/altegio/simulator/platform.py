@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
-from connectors.altegio.simulator.base import APART, LOCATION
+from connectors.altegio.simulator.base import APART, LOCATION, MARKETPLACE
+from connectors.altegio.simulator.marketplace import CALLBACK, SimulatedMarketplace
 from connectors.altegio.simulator.records import FIRST_VISIT
-from connectors.altegio.simulator.settings import SimulatedSettings
 from vetbridge.testing.simkit import STORE_FILE, Refusal, Request, Simulator, find_route
 
 
-class SimulatedPlatform(SimulatedSettings):
+class SimulatedPlatform(SimulatedMarketplace):
     """The first location: it serves, and hands each request to the location that it is about."""
 
     def __init__(self, *, place: int = 0, locations: int = 1, **options: Any) -> None:
@@ -47,7 +47,8 @@ class SimulatedPlatform(SimulatedSettings):
     # -- which location answers
 
     def responsible(self, request: Request) -> Simulator:
-        """By the number in the path, or of the record or visit there; else the first location, which knows of all."""
+        """By the number in the path, or of the record or visit there, or in an activation; else the first location,
+        which knows of all."""
         if len(self.sites) == 1:
             return self
         number = self._asked_number(request)
@@ -56,6 +57,9 @@ class SimulatedPlatform(SimulatedSettings):
     def _asked_number(self, request: Request) -> int:
         try:
             found = find_route(self._routes, request.method, request.path)
+            if found is not None and found[0].template == MARKETPLACE + CALLBACK:
+                told = str(request.document().get("salon_id"))
+                return int(told[:18]) if told.isdecimal() else LOCATION
         except Refusal:
             return LOCATION
         params = found[1] if found is not None else {}

@@ -109,7 +109,8 @@ class SimulatedRecords(SimulatedClients):
 
     def _partner_records(self, request: Request) -> Response:
         """What was made through this partner: ``page``, ``editable_length`` (100 at most), ``meta.count``."""
-        rows = [(site, row) for site in self.sites for row in site.store.all("record") if row.get("_partner")]
+        sites = [site for site in self.sites if site.reachable]
+        rows = [(site, row) for site in sites for row in site.store.all("record") if row.get("_partner")]
         page = max(1, whole(request.first("page", "1"), "page"))
         size = min(100, max(1, whole(request.first("editable_length", "100"), "editable_length")))
         return success(

@@ -187,7 +187,8 @@ class SimulatedSettings(SimulatedBooking):
 
     def _companies(self, request: Request) -> Response:
         """Section 2: ``my`` wants a user token."""
-        if flag(request.first("my")) and not self._is_user(request):
+        own = flag(request.first("my"))
+        if own and not self._is_user(request):
             raise Refusal(401, "Authentication needed.")
         titled = contains(lambda row: row["title"], request.first("title"))
         least = whole(request.first("min_id") or 0, "min_id")
@@ -196,7 +197,7 @@ class SimulatedSettings(SimulatedBooking):
         told = {"active": 1, "group_id": GROUP if self.in_chain else None}
         found = [
             company
-            for company in (site._company_view() for site in self.sites)
+            for company in (site._company_view() for site in self.sites if site.reachable or not own)
             if titled(company)
             and company["id"] >= least
             and all(
@@ -219,7 +220,9 @@ class SimulatedSettings(SimulatedBooking):
         """Section 3.2; a location that stands alone has none."""
         if not self.in_chain:
             return success([])
-        companies = [{"id": site.location, "title": site._company_view()["title"]} for site in self.sites]
+        companies = [
+            {"id": site.location, "title": site._company_view()["title"]} for site in self.sites if site.reachable
+        ]
         access = dict.fromkeys(_GROUP_RIGHTS, "1")
         return success([{"id": GROUP, "title": "Simulated chain", "companies": companies, "access": access}])
 

@@ -124,6 +124,18 @@ class Switches:
     hooks_form: Literal["plain", "per_url", "old"] = "plain"
     """GET of the settings: flags; ``url_settings`` too; or without what an old backend does not know."""
 
+    # -- the marketplace (section 6)
+    installed: bool = True
+    """The app is active at every location of a new store, or nobody has clicked Connect yet. Only as an option."""
+    activate_within: int = 3600
+    """Seconds after Connect in which an activation is taken: one hour or twelve (43200)."""
+    uninstalled_status: Literal[403, 401] = 403
+    """What the user is answered at a location where the app is not, or not yet, installed."""
+    frozen_status: Literal[403, 401, 402, None] = 403
+    """What the user is answered while the app is frozen; null: all as usual. Webhooks end with the access."""
+    uninstalled_shown: Literal["status", "logs"] = "status"
+    """Whether the status names an app that was uninstalled, or only its logs do."""
+
     def turn(self, name: str, value: Any) -> None:
         """Sets a switch. Raises ``ValueError`` for a name or a value that there is not."""
         setattr(self, name, _checked(name, value))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import http.client
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -21,6 +25,7 @@ from connectors.altegio.simulator import (
     AltegioSimulator,
     build,
 )
+from connectors.altegio.simulator.marketplace import APPLICATION
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.simkit import STORE_FILE
 
@@ -237,3 +242,290 @@ def test_the_store_of_one_location_is_no_chain(tmp_path: Path) -> None:
     assert (tmp_path / STORE_FILE).is_file()
     with pytest.raises(ValueError, match="another folder"):
         build(clients=1, data=tmp_path, locations=2)
+
+
+# -- the marketplace (section 6)
+
+
+def _install(call: Caller, location: int = LOCATION) -> Answer:
+    return call("GET", f"/marketplace/salon/{location}/application/{APPLICATION}", auth=call.partner)
+
+
+def _status(call: Caller, location: int = LOCATION) -> Any:
+    return _install(call, location).data["connection_status"]["status"]
+
+
+def _connect(call: Caller, *locations: int, **more: Any) -> Any:
+    answer = call("POST", "/_sim/connect", {"locations": locations, "redirect": "https://door.example/a", **more})
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def _activate(call: Caller, location: int = LOCATION, *, auth: str = "", **more: Any) -> Answer:
+    body = {"salon_id": location, "application_id": APPLICATION, **more}
+    return call("POST", "/marketplace/partner/callback", body, auth=auth or call.partner)
+
+
+@pytest.fixture
+def unconnected(serve: Callable[..., Caller]) -> Caller:
+    return serve(installed=False)
+
+
+@pytest.fixture
+def heard() -> Iterator[tuple[str, list[tuple[str, str, Any]]]]:
+    """An address that a server here listens at, and what came there: method, path and JSON body."""
+    came: list[tuple[str, str, Any]] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def _hear(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            came.append((self.command, self.path, json.loads(body) if body else None))
+            self.send_response(200)
+            self.end_headers()
+
+        do_GET = do_POST = _hear  # noqa: N815 - the base class's names
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+            """No log."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", came
+        server.shutdown()
+        thread.join()
+
+
+def test_the_ready_line_names_the_marketplace_and_the_app(call: Caller) -> None:
+    ready = call.simulator.ready()
+    assert ready["locations"] == [str(location) for location in SITES]
+    assert ready["marketplace_url"] == call.simulator.base_url.replace("/api/v1", "/marketplace")
+    assert ready["credentials"] == {**call.simulator.credentials, "application_id": str(APPLICATION)}
+
+
+def test_an_app_is_active_at_every_location_unless_nobody_has_clicked_connect(
+    call: Caller, unconnected: Caller
+) -> None:
+    for location in SITES:
+        assert (_status(call, location), call("GET", f"/records/{location}").status) == ("active", 200)
+        assert (_install(unconnected, location).status, unconnected("GET", f"/records/{location}").status) == (
+            404,
+            403,
+        )
+    assert [row["id"] for row in call("GET", "/companies", my=1).data] == list(SITES)
+    assert unconnected("GET", "/companies", my=1).data == []
+    assert unconnected("GET", "/groups").data[0]["companies"] == []
+
+
+def test_owners_book_where_the_app_is_not(unconnected: Caller) -> None:
+    """The widget is the location's, and shows no user token."""
+    assert unconnected.book(LOCATION)["record_id"] == FIRST_RECORD
+
+
+def test_connect_sends_the_browser_on_with_one_location_or_several(unconnected: Caller) -> None:
+    """Section 6, 2 and 3: both spellings, and who clicked, signed over the decoded text."""
+    one = urlsplit(_connect(unconnected, LOCATION)["redirect"])
+    assert parse_qs(one.query)["salon_id"] == [str(LOCATION)]
+    several = _connect(unconnected, *SITES[1:])["redirect"]
+    assert f"?salon_ids[]={SITES[1]}&salon_ids[]={SITES[2]}&user_data=" in several
+    told = {name: values[0] for name, values in parse_qs(urlsplit(several).query).items()}
+    words = base64.b64decode(told["user_data"])
+    assert json.loads(words).keys() >= {"user_id", "name", "email", "phone"}
+    key = unconnected.simulator.credentials["partner_token"].encode()
+    assert told["user_data_sign"] == hmac.new(key, words, "sha256").hexdigest()
+    plain = _connect(unconnected, LOCATION, user_data=False, redirect="https://door.example/a?b=1")
+    assert plain["redirect"] == f"https://door.example/a?b=1&salon_id={LOCATION}"
+    assert [_status(unconnected, location) for location in SITES] == ["pending"] * 3
+    assert unconnected("GET", f"/records/{LOCATION}").status == 403
+
+
+def test_each_location_is_activated_by_itself(unconnected: Caller) -> None:
+    """Section 6, 2, 4 and 6."""
+    _connect(unconnected, *SITES)
+    for location in SITES[:2]:
+        assert _activate(unconnected, location).status == 201
+    assert [_status(unconnected, location) for location in SITES] == ["active", "active", "pending"]
+    assert [unconnected("GET", f"/records/{location}").status for location in SITES] == [200, 200, 403]
+    assert [row["id"] for row in unconnected("GET", "/companies", my=1).data] == list(SITES[:2])
+    again = _activate(unconnected, SITES[0])
+    assert (again.status, _status(unconnected, SITES[0])) == (403, "active")
+    logs = _install(unconnected, SITES[0]).data["logs"]
+    assert [(line["status_from"], line["status_to"], line["source"]) for line in logs] == [
+        (None, "pending", "user"),
+        ("pending", "active", "partner"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "given"),
+    [
+        (422, {"salon_id": None}),
+        (422, {"salon_id": "abc"}),
+        (422, {"application_id": []}),
+        (422, {"webhook_urls": "http://door.example"}),
+        (422, {"webhook_urls": ["http://door.example"] * 2}),
+        (422, {"webhook_urls": [f"http://door.example/{number}" for number in range(11)]}),
+        (422, {"channels": ["pigeon"]}),
+        (403, {"application_id": APPLICATION + 1}),
+        (403, {"salon_id": SITES[1]}),
+        (403, {"salon_id": LOCATION + 7}),
+        (401, {"auth": "Bearer wrong"}),
+    ],
+)
+def test_an_activation_that_is_not_taken_changes_nothing(
+    unconnected: Caller, status: int, given: dict[str, Any]
+) -> None:
+    """Section 6, 4: 401, 403 and 422. Only the first location waits for one."""
+    _connect(unconnected, LOCATION)
+    named = {"location" if name == "salon_id" else name: value for name, value in given.items()}
+    assert _activate(unconnected, **named).status == status
+    assert _status(unconnected) == "pending"
+
+
+@pytest.mark.parametrize(("hours", "within"), [(1, 3600), (12, 43200)])
+def test_an_activation_that_comes_too_late_is_refused_until_connect_is_clicked_again(
+    serve: Callable[..., Caller], clock: FakeClock, hours: int, within: int
+) -> None:
+    """Section 6, 5: the sources say one hour and twelve."""
+    call = serve(installed=False, activate_within=within)
+    _connect(call, LOCATION)
+    clock.advance(hours * 3600 + 1)
+    assert (_activate(call).status, _status(call)) == (403, "pending")
+    _connect(call, LOCATION)
+    clock.advance(hours * 3600)
+    assert (_activate(call).status, _status(call)) == (201, "active")
+
+
+def test_addresses_for_webhooks_join_those_of_the_location(unconnected: Caller) -> None:
+    """Section 5, setup: ``webhook_urls`` at activation."""
+    _connect(unconnected, LOCATION)
+    assert _activate(unconnected, webhook_urls=["https://door.example/hooks"]).status == 201
+    hooks = unconnected("GET", f"/hooks_settings/{LOCATION}").data
+    assert hooks["urls"] == ["https://door.example/hooks"]
+    assert {name for name, value in hooks.items() if value == 1} == {"active", "client", "record"}
+
+
+def test_the_app_s_list_has_pages_and_no_app_that_was_taken_away(call: Caller) -> None:
+    path = f"/marketplace/application/{APPLICATION}/salons"
+    assert [row["salon_id"] for row in call("GET", path, auth=call.partner).data] == list(SITES)
+    call("POST", "/_sim/uninstall", {"location": SITES[0]})
+    page = call("GET", path, auth=call.partner, page=2, count=1)
+    assert [row["salon_id"] for row in page.data] == [SITES[2]]
+    assert page.body["meta"]["total_count"] == 2
+    assert call("GET", f"/marketplace/application/{APPLICATION + 1}/salons").status == 404
+    assert call("GET", path, auth="Bearer wrong").status == 401
+
+
+@pytest.mark.parametrize("status", [403, 401])
+def test_after_uninstall_the_user_has_no_access_and_webhooks_stop_there(
+    serve: Callable[..., Caller], heard: tuple[str, list[tuple[str, str, Any]]], status: int
+) -> None:
+    """Section 6, last lines; the other locations go on."""
+    address, came = heard
+    call = serve(uninstalled_status=status)
+    for location in SITES[:2]:
+        body = {"urls": [f"{address}/{location}"], "active": 1, "record": 1}
+        assert call("POST", f"/hooks_settings/{location}", body).status == 201
+    call("POST", "/_sim/app", {"callback_url": f"{address}/life"})
+    told = call("POST", "/_sim/uninstall", {"location": SITES[0]})
+    assert (told.status, told.body) == (200, {"location": str(SITES[0]), "status": "uninstalled"})
+    assert [call("GET", f"/records/{location}").status for location in SITES] == [status, 200, 200]
+    assert call("GET", f"/company/{SITES[0]}", auth=call.partner).status == 200
+    for location in SITES[:2]:
+        call.book(location)
+    assert call.simulator.outbox.wait_empty(10)
+    assert sorted(path for _, path, _ in came) == [f"/{SITES[1]}", "/life"]
+    (life,) = (body for _, path, body in came if path == "/life")
+    assert life == {
+        "salon_id": SITES[0],
+        "application_id": APPLICATION,
+        "event": "uninstall",
+        "partner_token": call.simulator.credentials["partner_token"],
+    }
+    assert call("POST", "/_sim/uninstall", {"location": SITES[0]}).status == 409
+
+
+def test_the_partner_takes_the_app_away_and_the_clinic_connects_it_again(call: Caller, clock: FakeClock) -> None:
+    path = f"/marketplace/salon/{SITES[1]}/application/{APPLICATION}/uninstall"
+    assert call("POST", path, auth="Bearer wrong").status == 401
+    assert call("POST", path, auth=call.partner).status == 200
+    assert (_status(call, SITES[1]), call("GET", f"/records/{SITES[1]}").status) == ("uninstalled", 403)
+    assert call("POST", path, auth=call.partner).status == 422
+    assert _activate(call, SITES[1]).status == 403
+    clock.advance(86400)
+    _connect(call, SITES[1])
+    assert (_activate(call, SITES[1]).status, call("GET", f"/records/{SITES[1]}").status) == (201, 200)
+
+
+def test_a_status_may_be_silent_about_an_app_that_was_taken_away(serve: Callable[..., Caller]) -> None:
+    call = serve(uninstalled_shown="logs")
+    call("POST", "/_sim/uninstall", {"location": SITES[0]})
+    told = _install(call).data
+    assert (told["connection_status"], told["logs"][-1]["status_to"]) == ([], "uninstalled")
+
+
+@pytest.mark.parametrize(("frozen", "status"), [(403, 403), (401, 401), (402, 402), (None, 200)])
+def test_a_freeze_is_told_and_its_end_is_not(
+    serve: Callable[..., Caller], heard: tuple[str, list[tuple[str, str, Any]]], frozen: int | None, status: int
+) -> None:
+    """Section 6: what the API answers under freeze is unknown, and no event says that it is over."""
+    address, came = heard
+    call = serve(frozen_status=frozen, locations=1)
+    call("POST", "/_sim/app", {"callback_url": f"{address}/life"})
+    assert call("POST", "/_sim/unfreeze", {"location": LOCATION}).status == 409
+    assert call("POST", "/_sim/freeze", {"location": LOCATION}).status == 200
+    assert (_status(call), call("GET", f"/records/{LOCATION}").status) == ("freezed", status)
+    assert _activate(call).status == 403
+    assert call("POST", "/_sim/unfreeze", {"location": LOCATION}).status == 200
+    assert (_status(call), call("GET", f"/records/{LOCATION}").status) == ("active", 200)
+    assert call.simulator.outbox.wait_empty(10)
+    assert [(method, path, body["event"]) for method, path, body in came] == [("POST", "/life", "freeze")]
+
+
+def test_connect_leaves_an_app_that_is_there_as_it_is(call: Caller) -> None:
+    call("POST", "/_sim/freeze", {"location": SITES[1]})
+    _connect(call, *SITES)
+    assert [_status(call, location) for location in SITES] == ["active", "freezed", "active"]
+
+
+def test_the_browser_is_followed_to_the_app_s_door_while_it_asks_and_activates(
+    unconnected: Caller, heard: tuple[str, list[tuple[str, str, Any]]]
+) -> None:
+    address, came = heard
+    told = _connect(unconnected, LOCATION, redirect=f"{address}/apps/app", follow=True)
+    assert told["status"] == 200
+    ((method, path, _),) = came
+    assert (method, f"{address}{path}") == ("GET", told["redirect"])
+    nobody = _connect(unconnected, LOCATION, redirect="http://127.0.0.1:1/apps/app", follow=True)
+    assert nobody["status"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "given"),
+    [
+        (400, {"redirect": "ftp://x", "locations": [LOCATION]}),
+        (400, {"redirect": "https://door.example", "locations": []}),
+        (400, {"redirect": "https://door.example", "locations": LOCATION}),
+        (404, {"redirect": "https://door.example", "locations": [LOCATION, 5]}),
+    ],
+)
+def test_a_connect_that_cannot_be_is_refused(unconnected: Caller, status: int, given: dict[str, Any]) -> None:
+    assert unconnected("POST", "/_sim/connect", given).status == status
+    assert _install(unconnected).status == 404
+
+
+def test_an_install_outlives_a_restart(tmp_path: Path, clock: FakeClock) -> None:
+    with build(clients=1, locations=2, installed=False, data=tmp_path, clock=clock) as simulator:
+        call = Caller(simulator)
+        _connect(call, *SITES[:2])
+        assert _activate(call, SITES[1]).status == 201
+    with build(data=tmp_path, clock=clock) as again:
+        call = Caller(again)
+        assert [_status(call, location) for location in SITES[:2]] == ["pending", "active"]
+
+
+def test_the_marketplace_s_calls_are_not_counted_by_the_api_s_limits(serve: Callable[..., Caller]) -> None:
+    """It stands on another host; its limits are in no source."""
+    call = serve(limits="real")
+    assert [_install(call).status for _ in range(12)] == [200] * 12
+    assert call("POST", "/_sim/switches", {"installed": False}).status == 400

@@ -71,11 +71,12 @@ from vetbridge.testing.faults import FAULTS, VENDOR_MADE, Faults, parse_fault
 from vetbridge.testing.simkit.clock import SettableClock
 from vetbridge.testing.simkit.limits import Limit, Limits, LimitState
 from vetbridge.testing.simkit.server import Effect, Refusal, Request, Response, Route, find_route
-from vetbridge.testing.simkit.simulator import Simulator, SimulatorOptions, served
+from vetbridge.testing.simkit.simulator import CONTROL, Simulator, SimulatorOptions, served
 from vetbridge.testing.simkit.store import STORE_FILE, Row, Store, open_store
-from vetbridge.testing.simkit.webhooks import Outbox
+from vetbridge.testing.simkit.webhooks import Outbox, browse
 
 __all__ = [
+    "CONTROL",
     "FAULTS",
     "STORE_FILE",
     "VENDOR_MADE",
@@ -94,6 +95,7 @@ __all__ = [
     "Simulator",
     "SimulatorOptions",
     "Store",
+    "browse",
     "find_route",
     "open_store",
     "parse_fault",

@@ -124,6 +124,20 @@ class Outbox:
             self._counts["failed"] += 1
 
 
+def browse(url: str) -> int:
+    """Opens a page as a browser that a vendor sends somewhere; its status, 0 where nobody answered."""
+    from vetbridge.connector.http import Caller  # noqa: PLC0415 - heavy, as in ``_post``
+    from vetbridge.core.errors import Unavailable  # noqa: PLC0415
+
+    caller = Caller(timeout=30.0)
+    try:
+        return caller.get(url)
+    except Unavailable:
+        return 0
+    finally:
+        caller.close()
+
+
 def _post(url: str, payload: Any) -> int:
     # Imported at the first webhook: `--help` lists the faults and must not load an HTTP library for it.
     from vetbridge.connector.http import post_webhook  # noqa: PLC0415
