@@ -324,14 +324,21 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _newest(told: object) -> tuple[str, datetime] | None:
-    """Where the newest line of ``logs`` leads to, and when; None where the lines do not tell which that is."""
-    lines = [(wire.as_text(row.get("status_to")), _stamp(row.get("changed_at"))) for row in wire.as_rows(told)]
-    stamps = [stamp for _, stamp in lines if stamp is not None]
-    if not stamps or len(stamps) < len(lines) or len({stamp.tzinfo is None for stamp in stamps}) > 1:
+    """Where the newest line of ``logs`` leads to, and when; None where their times do not tell which that is.
+
+    Lines of one second stand as the vendor's reference has them, the oldest first.
+    """
+    lines = wire.as_rows(told)
+    stamps = [stamp for line in lines if (stamp := _stamp(line.get("changed_at"))) is not None]
+    if not lines or len(stamps) < len(lines) or len({stamp.tzinfo is None for stamp in stamps}) > 1:
         return None
-    latest = max(stamps)
-    words = {word for word, stamp in lines if stamp == latest}
-    return (words.pop(), latest) if len(words) == 1 else None
+    if stamps == sorted(stamps):
+        newest = -1
+    elif stamps == sorted(stamps, reverse=True):
+        newest = 0
+    else:
+        return None
+    return wire.as_text(lines[newest].get("status_to")), stamps[newest]
 
 
 def _stamp(value: object) -> datetime | None:

@@ -11,6 +11,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -23,6 +24,8 @@ from pydantic import ValidationError
 from connectors.altegio import plugin
 from connectors.altegio.marketplace import MOST_LOCATIONS, AltegioMarketplace, build
 from connectors.altegio.options import AltegioApp
+from connectors.altegio.simulator import build as build_simulator
+from vetbridge.connector.configured import read_config
 from vetbridge.connector.interface import Install, InstallNews, InstallState, Marketplace
 from vetbridge.connector.plugin import Environment, app_plugin
 from vetbridge.connector.secret import Secret
@@ -358,7 +361,8 @@ def test_an_unknown_location_is_no_install() -> None:
 def test_without_a_link_the_newest_line_of_the_log_tells_of_an_uninstall() -> None:
     """Section 6, `logs[]`; the vendor's reference names no `uninstalled` for `connection_status`."""
     lines = [("uninstalled", "2026-07-02T10:00:00+02:00"), ("active", "2026-07-01T10:00:00Z")]
-    for logs in (lines, lines[::-1]):
+    of_one_second = [("pending", lines[0][1]), ("active", lines[0][1]), lines[0]]
+    for logs in (lines, lines[::-1], of_one_second):
         expected = Install(location="101001", state=GONE, since=datetime(2026, 7, 2, 8, tzinfo=UTC))
         assert state(status(None, *logs)) == expected
 
@@ -367,7 +371,13 @@ def test_without_a_link_the_newest_line_of_the_log_tells_of_an_uninstall() -> No
     "logs",
     [
         [("uninstalled", "2026-07-02 10:00:00"), ("pending", "2026-07-03 10:00:00")],
+        [("pending", "2026-07-03 10:00:00"), ("uninstalled", "2026-07-02 10:00:00")],
         [("uninstalled", "2026-07-02 10:00:00"), ("pending", "2026-07-02 10:00:00")],
+        [
+            ("pending", "2026-07-02 10:00:00"),
+            ("active", "2026-07-03 10:00:00"),
+            ("uninstalled", "2026-07-01 10:00:00"),
+        ],
         [("uninstalled", "2026-07-02 10:00:00"), ("pending", "soon")],
         [("uninstalled", "2026-07-02 10:00:00"), ("pending", "2026-07-01T10:00:00Z")],
         [("uninstalled", None)],
@@ -619,6 +629,59 @@ def test_calls_keep_to_budgets_of_the_marketplace() -> None:
         [slow.state("1") for _ in range(60)]
 
 
+# -- against the simulator (section 6, whole)
+
+
+@pytest.mark.parametrize("shown", ["status", "logs"])
+def test_the_life_of_a_chains_installs(shown: str) -> None:
+    """Three locations are asked for at once; one is never said yes to, one is frozen, one is taken away."""
+    clock = FakeClock()
+    simulator = build_simulator(locations=3, clients=2, clock=clock, installed=False, uninstalled_shown=shown).start()
+    known = simulator.credentials
+    environment = Environment(account="altegio-app", zone="UTC", clock=clock, limit_scale=1e6)
+    options = {
+        "application_id": simulator.ready()["credentials"]["application_id"],
+        "partner_token": Secret.of(known["partner_token"]),
+        "user_token": Secret.of(known["user_token"]),
+        "marketplace_url": simulator.marketplace_url,
+    }
+    market = build(AltegioApp.model_validate(options), environment)
+    try:
+        first, second, third = places = tuple(str(site.location) for site in simulator.sites)
+
+        def by_person(what: str, **told: Any) -> Any:
+            answer = httpx.post(f"{simulator.control_url}/{what}", json=told)
+            assert answer.status_code == 200
+            return answer.json()
+
+        assert market.state(first) is None
+        assert list(market.installs()) == []
+        clicked = by_person("connect", locations=places, redirect="https://bridge.test/apps/altegio-app")
+        assert market.asked(parse_qsl(httpx.URL(clicked["redirect"]).query.decode())) == places
+        assert [(each.location, each.state) for each in market.installs()] == [(each, PENDING) for each in places]
+        assert [each.since for each in market.installs()] == [clock.now()] * 3
+
+        market.activate(first, "https://bridge.test/hooks/altegio-1/secret")
+        market.activate(second, None)
+        with pytest.raises(Refused):
+            market.activate(second, None)
+        clock.advance(market.activate_within + 1)
+        with pytest.raises(Refused):
+            market.activate(third, None)
+
+        by_person("freeze", location=first)
+        market.uninstall(second)
+        assert [getattr(market.state(each), "state", None) for each in places] == [FROZEN, GONE, PENDING]
+        with pytest.raises(Refused):
+            market.uninstall("999")
+        by_person("unfreeze", location=first)
+        by_person("connect", locations=[second], redirect="https://bridge.test/apps/altegio-app")
+        assert [getattr(market.state(each), "state", None) for each in places] == [ACTIVE, PENDING, PENDING]
+    finally:
+        market.close()
+        simulator.stop()
+
+
 # -- options (section 6)
 
 
@@ -632,6 +695,51 @@ def test_the_plugin_offers_the_app() -> None:
         {"location_id": 101001, "partner_token": Secret.of("p"), "user_token": Secret.of("u")}
     )
     assert offered.location(account) == "101001"
+
+
+CONFIG = """\
+version: 1
+ledger: {key: {env: LEDGER_KEY}}
+apps:
+  altegio-app:
+    connector: altegio
+    address: https://bridge.example
+    options:
+      application_id: 1234
+      partner_token: {env: PARTNER}
+      user_token: {env: APPLICATION}
+      base_url: http://127.0.0.1:8001/api/v1
+accounts:
+  altegio-city:
+    connector: altegio
+    app: altegio-app
+    options: {location_id: 101001}
+  altegio-own:
+    connector: altegio
+    app: altegio-app
+    options: {location_id: 101002, user_token: {env: OWN}, base_url: "https://api.alteg.io/api/v1"}
+sites:
+  city:
+    name: City Vets
+    zone: Europe/London
+    country: GB
+    booking: {account: altegio-city}
+    pims: {account: altegio-own}
+"""
+
+
+def test_an_account_takes_its_tokens_from_its_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 1: an app does not log in, its system user is good for every location where it is active."""
+    for name in ("LEDGER_KEY", "PARTNER", "APPLICATION", "OWN"):
+        monkeypatch.setenv(name, f"the-{name.lower()}")
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    accounts = read_config(path).config.accounts
+    city, own = accounts["altegio-city"].options, accounts["altegio-own"].options
+    assert (city.partner_token.reveal(), city.user_token.reveal()) == ("the-partner", "the-application")
+    assert city.base_url == "http://127.0.0.1:8001/api/v1"
+    assert (own.partner_token.reveal(), own.user_token.reveal()) == ("the-partner", "the-own")
+    assert own.base_url == "https://api.alteg.io/api/v1"
 
 
 def test_the_time_to_activate_can_be_set() -> None:
