@@ -25,9 +25,15 @@ LEFTOVERS = 4
 
 
 def demo(
-    bookings: Annotated[int, typer.Option(min=20, max=500, help="How many bookings the morning has.")] = 60,
+    bookings: Annotated[
+        int,
+        typer.Option(min=12, max=500, help="How many bookings the morning has, at each branch; of one clinic 20."),
+    ] = 60,
+    branches: Annotated[
+        int, typer.Option(min=1, max=5, help="How many branches there are; more than one are a chain.")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Decides the clinic and the morning.")] = 7,
-    clients: Annotated[int, typer.Option(min=500, max=20_000, help="Owners that the clinic knows.")] = 2000,
+    clients: Annotated[int, typer.Option(min=500, max=20_000, help="Owners that each clinic knows.")] = 2000,
     keep: Annotated[
         Path | None,
         typer.Option(help="Folder to leave config, ledger and simulators' data in; it must be empty.", metavar="DIR"),
@@ -42,6 +48,9 @@ def demo(
     mapped at first, both sides change one visit, and many visits are cancelled at once. The simulators run with
     limits off. Ends with 0 when nothing was lost, doubled, put on the wrong owner or at the wrong time on either
     side, and nobody got a message (bookings that wait for a person are expected), else with 4.
+
+    With `--branches 3` a chain connects its three branches on Altegio's marketplace; then all this happens at all of
+    them at once. One branch's PIMS does not answer, the others go on, and nothing of one may stand at another.
     """
     from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.demo.live import view  # noqa: PLC0415
@@ -49,7 +58,8 @@ def demo(
 
     with _told_to_end(), _folder(keep) as folder:
         try:
-            played = play(folder, bookings=bookings, seed=seed, clients=clients, view=view(as_json=as_json))
+            shown = view(as_json=as_json)
+            played = play(folder, branches=branches, bookings=bookings, seed=seed, clients=clients, view=shown)
         except DemoFailed as error:
             talk(f"The demo could not be played: {error}")
             raise typer.Exit(1) from None
@@ -64,7 +74,7 @@ def demo(
     else:
         say(_report(played))
     if keep is not None:
-        (talk if as_json else say)(_next_commands(folder))
+        (talk if as_json else say)(_next_commands(folder, played.audit))
     if not (played.audit.clean and played.audit.complete):
         raise typer.Exit(LEFTOVERS)
 
@@ -119,6 +129,11 @@ def _report(played: Played) -> str:
     desk = plain_table("made at the desk in the PIMS", "visits", "wrong")
     for desk_case, visits, wrong in audit.desk_cases():
         add(desk, desk_case.value, str(visits), str(wrong))
+    branches = plain_table("branch", "bookings", "linked", "created", "in review", "desk visits", "wrong")
+    for branch, one in audit.branches:
+        of_branch = one.numbers(0)
+        shown = [str(of_branch[name]) for name in ("bookings", "linked", "created", "in_review", "desk_visits")]
+        add(branches, branch.title, *shown, str(len({(each.booking, each.visit) for each in one.findings})))
     linked = sum(one.linked_of_linkable for one in audit.audits)
     unseen = sum(len(one.unseen) for one in audit.audits)
     found = ", ".join(f"{wrong.value.replace('_', ' ')} {audit.count(wrong)}" for wrong in audit.wrongs)
@@ -129,6 +144,7 @@ def _report(played: Played) -> str:
             "",
             drawn(desk),
             "",
+            *([drawn(branches), ""] if audit.chain is not None else []),
             "The audit found nothing wrong:" if audit.clean else "THE AUDIT FOUND SOMETHING WRONG:",
             f"  {found}",
             *([] if audit.complete else ["NOT ALL HAPPENED THAT THE MORNING IS TO SHOW:"]),
@@ -136,6 +152,7 @@ def _report(played: Played) -> str:
             f"  Ambiguous bookings answered, and the very same visit linked: {numbers['resolved_in_place']}.",
             f"  Failures replayed, each over once: {numbers['replayed']}.",
             f"  Cancellations that the fuse held back until they were allowed: {numbers['fuse_held']}.",
+            *_of_chain(audit),
             f"Of {numbers['linkable']} bookings that clearly name a known owner, {linked} were linked.",
             f"{unseen} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",
             "The simulators ran with limits off, VetBridge with shorter waits than usual.",
@@ -143,13 +160,23 @@ def _report(played: Played) -> str:
     )
 
 
+def _of_chain(audit: Whole) -> list[str]:
+    if audit.chain is None:
+        return []
+    return [
+        f"  Branches connected at the end: {audit.chain.connected} of {len(audit.branches)}.",
+        f"  Bookings that went over elsewhere while one branch's PIMS was silent: {audit.chain.went_on}.",
+    ]
+
+
 def _wrongs(audit: Whole) -> str:
     return str(len({(finding.site, finding.booking) for finding in audit.findings}))
 
 
-def _next_commands(folder: Path) -> str:
+def _next_commands(folder: Path, audit: Whole) -> str:
     config = f"vetbridge --config {shlex.quote(str(folder / 'config.yaml'))}"
-    altegio, ezyvet = (shlex.quote(str(folder / vendor)) for vendor in ("altegio", "ezyvet"))
+    vendors = [("altegio", "altegio"), *(("ezyvet", branch.named("ezyvet")) for branch, _ in audit.branches)]
+    both = "both simulators" if len(vendors) == 2 else "the simulators"
     return "\n".join(
         [
             "",
@@ -157,9 +184,8 @@ def _next_commands(folder: Path) -> str:
             f"  {config} status",
             f"  {config} review list",
             f"  {config} changes list",
-            "To go on, serve both simulators again, each in a terminal of its own:",
-            f"  vetbridge simulate altegio --data {altegio}",
-            f"  vetbridge simulate ezyvet --data {ezyvet}",
+            f"To go on, serve {both} again, each in a terminal of its own:",
+            *(f"  vetbridge simulate {vendor} --data {shlex.quote(str(folder / name))}" for vendor, name in vendors),
             f"  {config} doctor",
             f"  {config} run",
         ]

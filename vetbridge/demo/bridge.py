@@ -144,8 +144,8 @@ class Books:
             )
         return {change.remote_id for change in found if change.code == MappingError.code}
 
-    def in_pims(self, branch: Branch) -> int:
-        """How many of the branch's bookings have come through."""
+    def through(self, branch: Branch) -> set[str]:
+        """Ids of the branch's records at the platform that have come through."""
         with self._ledger.read() as tx:
             _, ended = reports.list_changes(
                 tx,
@@ -153,7 +153,7 @@ class Books:
                 account=branch.booking_account,
                 limit=10 * len(branch.morning.bookings),
             )
-        return len({change.remote_id for change in ended})
+        return {change.remote_id for change in ended}
 
     def asked(self, branch: Branch, offering: str) -> set[str]:
         """Record ids of the branch's bookings about which there is an open question that offers this answer."""

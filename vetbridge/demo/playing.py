@@ -110,8 +110,9 @@ class Playing:
         if self._morning.purged:
             self._scenes = [self._reception.purging()]
 
-    def picture(self, site: SiteStatus, in_pims: int) -> Picture:
+    def picture(self, site: SiteStatus) -> Picture:
         """The branch at this moment."""
+        through = {self._platform.booking_of(record) for record in self._books.through(self.branch)} - {None}
         made = [step for step in self._done if step.deed is Deed.BOOK]
         return Picture(
             elapsed=self._day.elapsed,
@@ -119,7 +120,7 @@ class Playing:
             made=sum(step.visit == 0 for step in made),
             total=len(self._morning.bookings),
             desk=sum(step.visit > 0 for step in made),
-            in_pims=in_pims,
+            in_pims=len(through),
             waiting=waiting(site),
             in_review=site.review.count,
             failed=site.changes[ChangeState.FAILED].count,

@@ -16,9 +16,9 @@ from vetbridge.demo.asking import ask
 from vetbridge.demo.audit import Audit, audit
 from vetbridge.demo.bridge import Books, Bridge, opened, waiting
 from vetbridge.demo.chain import plan_branches
-from vetbridge.demo.chain_audit import Whole
+from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.children import Child, Children
-from vetbridge.demo.live import View, together
+from vetbridge.demo.live import Picture, View, together
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.playing import Day, Ends, Playing
 from vetbridge.demo.practice import Practice
@@ -94,11 +94,13 @@ class _Show:
         self._day = Day(view, clock, max(branch.morning.seconds for branch in branches))
         self._playing: list[Playing] = []
         self._looked = 0.0
+        self._before: int | None = None
+        self._went_on = 0
 
     def run(self) -> bool:
         """From the start of the simulators to the stop of the daemon; whether everything was settled in time."""
         self._view.say(
-            f"Two simulators start: Altegio, and ezyVet with {len(self._branches[0].morning.clinic.owners)} clients; "
+            f"{_simulators(len(self._branches))} with {len(self._branches[0].morning.clinic.owners)} clients; "
             "rate limits are off here."
         )
         platform, practices = self._simulators()
@@ -136,7 +138,9 @@ class _Show:
             branch = playing.branch
             foreign = frozenset().union(*(those for site, those in references.items() if site != branch.site))
             found.append((branch, _audited(self._stage, branch, playing.location, playing.seen, foreign)))
-        return Whole(tuple(found))
+        if len(found) == 1:
+            return Whole(tuple(found))
+        return Whole(tuple(found), Chain(connected=len(found), went_on=self._went_on))
 
     # -- processes
 
@@ -242,13 +246,20 @@ class _Show:
         self._looked = self._clock.steady()
         seen = self._books.status()
         sites = {site.name: site for site in seen.sites}
-        pictures = {
-            each.branch.site: each.picture(sites[each.branch.site], self._books.in_pims(each.branch))
-            for each in self._playing
-        }
+        pictures = {each.branch.site: each.picture(sites[each.branch.site]) for each in self._playing}
         shown = together(pictures) if len(pictures) > 1 else next(iter(pictures.values()))
+        self._count_elsewhere(shown)
         self._view.show(replace(shown, accounts={account.name: account.state for account in seen.accounts}))
         return seen
+
+    def _count_elsewhere(self, shown: Picture) -> None:
+        """How many bookings of the other branches come through while one branch's PIMS is silent."""
+        if not shown.silent:
+            return
+        elsewhere = sum(one.in_pims for name, one in shown.branches.items() if name != shown.silent)
+        if self._before is None:
+            self._before = elsewhere
+        self._went_on = elsewhere - self._before
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +279,12 @@ def _requests(counts: Mapping[str, Any]) -> list[Mapping[str, int]]:
 def _waiting(report: Status) -> int:
     """Changes that are open."""
     return sum(map(waiting, report.sites))
+
+
+def _simulators(branches: int) -> str:
+    if branches == 1:
+        return "Two simulators start: Altegio, and ezyVet"
+    return f"The simulators start: Altegio with {branches} locations, and {branches} sites of ezyVet, each"
 
 
 def _shortened() -> list[str]:
