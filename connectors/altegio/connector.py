@@ -517,7 +517,14 @@ class AltegioConnector:
         card = self._existing("client", id_)
         body = self._complete(lambda: wire.client_body(write.native, card))
         self._put("client", id_, body)
-        return self._receipt(Kind.CLIENT, id_)
+        receipt = self._receipt(Kind.CLIENT, id_)
+        if write.native.get("opted_out") and receipt.native is not None and not receipt.native["opted_out"]:
+            raise Refused(
+                f"{self._account}: Altegio took the write but did not keep the field sms_not; tick it on the "
+                "client's card by hand, and see which rights VetBridge's user has to clients",
+                code="field-not-kept",
+            )
+        return receipt
 
     def _create_pet(self, write: Write, _: str) -> Receipt:
         """Adds an entry to the client's pets field. A pet of that name and species that stands there is that pet."""

@@ -108,7 +108,7 @@ CAPABILITIES: Final = Capabilities(
             search=frozenset({"phone", "email", "name"}),
             create=_LEVEL,
             changed=_LEVEL,
-            update=frozenset({"given_name", "family_name", "phones", "emails"}),
+            update=frozenset({"given_name", "family_name", "phones", "emails", "opted_out"}),
             incremental=True,
             loss={
                 "phones": "one phone, which is demanded; it is unique in the location",

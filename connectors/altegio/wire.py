@@ -77,10 +77,10 @@ _CARD_RESENT = (
     "importance_id",
     "card",
     "sms_check",
-    "sms_not",
 )
 """Fields of a card that a full update sends back as they were read. Not ``spent`` and ``balance``: the server
-computes with what it is sent (section 3.6)."""
+computes with what it is sent (section 3.6). ``sms_not`` goes back only where it says yes: a no would take back what
+people have ticked since the card was read."""
 
 _RECORD_RESENT = (
     "comment",
@@ -209,6 +209,16 @@ def email(value: object) -> str:
     """An e-mail address as it stands; "" where it is missing or masked."""
     text = one_line(value, 320)
     return "" if _MASK.search(text) else text
+
+
+def opted_out(row: Mapping[str, Any]) -> bool | None:
+    """Whether a card is excluded from SMS mailings: ``sms_not``, or ``sms_bot``, its wrong name in bulk answers and
+    webhooks (section 3.6). Where they differ the stricter wins. None where no word of either is known."""
+    said = [row.get(field) for field in ("sms_not", "sms_bot")]
+    if any(map(as_flag, said)):
+        return True
+    no = any(each is False or as_text(each).strip().casefold() in ("0", "false") for each in said)
+    return False if no else None
 
 
 def is_initial(name: str) -> bool:
@@ -358,6 +368,7 @@ def client(row: Mapping[str, Any]) -> Native:
         "family_name": family,
         "phones": [number] if (number := phone(row.get("phone"))) else [],
         "emails": [mail] if (mail := email(row.get("email"))) else [],
+        "opted_out": opted_out(row),
         "last_change_date": as_text(row.get("last_change_date")),
     }
 
@@ -540,6 +551,8 @@ def client_body(native: Mapping[str, Any], card: Mapping[str, Any] | None = None
         family = as_text(native.get("family_name", family)).strip()
         # `name` is demanded: an owner known by family name alone has it there.
         body["name"], body["surname"] = (given, family) if given else (family, "")
+    if "opted_out" in native or opted_out(card):
+        body["sms_not"] = int(bool(native.get("opted_out", True)))
     if "emails" in native:
         body["email"] = next(iter(native["emails"] or ()), "")
     elif as_text(card.get("email")) and not email(card.get("email")):

@@ -612,9 +612,9 @@ OWNED_FIELDS = tuple(
     f"{kind.value}.{field.name}"
     for kind, record in RECORD_TYPES.items()
     for field in fields(record)
-    if field.name not in ("id", "stamp", "version")
+    if field.name not in ("id", "stamp", "version", "opted_out")
 )
-"""Every field that may have an owner."""
+"""Every field that may have an owner. Who wants no messages has a rule of its own: the stricter side wins."""
 
 
 def _owned_field(name: str) -> str:

@@ -5,7 +5,7 @@ The planner knows no kinds and no sides; this module tells it what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 
 from vetbridge.core.planning import FieldOwner
@@ -46,7 +46,7 @@ OWNERS: Mapping[Kind, Mapping[str, Side]] = MappingProxyType(
 
 KEPT_BY_PIMS: Mapping[Kind, frozenset[str]] = MappingProxyType(
     {
-        Kind.CLIENT: frozenset({"given_name", "family_name", "phones", "emails", "active"}),
+        Kind.CLIENT: frozenset({"given_name", "family_name", "phones", "emails", "active", "opted_out"}),
         Kind.PET: frozenset(OWNERS[Kind.PET]),
     }
 )
@@ -63,3 +63,12 @@ def owners(kind: Kind, here: Side) -> dict[str, FieldOwner]:
 def writable(kind: Kind, here: Side, updatable: frozenset[str]) -> frozenset[str]:
     """What a flow from ``here`` may update: what the other side can take (its capabilities), less what is kept."""
     return updatable - KEPT_BY_PIMS.get(kind, frozenset()) if here is Side.BOOKING else updatable
+
+
+def must_opt_out(now: bool | None, others: Set[int], known: Set[int]) -> bool:
+    """Whether a client at a booking side is to be opted out of messages: another one of the same person is.
+
+    ``others``: those that are opted out now. ``known``: those of them that were so already when this one was last
+    looked at; where it is not opted out all the same, people have said so since.
+    """
+    return not now and not others <= known

@@ -63,6 +63,8 @@ class Client:
     city: str = ""
     registered_on: date | None = None
     active: bool = True
+    opted_out: bool | None = None
+    """Wants no messages. None: the side does not say."""
     version: str | None = field(default=None, compare=False)
 
     @property

@@ -16,6 +16,8 @@ _RECORDS: dict[str, type[Client] | type[Pet] | type[Appointment]] = {
 }
 _TAGS = {type_: f"${name}" for name, type_ in _RECORDS.items()}
 _FIELDS = {type_: tuple(f.name for f in fields(type_)) for type_ in _RECORDS.values()}
+_LEFT_OUT = frozenset({"opted_out"})
+"""Fields that came later: where they say nothing, content has the digest that it had before."""
 _AS_IT_IS = frozenset([str, int, bool, float, type(None)])
 """Types of values that JSON keeps as they are: most values of a record."""
 
@@ -29,7 +31,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         return {"$date": value.isoformat()}
     if isinstance(value, (Client, Pet, Appointment)):
-        return {_TAGS[type(value)]: {name: plain(getattr(value, name)) for name in _FIELDS[type(value)]}}
+        held = {name: plain(getattr(value, name)) for name in _FIELDS[type(value)]}
+        return {_TAGS[type(value)]: {k: v for k, v in held.items() if v is not None or k not in _LEFT_OUT}}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +101,24 @@ def of_client_members(tx: Transaction, account: str, booking_id: str) -> tuple[L
         )
     ).all()
     return tuple(sorted(rows, key=lambda row: (row.role != "primary", row.id or 0)))
+
+
+def of_clients(tx: Transaction, people: Collection[tuple[str, str]]) -> tuple[Link, ...]:
+    """All links of PIMS clients, each an account and an id, at whatever booking sides."""
+    rows: list[Link] = []
+    for account in sorted({account for account, _ in people}):
+        ids = sorted(id_ for one, id_ in people if one == account)
+        rows += tx.session.exec(
+            select(Link)
+            .where(
+                Link.pims_account == account,
+                Link.kind == Kind.CLIENT,
+                col(Link.pims_id).in_(ids),
+                col(Link.ended_at).is_(None),
+            )
+            .order_by(col(Link.id))
+        )
+    return tuple(rows)
 
 
 def ended(tx: Transaction, account: str, kind: Kind, booking_id: str) -> int:
@@ -274,6 +292,14 @@ def set_bases(
     start = pims.get("start") or booking.get("start")
     link.visit_at = start.utc if isinstance(start, Instant) else None
     link.updated_at = tx.now
+
+
+def note(tx: Transaction, link: Link, fields: Mapping[str, object]) -> None:
+    """Keeps fields in the booking side's base that are beside the compared ones; None takes one out."""
+    row = tx.session.get_one(Link, link.id)
+    base = {**(bases(tx, row)[0] or {}), **fields}
+    row.booking_base_sealed = tx.sealer.seal(plain({name: each for name, each in base.items() if each is not None}))
+    row.updated_at = tx.now
 
 
 def bases(tx: Transaction, link: Link) -> tuple[dict[str, object] | None, dict[str, object] | None]:

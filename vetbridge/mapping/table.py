@@ -313,6 +313,7 @@ def _fitting(name: str, hint: Any) -> frozenset[str]:
         str: {"text", "id", "code"},
         str | None: {"text", "id", "code"},
         bool: {"flag"},
+        bool | None: {"flag"},
         int: {"integer"},
         date | None: {"date", "epoch_date"},
         tuple[str, ...]: {"texts"},

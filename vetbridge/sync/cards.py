@@ -14,8 +14,10 @@ from vetbridge.core.matching.comparing import DIFFERS, MISSING, pet_level
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import links, mirror
 from vetbridge.ledger.database import Ledger
+from vetbridge.sync import opting_out
 from vetbridge.sync.job import Job
 from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.opting_out import OPTED_OUT, OptingOut
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Step, Writer
@@ -32,6 +34,7 @@ class Cards:
         self._ledger = ledger
         self._writer = writer
         self._keeper = keeper
+        self._opting_out = OptingOut(pair, ledger, writer)
 
     def card_of(self, job: Job, client: Client) -> str | None:
         """The id of the booking-side client on whom a visit of ``client`` goes; None where it goes without one.
@@ -183,6 +186,7 @@ class Cards:
                 pims_id=client.id or "",
                 origin=DESK,
             )
+            opting_out.met(tx, self._pair, card.id, card)
         return card.id
 
     def _holders(self, phones: tuple[str, ...]) -> tuple[Known, ...]:
@@ -193,16 +197,19 @@ class Cards:
     def _create(self, job: Job, client: Client, phones: tuple[str, ...]) -> str | None:
         if self._pair.booking.connector.capabilities.of(Kind.CLIENT).create is None or not client.full_name:
             return None
-        fields = {
+        fields: dict[str, object] = {
             "given_name": client.given_name,
             "family_name": client.family_name,
             "phones": phones[:1],
             "emails": tuple(address for text in client.emails[:1] for address in [normalise.email(text)] if address),
         }
+        opted_out = self._opting_out.of_new_card(client)
+        if opted_out:
+            fields[OPTED_OUT] = True
         step = Step(
             kind=Kind.CLIENT,
             operation=Operation.CREATE,
             fields={name: value for name, value in fields.items() if value},
-            payload={"client": client},
+            payload={"client": client, **opted_out},
         )
         return self._writer.write(job, step, self._keeper.card).id

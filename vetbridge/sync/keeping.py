@@ -11,6 +11,7 @@ from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind,
 from vetbridge.ledger import links, mirror, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Link
+from vetbridge.sync import opting_out
 from vetbridge.sync.comparing import CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
 from vetbridge.sync.forgotten import require_known
 from vetbridge.sync.job import Job
@@ -52,7 +53,9 @@ class Keeper:
         mirror.put(tx, self._pair.pims.account, [record])
         if payload.get("booking_client_id"):
             link = self._link(tx, Kind.CLIENT, str(payload["booking_client_id"]), record.id, "created")
-            self.people_bases(tx, link, payload.get("booker") or Client(), record)
+            booker = payload.get("booker") or Client()
+            self.people_bases(tx, link, booker, record)
+            opting_out.met(tx, self._pair, link.booking_id, booker)
 
     def pet(self, tx: Transaction, _payload: Mapping[str, Any], record: Record) -> None:
         """A pet that was made: known from now on."""
@@ -73,11 +76,13 @@ class Keeper:
         if standing is None:
             link = self._link(tx, Kind.CLIENT, booking_client_id, client.id or "", "matched", evidence=evidence)
             self.people_bases(tx, link, booker, client)
+            opting_out.met(tx, self._pair, booking_client_id, booker)
 
     def paired_client(self, tx: Transaction, here: Client, there: Client, evidence: Any) -> None:
         """A client that stood on both sides."""
         link = self._link(tx, Kind.CLIENT, here.id or "", there.id or "", PAIRED, evidence=evidence)
         self.people_bases(tx, link, here, there)
+        opting_out.met(tx, self._pair, link.booking_id, here)
 
     def paired_pet(self, tx: Transaction, here: Pet, there: Pet, evidence: Any) -> None:
         """A pet that stood on both sides."""
@@ -89,9 +94,12 @@ class Keeper:
     def card(self, tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
         """A booking-side client that was made or changed: linked with the PIMS client it stands for."""
         assert isinstance(record, Client)  # noqa: S101 - what the mapper makes of this kind
-        client = payload["client"]
-        link = self._link(tx, Kind.CLIENT, record.id or "", client.id or "", str(payload.get("origin") or DESK))
-        self.people_bases(tx, link, _as_written(record, payload), client, frozenset(payload.get("held", ())))
+        if "client" in payload:
+            client = payload["client"]
+            link = self._link(tx, Kind.CLIENT, record.id or "", client.id or "", str(payload.get("origin") or DESK))
+            self.people_bases(tx, link, _as_written(record, payload), client, frozenset(payload.get("held", ())))
+        if opting_out.SET_FOR in payload:
+            opting_out.was_set(tx, self._pair, payload, record)
 
     def listed_pet(self, tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
         """A booking-side pet that was made or changed: linked with the PIMS pet it stands for."""
@@ -109,7 +117,10 @@ class Keeper:
         self._set_bases(
             tx,
             link,
-            booking=settle(booking_base, fields(here, self._pair.country), held),  # type: ignore[arg-type]
+            booking={
+                **settle(booking_base, fields(here, self._pair.country), held),  # type: ignore[arg-type]
+                **opting_out.kept(booking_base),
+            },
             pims=settle(pims_base, fields(there, self._pair.country), held),  # type: ignore[arg-type]
             version=there.version,
         )

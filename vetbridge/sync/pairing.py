@@ -27,6 +27,7 @@ from vetbridge.ledger import changes, going_live, links, mirror, reviews, subjec
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.matcher import Matcher
 from vetbridge.ledger.tables import ChangeState, Link, Record
+from vetbridge.sync import opting_out
 from vetbridge.sync.comparing import digest
 from vetbridge.sync.forgotten import ending_of
 from vetbridge.sync.keeping import Keeper
@@ -194,6 +195,8 @@ class Pairer:
                 pims_id=other,
                 origin=PAIRED,
             )
+        if found.others:
+            opting_out.met(tx, self._pair, card.client_id, card.client)
 
     # -- visits ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.opting_out import OptingOut, compared
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.writing import Point, Step, Writer
 
@@ -51,6 +52,7 @@ class People:
         self._keeper = Keeper(pair)
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
+        self._opting_out = OptingOut(pair, ledger, self._to_booking)
 
     def work(self, job: Job, kind: Kind, enter: Enter) -> Ending:
         """Works on one booking-side client or pet; an answer about it is carried out, and a question that the facts
@@ -103,7 +105,12 @@ class People:
             _, base = links.bases(tx, link)
         if isinstance(there, Client) and is_another_client(base or {}, there, self._pair.country):
             return _ANOTHER  # nothing of it is carried, and the next booking asks whose it is
-        return self._agree(job, kind, link, here, there, given)
+        consent = None
+        if isinstance(here, Client):
+            # Before all else: a question about a phone must not hold it up.
+            here, consent = self._opting_out.work(job, link, here, self._keeper.at_booking(job)[kind])
+        ending = self._agree(job, kind, link, here, there, given)
+        return consent if consent is not None and _is_idle(ending) else ending
 
     def _paired(self, job: Job, given: Given) -> Ending:
         """A person has said which client of the PIMS a client of the booking side is."""
@@ -122,6 +129,7 @@ class People:
         steer = given.steer if given else Steer()
         with self._ledger.read() as tx:
             booking_base, pims_base = links.bases(tx, link)
+        booking_base = compared(booking_base)
         if steer.keep or booking_base is None or pims_base is None:
             self._settle(link, here, there, frozenset())
             return KEPT if steer.keep else _settled("agreed")
@@ -285,3 +293,8 @@ def _canonical(person: Person, names: Iterable[str]) -> dict[str, object]:
 
 def _settled(code: str) -> Ending:
     return Ending(state=ChangeState.DONE, code=code, message="both sides already agree")
+
+
+def _is_idle(ending: Ending) -> bool:
+    """Whether nothing was written."""
+    return ending.state is ChangeState.SKIPPED or ending.code == "agreed"

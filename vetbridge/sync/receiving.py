@@ -16,6 +16,7 @@ from vetbridge.ledger import accounts, actions, changes, links, reviews, suppres
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.sync.comparing import shows_settled
 from vetbridge.sync.desk_visits import is_echo
+from vetbridge.sync.opting_out import compared, is_news
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import comparable
 from vetbridge.sync.upgrades import ShapeWatch
@@ -199,7 +200,8 @@ class Receiver:
             return False
         base, _ = links.bases(tx, link)
         asked = reviews.is_asked(tx, end.account, Kind.CLIENT, found.id)
-        return base == comparable(card, self._pair.country) and not asked
+        same = compared(base) == comparable(card, self._pair.country)
+        return same and not is_news(base, card) and not asked
 
 
 def _is_past(end: End, found: Found, now: datetime) -> bool:

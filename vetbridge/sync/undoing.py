@@ -38,6 +38,7 @@ from vetbridge.sync.comparing import (
 )
 from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper, but_own, later
+from vetbridge.sync.opting_out import OPTED_OUT
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.slots import require_free, slot_keys
 from vetbridge.sync.wording import DESK
@@ -457,6 +458,8 @@ class Undoer:
         self, bench: _Bench, one: Written, payload: Mapping[str, Any], now: Record, link: Link | None
     ) -> Reverse:
         """Former values, where the field still shows what was written."""
+        if OPTED_OUT in payload["fields"]:
+            return _left("stays-opted-out", "who wants no messages is not opted in again by an undo")
         former = payload.get(BEFORE)
         if former is None:
             return _left("not-kept", "what stood there before is not known")

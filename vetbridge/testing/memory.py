@@ -50,7 +50,14 @@ from vetbridge.mapping import Mapper, load_table
 
 _PREFIX = {Kind.CLIENT: "c", Kind.PET: "p", Kind.APPOINTMENT: "a"}
 _DEFAULTS: Mapping[Kind, Native] = {
-    Kind.CLIENT: {"name": {"given": "", "family": ""}, "phones": [], "emails": [], "active": True, "ref": ""},
+    Kind.CLIENT: {
+        "name": {"given": "", "family": ""},
+        "phones": [],
+        "emails": [],
+        "active": True,
+        "silent": None,
+        "ref": "",
+    },
     Kind.PET: {
         "owner": None,
         "name": "",

@@ -104,6 +104,7 @@ class Group(ABC):
                 "phones": ("+447700988777",),
                 "emails": ("anais@example.org",),
                 "active": False,
+                "opted_out": True,
             }
         if kind is Kind.PET:
             return {

@@ -1,0 +1,231 @@
+"""Whoever wants no messages at one branch is sent none by any: the stricter wins (architecture, section 7).
+
+A person may have several clients at booking sides, here called cards: one at each location, or one that is shared
+with a partner. What a card said last stands in the booking side's base of its link, beside the fields that are
+compared, and is never planned: it flows from card to card, and as a yes alone. A card that changes wakes the others,
+and each is then worked on as a change of its own, at its own site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vetbridge.connector.interface import Operation
+from vetbridge.core.policy import must_opt_out
+from vetbridge.core.records import Client, Kind
+from vetbridge.ledger import chains, changes, links
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.sync.job import Ending, Job
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.writing import Keep, Step, Writer
+
+OPTED_OUT = "opted_out"
+"""Field of a card, and of its base: whether it is opted out, as it was read last."""
+SET_FOR = "opted_out_for"
+"""Field of a base and of a payload: the PIMS clients for whom VetBridge opted the card out. A base has none where
+people did it: they meant everybody on the card."""
+KNOWN = "opted_out_known"
+"""Field of a base and of a payload: the links of the other cards that were opted out when this one was last worked
+on. Whoever opts this one in again has overruled those; one that is opted out later counts anew."""
+_KEPT = frozenset({OPTED_OUT, SET_FOR, KNOWN})
+
+SOURCE = "opt-out"
+"""Source of a change of a card that another card has woken."""
+
+SET = Ending(state=ChangeState.DONE, code="opted-out", message="opted out of messages, as another branch has it")
+LEFT_IN = Ending(
+    state=ChangeState.DONE,
+    code="opted-in-by-hand",
+    message="people have opted the client in again here; where another branch has it opted out, that stays so",
+)
+
+Person = tuple[str, str]
+"""A client of a PIMS: the account and the id there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """A card of some people: its primary link, and for whom of them it is opted out; nobody where it is not."""
+
+    link: Link
+    out_for: frozenset[Person]
+
+
+class OptingOut:
+    """Keeps the cards of one pair as strict as the other cards of the same people."""
+
+    def __init__(self, pair: Pair, ledger: Ledger, writer: Writer) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._writer = writer
+
+    def work(self, job: Job, link: Link, card: Client, keep: Keep) -> tuple[Client, Ending | None]:
+        """Opts a linked card out where another card of its people is, unless people have opted it in again since.
+
+        Returns the card as it stands then, and how its change ends where nothing else is done; None where it has
+        nothing to do with this.
+        """
+        with self._ledger.read() as tx:
+            base = links.bases(tx, link)[0] or {}
+            out = _opted_out(_others(tx, link))
+        known = frozenset(_ids(base))
+        if must_opt_out(card.opted_out, frozenset(out), known):
+            if not self._can_write():
+                return card, None
+            step = Step(
+                kind=Kind.CLIENT,
+                operation=Operation.UPDATE,
+                fields={OPTED_OUT: True},
+                remote_id=link.booking_id,
+                version=card.version,
+                before=card,
+                payload=_payload(out, known),
+            )
+            written = self._writer.write(job, step, keep)
+            assert isinstance(written, Client)  # noqa: S101 - what the mapper makes of this kind
+            return written, SET
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            _note(tx, link, card, out)
+        left_in = out and base.get(OPTED_OUT) and not card.opted_out
+        return card, LEFT_IN if left_in else None
+
+    def of_new_card(self, client: Client) -> dict[str, Any]:
+        """What the payload of a card that is made for a PIMS client has where it is to be opted out; else nothing."""
+        if not self._can_write():
+            return {}
+        with self._ledger.read() as tx:
+            out = _opted_out(_cards(tx, {(self._pair.pims.account, client.id or "")}))
+        return _payload(out, frozenset()) if out else {}
+
+    def _can_write(self) -> bool:
+        end = self._pair.booking
+        able = end.connector.capabilities.of(Kind.CLIENT).update
+        return OPTED_OUT in able & end.mapper.writable(Kind.CLIENT)
+
+
+def was_set(tx: Transaction, pair: Pair, payload: Mapping[str, Any], card: Client) -> None:
+    """Keeps that VetBridge has opted a linked card out, by an update or as it was made."""
+    link = links.of_booking(tx, pair.booking.account, Kind.CLIENT, card.id or "")
+    if link is None:
+        return
+    base = links.bases(tx, link)[0] or {}
+    people = {*payload[SET_FOR], *(base.get(SET_FOR) or ())}  # type: ignore[misc]
+    links.note(
+        tx,
+        link,
+        {
+            OPTED_OUT: card.opted_out,
+            SET_FOR: tuple(sorted(people)) if card.opted_out else None,
+            KNOWN: payload[KNOWN],
+        },
+    )
+    if is_news(base, card):
+        _wake(tx, _others(tx, link))
+
+
+def met(tx: Transaction, pair: Pair, booking_id: str, card: Client) -> None:
+    """A card was linked with a PIMS client: it is looked at where nobody knows how it stands, and together with the
+    other cards where one is opted out. ``card``: as far as it is known; a booking tells less."""
+    link = links.of_booking(tx, pair.booking.account, Kind.CLIENT, booking_id)
+    if link is None or OPTED_OUT not in pair.booking.mapper.readable(Kind.CLIENT):
+        return
+    others = _others(tx, link)
+    if card.opted_out or _opted_out(others):
+        _wake(tx, others)
+    elif card.opted_out is not None:
+        return
+    changes.receive_linked(tx, link, SOURCE)
+
+
+def joined(tx: Transaction, account: str, client_id: str) -> None:
+    """A PIMS client was joined with another one of its chain: where one of their cards is opted out, all are looked
+    at."""
+    cards = _cards(tx, {(account, client_id)})
+    if _opted_out(cards):
+        _wake(tx, cards)
+
+
+def is_news(base: Mapping[str, object] | None, card: Client) -> bool:
+    """Whether a card is opted out, or in again, that was not so before."""
+    return bool(card.opted_out) != bool((base or {}).get(OPTED_OUT))
+
+
+def compared(base: Mapping[str, object] | None) -> dict[str, object] | None:
+    """Of the base of a card what is compared with the PIMS; None where there is nothing."""
+    return {name: value for name, value in (base or {}).items() if name not in _KEPT} or None
+
+
+def kept(base: Mapping[str, object] | None) -> dict[str, object]:
+    """The rest of it, which stays when the base is set anew."""
+    return {name: value for name, value in (base or {}).items() if name in _KEPT}
+
+
+def _note(tx: Transaction, link: Link, card: Client, out: Mapping[int, frozenset[Person]]) -> None:
+    """Keeps how a card stands by itself, and wakes the others where that is news."""
+    base = links.bases(tx, link)[0] or {}
+    news = is_news(base, card)
+    people = base.get(SET_FOR)
+    if news or not card.opted_out:
+        people = None
+    elif people:
+        people = tuple(sorted({*people, *_people(out)}))  # type: ignore[misc]
+    now = {OPTED_OUT: card.opted_out, SET_FOR: people, KNOWN: tuple(sorted(out)) or None}
+    if any(base.get(name) != value for name, value in now.items()):
+        links.note(tx, link, now)
+    if news:
+        _wake(tx, _others(tx, link))
+
+
+def _payload(out: Mapping[int, frozenset[Person]], known: frozenset[int]) -> dict[str, Any]:
+    new = {id_: people for id_, people in out.items() if id_ not in known}
+    return {SET_FOR: tuple(sorted(_people(new))), KNOWN: tuple(sorted(out))}
+
+
+def _people(out: Mapping[int, frozenset[Person]]) -> set[Person]:
+    return {person for people in out.values() for person in people}
+
+
+def _ids(base: Mapping[str, Any]) -> tuple[int, ...]:
+    return base.get(KNOWN) or ()
+
+
+def _wake(tx: Transaction, cards: Collection[_Card]) -> None:
+    for card in cards:
+        changes.receive_linked(tx, card.link, SOURCE, urgent=True)
+
+
+def _opted_out(cards: Collection[_Card]) -> dict[int, frozenset[Person]]:
+    """The links of the cards that are opted out, with those for whom they are."""
+    return {card.link.id: card.out_for for card in cards if card.link.id is not None and card.out_for}
+
+
+def _others(tx: Transaction, link: Link) -> tuple[_Card, ...]:
+    """The other cards of all who have this one."""
+    sharing = links.of_client_members(tx, link.booking_account, link.booking_id)
+    people = {(one.pims_account, one.pims_id) for one in sharing}
+    return tuple(card for card in _cards(tx, people) if card.link.id != link.id)
+
+
+def _cards(tx: Transaction, people: Collection[Person]) -> tuple[_Card, ...]:
+    """All cards of these people, whatever branch of the chain knows them."""
+    everybody = {*people, *(same for one in people for same in chains.same_person(tx, *one))}
+    sharing: dict[tuple[str, str], set[Person]] = {}
+    for link in links.of_clients(tx, everybody):
+        person = (link.pims_account, link.pims_id)
+        sharing.setdefault((link.booking_account, link.booking_id), set()).add(person)
+    found = []
+    for (account, id_), persons in sorted(sharing.items()):
+        primary = links.of_booking(tx, account, Kind.CLIENT, id_)
+        if primary is not None:
+            found.append(_Card(primary, _out_for(links.bases(tx, primary)[0] or {}, persons)))
+    return tuple(found)
+
+
+def _out_for(base: Mapping[str, Any], people: set[Person]) -> frozenset[Person]:
+    if not base.get(OPTED_OUT):
+        return frozenset()
+    return frozenset(people if base.get(SET_FOR) is None else people.intersection(base[SET_FOR]))
