@@ -85,6 +85,8 @@ def _draw_visit(visit: FoundVisit, now: datetime) -> None:
     who = [visit.who or "nobody named", *visit.phones[:2], *(f"pet: {pet}" for pet in visit.pets)]
     say_wrapped("  ".join([when, *(one_line(each) for each in who)]), margin="    ")
     say_wrapped(one_line(visit.words, 500), first="    ", margin="    ")
+    for each in visit.elsewhere:
+        say_wrapped(one_line(each, 200), first="    ", margin="    ")
     what = [visit.appointment_type_title, visit.resource_title, visit.site_name]
     ids = [f"{visit.account} {visit.remote_id}"]
     if visit.link is not None:

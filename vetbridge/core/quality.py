@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -37,6 +38,7 @@ class Flaw(StrEnum):
     CLIENT_INACTIVE_VISIT = "client-inactive-visit"
     PET_WITHOUT_OWNER = "pet-without-owner"
     PET_DECEASED_VISIT = "pet-deceased-visit"
+    VET_TWO_BRANCHES = "vet-two-branches"
     CODE_UNMAPPED = "code-unmapped"
 
 
@@ -55,6 +57,7 @@ MEANING: Mapping[Flaw, str] = MappingProxyType(
         Flaw.CLIENT_INACTIVE_VISIT: "a coming visit of a client who is inactive",
         Flaw.PET_WITHOUT_OWNER: "a pet without an owner",
         Flaw.PET_DECEASED_VISIT: "a coming visit of a pet that is deceased",
+        Flaw.VET_TWO_BRANCHES: "one vet, two branches at the same time",
         Flaw.CODE_UNMAPPED: "a code for which the config has no word",
     }
 )
@@ -142,6 +145,50 @@ def of_visit(visit_id: str, client: Client | None, pet: Pet | None) -> Iterator[
             other=pet.id or "",
             name=normalise.shown(pet.name),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A visit that somebody has at a branch."""
+
+    account: str
+    """The PIMS account where it stands."""
+    id: str
+    branch: str
+    """The site's name."""
+    resource: str
+    """VetBridge's word for who has it: one word in several branches of a chain is one person."""
+    start: datetime
+    """At the branch's own time."""
+    end: datetime
+
+
+def in_two_branches(shifts: Iterable[Shift]) -> Iterator[tuple[tuple[str, str], Finding]]:
+    """Visits of one person that overlap in two branches, each pair once, with the accounts of both.
+
+    ``shifts`` are those of one chain. A visit that several sites of one account have is one.
+    """
+    of: dict[str, list[Shift]] = {}
+    for shift in sorted(shifts, key=lambda each: (each.start, each.account, each.id, each.branch)):
+        earlier = [each for each in of.get(shift.resource, ()) if each.end > shift.start]
+        for first in earlier:
+            if first.branch != shift.branch and (first.account, first.id) != (shift.account, shift.id):
+                yield (
+                    (first.account, shift.account),
+                    Finding(
+                        flaw=Flaw.VET_TWO_BRANCHES,
+                        kind=Kind.APPOINTMENT,
+                        id=first.id,
+                        other=shift.id,
+                        why=f"{_when(first)}, and {_when(shift)} ({shift.account})",
+                        value=normalise.shown(shift.resource),
+                    ),
+                )
+        of[shift.resource] = [*earlier, shift]
+
+
+def _when(shift: Shift) -> str:
+    return f"{shift.start:%Y-%m-%d %H:%M} to {shift.end:%H:%M} at {normalise.shown(shift.branch)}"
 
 
 def phone_flaw(text: str, country: str) -> tuple[Flaw, str] | None:

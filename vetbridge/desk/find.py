@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from vetbridge.config.chains import branches
 from vetbridge.config.models import Site
 from vetbridge.core.normalise import shown
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
@@ -17,7 +18,7 @@ from vetbridge.desk.advice import next_step
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.search import days, meant
 from vetbridge.desk.titles import APPOINTMENT_TYPE, RESOURCE, Titles
-from vetbridge.ledger import reports, subjects
+from vetbridge.ledger import chains, mirror, reports, subjects
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import LinkReport
 from vetbridge.ledger.subjects import FoundRecord
@@ -73,6 +74,8 @@ class FoundVisit:
     link: FoundLink | None
     item_id: int | None
     """The open question about it."""
+    elsewhere: tuple[str, ...]
+    """What other branches of the chain know of its client and pet, in words."""
     changed_at: datetime | None
     """When something last happened to it."""
 
@@ -133,6 +136,7 @@ def _visit(
     site = sites.get(name)
     booked = content if isinstance(content, Appointment) else None
     client, pet = _in_pims(tx, row, link, booked, site)
+    others = {} if site is None else branches(sites, site)
     booker = (booked.booker if booked else None) or client
     animal = (booked.booked_pet if booked else None) or pet
     state, words = _state(row, link, booked, client, pet, site)
@@ -163,6 +167,7 @@ def _visit(
             pims_id=link.pims_id,
         ),
         item_id=row.item_id,
+        elsewhere=() if site is None or not others else _elsewhere(tx, site.pims.account, others, client, pet),
         changed_at=change.updated_at if change is not None else link.updated_at if link is not None else None,
     )
 
@@ -184,6 +189,27 @@ def _in_pims(
         return None, None
     client, pets = reports.mirrored(tx, site.pims.account, [client_id]).get(client_id, (None, ()))
     return client, next((pet for pet in pets if pet.id == pet_id), None)
+
+
+def _elsewhere(
+    tx: Transaction, account: str, others: Mapping[str, str], client: Client | None, pet: Pet | None
+) -> tuple[str, ...]:
+    """Where else in the chain the client is one, and where the pet is deceased."""
+    if client is None or client.id is None:
+        return ()
+    said = [
+        phrase("Also at {branch} (client {number}).", branch=others[at], number=_name(number))
+        for at, number in chains.same_person(tx, account, client.id)
+        if at in others
+    ]
+    if said and pet is not None:
+        deceased = chains.deceased_elsewhere(tx, account, mirror.comparable(tx, account, [client.id]))
+        said += [
+            phrase("The pet is deceased at {branch}.", branch=others[at])
+            for at in deceased.get(pet.id or "", ())
+            if at in others
+        ]
+    return tuple(said)
 
 
 def _state(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import combinations
+from zoneinfo import ZoneInfo
 
-from vetbridge.config.models import Config
+from vetbridge.config.models import OTHERWISE, Config, Site
 from vetbridge.core import normalise, quality
 from vetbridge.core.matching import Forms, contact_keys
 from vetbridge.core.matching.comparing import MOST_HOLDERS
@@ -87,6 +89,7 @@ def findings(tx: Transaction, config: Config, wanted: Wanted) -> Iterator[AtAcco
             )
             if fits and not (finding.kind is Kind.CLIENT and finding.id in stand_ins):
                 yield AtAccount(account=account, finding=finding)
+    yield from _in_two_branches(tx, config, wanted)
     yield from _unmapped(tx, wanted)
 
 
@@ -187,6 +190,39 @@ def _in_batches(visits: Iterable[rows.ComingVisit]) -> Iterator[list[rows.Coming
             batch = []
     if batch:
         yield batch
+
+
+def _in_two_branches(tx: Transaction, config: Config, wanted: Wanted) -> Iterator[AtAccount]:
+    """Who has visits at the same time in two branches of one chain, by words that the code lists of both have."""
+    if not _asks(wanted, Flaw.VET_TWO_BRANCHES) or (wanted.kinds and Kind.APPOINTMENT not in wanted.kinds):
+        return
+    branches: dict[str, dict[str, Site]] = {}
+    for name, site in config.sites.items():
+        if site.organisation is not None:
+            branches.setdefault(site.organisation, {})[name] = site
+    for _, sites in sorted(branches.items()):
+        words = {name: _resources(site) for name, site in sites.items()}
+        shifts = (
+            quality.Shift(
+                account=each.account,
+                id=each.pims_id,
+                branch=sites[each.site].name,
+                resource=each.resource,
+                start=each.start.astimezone(ZoneInfo(sites[each.site].zone)),
+                end=(each.start + timedelta(seconds=each.seconds)).astimezone(ZoneInfo(sites[each.site].zone)),
+            )
+            for each in rows.booked_resources(tx, sites)
+            if each.resource in words[each.site]
+        )
+        for both, finding in quality.in_two_branches(shifts):
+            if not wanted.accounts or not set(both).isdisjoint(wanted.accounts):
+                yield AtAccount(account=both[0], finding=finding)
+
+
+def _resources(site: Site) -> set[str]:
+    """VetBridge's words for the vets and rooms of a site."""
+    listed = (side.codes.get("resource", {}) for side in (site.booking, site.pims))
+    return {word for words in listed for word in words if word != OTHERWISE}
 
 
 def _unmapped(tx: Transaction, wanted: Wanted) -> Iterator[AtAccount]:

@@ -375,7 +375,16 @@ def _item(
 def _why_words(row: QuestionReport) -> str:
     """Why it is asked, in plain words; of a client also what the matcher has said of it."""
     said = str(row.question.get("words") or "") if row.why == PAIR_CLIENT else ""
-    return phrase("{why}: {words}", why=why(row.why), words=phrase(said)) if said else why(row.why)
+    if said:
+        return phrase("{why}: {words}", why=why(row.why), words=phrase(said))
+    first: Mapping[str, Any] = next(iter(_sequence(row.question.get("candidates"))), {})
+    return _veto_words(row.why, first)
+
+
+def _veto_words(veto: str, asked: Mapping[str, Any]) -> str:
+    """What forbids a link, in plain words; of a pet that is deceased in other branches also in which."""
+    at = ", ".join(normalise.shown(str(each), LONGEST_VALUE) for each in _sequence(asked.get("deceased_at")))
+    return phrase("the pet is deceased at {branch}", branch=at) if veto == "pet-deceased" and at else why(veto)
 
 
 def _whose(tx: Transaction, site: Site | None, visit: object) -> tuple[Client | None, Pet | None]:
@@ -472,7 +481,7 @@ def _candidate(asked: Mapping[str, Any], known: tuple[Client, tuple[Pet, ...]] |
         pet_id=asked.get("pet_id"),
         score=asked.get("score", 0.0),
         vetoes=vetoes,
-        veto_words=tuple(why(veto) for veto in vetoes),
+        veto_words=tuple(_veto_words(veto, asked) for veto in vetoes),
         evidence=tuple(
             {**each, "words": phrase(str(each.get("words", "")))} for each in _sequence(asked.get("evidence"))
         ),

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.errors import MappingError
-from vetbridge.core.records import Kind, Pet
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import AppointmentStatus, Kind, Pet
 from vetbridge.ledger import statements
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Acknowledgement, Change, ChangeState, Link, MatchKey, Mirror
 
 _BATCH = 500
+_LONGEST = timedelta(days=1)
+"""No visit takes longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,19 @@ class ComingVisit:
     pims_id: str
     client_id: str | None
     pet_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookedResource:
+    """When a visit in the PIMS that is still to come has somebody or something, by VetBridge's word."""
+
+    site: str
+    account: str
+    pims_id: str
+    resource: str
+    start: datetime
+    """UTC."""
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +120,41 @@ def coming_visits(tx: Transaction, account: str) -> Iterator[ComingVisit]:
         for _, pims_id, sealed in rows:
             base: dict[str, Any] = rich(tx.sealer.open(bytes(sealed)))
             yield ComingVisit(pims_id=pims_id, client_id=base.get("client_id"), pet_id=base.get("pet_id"))
+        after = rows[-1][0]
+
+
+def booked_resources(tx: Transaction, sites: Collection[str]) -> Iterator[BookedResource]:
+    """The linked visits of sites that have not ended yet, as the PIMS had them when they were settled last; without
+    those that were cancelled or missed, and those without a resource."""
+    after = 0
+    while True:
+        rows = tx.session.execute(
+            sa.select(
+                col(Link.id), col(Link.site), col(Link.pims_account), col(Link.pims_id), col(Link.pims_base_sealed)
+            )
+            .where(
+                col(Link.site).in_(sorted(sites)),
+                col(Link.visit_at) >= tx.now - _LONGEST,
+                col(Link.kind) == Kind.APPOINTMENT,
+                col(Link.ended_at).is_(None),
+                col(Link.pims_base_sealed).is_not(None),
+                col(Link.id) > after,
+            )
+            .order_by(col(Link.id))
+            .limit(_BATCH)
+        ).all()
+        if not rows:
+            return
+        for _, site, account, pims_id, sealed in rows:
+            base: dict[str, Any] = rich(tx.sealer.open(bytes(sealed)))
+            start, seconds, resource = base.get("start"), base.get("duration"), base.get("resource")
+            is_on = base.get("status") not in (AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW)
+            if not (is_on and resource and isinstance(start, Instant) and isinstance(seconds, int)):
+                continue
+            if start.utc + timedelta(seconds=seconds) > tx.now:
+                yield BookedResource(
+                    site=site, account=account, pims_id=pims_id, resource=resource, start=start.utc, seconds=seconds
+                )
         after = rows[-1][0]
 
 

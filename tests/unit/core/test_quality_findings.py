@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import permutations
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from vetbridge.core.matching import Forms, forms_of
-from vetbridge.core.quality import MEANING, Finding, Flaw, email_flaw, of_client, of_visit, phone_flaw, twins
+from vetbridge.core.quality import (
+    MEANING,
+    Finding,
+    Flaw,
+    Shift,
+    email_flaw,
+    in_two_branches,
+    of_client,
+    of_visit,
+    phone_flaw,
+    twins,
+)
 from vetbridge.core.records import Client, Pet
 
 REX = Pet(id="p1", client_id="c1", name="Rex", species="dog")
@@ -130,3 +143,41 @@ def test_a_phone_of_the_whole_village_makes_nobody_one() -> None:
 
 def test_every_flaw_is_explained() -> None:
     assert set(MEANING) == set(Flaw)
+
+
+# -- one vet, two branches -------------------------------------------------------------------------------------------
+
+
+def shift(branch: str, id_: str, start: str, end: str, *, resource: str = "vet-anna", account: str = "") -> Shift:
+    day = datetime(2026, 11, 24, tzinfo=ZoneInfo("Europe/London"))
+    times = [day.replace(hour=int(each[:2]), minute=int(each[3:])) for each in (start, end)]
+    return Shift(
+        account=account or branch.lower(), id=id_, branch=branch, resource=resource, start=times[0], end=times[1]
+    )
+
+
+def test_one_vet_in_two_branches_at_the_same_time() -> None:
+    shifts = [shift("North", "1", "10:00", "10:30"), shift("City", "1", "10:15", "10:45")]
+    for order in permutations(shifts):
+        ((both, found),) = in_two_branches(order)
+        assert (both, found.id, found.other, found.value) == (("north", "city"), "1", "1", "vet-anna")
+        assert found.why == "2026-11-24 10:00 to 10:30 at North, and 2026-11-24 10:15 to 10:45 at City (city)"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        shift("City", "2", "10:30", "11:00"),
+        shift("City", "2", "09:00", "10:00"),
+        shift("City", "2", "10:00", "10:30", resource="vet-ben"),
+        shift("North", "2", "10:00", "10:30"),
+        shift("City", "1", "10:00", "10:30", account="north"),
+    ],
+)
+def test_one_after_the_other_or_another_vet_or_the_same_visit_is_none(other: Shift) -> None:
+    assert list(in_two_branches([shift("North", "1", "10:00", "10:30"), other])) == []
+
+
+def test_of_three_at_once_every_pair_is_found() -> None:
+    shifts = [shift(branch, "1", "10:00", "12:00") for branch in ("City", "North", "West")]
+    assert len(list(in_two_branches(shifts))) == 3

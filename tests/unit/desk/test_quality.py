@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from random import Random
@@ -18,10 +18,14 @@ from hypothesis import strategies as st
 
 from tests.ledgers import dump, ledger_place, scratch
 from tests.unit.desk.practice import Desk, Settled
+from vetbridge.cli.config import load_config
+from vetbridge.config.models import Config
+from vetbridge.core.instants import Instant
 from vetbridge.core.quality import Flaw
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.desk.quality import Wanted, findings
+from vetbridge.desk.quality import Wanted, findings, survey
 from vetbridge.ledger import access, accounts, links, mirror
+from vetbridge.ledger.content import plain
 from vetbridge.ledger.database import Ledger, open_ledger
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.testing.clock import FakeClock
@@ -90,6 +94,7 @@ def test_everything_is_counted_in_the_first_line_and_by_code(desk: Desk, ledger:
         "client-inactive-visit": 1,
         "pet-without-owner": 2,
         "pet-deceased-visit": 1,
+        "vet-two-branches": 0,
         "code-unmapped": 2,
     }
     assert data["total"] == sum(data["counts"].values())
@@ -226,3 +231,61 @@ def test_the_flaws_that_a_practice_has_are_all_told() -> None:
         Flaw.PHONE_SHARED,
         Flaw.PET_WITHOUT_OWNER,
     }
+
+
+def in_chain(desk: Desk, *, words: Mapping[str, str]) -> Config:
+    """The clinic's config with a second branch at a PIMS of its own, and both branches' words for their vets."""
+    config = load_config(desk.config_path).config
+    (name,) = config.sites
+    city = config.sites[name].model_copy(update={"organisation": "happy-vets"})
+    pims = city.pims.model_copy(update={"account": "ezyvet-north", "codes": {"resource": words}})
+    north = city.model_copy(update={"name": "North Vets", "pims": pims, "booking": city.booking.model_copy()})
+    north = north.model_copy(update={"booking": north.booking.model_copy(update={"codes": {}})})
+    return config.model_copy(update={"sites": {name: city, "north": north}})
+
+
+def at_work(ledger: Ledger, site: str, account: str, visit: str, *, minutes: int = 0, **base: object) -> None:
+    with ledger.write() as tx:
+        link = links.put(
+            tx,
+            site=site,
+            kind=Kind.APPOINTMENT,
+            booking_account=f"altegio-{site}",
+            booking_id=f"b{visit}",
+            pims_account=account,
+            pims_id=visit,
+            origin="matched",
+        )
+        start = tx.now + timedelta(days=1, minutes=minutes)
+        link.visit_at = start
+        content = {"start": Instant(start, "Europe/London"), "duration": 1800, "status": "booked", **base}
+        link.pims_base_sealed = tx.sealer.seal(plain({"resource": "vet_1", **content}))
+
+
+@pytest.mark.parametrize(
+    ("more", "words", "count"),
+    [
+        ({}, {"vet_1": "9"}, 1),
+        ({"minutes": 29}, {"vet_1": "9"}, 1),
+        ({"minutes": 30}, {"vet_1": "9"}, 0),
+        ({"status": "cancelled"}, {"vet_1": "9"}, 0),
+        ({"status": "no_show"}, {"vet_1": "9"}, 0),
+        ({"resource": "vet_2"}, {"vet_1": "9", "vet_2": "8"}, 0),
+        ({}, {"vet_3": "9"}, 0),
+    ],
+)
+def test_one_vet_in_two_branches_by_the_words_of_both(
+    desk: Desk, ledger: Ledger, more: dict[str, Any], words: dict[str, str], count: int
+) -> None:
+    fill(ledger)
+    at_work(ledger, "city", "ezyvet-city", "70")
+    at_work(ledger, "north", "ezyvet-north", "80", **more)
+    config = in_chain(desk, words=words)
+    with ledger.read() as tx:
+        found = survey(tx, config, Wanted(flaws=[Flaw.VET_TWO_BRANCHES]), limit=5)
+        elsewhere = survey(tx, config, Wanted(accounts=["ezyvet-north"]), limit=0)
+    assert found.counts == {Flaw.VET_TWO_BRANCHES: count}
+    assert [(each.account, each.finding.id, each.finding.other) for each in found.first] == [
+        ("ezyvet-city", "70", "80")
+    ] * count
+    assert elsewhere.counts[Flaw.VET_TWO_BRANCHES] == count, "it is the other branch's, too"

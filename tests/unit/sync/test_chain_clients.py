@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.ledgers import ledger_place
+from tests.rig import Rig
 from vetbridge.core.records import Client, Pet
+from vetbridge.desk.find import find
+from vetbridge.desk.review import find_item
 from vetbridge.ledger import accounts, chains, mirror
 from vetbridge.ledger.database import Ledger, open_ledger
+from vetbridge.sync.engine import Engine
 from vetbridge.sync.joining import Joiner
 from vetbridge.testing.clock import FakeClock
 
 NORTH, SOUTH, WEST = "pims-north", "pims-south", "pims-west"
+PHONE = "+447912000001"
 JOHN = Client(id="1", given_name="John", family_name="Smith", phones=("07700 900123",), emails=("j@example.com",))
+BELLA = Pet(id="n1", client_id="123", name="Bella", species="dog", deceased=True)
 REX = Pet(id="p1", client_id="1", name="Rex", species="dog", breed="Border Collie")
 TOWN = [Client(id=f"t{n:02}", given_name="Zoe", family_name=f"Person{n}") for n in range(20)]
 
@@ -176,3 +182,99 @@ def test_who_changed_while_being_compared_is_joined_the_next_time(
     assert same(ledger, NORTH, "1") == ()
     assert through(joiner) == 1
     assert same(ledger, NORTH, "1") == ()
+
+
+# -- what it does to a booking ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A town whose chain has a second branch, North Vets."""
+    made = Rig(tmp_path)
+    pair = replace(made.pair, branches={NORTH: "North Vets"})
+    made.engine = Engine([pair], made.ledger, made.clock, made.timings)
+    with made.ledger.write() as tx:
+        accounts.enrol(tx, NORTH, "memory", country="GB")
+    return made
+
+
+def north_knows(rig: Rig, *pets: Pet, **changed: object) -> None:
+    """The other branch has the town's owner, too, with these pets; both mirrors are compared."""
+    rig.refresher.pass_()
+    north = Client(id="123", given_name="John", family_name="Smith", phones=(PHONE,))
+    put(rig.ledger, NORTH, replace(north, **changed), *pets)  # type: ignore[arg-type]
+    with rig.ledger.write() as tx:
+        mirror.completed(tx, NORTH, first=True)
+    through(Joiner(rig.ledger, {"pims": (rig.placeholder.client_id,), NORTH: ()}))
+
+
+def test_a_pet_that_died_at_another_branch_is_asked_about(rig: Rig) -> None:
+    rig.owner("John", "Smith", PHONE, "Bella", "Max")
+    north_knows(rig, BELLA)
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    (visit,) = rig.visits()
+    assert visit["owner"] == rig.placeholder.client_id, "it does not wait"
+    (item,) = rig.questions()
+    assert item.why == "pet-deceased"
+    with rig.ledger.read() as tx:
+        shown = find_item(tx, rig.sites(), item.id or 0)
+    assert shown is not None
+    assert shown.words == shown.candidates[0].veto_words[0] == "the pet is deceased at North Vets"
+
+
+def test_another_pet_of_that_owner_is_linked_as_ever(rig: Rig) -> None:
+    rig.owner("John", "Smith", PHONE, "Bella", "Max")
+    north_knows(rig, BELLA)
+    rig.book("John", "Smith", PHONE, "Max")
+    rig.run()
+    assert rig.questions() == ()
+    assert rig.visits()[0]["owner"] != rig.placeholder.client_id
+
+
+@pytest.mark.parametrize(
+    ("pet", "changed"),
+    [
+        (replace(BELLA, deceased=False), {}),
+        (replace(BELLA, species="cat"), {}),
+        (BELLA, {"given_name": "Mary"}),
+    ],
+)
+def test_what_is_no_certain_knowledge_changes_nothing(rig: Rig, pet: Pet, changed: dict[str, object]) -> None:
+    rig.owner("John", "Smith", PHONE, "Bella")
+    north_knows(rig, pet, **changed)
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    assert rig.questions() == ()
+
+
+def test_an_owner_who_is_linked_already_is_asked_about_too(rig: Rig) -> None:
+    rig.owner("John", "Smith", PHONE, "Bella")
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    assert rig.questions() == ()
+    north_knows(rig, BELLA)
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    assert [item.why for item in rig.questions()] == ["pet-deceased"]
+
+
+def test_find_says_where_else_a_client_is_one(rig: Rig) -> None:
+    rig.owner("John", "Smith", PHONE, "Bella")
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    north_knows(rig, BELLA)
+    town = rig.sites()["town"]
+    north = town.model_copy(
+        update={
+            "name": "North Vets",
+            "organisation": "happy-vets",
+            "pims": town.pims.model_copy(update={"account": NORTH}),
+        }
+    )
+    sites = {"town": town.model_copy(update={"organisation": "happy-vets"}), "north": north}
+    with rig.ledger.read() as tx:
+        (visit,) = find(tx, sites, "smith").visits
+        (alone,) = find(tx, {"town": town}, "smith").visits
+    assert visit.elsewhere == ("Also at North Vets (client 123).", "The pet is deceased at North Vets.")
+    assert alone.elsewhere == ()
