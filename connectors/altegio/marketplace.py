@@ -23,7 +23,7 @@ from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import PATIENCE, HttpClient, HttpRefused
 from vetbridge.connector.interface import Install, InstallNews, InstallState, Native
 from vetbridge.connector.plugin import Environment
-from vetbridge.core.errors import AuthFailed, BadAnswer, BadHint, Refused
+from vetbridge.core.errors import BadAnswer, BadHint, Refused
 
 STATES: Final = {
     "pending": InstallState.PENDING,
@@ -185,26 +185,26 @@ class AltegioMarketplace:
         """Every install that Altegio lists. A row that does not say how the app stands is asked for by itself.
 
         Which states are listed is not documented, so what is not listed may be installed all the same: ask ``state``.
-        Raises ``BadAnswer`` for a row that cannot be read, after all others were given.
+        So a row that cannot be read is left out, and keeps no other back; ``state`` says what is wrong with it.
+        Raises ``BadAnswer`` where rows came of which none names a location.
         """
         path = f"/application/{self._application}/salons"
-        odd: BadAnswer | None = None
+        named = nameless = 0
         for row in self._rows(path):
-            number = wire.as_id(row.get("salon_id", row.get("id")))
+            number = _location_of(row)
+            if number is None:
+                nameless += 1
+                continue
+            named += 1
+            known = not wire.is_empty(row.get("connection_status"))
             try:
-                if number is None:
-                    raise BadAnswer(
-                        f"{self._account}: GET {path}: a row has no location that can be read", code="unreadable"
-                    )
-                known = not wire.is_empty(row.get("connection_status"))
                 install = self._install(number, row) if known else self._asked_for(number, patience=PATIENCE)
-            except BadAnswer as error:
-                odd = odd or error
+            except BadAnswer:
                 continue
             if install is not None:
                 yield install
-        if odd is not None:
-            raise odd
+        if nameless and not named:
+            raise BadAnswer(f"{self._account}: GET {path}: no row names a location", code="unreadable")
 
     def _rows(self, path: str) -> Iterator[Native]:
         """The rows of a list, each location once, until a page brings none that is new: no total is documented."""
@@ -219,7 +219,7 @@ class AltegioMarketplace:
             new = False
             for each in reply.data:
                 row = wire.as_mapping(each)
-                number = wire.as_id(row.get("salon_id", row.get("id")))
+                number = _location_of(row)
                 if number not in seen:
                     seen.add(number)
                     new = True
@@ -272,7 +272,7 @@ class AltegioMarketplace:
     # -- calls
 
     def _read(self, path: str, params: Mapping[str, str] | None = None, *, patience: float = 0.0) -> Reply | None:
-        """One answer; None for 404. Raises ``AuthFailed`` where the app is not the partner's, else ``BadAnswer``."""
+        """One answer; None for 404. Raises ``BadAnswer`` for any other refusal: one location's may be its own."""
         what = f"{self._account}: GET {path}"
         try:
             answer = self._http.read(path, budgets=_BUDGET_NAMES, params=params, patience=patience)
@@ -280,8 +280,8 @@ class AltegioMarketplace:
             if error.status == 404:
                 return None
             if error.status == 403:
-                raise AuthFailed(
-                    f"{what}: answered 403, the application is not this partner's; check application_id and "
+                raise BadAnswer(
+                    f"{what}: answered 403, the application may not be this partner's; check application_id and "
                     "partner_token",
                     code="no-rights",
                 ) from None
@@ -309,6 +309,11 @@ class AltegioMarketplace:
 
     def _authorise(self) -> Mapping[str, str]:
         return authorisation(self._account, self._options.partner_token)
+
+
+def _location_of(row: Mapping[str, Any]) -> str | None:
+    """The location of a listed row: an install names it, a location is it."""
+    return wire.as_id(row.get("salon_id", row.get("id")))
 
 
 def _decoded(text: str) -> bytes | None:
