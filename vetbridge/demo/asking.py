@@ -24,14 +24,16 @@ class NoAnswer(DemoFailed):
     """Nothing came back, or only that the server is in trouble: whoever asked tries again later."""
 
 
-def ask(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+def ask(
+    method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, patience: float = TIMEOUT
+) -> Any:
     """The answer's JSON, None where it is empty. Raises ``DemoFailed`` for a refusal, else ``NoAnswer``."""
     sent = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - an address of this machine, made by the demo itself
         url, data=sent, method=method, headers={"Content-Type": "application/json", **(headers or {})}
     )
     try:
-        with _OPENER.open(request, timeout=TIMEOUT) as answer:
+        with _OPENER.open(request, timeout=patience) as answer:
             content = answer.read()
         return json.loads(content) if content.strip() else None
     except urllib.error.HTTPError as error:

@@ -72,7 +72,7 @@ class Bridge:
                 if not mirrors or all(health["mirrors"].values()):
                     return
             yield
-        raise DemoFailed(f"{late}.\n{self._last_words()}")
+        raise DemoFailed(f"{late}.\n{self.last_words()}")
 
     def stop(self) -> Scene[None]:
         """Lets those who use it finish, then stops it."""
@@ -113,7 +113,8 @@ class Bridge:
         finally:
             self._users -= 1
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The end of its log, where it runs."""
         return "" if self._daemon is None else self._daemon.last_words()
 
 

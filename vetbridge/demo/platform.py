@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,12 @@ class Platform:
         self._location = credentials["location_id"]
         partner, user = credentials["partner_token"], credentials["user_token"]
         self._headers = {"Accept": ACCEPT, "Authorization": f"Bearer {partner}, User {user}"}
-        staff = {row["name"]: row["id"] for row in self._data("GET", f"/company/{self._location}/staff")}
-        services = {row["title"]: row["id"] for row in self._data("GET", f"/company/{self._location}/services")}
+        # What the widget shows to anybody: it may be looked at before the location is connected, too.
+        public = {"Accept": ACCEPT, "Authorization": f"Bearer {partner}"}
+        team = self._data("GET", f"/company/{self._location}/staff", headers=public)
+        offered = self._data("GET", f"/book_services/{self._location}", headers=public)["services"]
+        staff = {row["name"]: row["id"] for row in team}
+        services = {row["title"]: row["id"] for row in offered}
         self.staff = {member.code: int(staff[member.name]) for member in clinic.staff}
         """The platform's staff ids by VetBridge's words."""
         self.services = {service.code: int(services[service.title]) for service in clinic.services}
@@ -118,8 +122,8 @@ class Platform:
         path = f"/user/records/{record}/{hash_}" if by is Actor.OWNER else f"/record/{self._location}/{record}"
         self._data("DELETE", path)
 
-    def _data(self, method: str, path: str, body: Any = None) -> Any:
-        answer = ask(method, f"{self._base_url}{path}", body, self._headers)
+    def _data(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        answer = ask(method, f"{self._base_url}{path}", body, headers or self._headers)
         if answer is None:
             return None
         if not isinstance(answer, dict) or not answer.get("success"):

@@ -18,12 +18,14 @@ from vetbridge.demo.bridge import Books, Bridge, opened, waiting
 from vetbridge.demo.chain import plan_branches
 from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.children import Child, Children
+from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.live import Picture, View, together
+from vetbridge.demo.marketplace import Marketplace
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.playing import Day, Ends, Playing
 from vetbridge.demo.practice import Practice
 from vetbridge.demo.reception import Commands, Scene
-from vetbridge.demo.stage import Sides, Stage, write_config
+from vetbridge.demo.stage import Doors, Sides, Stage, write_config
 from vetbridge.demo.story import Branch, Seen
 from vetbridge.desk.status import Status
 from vetbridge.testing.clinic import Clinic
@@ -34,6 +36,8 @@ PIMS_FAULTS = {"5xx_before": 0.02, "5xx_after": 0.02, "drop_after_commit": 0.02}
 
 START_PATIENCE = 60.0
 """Seconds that a simulator may take until it serves."""
+CONNECT_PATIENCE = 90.0
+"""Seconds that VetBridge may take to say yes to every branch after the owner's click."""
 DRAIN_PATIENCE = 180.0
 """Seconds after the last action until everything must be settled."""
 POLLS_AFTER = 3
@@ -96,6 +100,9 @@ class _Show:
         self._looked = 0.0
         self._before: int | None = None
         self._went_on = 0
+        self._marketplace: Marketplace | None = None
+        """None where there is no chain to connect."""
+        self._connected = 0
 
     def run(self) -> bool:
         """From the start of the simulators to the stop of the daemon; whether everything was settled in time."""
@@ -112,12 +119,16 @@ class _Show:
             practice = Practice(pims["base_url"], pims["credentials"])
             ends.append(Ends(hands, practice, pims["control_url"], booking["credentials"]["location_id"]))
             sides.append(Sides(branch, booking, pims, hands.staff, hands.services))
-        hooks = write_config(self._stage, sides)
+        doors = write_config(self._stage, sides)
         self._view.say("VetBridge starts, with shorter waits than in a clinic: " + ", ".join(_shortened()))
         self._bridge = Bridge(self._stage, self._children, self._clock)
-        self._wait_for(self._bridge.start())
-        for branch, each in zip(self._branches, ends, strict=True):
-            each.platform.post_webhooks_to(hooks[branch.site])
+        self._bridge.launch()
+        if len(ends) > 1:
+            self._marketplace = Marketplace(platform)
+            self._connect(self._marketplace, doors, [each.location for each in ends])
+        self._wait_for(self._bridge.ready())
+        if len(ends) == 1:
+            ends[0].platform.post_webhooks_to(doors.hooks[self._branches[0].site])
         with opened(self._bridge.config, self._clock) as books:
             self._books = books
             self._playing = [
@@ -127,6 +138,7 @@ class _Show:
             self._day.begin()
             self._play()
             settled = self._drain(polls=1) and self._purge() and self._drain(polls=POLLS_AFTER)
+            self._connected = len(self._marketplace.connected()) if self._marketplace is not None else 0
         self._bridge.end()
         return settled and all(playing.in_time for playing in self._playing)
 
@@ -140,14 +152,14 @@ class _Show:
             found.append((branch, _audited(self._stage, branch, playing.location, playing.seen, foreign)))
         if len(found) == 1:
             return Whole(tuple(found))
-        return Whole(tuple(found), Chain(connected=len(found), went_on=self._went_on))
+        return Whole(tuple(found), Chain(connected=self._connected, went_on=self._went_on))
 
     # -- processes
 
     def _simulators(self) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
         """All at once; each fills its store from the same clinic."""
         count = len(self._branches)
-        several = ("--locations", str(count)) if count > 1 else ()
+        several = ("--locations", str(count), "--switch", "installed=false") if count > 1 else ()
         booking = self._simulator("altegio", "altegio", self._branches[0].morning.clinic, BOOKING_FAULTS, *several)
         practices = [
             self._simulator("ezyvet", branch.named("ezyvet"), branch.morning.clinic, PIMS_FAULTS)
@@ -166,6 +178,18 @@ class _Show:
     def _wait_for(self, scene: Scene[None]) -> None:
         for _ in scene:
             self._clock.wait(0.2)
+
+    def _connect(self, marketplace: Marketplace, doors: Doors, locations: Sequence[str]) -> None:
+        """The chain's owner connects all branches at once; VetBridge says yes, and sets its webhooks by itself."""
+        self._wait_for(self._bridge.answers("VetBridge did not open its door in time"))
+        self._view.say(f"The owner of the chain clicks Connect for {len(locations)} branches on the marketplace.")
+        marketplace.connect(locations, doors.app)
+        ends = self._clock.steady() + CONNECT_PATIENCE
+        while not marketplace.connected() >= set(locations):
+            if self._clock.steady() > ends:
+                raise DemoFailed(f"VetBridge did not connect all branches in time.\n{self._bridge.last_words()}")
+            self._clock.wait(0.2)
+        self._view.say(f"{len(locations)} of {len(locations)} branches are connected.")
 
     # -- the branches
 

@@ -18,6 +18,8 @@ from vetbridge.testing.clinic import Service
 
 ORGANISATION = "demo"
 """What the config calls a chain."""
+APP = "altegio-app"
+"""What it calls the app on the platform's marketplace, by which a chain connects its branches."""
 
 TIMINGS: Mapping[str, float] = {
     "absence_confirm": 3,
@@ -77,14 +79,28 @@ def free_port() -> int:
         return port
 
 
-def write_config(stage: Stage, sides: Sequence[Sides]) -> Mapping[str, str]:
-    """Writes the secrets and the config into the folder; returns each site's address for the platform's webhooks.
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where the platform reaches VetBridge."""
+
+    hooks: Mapping[str, str]
+    """By site, for webhooks."""
+    app: str
+    """For browsers that come from the marketplace, and its life-cycle calls."""
+
+
+def write_config(stage: Stage, sides: Sequence[Sides]) -> Doors:
+    """Writes the secrets and the config into the folder; returns where VetBridge's doors will be.
+
+    A chain's accounts at the platform are connected by an app, and have its tokens.
 
     Where a branch's morning says so, a service has no code on the PIMS's side, as if somebody had forgotten it;
     ``mend_config`` writes it in.
     """
     keep = _Secrets(stage.folder)
     port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    apps = _apps(sides[0], address, keep) if sides[0].branch.of_chain else {}
     accounts: dict[str, Any] = {}
     sites: dict[str, Any] = {}
     hooks: dict[str, str] = {}
@@ -93,18 +109,19 @@ def write_config(stage: Stage, sides: Sequence[Sides]) -> Mapping[str, str]:
         hook_secret = secrets.token_urlsafe(24)
         accounts |= _accounts(side, hook_secret, keep)
         sites[branch.site] = _site(side)
-        hooks[branch.site] = f"http://127.0.0.1:{port}/hooks/{branch.booking_account}/{hook_secret}"
+        hooks[branch.site] = f"{address}/hooks/{branch.booking_account}/{hook_secret}"
     config = {
         "version": 1,
         "ledger": {"path": "vetbridge.db", "key": keep("ledger.key", secrets.token_urlsafe(32))},
         "door": {"host": "127.0.0.1", "port": port},
         "timings": dict(TIMINGS),
         "log": {"format": "json"},
+        **({"apps": apps} if apps else {}),
         "accounts": accounts,
         "sites": sites,
     }
     _write(stage, config)
-    return hooks
+    return Doors(hooks, f"{address}/apps/{APP}")
 
 
 def mend_config(stage: Stage, branch: Branch) -> None:
@@ -131,7 +148,7 @@ def _accounts(side: Sides, hook_secret: str, keep: _Secrets) -> dict[str, Any]:
             "poll": POLL,
             "limit_scale": _LIMIT_SCALE,
             "hook_secret": keep(f"{booking}.hook", hook_secret),
-            "options": _booking_options(booking, side.booking, keep),
+            **_connected(side, keep),
         },
         pims: {
             "connector": "ezyvet",
@@ -164,13 +181,29 @@ def _site(side: Sides) -> dict[str, Any]:
     }
 
 
-def _booking_options(account: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+def _apps(side: Sides, address: str, keep: _Secrets) -> dict[str, Any]:
+    options = {
+        "application_id": side.booking["credentials"]["application_id"],
+        "marketplace_url": side.booking["marketplace_url"],
+        **_access(APP, side.booking, keep),
+    }
+    return {APP: {"connector": "altegio", "address": address, "options": options}}
+
+
+def _connected(side: Sides, keep: _Secrets) -> dict[str, Any]:
+    """How an account at the platform is reached: by the chain's app, or with tokens of its own."""
+    location = {"location_id": side.booking["credentials"]["location_id"]}
+    if side.branch.of_chain:
+        return {"app": APP, "options": location}
+    return {"options": {**location, **_access(side.branch.booking_account, side.booking, keep)}}
+
+
+def _access(name: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
     given = ready["credentials"]
     return {
         "base_url": ready["base_url"],
-        "location_id": given["location_id"],
-        "partner_token": keep(f"{account}.partner_token", given["partner_token"]),
-        "user_token": keep(f"{account}.user_token", given["user_token"]),
+        "partner_token": keep(f"{name}.partner_token", given["partner_token"]),
+        "user_token": keep(f"{name}.user_token", given["user_token"]),
     }
 
 

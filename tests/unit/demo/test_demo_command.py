@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from vetbridge.cli.demo import demo
 from vetbridge.demo import run
 from vetbridge.demo.audit import Audit
-from vetbridge.demo.chain_audit import Chain, Whole
+from vetbridge.demo.chain_audit import Whole
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.findings import Finding, Place, Wrong
 from vetbridge.demo.live import LiveView, Picture, PlainView

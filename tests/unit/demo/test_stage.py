@@ -13,7 +13,7 @@ from vetbridge.config.document import parse
 from vetbridge.connector.configured import read_config
 from vetbridge.demo.chain import plan_branches
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.stage import ORGANISATION, Sides, Stage, config_text, mend_config, write_config
+from vetbridge.demo.stage import APP, ORGANISATION, Sides, Stage, config_text, mend_config, write_config
 from vetbridge.demo.story import Branch
 from vetbridge.testing.clinic import make_clinic
 
@@ -37,7 +37,12 @@ def sides_of(branch: Branch, location: str = "101001") -> Sides:
     clinic = branch.morning.clinic
     booking = {
         "base_url": "http://127.0.0.1:1/api/v1",
-        "credentials": {"location_id": location, **{n: SECRETS[n] for n in ("partner_token", "user_token")}},
+        "marketplace_url": "http://127.0.0.1:1/marketplace",
+        "credentials": {
+            "location_id": location,
+            "application_id": "4001",
+            **{name: SECRETS[name] for name in ("partner_token", "user_token")},
+        },
     }
     pims = {
         "base_url": "http://127.0.0.1:2",
@@ -55,7 +60,7 @@ def sides_of(branch: Branch, location: str = "101001") -> Sides:
 
 @pytest.fixture
 def hooks(stage: Stage) -> str:
-    return write_config(stage, [sides_of(BRANCH)])[SITE]
+    return write_config(stage, [sides_of(BRANCH)]).hooks[SITE]
 
 
 def test_the_config_is_sound(stage: Stage, hooks: str) -> None:
@@ -107,15 +112,18 @@ def test_any_text_in_a_config_is_read_as_it_was(text: str) -> None:
 
 def test_a_chain_has_a_site_and_two_accounts_for_each_branch(stage: Stage) -> None:
     sides = [sides_of(branch, str(101001 + place)) for place, branch in enumerate(CHAIN)]
-    hooks = write_config(stage, sides)
+    doors = write_config(stage, sides)
     loaded = read_config(stage.config)
     assert [str(problem) for problem in (*loaded.warnings, *loaded.check_secrets())] == []
     config = loaded.config
-    assert list(config.sites) == list(hooks) == [branch.site for branch in CHAIN]
+    assert list(config.sites) == list(doors.hooks) == [branch.site for branch in CHAIN]
     assert {site.organisation for site in config.sites.values()} == {ORGANISATION}
     locations = [config.accounts[site.booking.account].options.location_id for site in config.sites.values()]
     assert locations == ["101001", "101002", "101003"]
     assert len({site.pims.account for site in config.sites.values()} & config.accounts.keys()) == 3
+    assert {config.accounts[site.booking.account].app for site in config.sites.values()} == {APP}
+    assert doors.app == f"{config.apps[APP].address}/apps/{APP}"
+    assert config.accounts["altegio-south"].options.user_token.reveal() == SECRETS["user_token"]
     secrets = [config.accounts[site.booking.account].hook_secret for site in config.sites.values()]
     assert len({secret.reveal() for secret in secrets if secret is not None}) == 3
     for branch in CHAIN:
