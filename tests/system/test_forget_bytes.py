@@ -22,10 +22,11 @@ from vetbridge.config.models import Config
 from vetbridge.config.secrets import Secret
 from vetbridge.connector.interface import Native
 from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.joining import Partner
 from vetbridge.core.records import Client, Kind
 from vetbridge.desk import privacy
 from vetbridge.desk.advice import next_step
-from vetbridge.ledger import actions, backup, holdings, links, mirror, owners, reviews, sqlite, worklist
+from vetbridge.ledger import actions, backup, chains, holdings, links, mirror, owners, reviews, sqlite, worklist
 from vetbridge.ledger.suppression import Key
 from vetbridge.ledger.tables import Action, ActionState, Change, Review
 from vetbridge.sync.importing import import_clients
@@ -133,6 +134,8 @@ def live(rig: Rig) -> str:
             visit_at=None,
         )
         actions.reserve(tx, "pims", "contact", [f"phone:{PHONE}"], change.record_id)
+        chains.looked(tx, "pims", {client: tx.sealer.hash(PHONE)})
+        chains.join(tx, ("pims", client), ("elsewhere", "77"), Partner("77", 0.999))
     return client
 
 

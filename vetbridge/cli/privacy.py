@@ -272,8 +272,8 @@ def _draw_sharing(planned: Planned) -> None:
     if planned.alike:
         named = ", ".join(one_line(key, 80) for key in planned.alike)
         say_wrapped(
-            f"Has the same phone or e-mail address, and stays: {named}. Where that is the same person once more, "
-            "forget it, too.",
+            f"Has the same phone or e-mail address, or is joined from another branch, and stays: {named}. Where that "
+            "is the same person once more, forget it, too.",
             margin="  ",
         )
 

@@ -27,6 +27,8 @@ from vetbridge.ledger.tables import (
     Alias,
     Change,
     ChangeState,
+    Joined,
+    Joining,
     Link,
     MatchKey,
     Mirror,
@@ -150,6 +152,7 @@ def held(tx: Transaction, owner: Owner) -> Holdings:
         _marked(tx, "observations", Observation, _observed(tx, owner, about)),
         _marked(tx, "reservations", Reservation, _in(Reservation.record_id, about)),
         _marked(tx, "match_keys", MatchKey, _of_clients(MatchKey, owner)),
+        *_in_chains(tx, owner),
         _marked(tx, "mirror", Mirror, people),
     )
     return Holdings(
@@ -241,6 +244,19 @@ def _of_clients(model: Any, owner: Owner) -> sa.ColumnElement[bool]:
         for account, ids in by_account(owner.clients).items()
     )
     return sa.or_(sa.false(), *each)
+
+
+def _in_chains(tx: Transaction, owner: Owner) -> Iterator[Rows]:
+    """That they were compared with clients of other branches, and who is the same person there; nothing in a backup
+    from before there were chains (0010)."""
+    if not sa.inspect(tx.session.connection()).has_table(Joined.__tablename__):
+        return
+    as_second = (
+        sa.and_(col(Joined.other_account) == account, _in(Joined.other_id, ids))
+        for account, ids in by_account(owner.clients).items()
+    )
+    yield _marked(tx, "comparisons", Joining, _of_clients(Joining, owner))
+    yield _marked(tx, "joins", Joined, sa.or_(_of_clients(Joined, owner), *as_second))
 
 
 def _end(owner: Owner, side: str) -> sa.ColumnElement[bool]:

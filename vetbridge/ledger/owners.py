@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from vetbridge.core.matching import contact_keys, forms_of
 from vetbridge.core.records import Appointment, Kind, Pet
-from vetbridge.ledger import mirror, statements, suppression
+from vetbridge.ledger import chains, mirror, statements, suppression
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.suppression import Key
@@ -92,11 +92,14 @@ def owner_of(tx: Transaction, seeds: Iterable[Key]) -> Owner:
 
 
 def alike(tx: Transaction, owner: Owner) -> frozenset[Key]:
-    """Other clients of the same accounts who have a contact of this owner, as far as the mirror shows them."""
+    """Other clients of the same accounts who have a contact of this owner, as far as the mirror shows them; and those
+    of the chain's other branches who are the same person."""
     found: set[Key] = set()
     for account, ids in by_account(owner.clients).items():
         row = tx.session.get(Account, account)
         country = "" if row is None else row.country
+        for others in chains.joined_with(tx, account, ids).values():
+            found |= {Key(at, Kind.CLIENT, id_) for at, id_ in others}
         for known in mirror.clients(tx, account, sorted(ids)):
             contacts = contact_keys(forms_of(known.client, known.pets, country))
             found |= {Key(account, Kind.CLIENT, one.client_id) for one in mirror.with_contact(tx, account, contacts)}
