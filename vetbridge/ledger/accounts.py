@@ -51,6 +51,11 @@ def get(tx: Transaction, name: str) -> Account:
     return tx.session.get_one(Account, name)
 
 
+def are_several_pairs(tx: Transaction) -> bool:
+    """Whether there are more accounts than one pair has."""
+    return tx.session.exec(select(sa.func.count()).select_from(Account)).one() > 2
+
+
 def not_answering(tx: Transaction, names: Iterable[str] | None = None) -> set[str]:
     """The accounts that are blocked or paused now."""
     rows = tx.session.exec(select(Account)).all()

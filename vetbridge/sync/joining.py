@@ -1,6 +1,7 @@
 """Finds the clients whom several branches of a chain have: a part of them at a time, by what the mirrors hold.
 
-No vendor is asked, and nothing is written to one because of a join.
+No vendor is asked, and nothing is written to one because of a join, but that who wants no messages at one branch is
+opted out at the others (``sync.opting_out``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from vetbridge.core.joining import Asked, Partner, candidates, partner
 from vetbridge.core.matching import Forms
 from vetbridge.ledger import accounts, chains, mirror
 from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.sync import opting_out
 
 BATCH = 200
 """So many clients are compared in a round at the most: one of 100,000 clients takes hours, and holds up nobody."""
@@ -60,7 +62,12 @@ class Joiner:
             for finding in findings:
                 # Whoever has changed meanwhile is compared again, and joined with nobody until then.
                 if finding.partner is None or all(id_ in same[at] for at, id_ in (finding.client, finding.other)):
+                    is_new = finding.partner is not None and finding.other not in chains.same_person(
+                        tx, *finding.client
+                    )
                     chains.join(tx, finding.client, finding.other, finding.partner)
+                    if is_new:
+                        opting_out.joined(tx, *finding.client)
             for account, ids in looked.items():
                 chains.looked(tx, account, {id_: same[account][id_] for id_ in ids if id_ in same[account]})
             chains.end_of_gone(tx)

@@ -15,7 +15,7 @@ from typing import Any
 from vetbridge.connector.interface import Operation
 from vetbridge.core.policy import must_opt_out
 from vetbridge.core.records import Client, Kind
-from vetbridge.ledger import chains, changes, links
+from vetbridge.ledger import accounts, chains, changes, links
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.job import Ending, Job
@@ -52,6 +52,8 @@ class _Card:
 
     link: Link
     out_for: frozenset[Person]
+    known: bool
+    """It was read since it was linked."""
 
 
 class OptingOut:
@@ -128,25 +130,27 @@ def was_set(tx: Transaction, pair: Pair, payload: Mapping[str, Any], card: Clien
 
 
 def met(tx: Transaction, pair: Pair, booking_id: str, card: Client) -> None:
-    """A card was linked with a PIMS client: it is looked at where nobody knows how it stands, and together with the
-    other cards where one is opted out. ``card``: as far as it is known; a booking tells less."""
+    """A card was linked with a PIMS client: its people's cards are looked at as far as nobody knows how they stand,
+    and all of them where one is opted out. ``card``: as far as it is known; a booking tells less.
+
+    Of somebody who can have no other card, nobody has to know it.
+    """
     link = links.of_booking(tx, pair.booking.account, Kind.CLIENT, booking_id)
     if link is None or OPTED_OUT not in pair.booking.mapper.readable(Kind.CLIENT):
         return
     others = _others(tx, link)
+    own = _Card(link, frozenset(), known=card.opted_out is not None)
     if card.opted_out or _opted_out(others):
-        _wake(tx, others)
-    elif card.opted_out is not None:
-        return
-    changes.receive_linked(tx, link, SOURCE)
+        _wake(tx, (own, *others))
+    elif others or accounts.are_several_pairs(tx):
+        _wake(tx, [each for each in (own, *others) if not each.known])
 
 
 def joined(tx: Transaction, account: str, client_id: str) -> None:
-    """A PIMS client was joined with another one of its chain: where one of their cards is opted out, all are looked
-    at."""
+    """A PIMS client was joined with another one of its chain: the same is done for their cards."""
     cards = _cards(tx, {(account, client_id)})
-    if _opted_out(cards):
-        _wake(tx, cards)
+    out = bool(_opted_out(cards))
+    _wake(tx, [card for card in cards if out or not card.known])
 
 
 def is_news(base: Mapping[str, object] | None, card: Client) -> bool:
@@ -221,7 +225,8 @@ def _cards(tx: Transaction, people: Collection[Person]) -> tuple[_Card, ...]:
     for (account, id_), persons in sorted(sharing.items()):
         primary = links.of_booking(tx, account, Kind.CLIENT, id_)
         if primary is not None:
-            found.append(_Card(primary, _out_for(links.bases(tx, primary)[0] or {}, persons)))
+            base = links.bases(tx, primary)[0] or {}
+            found.append(_Card(primary, _out_for(base, persons), known=OPTED_OUT in base))
     return tuple(found)
 
 
