@@ -22,6 +22,7 @@ from vetbridge.cli import (
     find,
     imports,
     init,
+    installs,
     links,
     mapping,
     match,
@@ -93,6 +94,7 @@ app.command(epilog="Example: vetbridge simulate altegio --port 8101 --clients 20
 app.command(epilog="Example: vetbridge --config clinic.yaml init --plan")(init.init)
 app.add_typer(config.app)
 app.add_typer(connectors.app)
+app.add_typer(installs.app)
 app.command(epilog="Example: vetbridge --config clinic.yaml doctor")(doctor.doctor)
 app.command(epilog="Example: vetbridge --config clinic.yaml run")(run.run)
 app.command(epilog="Example: vetbridge --config clinic.yaml sync --json")(run.sync)

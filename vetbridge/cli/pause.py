@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from vetbridge.desk.pausing import Target
     from vetbridge.ledger.database import Transaction
 
+LEFTOVERS = 4
+"""Exit code where an account goes on resting, as its app is not connected."""
+
 Name = Annotated[
     str, typer.Argument(metavar="SITE_OR_ACCOUNT", help="A site or an account of the config; site/NAME where both.")
 ]
@@ -101,7 +104,10 @@ def resume(
     An account whose vendor refuses the credentials is asked at once whether it takes them now: `vetbridge resume
     altegio-city`. By itself VetBridge asks after ten minutes, later hourly, and when a secret's file has changed.
 
-    Ends with 0 also where there was no pause; with 2 for a name that nothing has, with 6 where there is no ledger.
+    An account whose marketplace app is not connected goes on by itself once the clinic connects it, never by this.
+
+    Ends with 0 also where there was no pause, with 4 where the account's app is not connected, with 2 for a name that
+    nothing has, with 6 where there is no ledger.
     """
     with told("resume", as_json=as_json):
         loaded = load_config(config_path(ctx))
@@ -110,6 +116,15 @@ def resume(
         with ledger_beside(loaded) as ledger:
             with ledger.read() as tx:
                 found = _target(tx, loaded.config, "resume", name, kind, as_json=as_json)
+            if found.app is not None and found.pause is None:
+                give_up(
+                    "resume",
+                    f"{found.words} rests by itself, and no command resumes it: {found.app.reason}",
+                    advice=f"`{found.app.command}` shows how the app stands, `vetbridge doctor` what to do.",
+                    code=found.app.why,
+                    as_json=as_json,
+                    exit_code=LEFTOVERS,
+                )
             ended = False
             if not plan:
                 with ledger.write() as tx:
@@ -134,6 +149,9 @@ def resume(
     elif plan:
         say_wrapped(f"{found.words} would be resumed; {_changes(found)} would be worked on. Nothing was done.")
     else:
+        if found.app is not None:
+            say_wrapped(f"{found.words} is resumed, and goes on resting: {found.app.reason} (`{found.app.command}`).")
+            return
         say_wrapped(f"{found.words} is resumed; {_changes(found)} can be worked on.")
         if found.pause.why and not accept:
             say_wrapped(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vetbridge.config.loader import Loaded
     from vetbridge.desk.paused import PauseStatus
-    from vetbridge.desk.status import AccountStatus, ConditionStatus, SiteStatus, Status
+    from vetbridge.desk.status import AccountStatus, ConditionStatus, InstallStatus, SiteStatus, Status
     from vetbridge.ledger.glance import Glance
 
 
@@ -146,11 +146,30 @@ def _draw(found: Status) -> None:
     for account in found.accounts:
         add(accounts, account.name, account.state, _account(account, found))
     say(drawn(accounts))
+    if found.installs:
+        say("")
+        draw_installs(found.installs, found.at)
     for site in found.sites:
         say("")
         _draw_site(site, found)
     say("")
     say_wrapped(f"Ledger: {one_line(found.ledger, LONGEST_PLACE)}", margin="  ")
+
+
+def draw_installs(installs: Sequence[InstallStatus], now: datetime) -> None:
+    """Where marketplace apps are connected, and where not."""
+    from vetbridge.desk.wording import ago, ahead  # noqa: PLC0415
+
+    table = plain_table("App", "Location", "Site", "State", "")
+    for each in installs:
+        parts = [] if each.since is None else [ago(each.since, now)]
+        if each.until is not None:
+            parts.append(f"the vendor's time ends {ahead(each.until, now)}")
+        if each.code:
+            parts.append(f"not connected yet: {each.code}")
+        site = ", ".join(each.sites) or "no site"
+        add(table, each.app, one_line(each.location, 24), site, each.state, "; ".join(parts))
+    say(drawn(table))
 
 
 def _draw_conditions(conditions: Sequence[ConditionStatus]) -> None:

@@ -41,6 +41,14 @@ class Code(StrEnum):
     QUOTA_REACHED = "quota-reached"
     UPGRADE_PAUSED = "upgrade-paused"
     """VetBridge has paused a site, as a vendor changed codes or records."""
+    INSTALL_WAITS = "install-waits"
+    """Somebody has clicked Connect for a marketplace's app, and it is not connected yet."""
+    INSTALL_FROZEN = "install-frozen"
+    """The vendor has suspended the app at a location."""
+    INSTALL_LAPSED = "install-lapsed"
+    """Somebody has clicked Connect, and nobody said yes in time."""
+    INSTALL_GONE = "install-gone"
+    """The app is not connected at a location of the config, or its pair was ended by that."""
     FAILURES_WAIT = "failures-wait"
     """Per site: failed changes that nobody has acknowledged."""
     MIRROR_STALE = "mirror-stale"
@@ -70,6 +78,8 @@ class Scope(StrEnum):
     """``door`` or ``pages``."""
     CHANNEL = "channel"
     """A webhook, ``mail/NAME`` or ``command/NAME``."""
+    INSTALL = "install"
+    """A marketplace's app at a location: ``APP/LOCATION``."""
 
 
 SEVERITY: Mapping[Code, Severity] = {
@@ -78,6 +88,8 @@ SEVERITY: Mapping[Code, Severity] = {
         (
             Code.HOOK_SILENT,
             Code.QUOTA_REACHED,
+            Code.INSTALL_LAPSED,
+            Code.INSTALL_GONE,
             Code.FAILURES_WAIT,
             Code.DISK_LOW,
             Code.CLOCK_MOVED,

@@ -22,12 +22,13 @@ from vetbridge.connector.configured import places
 from vetbridge.connector.interface import Install, InstallNews, InstallState, Marketplace
 from vetbridge.connector.plugin import Environment, app_plugin
 from vetbridge.core.errors import OutcomeUnknown, RateLimited, Refused, Unavailable, VetBridgeError
+from vetbridge.core.installs import FROZEN, INSTALL, LAPSED, NOT_CONNECTED, UNKNOWN
+from vetbridge.core.normalise import shown
 from vetbridge.desk import leaving
-from vetbridge.desk.installs import FROZEN, NOT_CONNECTED, by_app
+from vetbridge.desk.installs import by_app
 from vetbridge.ledger import accounts as ledger_accounts
 from vetbridge.ledger import audit, going_live, installs, pauses, tables
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.installs import LAPSED, UNKNOWN
 
 LOOK_EVERY = 30.0
 """Seconds between two looks at what waits to be connected."""
@@ -37,6 +38,9 @@ LIST_AGAIN = 60.0
 """The same, where the last one could not be done."""
 DOOR_PATIENCE = 20.0
 """Seconds that a browser's redirect may take; what is left then is found by the rounds."""
+
+LONGEST_NUMBER = 40
+"""Characters of a location's number that are written down of what a person has done."""
 
 _LIVED = frozenset({InstallState.ACTIVE.value, InstallState.FROZEN.value, UNKNOWN})
 """States after which an uninstall ends the pair: the others had never been connected."""
@@ -148,6 +152,48 @@ class Connecting:
         if news.state is not None:
             self._told[news.location] = news.state.value
 
+    # -- commands
+
+    def activate(self, location: str, by: str) -> Asked:
+        """Connects one location because a person says so, also where the vendor's time seems to be over.
+
+        Raises what the marketplace raises, where it cannot be asked.
+        """
+        found = self._asked(location, late=True)
+        with self._ledger.write() as tx:
+            self._audit(tx, audit.Act.INSTALL_ACTIVATED, location, by, found.how.value)
+        return found
+
+    def disconnect(self, location: str, by: str) -> tuple[str, ...]:
+        """Takes the app away from a location because a person says so; returns the sites whose pair ends by that.
+
+        Raises what the marketplace raises; nothing has ended then.
+        """
+        with self._lock:
+            found = self.marketplace.state(location)
+            if found is not None and found.state is not InstallState.UNINSTALLED:
+                try:
+                    self.marketplace.uninstall(location)
+                except (OutcomeUnknown, Refused) as error:
+                    found = self.marketplace.state(location)  # it may have arrived, now or before
+                    if found is not None and found.state is not InstallState.UNINSTALLED:
+                        raise error from None
+            ours = self.accounts.get(location, ())
+            with self._ledger.write() as tx:
+                if ours:
+                    installs.stands(tx, self.name, location, InstallState.UNINSTALLED)
+                else:
+                    installs.forget(tx, self.name, location)
+                self._audit(tx, audit.Act.INSTALL_ENDED, location, by)
+                ended = self._end(tx, ours, by, audit.COMMAND)
+                self._hold(tx, location, InstallState.UNINSTALLED)
+        self._changed(location, InstallState.UNINSTALLED)
+        return ended
+
+    def _audit(self, tx: Transaction, act: audit.Act, location: str, by: str, says: str = "") -> None:
+        subject = f"{self.name}/{shown(location, LONGEST_NUMBER)}"
+        audit.note(tx, act, by=by, via=audit.COMMAND, subject="install", subject_id=subject, says=says)
+
     # -- rounds
 
     def look(self) -> None:
@@ -210,8 +256,8 @@ class Connecting:
 
     # -- one location
 
-    def _asked(self, location: str) -> Asked:
-        row = self._look_at(location, asked=True)
+    def _asked(self, location: str, *, late: bool = False) -> Asked:
+        row = self._look_at(location, asked=True, late=late)
         state = row.state if row is not None else UNKNOWN
         site = self._site(location)
         if state == InstallState.ACTIVE:
@@ -228,17 +274,19 @@ class Connecting:
         self._list_at = float("-inf")
         return Asked(location=location, how=How.LATER, code=code)
 
-    def _look_at(self, location: str, *, told: str = "", asked: bool = False) -> tables.Install | None:
+    def _look_at(
+        self, location: str, *, told: str = "", asked: bool = False, late: bool = False
+    ) -> tables.Install | None:
         """Asks how one location stands, notes it, and connects it where it waits and an account is for it.
 
         ``told``: what a life-cycle call said, believed where the vendor cannot be asked. ``asked``: a person has just
-        clicked Connect. Returns what is known of it afterwards.
+        clicked Connect. ``late``: it is tried once more, though it has lapsed. Returns what is known of it then.
         """
         with self._lock:
             found = self._state(location, told)
             state = found.state.value if found is not None else UNKNOWN
             if found is not None and found.state is InstallState.PENDING:
-                state = self._pending(found, asked=asked)
+                state = self._pending(found, asked=asked, late=late)
                 if state == InstallState.PENDING and self.accounts.get(location):
                     self._activate(location)
             else:
@@ -263,16 +311,17 @@ class Connecting:
             return believed
         return found
 
-    def _pending(self, found: Install, *, asked: bool) -> str:
+    def _pending(self, found: Install, *, asked: bool, late: bool) -> str:
         """Notes that somebody has clicked Connect; returns ``pending``, or ``lapsed`` where that is too long ago."""
         with self._ledger.write() as tx:
             row = installs.get(tx, self.name, found.location)
-            at = found.since or tx.now
+            again = late and row is not None and row.state == LAPSED
+            at = tx.now if again else found.since or tx.now
             is_new = row is None or row.state not in (InstallState.PENDING, LAPSED) or row.asked_at is None
             if row is not None and row.asked_at is not None and not is_new:
                 # Clicked once more: the vendor says since when it waits, or a browser has just come.
                 is_new = found.since > row.asked_at if found.since is not None else asked and row.state == LAPSED
-            if is_new:
+            if is_new or again:
                 until = at + timedelta(seconds=self.marketplace.activate_within)
                 row = installs.asked(tx, self.name, found.location, at=at, until=until)
                 self._changed(found.location, InstallState.PENDING)
@@ -327,7 +376,7 @@ class Connecting:
             since = found.since if found is not None else None
             installs.stands(tx, self.name, location, state, since=since)
             if state == InstallState.UNINSTALLED and was in _LIVED:
-                self._end(tx, ours)
+                self._end(tx, ours, by_app(self.name), audit.MARKETPLACE)
             freed = self._hold(tx, location, state)
         if was != state:
             self._changed(location, state)
@@ -339,21 +388,25 @@ class Connecting:
         freed = []
         for account in self.accounts.get(location, ()):
             if state == InstallState.ACTIVE:
-                if pauses.resume(tx, pauses.INSTALL, account):
+                if pauses.resume(tx, INSTALL, account):
                     ledger_accounts.probe_now(tx, account)
                     freed.append(account)
             else:
                 why = FROZEN if state == InstallState.FROZEN else NOT_CONNECTED
-                pauses.pause(tx, pauses.INSTALL, account, until=None, by=by_app(self.name), why=why)
+                pauses.pause(tx, INSTALL, account, until=None, by=by_app(self.name), why=why)
         return freed
 
-    def _end(self, tx: Transaction, accounts: Collection[str]) -> None:
-        """The clinic took the app away: the pairs of its accounts end; nothing is cleaned up at either side."""
-        ended = going_live.ended(tx)
+    def _end(self, tx: Transaction, accounts: Collection[str], by: str, via: str) -> tuple[str, ...]:
+        """The app was taken away: the pairs of its accounts end; nothing is cleaned up at either side."""
+        found = []
         for name, site in self._config.sites.items():
-            if name not in ended and not {site.booking.account, site.pims.account}.isdisjoint(accounts):
-                leaving.end(tx, self._config, name, by_app(self.name), via=audit.MARKETPLACE)
+            row = going_live.of(tx, name)
+            stands = row is None or row.ended_at is None or row.ended_by == by_app(self.name) != by
+            if stands and not {site.booking.account, site.pims.account}.isdisjoint(accounts):
+                leaving.end(tx, self._config, name, by, via=via)
                 log.warning("pair.ended", site=name, app=self.name)
+                found.append(name)
+        return tuple(found)
 
     def _free(self, accounts: Collection[str]) -> None:
         self._unlooked -= frozenset(accounts)
@@ -371,12 +424,14 @@ class Connecting:
 
 def build_connecting(loaded: Loaded, clock: Clock, ledger: Ledger) -> dict[str, Connecting]:
     """Every app of the config, by name."""
+    return {name: build_one(loaded, name, clock, ledger) for name in loaded.config.apps}
+
+
+def build_one(loaded: Loaded, name: str, clock: Clock, ledger: Ledger) -> Connecting:
+    """One app of the config."""
     config = loaded.config
-    at = places(config)
-    return {
-        name: Connecting(name, app, build_marketplace(loaded, name, clock), config, ledger, clock, at[name])
-        for name, app in config.apps.items()
-    }
+    marketplace = build_marketplace(loaded, name, clock)
+    return Connecting(name, config.apps[name], marketplace, config, ledger, clock, places(config)[name])
 
 
 def build_marketplace(loaded: Loaded, name: str, clock: Clock) -> Marketplace:
@@ -396,7 +451,7 @@ def prepare(tx: Transaction, apps: Mapping[str, Connecting]) -> None:
     """What a start does to a ledger with the apps of its config; an account that no app is for any more goes on."""
     ours = {account for each in apps.values() for names in each.accounts.values() for account in names}
     for row in pauses.standing(tx):
-        if row.scope == pauses.INSTALL and row.name not in ours:
-            pauses.resume(tx, pauses.INSTALL, row.name)
+        if row.scope == INSTALL and row.name not in ours:
+            pauses.resume(tx, INSTALL, row.name)
     for each in apps.values():
         each.prepare(tx)

@@ -122,6 +122,8 @@ def sites(found: Condition, config: Config) -> list[str]:
             return [
                 name for name, site in config.sites.items() if found.name in (site.booking.account, site.pims.account)
             ]
+        case Scope.INSTALL:
+            return [name for name in str(found.details.get("sites", "")).split(", ") if name in config.sites]
         case _:
             return []
 

@@ -14,14 +14,17 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Config
+from vetbridge.connector.configured import places
 from vetbridge.core.conditions import Code, Condition, Scope, Severity
 from vetbridge.core.errors import Unavailable
+from vetbridge.core.installs import INSTALL
 from vetbridge.core.opening import Opening
 from vetbridge.core.records import Kind
 from vetbridge.desk.advice import next_step
+from vetbridge.desk.installs import by_app
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.paused import reason
-from vetbridge.ledger.glance import AccountReport, Glance, GoingLiveReport, SiteReport
+from vetbridge.ledger.glance import AccountReport, Glance, GoingLiveReport, InstallReport, SiteReport
 
 OBSERVED = frozenset(
     {
@@ -47,6 +50,11 @@ GRACE = timedelta(minutes=5)
 
 FIRST_READING = timedelta(days=1)
 """So long the first reading of a large clinic may take; one that takes longer does not get on."""
+
+CONNECTING = timedelta(minutes=2)
+"""A branch that the config knows has so long to be connected after Connect before anybody is told."""
+NO_SITE = "no-site"
+"""Why an install waits: no account of the config is for it."""
 
 _DOWN_FOLLOWS = frozenset({Code.READ_STALE, Code.WRITE_STALE, Code.MIRROR_STALE, Code.ACCOUNT_UNREACHABLE})
 """What follows by itself where nothing runs, or cannot be known, as nobody asks."""
@@ -114,6 +122,7 @@ def standing(glance: Glance, config: Config) -> tuple[Condition, ...]:
             *_reads(view),
             *_mirrors(view),
             *_sites(view),
+            *_installs(view),
             *_writes(view),
             *_questions(view),
             *_deliveries(view),
@@ -182,7 +191,8 @@ class _View:
     def __init__(self, glance: Glance, config: Config) -> None:
         self.glance, self.config = glance, config
         self.now = glance.at
-        self._paused = {(each.scope, each.name) for each in glance.pauses}
+        self._paused = {("account" if each.scope == INSTALL else each.scope, each.name) for each in glance.pauses}
+        self._places = places(config)
         self._opening = {
             name: Opening({str(day): spans for day, spans in site.opening_hours.items()}, site.zone)
             for name, site in config.sites.items()
@@ -216,6 +226,11 @@ class _View:
 
     def paused(self, scope: str, name: str) -> bool:
         return (scope, name) in self._paused
+
+    def connects(self, app: str, location: str) -> list[str]:
+        """The sites of the config that an app connects at a location."""
+        accounts = self._places.get(app, {}).get(location, ())
+        return list(dict.fromkeys(site for account in accounts for site in self.sites_of(account)))
 
     def sites(self) -> Iterator[tuple[str, SiteReport]]:
         """The sites of the config that have not ended and that the ledger knows."""
@@ -422,6 +437,8 @@ def _sites(view: _View) -> Iterator[Condition]:
             if since is not None and (count or code is Code.FUSE_BLOWN):
                 yield Condition(code=code, scope=Scope.SITE, name=name, since=since, details={"count": count})
     for pause in view.glance.pauses:
+        if pause.scope == INSTALL:
+            continue  # which the install's own condition tells
         known = view.config.sites if pause.scope == "site" else view.config.accounts
         of = [pause.name] if pause.scope == "site" else view.sites_of(pause.name)
         if pause.why and pause.name in known and not all(map(view.ended, of)):
@@ -429,6 +446,46 @@ def _sites(view: _View) -> Iterator[Condition]:
             yield Condition(
                 code=Code.UPGRADE_PAUSED, scope=scope, name=pause.name, since=pause.since, details={"why": pause.why}
             )
+
+
+def _installs(view: _View) -> Iterator[Condition]:
+    """Where marketplace apps are not connected; of an app that is no longer in the config nothing is said."""
+    for each in view.glance.installs:
+        if each.app not in view.config.apps:
+            continue
+        sites = view.connects(each.app, each.location)
+        found = _install(view, each, sites)
+        if found is None:
+            continue
+        code, since, why = found
+        details: dict[str, str | int | float] = {"app": each.app, "location": each.location}
+        details |= {"sites": ", ".join(sites), "site": sites[0] if sites else "", "why": why}
+        if each.until_at is not None:
+            # At the clinic's own time, for people.
+            zone = ZoneInfo(view.config.sites[sites[0] if sites else next(iter(view.config.sites))].zone)
+            details["until_at"] = each.until_at.astimezone(zone).isoformat()
+        name = f"{each.app}/{each.location}"
+        yield Condition(code=code, scope=Scope.INSTALL, name=name, since=since, details=details)
+
+
+def _install(view: _View, each: InstallReport, sites: Sequence[str]) -> tuple[Code, datetime, str] | None:
+    """What is wrong with one install, since when, and why."""
+    if each.state == "pending":
+        since = each.asked_at or each.changed_at
+        if sites and not each.code and view.now - since < CONNECTING:
+            return None
+        return Code.INSTALL_WAITS, since, each.code if sites else NO_SITE
+    if each.state == "lapsed":
+        return Code.INSTALL_LAPSED, each.changed_at, each.code
+    by = by_app(each.app)
+    rows = {site: view.going_live(site) for site in sites}
+    ended = [row.ended_at for row in rows.values() if row is not None and row.ended_by == by and row.ended_at]
+    standing = [site for site in sites if not view.ended(site)]
+    if each.state == "frozen" and standing:
+        return Code.INSTALL_FROZEN, each.changed_at, ""
+    if ended or (standing and each.state in ("uninstalled", "unknown")):
+        return Code.INSTALL_GONE, min([*ended, each.changed_at]), each.state
+    return None
 
 
 def _writes(view: _View) -> Iterator[Condition]:
@@ -507,6 +564,13 @@ _MESSAGES: Mapping[Code, str] = MappingProxyType(
         Code.FUSE_BLOWN: "{name}: so much was to change at once that the fuse has blown; changes that wait: {count}.",
         Code.QUOTA_REACHED: "{name}: more would be created than the first days allow; changes that wait: {count}.",
         Code.UPGRADE_PAUSED: "VetBridge has paused {name}: {changed}.",
+        Code.INSTALL_WAITS: "{app}: somebody has clicked Connect at location {location}, and it is not connected: "
+        "{lacks}. The vendor waits until {until}.",
+        Code.INSTALL_FROZEN: "{app}: the vendor has suspended it at location {location} ({sites}); nothing is "
+        "carried over there.",
+        Code.INSTALL_LAPSED: "{app}: somebody clicked Connect at location {location}, and it was not connected in "
+        "time.",
+        Code.INSTALL_GONE: "{app} at location {location} ({sites}): {lacks}; nothing is carried over there.",
         Code.FAILURES_WAIT: "{name}: failures that nobody has seen to: {count}.",
         Code.MIRROR_STALE: "{name}: clients and pets were last read {span} ago; nobody counts as new meanwhile.",
         Code.LEDGER_BUSY: "{why}.",
@@ -534,6 +598,13 @@ _REMEDIES: Mapping[Code, str] = MappingProxyType(
         Code.FUSE_BLOWN: "Are they meant? Answer the question: `vetbridge review list --site {name}`",
         Code.QUOTA_REACHED: "Look, then let more through: `vetbridge sync --approve --more --site {name}`",
         Code.UPGRADE_PAUSED: "`vetbridge doctor` says what changed. Mend the config, then `vetbridge resume {name}`",
+        Code.INSTALL_WAITS: "Is it a branch of yours? `vetbridge installs draft {app} {location}` prints what to add "
+        "to the config; then restart VetBridge.",
+        Code.INSTALL_FROZEN: "The clinic asks the vendor why. VetBridge goes on by itself once that is over.",
+        Code.INSTALL_LAPSED: "Let the clinic click Connect once more; or let it be: `vetbridge installs disconnect "
+        "{app} {location}`",
+        Code.INSTALL_GONE: "Let the clinic connect it; where its pair has ended, then `vetbridge sync --approve "
+        "--site {site}`. If that is meant: `vetbridge pair end {site}`",
         Code.FAILURES_WAIT: "See to them: `vetbridge changes list --site {name} --state failed`",
         Code.MIRROR_STALE: "The log says why its reading fails; `vetbridge doctor` looks at the account.",
         Code.LEDGER_BUSY: "End what holds the ledger, or make room on its disk; VetBridge goes on by itself.",
@@ -561,6 +632,26 @@ _KINDS: Mapping[str, str] = MappingProxyType(
 _DISKS: Mapping[str, str] = MappingProxyType({"ledger": "ledger", "log": "log", "backup": "backups"})
 
 
+_LACKS: Mapping[str, str] = MappingProxyType(
+    {
+        "": "the vendor was not asked yet",
+        NO_SITE: "no account of the config is for it",
+        "unknown": "the vendor knows of no app there",
+        "uninstalled": "the clinic has taken the app away, and the pair has ended",
+        "active": "the app is connected again, and the pair stays ended until somebody approves it",
+        "pending": "the app waits to be connected again, and the pair has ended",
+        "frozen": "the vendor has suspended the app, and the pair has ended",
+    }
+)
+"""Why an install does not carry."""
+_REFUSED = "the vendor does not take it ({why})"
+_REFUSED_REMEDY = "VetBridge tries again. `vetbridge installs activate {app} {location}` shows what the vendor says."
+
+
+def _lacks(why: str) -> str:
+    return phrase(_LACKS[why]) if why in _LACKS else phrase(_REFUSED, why=why)
+
+
 def kinds(kind: str) -> str:
     """Records of a kind, in plain words: ``visits``."""
     return phrase(_KINDS[kind]) if kind in _KINDS else kind
@@ -577,6 +668,8 @@ def remedy(condition: Condition) -> str:
     plainly = condition.code is Code.ACCOUNT_UNREACHABLE and why in ("", Unavailable.code)
     if condition.code in (Code.ACCOUNT_BLOCKED, Code.ACCOUNT_UNREACHABLE) and not plainly:
         return next_step(why)
+    if condition.code is Code.INSTALL_WAITS and why != NO_SITE:
+        return phrase(_REFUSED_REMEDY, **_values(condition))
     return phrase(_REMEDIES[condition.code], **_values(condition))
 
 
@@ -586,12 +679,15 @@ def _values(condition: Condition) -> dict[str, object]:
     return {
         # What a condition of an older VetBridge may lack.
         **dict.fromkeys(("count", "misses", "rounds", "accounts", "path", "site", "reason"), "?"),
+        **dict.fromkeys(("app", "location", "sites"), "?"),
         **details,
         "name": condition.name,
         "kinds": kinds(condition.kind),
         "span": _span(details.get("seconds")),
         "why": why,
         "changed": reason(why),
+        "lacks": _lacks(why),
+        "until": _said(details.get("until_at")),
         "disk": phrase(_DISKS[condition.name]) if condition.name in _DISKS else condition.name,
         "megabytes": details.get("free_megabytes", "?"),
         "visit": _said(details.get("visit_at")),

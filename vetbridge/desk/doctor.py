@@ -30,6 +30,7 @@ from vetbridge.core.errors import (
     Unavailable,
     VetBridgeError,
 )
+from vetbridge.core.installs import FROZEN, NOT_CONNECTED
 from vetbridge.core.records import Client, Kind, Pet, Side
 from vetbridge.core.upgrades import CODES_CHANGED, SCHEMA_CHANGED, CodeLists, changed, tidy
 from vetbridge.desk import pausing
@@ -58,6 +59,8 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
     {
         CODES_CHANGED: "Look at the lines about codes below. Correct the site's codes in the config and restart "
         "VetBridge, then `{resume}`. Where what the vendor has now is right as it is, `{resume} --accept`.",
+        NOT_CONNECTED: "Let the clinic click Connect at the vendor's marketplace; `{resume}` shows how it stands.",
+        FROZEN: "The clinic asks the vendor why; VetBridge goes on by itself once that is over.",
         SCHEMA_CHANGED: "Look for a newer VetBridge, or mend the site's mapping table, and restart. Then `{resume} "
         "--accept`. What waits is lost by none of this.",
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from vetbridge.desk.language import phrase
 
-NOT_CONNECTED, FROZEN = "not-connected", "frozen"
-"""Why an account rests whose app is not connected at its location."""
+if TYPE_CHECKING:
+    from vetbridge.config.models import Account, Config, Site
 
 _ANSWERS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,3 +37,77 @@ def by_app(name: str) -> str:
 def answer(how: str, *, minutes: int) -> str:
     """What became of a branch, for whoever has just clicked Connect."""
     return phrase(_ANSWERS[how], minutes=minutes)
+
+
+# -- what to add to the config
+
+
+def models(config: Config, app: str) -> list[str]:
+    """The sites of the config that a draft for an app's branch can be made like: those of the same app come first."""
+    connector = config.apps[app].connector
+    accounts = {name: account for name, account in config.accounts.items() if account.connector == connector}
+    ours = [site for site, each in config.sites.items() if each.booking.account in accounts]
+    return sorted(ours, key=lambda site: accounts[config.sites[site].booking.account].app != app)
+
+
+def draft(config: Config, app: str, locations: Sequence[str], *, like: str, number_key: str) -> str:
+    """The accounts and sites to add to the config for branches, as YAML; like a site of it.
+
+    ``number_key`` is the option of an account that holds the location's number. Of secrets nothing but the form of
+    their place is taken over.
+    """
+    site = config.sites[like]
+    account = config.accounts[site.booking.account]
+    accounts: list[str] = []
+    sites: list[str] = []
+    for location in locations:
+        name = _name(location)
+        own = site.booking.account.replace(like, name) if like in site.booking.account else ""
+        own = own or f"{config.apps[app].connector}-{name}"
+        accounts += _account(own, account, app, location, number_key)
+        sites += _site(name, own, site, like)
+    return "\n".join(["accounts:", *accounts, "", "sites:", *sites, ""])
+
+
+def _name(location: str) -> str:
+    """A name that the config takes, made of a location's number."""
+    return f"branch-{re.sub(r'[^a-z0-9]+', '-', location.lower()).strip('-')}"
+
+
+def _account(name: str, like: Account, app: str, location: str, number_key: str) -> Iterator[str]:
+    yield f"  {name}:"
+    yield f"    connector: {like.connector}"
+    yield f"    app: {app}"
+    if "poll" in like.model_fields_set:
+        yield f"    poll: {like.poll:g}"
+    secret = like.hook_secret
+    if secret is not None and secret.kind == "file":
+        yield f"    hook_secret: {{file: {name}-hook.secret}}    # make it: openssl rand -hex 20 > {name}-hook.secret"
+    elif secret is not None and secret.kind == "env":
+        yield f"    hook_secret: {{env: {name.upper().replace('-', '_')}_HOOK_SECRET}}    # set it"
+    elif secret is not None:
+        yield f"    # hook_secret: a secret of its own, by a {secret.kind}"
+    yield "    options:"
+    yield f'      {number_key}: "{location}"'
+
+
+def _site(name: str, account: str, like: Site, like_name: str) -> Iterator[str]:
+    yield f"  {name}:"
+    yield f"    name: Branch {name.removeprefix('branch-')}    # CHANGE"
+    if like.organisation is not None:
+        yield f"    organisation: {like.organisation}"
+    yield f"    zone: {like.zone}    # as {like_name}"
+    yield f"    country: {like.country}    # as {like_name}"
+    yield "    booking:"
+    yield f"      account: {account}    # its codes: vetbridge mapping fill {name}"
+    yield "    pims:"
+    yield f"      account: {like.pims.account}    # as {like_name}"
+    if like.pims.placeholder is not None:
+        stand_in = like.pims.placeholder
+        yield f'      placeholder: {{client: "{stand_in.client}", pet: "{stand_in.pet}"}}    # as {like_name}'
+
+
+def number_key(options: Any, location: str) -> str:
+    """The option of an account that holds its location's number."""
+    fields = type(options).model_fields
+    return str(next(name for name in fields if str(getattr(options, name)) == location))

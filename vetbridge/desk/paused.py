@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from vetbridge.config.models import Config
+from vetbridge.core.installs import FROZEN, INSTALL, NOT_CONNECTED
 from vetbridge.core.upgrades import CODES_CHANGED, SCHEMA_CHANGED
 from vetbridge.desk.language import phrase
 
@@ -16,6 +17,8 @@ _REASONS: Mapping[str, str] = MappingProxyType(
     {
         CODES_CHANGED: "a code that the config names is gone at the vendor, or means something else now",
         SCHEMA_CHANGED: "a vendor shows records in another form than before",
+        NOT_CONNECTED: "its app is not connected at the vendor; it goes on by itself once the clinic connects it",
+        FROZEN: "the vendor has suspended its app; it goes on by itself once that is over",
     }
 )
 
@@ -25,7 +28,7 @@ class PauseStatus:
     """One pause that holds now."""
 
     scope: str
-    """``site``, ``account`` or ``kind``."""
+    """``site``, ``account`` or ``kind``; ``install``: an account whose app is not connected."""
     name: str
     """``SITE/KIND`` of a kind."""
     since: datetime
@@ -33,7 +36,7 @@ class PauseStatus:
     """None: until somebody resumes it."""
     by: str
     command: str
-    """What ends it."""
+    """What ends it; of an app that is not connected what shows it."""
     why: str = ""
     """A stable code, where VetBridge itself has paused it; empty where a person has."""
     reason: str = ""
@@ -72,6 +75,8 @@ def paused(config: Config, row: Standing) -> PauseStatus:
 
 
 def _command(config: Config, row: Standing) -> str:
+    if row.scope == INSTALL:
+        return "vetbridge installs list"
     if row.scope == "kind":
         site, _, kind = row.name.partition("/")
         return f"vetbridge resume {site} --kind {kind}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vetbridge.config.models import Config
+from vetbridge.core.installs import INSTALL
 from vetbridge.core.records import RECORD_TYPES, Kind
 from vetbridge.desk.paused import PauseStatus, paused
 from vetbridge.ledger import accounts as ledger_accounts
@@ -30,6 +31,8 @@ class Target:
     """Changes that are open now at the sites it concerns; of the kind, where it is one."""
     blocked: bool = False
     """An account that refuses the credentials: a resume asks it at once whether it takes them."""
+    app: PauseStatus | None = None
+    """Of an account whose app is not connected: no resume ends that."""
 
     @property
     def words(self) -> str:
@@ -48,7 +51,7 @@ def names(tx: Transaction, config: Config) -> dict[str, set[str]]:
         "kind": {kind_name(site, kind) for site in config.sites for kind in KINDS},
     }
     for row in pauses.standing(tx):
-        known[row.scope].add(row.name)
+        known["account" if row.scope == INSTALL else row.scope].add(row.name)
     return known
 
 
@@ -92,6 +95,7 @@ def target(tx: Transaction, config: Config, scope: str, name: str) -> Target:
             states[site].states.get(state, 0) for site in sites if site in states for state in OPEN_STATES
         ),
         blocked=scope == "account" and ledger_accounts.is_blocked(tx, name),
+        app=_held(tx, config, INSTALL, name) if scope == "account" else None,
     )
 
 
@@ -125,7 +129,8 @@ def resume(
     by: str,
     via: str = audit.COMMAND,
 ) -> bool:
-    """Ends a pause; False where there was none. An account that refuses the credentials is asked again at once.
+    """Ends a pause; False where there was none. An account that refuses the credentials is asked again at once; that
+    its app is not connected ends by itself alone.
 
     ``accept``: the code lists and the shape of records, as they are now at the accounts it concerns, are right: what
     they were is forgotten. Without it, VetBridge pauses a site again that it has paused itself, if it finds the same.

@@ -8,15 +8,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vetbridge.config.models import Config
+from vetbridge.connector.configured import places
 from vetbridge.core.conditions import Condition
 from vetbridge.core.errors import Unavailable
+from vetbridge.core.installs import INSTALL
 from vetbridge.core.progress import reading
 from vetbridge.core.records import Kind
 from vetbridge.desk import conditions
 from vetbridge.desk.advice import next_step
 from vetbridge.desk.conditions import is_failing
 from vetbridge.desk.paused import PauseStatus, paused
-from vetbridge.ledger.glance import STATES, AccountReport, Glance, SiteReport
+from vetbridge.ledger.glance import STATES, AccountReport, Glance, InstallReport, SiteReport
 
 if TYPE_CHECKING:
     from vetbridge.ledger.database import Transaction
@@ -130,7 +132,7 @@ class ConditionStatus:
     severity: str
     """``now`` or ``today``: how soon a person is needed."""
     scope: str
-    """``vetbridge``, ``account``, ``site``, ``review``, ``listener`` or ``channel``."""
+    """``vetbridge``, ``account``, ``site``, ``review``, ``listener``, ``channel`` or ``install``."""
     name: str
     kind: str
     since: datetime
@@ -187,6 +189,27 @@ class DaemonStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstallStatus:
+    """How a marketplace's app stands at one location."""
+
+    app: str
+    location: str
+    state: str
+    """``pending``, ``active``, ``frozen``, ``uninstalled``; ``lapsed``: nobody said yes in time; ``unknown``: the
+    vendor knows of none there; ``not-asked``: the vendor was not asked yet."""
+    accounts: tuple[str, ...]
+    sites: tuple[str, ...]
+    """Sites of the config there; none where nobody has added it yet."""
+    since: datetime | None
+    until: datetime | None
+    """While it is pending: until when the vendor takes a yes."""
+    seen_at: datetime | None
+    """When the vendor last said so."""
+    code: str
+    """Why it could not be connected yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The whole picture at one moment."""
 
@@ -198,6 +221,8 @@ class Status:
     """Where it stands: a file, or a database's address without user and password."""
     conditions: tuple[ConditionStatus, ...] = ()
     """What is wrong now, the most urgent first."""
+    installs: tuple[InstallStatus, ...] = ()
+    """Where apps of a vendor's marketplace are connected, and where not."""
 
 
 def status(tx: Transaction, config: Config, pid: int | None) -> Status:
@@ -228,7 +253,11 @@ def picture(seen: Glance, config: Config, pid: int | None) -> Status:
         ledger=str(config.ledger.place),
         conditions=tuple(map(_condition, conditions.everything(seen, config, pid))),
         daemon=_daemon(seen, pid),
-        accounts=tuple(replace(each, pause=pauses.get(("account", each.name))) for each in known_accounts),
+        accounts=tuple(
+            replace(each, pause=pauses.get(("account", each.name)) or pauses.get((INSTALL, each.name)))
+            for each in known_accounts
+        ),
+        installs=installs(seen, config),
         sites=tuple(
             _gone_live(
                 seen,
@@ -247,6 +276,40 @@ def picture(seen: Glance, config: Config, pid: int | None) -> Status:
             for each in known_sites
         ),
     )
+
+
+def installs(seen: Glance, config: Config) -> tuple[InstallStatus, ...]:
+    """How apps stand at every location that is known, or that the config names."""
+    at = places(config)
+    rows = {(each.app, each.location): each for each in seen.installs}
+    named = {(app, location) for app, locations in at.items() for location in locations}
+    found = []
+    for app, location in sorted({*rows, *named}):
+        row = rows.get((app, location))
+        accounts = at.get(app, {}).get(location, ())
+        sites = [
+            name
+            for name, site in config.sites.items()
+            if not {site.booking.account, site.pims.account}.isdisjoint(accounts)
+        ]
+        found.append(
+            InstallStatus(
+                app=app,
+                location=location,
+                state="not-asked" if row is None else row.state,
+                accounts=accounts,
+                sites=tuple(sites),
+                since=None if row is None else (row.active_at or _asked(row) or row.changed_at),
+                until=row.until_at if row is not None and row.state == "pending" else None,
+                seen_at=None if row is None else row.seen_at,
+                code="" if row is None else row.code,
+            )
+        )
+    return tuple(found)
+
+
+def _asked(row: InstallReport) -> datetime | None:
+    return row.asked_at if row.state == "pending" else None
 
 
 def _condition(found: Condition) -> ConditionStatus:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from vetbridge.config.models import Site
 from vetbridge.core.conditions import Code, Scope, Severity
+from vetbridge.core.installs import INSTALL
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.paused import PauseStatus
 from vetbridge.desk.status import AccountStatus, SiteStatus, Status
@@ -183,6 +184,9 @@ def _account(side: AccountStatus, now: datetime) -> list[Reason]:
 
 def _paused(said: tuple[str, str], pause: PauseStatus, now: datetime) -> Reason:
     """A pause: ``said`` is how it is said with its end, and without one."""
+    if pause.scope == INSTALL:
+        words = phrase("{account} rests: {reason}. Nothing is carried over.", account=pause.name, reason=pause.reason)
+        return Reason(Light.BAD, words)
     with_end, without = said
     if pause.until is None:
         return Reason(Light.BAD, phrase(without, name=pause.name))

@@ -201,6 +201,25 @@ class LostReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstallReport:
+    """How a marketplace's app stands at one location."""
+
+    app: str
+    location: str
+    state: str
+    asked_at: datetime | None
+    """When somebody last clicked Connect."""
+    until_at: datetime | None
+    """Until when the vendor takes a yes, or took one."""
+    active_at: datetime | None
+    changed_at: datetime
+    seen_at: datetime | None
+    """When the vendor last said how it stands."""
+    code: str
+    """Why it could not be connected yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
     """The ledger at one moment."""
 
@@ -225,6 +244,8 @@ class Glance:
     """When an account, a site or a kind (``SITE/KIND``) was resumed of late, by scope and name."""
     recovered: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     """When what was wrong with an account or a site was last found to be over, of late, by scope and name."""
+    installs: tuple[InstallReport, ...] = ()
+    """By app and location."""
 
 
 def in_file(path: Path, key: str, now: datetime) -> Glance | None:
@@ -275,6 +296,29 @@ def take(ask: Ask, now: datetime) -> Glance:
         backed_up_at=_moment(backup[0][0]) if backup else None,
         resumed=_resumed(ask, lately),
         recovered=_recovered(ask, lately),
+        installs=_installs(ask),
+    )
+
+
+def _installs(ask: Ask) -> tuple[InstallReport, ...]:
+    rows = ask(
+        "SELECT app, location, state, asked_at, until_at, active_at, changed_at, seen_at, code FROM install"
+        " ORDER BY app, location",
+        {},
+    )
+    return tuple(
+        InstallReport(
+            app=app,
+            location=location,
+            state=state,
+            asked_at=_moment(asked_at),
+            until_at=_moment(until_at),
+            active_at=_moment(active_at),
+            changed_at=_sure(changed_at),
+            seen_at=_moment(seen_at),
+            code=code,
+        )
+        for app, location, state, asked_at, until_at, active_at, changed_at, seen_at, code in rows
     )
 
 

@@ -8,13 +8,9 @@ from datetime import datetime
 from sqlmodel import col, select
 
 from vetbridge.connector.interface import InstallState
+from vetbridge.core.installs import LAPSED
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Install
-
-LAPSED = "lapsed"
-"""State of an install that nobody could say yes to in time."""
-UNKNOWN = "unknown"
-"""State of a location of the config at which the vendor knows of no install."""
 
 
 def get(tx: Transaction, app: str, location: str) -> Install | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.core.installs import INSTALL
 from vetbridge.core.records import Kind
 from vetbridge.ledger import changes
 from vetbridge.ledger.changes import SiteKind
@@ -14,9 +15,6 @@ from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES, Change, Pause
 
 SCOPES = ("account", "site", "kind")
-INSTALL = "install"
-"""Scope of a pause of an account whose app is not connected at its location. It stands beside a person's own pause of
-that account, and ends by itself."""
 
 KIND_PAUSED = "kind-paused"
 """Code of a change whose work would have to write a record of a kind that is paused."""

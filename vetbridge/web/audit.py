@@ -39,6 +39,8 @@ _ACTS: Mapping[str, str] = MappingProxyType(
         Act.APPROVED: "approved",
         Act.RUN_UNDONE: "undid a run",
         Act.PAIR_ENDED: "ended a pair",
+        Act.INSTALL_ACTIVATED: "connected an app",
+        Act.INSTALL_ENDED: "took an app away",
         Act.STAFF_ADDED: "added to the staff",
         Act.STAFF_CHANGED: "changed of the staff",
         Act.STAFF_REMOVED: "removed from the staff",
@@ -65,6 +67,7 @@ _SUBJECTS: Mapping[str, str] = MappingProxyType(
         "account": "Account {number}",
         "run": "Run {number}",
         "client": "Client {number}",
+        "install": "App {number}",
     }
 )
 _DOORS: Mapping[str, str] = MappingProxyType(

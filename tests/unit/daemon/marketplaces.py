@@ -15,6 +15,7 @@ from vetbridge.config.models import Config
 from vetbridge.config.secrets import Secret
 from vetbridge.connector.interface import Install, InstallNews, InstallState
 from vetbridge.core.errors import BadHint, Refused, VetBridgeError
+from vetbridge.core.installs import INSTALL
 from vetbridge.daemon import connecting as apps
 from vetbridge.daemon.connecting import Connecting
 from vetbridge.ledger import accounts, going_live, installs, pauses
@@ -190,7 +191,7 @@ class Connected:
     def rests(self) -> dict[str, str]:
         """Why accounts rest, by name."""
         with self.ledger.read() as tx:
-            return {row.name: row.why for row in pauses.standing(tx) if row.scope == pauses.INSTALL}
+            return {row.name: row.why for row in pauses.standing(tx) if row.scope == INSTALL}
 
     @property
     def ended(self) -> dict[str, str]:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.unit.daemon.marketplaces import CITY, HOOKS, NOBODY, NORTH, Connected
 from vetbridge.connector.interface import InstallNews, InstallState
 from vetbridge.core.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
+from vetbridge.core.installs import LAPSED, UNKNOWN
 from vetbridge.daemon.connecting import DOOR_PATIENCE, Asked, How
 from vetbridge.ledger import accounts, audit, changes, going_live, pauses
-from vetbridge.ledger.installs import LAPSED, UNKNOWN
 
 BOTH = {"city": "the app altegio-app", "north": "the app altegio-app"}
 
