@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from vetbridge.cli.demo import demo
 from vetbridge.demo import run
 from vetbridge.demo.audit import Audit
-from vetbridge.demo.chain_audit import Whole
+from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.findings import Finding, Place, Wrong
-from vetbridge.demo.live import LiveView, Picture, PlainView
+from vetbridge.demo.live import LiveView, Picture, PlainView, together
 from vetbridge.demo.run import Played
 from vetbridge.demo.script import plan_morning
 from vetbridge.demo.story import Actor, Branch, Deed, Seen, Status, Step
@@ -105,6 +105,50 @@ def test_a_clean_morning_in_which_not_all_happened_ends_with_4(ends: list[Any], 
     assert "NOT ALL HAPPENED THAT THE MORNING IS TO SHOW" in result.stdout
 
 
+def _chain(*, connected: int = 2) -> Whole:
+    branches = tuple(
+        (Branch(site=site, title=f"Demo Vets {site.capitalize()}", morning=MORNING, of_chain=True), CLEAN)
+        for site in ("north", "south")
+    )
+    return Whole(branches, Chain(connected=connected, went_on=4))
+
+
+def test_a_chain_is_told_as_a_whole_and_by_branch(ends: list[Any]) -> None:
+    ends.append(_chain())
+    result = CliRunner().invoke(app, ["--branches", "2"])
+    assert result.exit_code == 0
+    assert "Branches connected at the end: 2 of 2." in result.stdout
+    assert "while one branch's PIMS was silent: 4." in result.stdout
+    assert "wrong branch 0" in result.stdout
+    assert "Conflicts answered, and both sides agree: 2." in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith("Demo Vets")]
+    assert [row[2:5] for row in rows] == [["North", "20", "20"], ["South", "20", "20"]]
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_chain_of_which_a_branch_is_not_connected_ends_with_4(ends: list[Any]) -> None:
+    ends.append(_chain(connected=1))
+    result = CliRunner().invoke(app, ["--branches", "2", "--json"])
+    assert result.exit_code == 4
+    numbers = json.loads(result.stdout)
+    assert (numbers["branches"], numbers["connected"], len(numbers["per_branch"])) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("count", ["0", "6"])
+def test_a_chain_has_one_to_five_branches(count: str) -> None:
+    result = CliRunner().invoke(app, ["--branches", count])
+    assert result.exit_code == 2
+    assert "or equal to" in result.stderr
+
+
+def test_a_kept_chain_names_every_simulator(ends: list[Any], tmp_path: Path) -> None:
+    ends.append(_chain())
+    folder = tmp_path / "kept"
+    result = CliRunner().invoke(app, ["--branches", "2", "--keep", str(folder)])
+    for name in ("altegio", "ezyvet-north", "ezyvet-south"):
+        assert f"--data {folder / name}\n" in result.stdout
+
+
 def test_a_demo_that_cannot_be_played_ends_with_1(ends: list[Any]) -> None:
     ends.append(DemoFailed("vetbridge run ended by itself (exit code 6)."))
     result = CliRunner().invoke(app, ["--json"])
@@ -148,6 +192,46 @@ def test_plain_lines_tell_the_numbers_and_the_outage() -> None:
         "10:06  the PIMS does not answer any more",
         "11:54  the PIMS answers again",
     ]
+
+
+CHAIN = together(
+    {
+        "north": Picture(elapsed=21, seconds=40, made=8, total=20, desk=2, in_pims=7, waiting=1, in_review=2),
+        "centre": Picture(elapsed=21, seconds=40, made=9, total=20, desk=3, in_pims=5, waiting=4, outage=19.0),
+    }
+)
+
+
+def test_the_numbers_of_a_chain_are_sums_and_the_outage_names_the_branch() -> None:
+    stream = io.StringIO()
+    with PlainView(stream) as view:
+        view.show(CHAIN)
+        view.event("10:06", Step(1.0, Deed.MOVE, 17, Actor.DESK), "north")
+        view.show(replace(CHAIN, outage=0.0))
+    assert stream.getvalue().splitlines() == [
+        "10:06  the PIMS of centre does not answer any more",
+        "10:06  17 of 40 bookings made, 5 by telephone, 12 in the PIMS, 2 for a person, 5 waiting",
+        "10:06  the PIMS of centre answers again",
+    ]
+
+
+def test_the_live_picture_of_a_chain_has_a_line_for_each_branch() -> None:
+    stream = io.StringIO()
+    view = LiveView(Console(file=stream, width=80, force_terminal=True, no_color=True))
+    view.event("09:30", Step(1.0, Deed.MOVE, 17, Actor.DESK), "north")
+    with view:
+        view.show(CHAIN)
+    drawn = stream.getvalue()
+    for words in (
+        "at the chain",
+        "8 of 20 made",
+        "9 of 20 made",
+        "silent",
+        "The PIMS of centre does not answer",
+        "17 of 40",
+    ):
+        assert words in drawn
+    assert "north: the front desk moves (booking 17)" in drawn
 
 
 def test_the_live_picture_shows_what_happens() -> None:
