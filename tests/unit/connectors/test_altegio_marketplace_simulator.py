@@ -482,6 +482,24 @@ def test_a_freeze_is_told_and_its_end_is_not(
     assert [(method, path, body["event"]) for method, path, body in came] == [("POST", "/life", "freeze")]
 
 
+@pytest.mark.parametrize(("frozen", "came_then"), [(403, 1), (None, 2)])
+def test_webhooks_pause_while_the_user_has_no_access(
+    serve: Callable[..., Caller],
+    heard: tuple[str, list[tuple[str, str, Any]]],
+    frozen: int | None,
+    came_then: int,
+) -> None:
+    address, came = heard
+    call = serve(frozen_status=frozen, locations=1)
+    assert call("POST", f"/hooks_settings/{LOCATION}", {"urls": [address], "active": 1, "record": 1}).status == 201
+    call("POST", "/_sim/freeze", {"location": LOCATION})
+    call.book(LOCATION)
+    call("POST", "/_sim/unfreeze", {"location": LOCATION})
+    call.book(LOCATION, at="2026-07-06T12:00:00+01:00")
+    assert call.simulator.outbox.wait_empty(10)
+    assert len(came) == came_then
+
+
 def test_connect_leaves_an_app_that_is_there_as_it_is(call: Caller) -> None:
     call("POST", "/_sim/freeze", {"location": SITES[1]})
     _connect(call, *SITES)
