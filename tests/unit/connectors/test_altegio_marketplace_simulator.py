@@ -8,6 +8,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -271,15 +272,24 @@ def unconnected(serve: Callable[..., Caller]) -> Caller:
     return serve(installed=False)
 
 
-@pytest.fixture
-def heard() -> Iterator[tuple[str, list[tuple[str, str, Any]]]]:
+@dataclass
+class Door:
     """An address that a server here listens at, and what came there: method, path and JSON body."""
-    came: list[tuple[str, str, Any]] = []
 
-    class Door(BaseHTTPRequestHandler):
+    address: str = ""
+    came: list[tuple[str, str, Any]] = field(default_factory=list)
+    before_answering: Callable[[], object] = lambda: None
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    made = Door()
+
+    class Conversation(BaseHTTPRequestHandler):
         def _hear(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            came.append((self.command, self.path, json.loads(body) if body else None))
+            made.came.append((self.command, self.path, json.loads(body) if body else None))
+            made.before_answering()
             self.send_response(200)
             self.end_headers()
 
@@ -288,10 +298,11 @@ def heard() -> Iterator[tuple[str, list[tuple[str, str, Any]]]]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
             """No log."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Conversation) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", came
+        made.address = f"http://127.0.0.1:{server.server_port}"
+        yield made
         server.shutdown()
         thread.join()
 
@@ -418,15 +429,14 @@ def test_the_app_s_list_has_pages_and_no_app_that_was_taken_away(call: Caller) -
 
 @pytest.mark.parametrize("status", [403, 401])
 def test_after_uninstall_the_user_has_no_access_and_webhooks_stop_there(
-    serve: Callable[..., Caller], heard: tuple[str, list[tuple[str, str, Any]]], status: int
+    serve: Callable[..., Caller], door: Door, status: int
 ) -> None:
     """Section 6, last lines; the other locations go on."""
-    address, came = heard
     call = serve(uninstalled_status=status)
     for location in SITES[:2]:
-        body = {"urls": [f"{address}/{location}"], "active": 1, "record": 1}
+        body = {"urls": [f"{door.address}/{location}"], "active": 1, "record": 1}
         assert call("POST", f"/hooks_settings/{location}", body).status == 201
-    call("POST", "/_sim/app", {"callback_url": f"{address}/life"})
+    call("POST", "/_sim/app", {"callback_url": f"{door.address}/life"})
     told = call("POST", "/_sim/uninstall", {"location": SITES[0]})
     assert (told.status, told.body) == (200, {"location": str(SITES[0]), "status": "uninstalled"})
     assert [call("GET", f"/records/{location}").status for location in SITES] == [status, 200, 200]
@@ -434,8 +444,8 @@ def test_after_uninstall_the_user_has_no_access_and_webhooks_stop_there(
     for location in SITES[:2]:
         call.book(location)
     assert call.simulator.outbox.wait_empty(10)
-    assert sorted(path for _, path, _ in came) == [f"/{SITES[1]}", "/life"]
-    (life,) = (body for _, path, body in came if path == "/life")
+    assert sorted(path for _, path, _ in door.came) == [f"/{SITES[1]}", "/life"]
+    (life,) = (body for _, path, body in door.came if path == "/life")
     assert life == {
         "salon_id": SITES[0],
         "application_id": APPLICATION,
@@ -466,12 +476,11 @@ def test_a_status_may_be_silent_about_an_app_that_was_taken_away(serve: Callable
 
 @pytest.mark.parametrize(("frozen", "status"), [(403, 403), (401, 401), (402, 402), (None, 200)])
 def test_a_freeze_is_told_and_its_end_is_not(
-    serve: Callable[..., Caller], heard: tuple[str, list[tuple[str, str, Any]]], frozen: int | None, status: int
+    serve: Callable[..., Caller], door: Door, frozen: int | None, status: int
 ) -> None:
     """Section 6: what the API answers under freeze is unknown, and no event says that it is over."""
-    address, came = heard
     call = serve(frozen_status=frozen, locations=1)
-    call("POST", "/_sim/app", {"callback_url": f"{address}/life"})
+    call("POST", "/_sim/app", {"callback_url": f"{door.address}/life"})
     assert call("POST", "/_sim/unfreeze", {"location": LOCATION}).status == 409
     assert call("POST", "/_sim/freeze", {"location": LOCATION}).status == 200
     assert (_status(call), call("GET", f"/records/{LOCATION}").status) == ("freezed", status)
@@ -479,25 +488,26 @@ def test_a_freeze_is_told_and_its_end_is_not(
     assert call("POST", "/_sim/unfreeze", {"location": LOCATION}).status == 200
     assert (_status(call), call("GET", f"/records/{LOCATION}").status) == ("active", 200)
     assert call.simulator.outbox.wait_empty(10)
-    assert [(method, path, body["event"]) for method, path, body in came] == [("POST", "/life", "freeze")]
+    assert [(method, path, body["event"]) for method, path, body in door.came] == [("POST", "/life", "freeze")]
 
 
 @pytest.mark.parametrize(("frozen", "came_then"), [(403, 1), (None, 2)])
 def test_webhooks_pause_while_the_user_has_no_access(
     serve: Callable[..., Caller],
-    heard: tuple[str, list[tuple[str, str, Any]]],
+    door: Door,
     frozen: int | None,
     came_then: int,
 ) -> None:
-    address, came = heard
     call = serve(frozen_status=frozen, locations=1)
-    assert call("POST", f"/hooks_settings/{LOCATION}", {"urls": [address], "active": 1, "record": 1}).status == 201
+    assert (
+        call("POST", f"/hooks_settings/{LOCATION}", {"urls": [door.address], "active": 1, "record": 1}).status == 201
+    )
     call("POST", "/_sim/freeze", {"location": LOCATION})
     call.book(LOCATION)
     call("POST", "/_sim/unfreeze", {"location": LOCATION})
     call.book(LOCATION, at="2026-07-06T12:00:00+01:00")
     assert call.simulator.outbox.wait_empty(10)
-    assert len(came) == came_then
+    assert len(door.came) == came_then
 
 
 def test_connect_leaves_an_app_that_is_there_as_it_is(call: Caller) -> None:
@@ -506,14 +516,15 @@ def test_connect_leaves_an_app_that_is_there_as_it_is(call: Caller) -> None:
     assert [_status(call, location) for location in SITES] == ["active", "freezed", "active"]
 
 
-def test_the_browser_is_followed_to_the_app_s_door_while_it_asks_and_activates(
-    unconnected: Caller, heard: tuple[str, list[tuple[str, str, Any]]]
+def test_the_browser_is_followed_to_the_app_s_door_which_asks_and_activates_meanwhile(
+    unconnected: Caller, door: Door
 ) -> None:
-    address, came = heard
-    told = _connect(unconnected, LOCATION, redirect=f"{address}/apps/app", follow=True)
-    assert told["status"] == 200
-    ((method, path, _),) = came
-    assert (method, f"{address}{path}") == ("GET", told["redirect"])
+    seen: list[Any] = []
+    door.before_answering = lambda: seen.extend((_status(unconnected), _activate(unconnected).status))
+    told = _connect(unconnected, LOCATION, redirect=f"{door.address}/apps/app", follow=True)
+    assert (told["status"], seen, _status(unconnected)) == (200, ["pending", 201], "active")
+    ((method, path, _),) = door.came
+    assert (method, f"{door.address}{path}") == ("GET", told["redirect"])
     nobody = _connect(unconnected, LOCATION, redirect="http://127.0.0.1:1/apps/app", follow=True)
     assert nobody["status"] == 0
 
