@@ -44,7 +44,7 @@ its end, ``audit_seal`` a batch of the audit that was sealed, ``access`` who loo
 ``suppression`` a record of an owner who was forgotten. ``install`` is a marketplace app at one of the vendor's
 locations, ``joining`` a client who was compared with those of a chain's other branches, and ``joined`` two of them who
 are one person."""
-VENDORS_WORDS = {("install", "location")}
+VENDORS_WORDS = {("install", "location"), ("InstallStatus", "location")}
 """A location of the vendor's may be no site of ours: the clinic connects it before anybody has configured it."""
 
 
@@ -112,4 +112,5 @@ def _keys(module: ModuleType) -> Iterator[str]:
     """The field names of a module's own dataclasses, which become JSON keys."""
     for value in vars(module).values():
         if isinstance(value, type) and is_dataclass(value) and value.__module__ == module.__name__:
-            yield from (field.name for field in fields(value))
+            names = (field.name for field in fields(value))
+            yield from (name for name in names if (value.__name__, name) not in VENDORS_WORDS)

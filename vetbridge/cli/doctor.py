@@ -15,6 +15,8 @@ from vetbridge.core.errors import ConfigError, Unavailable, VetBridgeError
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
+    from vetbridge.connector.clock import Clock
+    from vetbridge.connector.interface import InstallState
     from vetbridge.desk.doctor import Line
 
 LONGEST_TEXT = 400
@@ -81,10 +83,15 @@ def examined(loaded: Loaded) -> Iterator[Line]:
         yield desk.wrong("config", "accounts", error)
         return
     try:
-        answering = dict(connectors)
+        stands: dict[str, InstallState | None] = {}
+        yield from _apps(loaded, clock, stands)
+        resting = {name for name, state in stands.items() if state != "active"}
+        answering = {name: each for name, each in connectors.items() if name not in resting}
         lists = {}
         for name, connector in connectors.items():
             account = config.accounts[name]
+            if name in resting:
+                continue  # its vendor would refuse everything, which the app's line explains
             for line in desk.check_account(name, connector, hooked=account.hook_secret is not None):
                 yield line
                 if line.exit_code == Unavailable.exit_code:
@@ -105,6 +112,24 @@ def examined(loaded: Loaded) -> Iterator[Line]:
     finally:
         for connector in connectors.values():
             connector.close()
+
+
+def _apps(loaded: Loaded, clock: Clock, stands: dict[str, InstallState | None]) -> Iterator[Line]:
+    """Lines for the marketplace apps; how they stand for each account goes into ``stands``."""
+    from vetbridge.connector.configured import places  # noqa: PLC0415
+    from vetbridge.daemon.connecting import build_marketplace  # noqa: PLC0415
+    from vetbridge.desk import doctor as desk  # noqa: PLC0415
+
+    for name, accounts in places(loaded.config).items():
+        try:
+            marketplace = build_marketplace(loaded, name, clock)
+        except ConfigError as error:
+            yield desk.wrong("config", f"apps.{name}", error)
+            continue
+        try:
+            yield from desk.check_app(name, marketplace, accounts, stands)
+        finally:
+            marketplace.close()
 
 
 def _running(loaded: Loaded) -> int | None:

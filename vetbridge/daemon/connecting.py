@@ -435,13 +435,15 @@ def build_one(loaded: Loaded, name: str, clock: Clock, ledger: Ledger) -> Connec
 
 
 def build_marketplace(loaded: Loaded, name: str, clock: Clock) -> Marketplace:
-    """The marketplace of one app of the config."""
+    """The marketplace of one app of the config. Its limits are scaled only where those of all its accounts are."""
     app = loaded.config.apps[name]
+    scales = [account.limit_scale for account in loaded.config.accounts.values() if account.app == name]
     environment = Environment(
         account=name,
         zone="UTC",
         clock=clock,
         timeout=loaded.config.timings.request_timeout,
+        limit_scale=min(scales, default=1.0),
         ca=loaded.config.network.ca,
     )
     return app_plugin(app.connector).build(app.options, environment)

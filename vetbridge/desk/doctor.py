@@ -7,7 +7,7 @@ vendor.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Config, Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import WEBHOOKS, Check, Connector, Unlinked
+from vetbridge.connector.interface import WEBHOOKS, Check, Connector, InstallState, Marketplace, Unlinked
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -66,6 +66,25 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
     }
 )
 """What a person does about a pause that VetBridge itself has made."""
+_INSTALLS: Mapping[InstallState | None, tuple[str, str]] = MappingProxyType(
+    {
+        InstallState.ACTIVE: ("the app is connected", ""),
+        InstallState.PENDING: (
+            "somebody has clicked Connect, and nobody has said yes yet",
+            "A running VetBridge does within half a minute; else `vetbridge installs activate APP LOCATION`.",
+        ),
+        InstallState.FROZEN: ("the vendor has suspended the app", "The clinic asks the vendor why."),
+        InstallState.UNINSTALLED: (
+            "the clinic has taken the app away",
+            "Let the clinic click Connect at the marketplace, or take the site out of the config.",
+        ),
+        None: (
+            "the vendor knows of no app there",
+            "Let the clinic click Connect at the marketplace. Is the number of the location right?",
+        ),
+    }
+)
+"""How an app stands at a location, and what to do about it."""
 _NONE_YET = "there is none yet; `vetbridge run` or `vetbridge sync` makes it"
 _SILENT = frozenset(error.advice() for error in (AuthFailed, RateLimited, Unavailable))
 _HERE: Mapping[str, str] = MappingProxyType(
@@ -276,6 +295,40 @@ def check_clock(clock: Clock, sites: Mapping[str, Site]) -> Iterator[Line]:
     for name, site in sites.items():
         there = now.astimezone(ZoneInfo(site.zone))
         yield fine(name, "clock", f"it is {there:%a %d %b %H:%M} there now ({site.zone}); compare with the wall's")
+
+
+def check_app(
+    name: str, marketplace: Marketplace, accounts: Mapping[str, Sequence[str]], stands: dict[str, InstallState | None]
+) -> Iterator[Line]:
+    """The marketplace answers, and how the app stands at each location that an account of the config is for.
+
+    ``accounts`` by location. What was found goes into ``stands``, by account.
+    """
+    try:
+        next(iter(marketplace.installs()), None)
+    except VetBridgeError as error:
+        yield wrong(name, "marketplace", error)
+        return
+    yield fine(name, "marketplace", "answers")
+    for location, names in accounts.items():
+        try:
+            found = marketplace.state(location)
+        except VetBridgeError as error:
+            yield wrong(name, f"location {location}", error)
+            continue
+        state = None if found is None else found.state
+        stands.update(dict.fromkeys(names, state))
+        text, advice = _INSTALLS[state]
+        fits = {InstallState.ACTIVE: Mark.OK, InstallState.PENDING: Mark.WARN}
+        mark = Mark.WRONG if state is None else fits.get(state, Mark.WRONG)
+        yield Line(
+            subject=name,
+            name=f"location {location}",
+            mark=mark,
+            text=f"{', '.join(names)}: {text}",
+            advice=advice,
+            exit_code=ConfigError.exit_code if mark is Mark.WRONG else 0,
+        )
 
 
 def check_account(name: str, connector: Connector, *, hooked: bool = True) -> Iterator[Line]:
