@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from vetbridge.core.matching import Clinic, Forms, Match, Verdict, decide
-from vetbridge.core.matching.comparing import DIFFERS, EXACT, compare, family_level, given_level
+from vetbridge.core.matching.comparing import COMMON, DIFFERS, EXACT, MISSING, compare, family_level, given_level
 from vetbridge.core.matching.deciding import common_contacts
 from vetbridge.core.matching.forms import Animal, Person, roots
 
@@ -102,7 +102,7 @@ def candidates(client: Forms, asked: Asked) -> tuple[Forms, ...]:
 
 
 def fits(one: Forms, other: Forms, common: frozenset[str]) -> bool:
-    """Whether two records bear the same names and share a contact, the address, or a pet with its birth date.
+    """Whether two records bear the same names and share what no parent and child of one name would.
 
     Everybody on one record must be on the other: a couple is not joined with one of the two, nor one with the other.
     ``common`` are contacts that point to nobody.
@@ -111,8 +111,7 @@ def fits(one: Forms, other: Forms, common: frozenset[str]) -> bool:
         return False
     if not (_all_among(one.people, other.people) and _all_among(other.people, one.people)):
         return False
-    levels = compare(one._replace(animals=()), other, common)
-    return EXACT in (levels.phone, levels.email, levels.address) or bool(_pets(one) & _pets(other))
+    return _share_what_is_theirs(one, other, common)
 
 
 def deceased_at(client: Forms, elsewhere: Mapping[str, Sequence[Forms]]) -> dict[str, tuple[str, ...]]:
@@ -184,8 +183,35 @@ def _is_same_given(one: str, other: str) -> bool:
     return first == second or (is_plain and bool(mine & theirs))
 
 
-def _pets(client: Forms) -> set[tuple[str, int]]:
-    return {(animal.name, animal.born) for animal in client.animals if animal.name and animal.born}
+def _share_what_is_theirs(one: Forms, other: Forms, common: frozenset[str]) -> bool:
+    """An e-mail address, or a pet with its birth date or breed, or a phone where neither another contact nor the
+    address tells them apart.
+
+    A home and its phone are shared by a parent and a child, who may bear one name.
+    """
+    levels = compare(one._replace(animals=()), other, common)
+    if levels.email == EXACT or _share_a_pet(one, other):
+        return True
+    apart = set(one.phones) - set(other.phones) and set(other.phones) - set(one.phones)
+    return (
+        levels.phone == EXACT
+        and not apart
+        and levels.email in (MISSING, COMMON)
+        and levels.address in (EXACT, "near", MISSING)
+    )
+
+
+def _share_a_pet(one: Forms, other: Forms) -> bool:
+    mine, theirs = ({each for pet in of.animals for each in _marks(pet)} for of in (one, other))
+    return bool(mine & theirs)
+
+
+def _marks(pet: Animal) -> Iterator[tuple[str, object]]:
+    """What tells a pet from others of its name."""
+    if pet.name and pet.born:
+        yield pet.name, pet.born
+    if pet.name and pet.breed:
+        yield pet.name, pet.breed
 
 
 def _is_deceased(animal: Animal, of: Forms, record: Forms) -> bool:
