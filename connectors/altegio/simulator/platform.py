@@ -23,8 +23,9 @@ class SimulatedPlatform(SimulatedMarketplace):
             locations = _with_kept(data, locations)
         if locations > 1 and options.get("twins") is not None:
             raise ValueError("a clinic that kept both sides by hand has one location")
-        apart = data is not None and (place > 0 or locations > 1)
-        folder = data / str(LOCATION + place) if data is not None and apart else data
+        folder = data
+        if data is not None and (place > 0 or locations > 1 or _kept(data)):
+            folder = data / str(LOCATION + place)
         super().__init__(place=place, **{**options, "data": folder, "seed": options.get("seed", 1) + place})
         for other in range(1, locations):
             self._join(type(self)(place=other, **options))
@@ -71,7 +72,7 @@ class SimulatedPlatform(SimulatedMarketplace):
 
     def named(self, request: Request) -> Simulator:
         """The location that a request of the control door names; else the first."""
-        if request.method != "POST" or len(self.sites) == 1:
+        if request.method != "POST":
             return self
         told = request.document().get("location")
         if told is None:
@@ -123,15 +124,21 @@ class SimulatedPlatform(SimulatedMarketplace):
         return {**super().ready(), "locations": [str(site.location) for site in self.sites]}
 
 
+def _kept(data: Path) -> int:
+    """Locations of a chain that the folder holds."""
+    kept = 0
+    while (data / str(LOCATION + kept) / STORE_FILE).is_file():
+        kept += 1
+    return kept
+
+
 def _with_kept(data: Path | None, wanted: int) -> int:
     """How many locations there are: those that are wanted, and at least those that the folder keeps."""
     if not 1 <= wanted <= 1000:
         raise ValueError(f"there are 1 to 1000 locations, not {wanted}")
     if data is None:
         return wanted
-    kept = 0
-    while (data / str(LOCATION + kept) / STORE_FILE).is_file():
-        kept += 1
+    kept = _kept(data)
     if wanted > 1 and not kept and (data / STORE_FILE).is_file():
         raise ValueError("the data folder holds the store of one location; several need another folder")
     return max(wanted, kept)

@@ -482,6 +482,7 @@ def test_a_freeze_is_told_and_its_end_is_not(
     call = serve(frozen_status=frozen, locations=1)
     call("POST", "/_sim/app", {"callback_url": f"{door.address}/life"})
     assert call("POST", "/_sim/unfreeze", {"location": LOCATION}).status == 409
+    assert call("POST", "/_sim/freeze", {"location": LOCATION + 1}).status == 404
     assert call("POST", "/_sim/freeze", {"location": LOCATION}).status == 200
     assert (_status(call), call("GET", f"/records/{LOCATION}").status) == ("freezed", status)
     assert _activate(call).status == 403
