@@ -103,22 +103,20 @@ def of_client_members(tx: Transaction, account: str, booking_id: str) -> tuple[L
     return tuple(sorted(rows, key=lambda row: (row.role != "primary", row.id or 0)))
 
 
-def of_clients(tx: Transaction, people: Collection[tuple[str, str]]) -> tuple[Link, ...]:
-    """All links of PIMS clients, each an account and an id, at whatever booking sides."""
-    rows: list[Link] = []
-    for account in sorted({account for account, _ in people}):
-        ids = sorted(id_ for one, id_ in people if one == account)
-        rows += tx.session.exec(
+def all_of_pims(tx: Transaction, account: str, kind: Kind, pims_ids: Collection[str]) -> tuple[Link, ...]:
+    """All links of PIMS records of a kind, with whatever booking sides, the oldest first."""
+    return tuple(
+        tx.session.exec(
             select(Link)
             .where(
                 Link.pims_account == account,
-                Link.kind == Kind.CLIENT,
-                col(Link.pims_id).in_(ids),
+                Link.kind == kind,
+                col(Link.pims_id).in_(sorted(pims_ids)),
                 col(Link.ended_at).is_(None),
             )
             .order_by(col(Link.id))
-        )
-    return tuple(rows)
+        ).all()
+    )
 
 
 def ended(tx: Transaction, account: str, kind: Kind, booking_id: str) -> int:

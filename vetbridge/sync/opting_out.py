@@ -218,9 +218,9 @@ def _cards(tx: Transaction, people: Collection[Person]) -> tuple[_Card, ...]:
     """All cards of these people, whatever branch of the chain knows them."""
     everybody = {*people, *(same for one in people for same in chains.same_person(tx, *one))}
     sharing: dict[tuple[str, str], set[Person]] = {}
-    for link in links.of_clients(tx, everybody):
-        person = (link.pims_account, link.pims_id)
-        sharing.setdefault((link.booking_account, link.booking_id), set()).add(person)
+    for pims in sorted({account for account, _ in everybody}):
+        for link in links.all_of_pims(tx, pims, Kind.CLIENT, [id_ for account, id_ in everybody if account == pims]):
+            sharing.setdefault((link.booking_account, link.booking_id), set()).add((pims, link.pims_id))
     found = []
     for (account, id_), persons in sorted(sharing.items()):
         primary = links.of_booking(tx, account, Kind.CLIENT, id_)

@@ -269,17 +269,17 @@ def comparable(person: Person, country: str) -> dict[str, object]:
 
 
 def hint_if_linked(tx: Transaction, pair: Pair, person: Person, source: str = "pims") -> bool:
-    """Wakes the booking-side counterpart of a PIMS client or pet that is no longer as it was settled."""
+    """Wakes the counterparts of a PIMS client or pet that is no longer as it was settled, at every booking side."""
     kind = Kind.CLIENT if isinstance(person, Client) else Kind.PET
-    link = links.of_pims(tx, pair.pims.account, kind, person.id or "")
-    if link is None or link.role != "primary":
-        return False
-    _, base = links.bases(tx, link)
-    if base is not None and dict(settle(None, comparable(person, pair.country), frozenset())) == base:
-        return False
+    now = dict(settle(None, comparable(person, pair.country), frozenset()))
     urgent = not person.active or (isinstance(person, Pet) and person.deceased)
-    changes.receive_linked(tx, link, source, urgent=urgent)
-    return True
+    woken = False
+    for link in links.all_of_pims(tx, pair.pims.account, kind, [person.id or ""]):
+        _, base = links.bases(tx, link)
+        if link.role == "primary" and base != now:
+            changes.receive_linked(tx, link, source, urgent=urgent)
+            woken = True
+    return woken
 
 
 def _canonical(person: Person, names: Iterable[str]) -> dict[str, object]:

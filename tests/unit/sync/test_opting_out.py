@@ -243,6 +243,16 @@ def test_an_opt_out_settles_nothing_else_of_the_client(chain: Chain) -> None:
     chain.quiet()
 
 
+def test_what_the_desk_changes_of_a_client_reaches_each_of_her_cards(chain: Chain) -> None:
+    town, north = two(chain)
+    (owner,) = (row["id"] for row in chain.pims.rows(Kind.CLIENT) if row["name"]["given"] == "Ann")
+    chain.pims.edit(Kind.CLIENT, owner, {"emails": ["ann@example.org"]})
+    chain.run()
+    rows = chain.town.side.row(Kind.CLIENT, town), chain.north.side.row(Kind.CLIENT, north)
+    assert [row and row["emails"] for row in rows] == [["ann@example.org"]] * 2
+    chain.quiet()
+
+
 # -- households and chains ------------------------------------------------------------------------------------------
 
 
