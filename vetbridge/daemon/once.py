@@ -133,6 +133,9 @@ def read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
 
     _look_for_upgrades(rounds, [*rounds.accounts(Side.PIMS), *rounds.accounts(Side.BOOKING)], progress)
     read(Side.PIMS, "clients and pets", lambda account: rounds.mirror(account, progress))
+    for organisation in program.joiners:
+        progress(f"comparing the clients of the branches of {organisation}")
+        rounds.join_through(organisation)
     # Before anything counts as changed: what stands on both sides is no news.
     for pair in program.pairs:
         unread = _unread(pair.pims.account) in problems or rounds.rests(pair.pims.account)

@@ -24,6 +24,8 @@ UPGRADES_AGAIN = 600.0
 """The same, where they could not be read."""
 SECRETS_EVERY = 300.0
 """Seconds between two looks at the secrets of a blocked account that commands and keyrings give."""
+MOST_JOINED = 2000
+"""So many clients of a chain are compared in a single pass at the most; the next one goes on."""
 PAIR_EVERY = timedelta(hours=1)
 """In the shadow, what people have entered on both sides meanwhile is paired so often."""
 
@@ -221,6 +223,10 @@ class Rounds:
     def join(self, organisation: str) -> int:
         """Compares the next clients of a chain's branches; returns how many."""
         return self._program.joiners[organisation].pass_()
+
+    def join_through(self, organisation: str) -> int:
+        """Compares all clients of a chain's branches who have changed, or many of them; returns how many."""
+        return self._program.joiners[organisation].through(MOST_JOINED)
 
     def rests(self, account: str) -> bool:
         """Whether an account, or every site that uses it, is paused or has ended: then it has no rounds."""

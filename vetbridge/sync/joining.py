@@ -39,6 +39,8 @@ class Joiner:
         self._batch = batch
         self._after = dict.fromkeys(self._never_meant, "")
         """The client of each account that was looked at last."""
+        self._ended: set[str] = set()
+        """Accounts whose last client was looked at, or that cannot be looked at yet."""
 
     def pass_(self) -> int:
         """Compares the next clients who are new or have changed; returns how many. Asks the ledger alone.
@@ -47,7 +49,9 @@ class Joiner:
         """
         with self._ledger.read() as tx:
             complete = [each for each in self._never_meant if accounts.get(tx, each).mirror_complete_at is not None]
+            self._ended |= self._never_meant.keys() - set(complete)
             if len(complete) < 2:
+                self._ended |= set(complete)
                 return 0
             looked: dict[str, tuple[str, ...]] = {}
             findings: list[_Finding] = []
@@ -73,12 +77,21 @@ class Joiner:
             chains.end_of_gone(tx)
         return sum(map(len, looked.values()))
 
+    def through(self, most: int) -> int:
+        """Passes until everybody was looked at, or so many were compared; returns how many."""
+        self._ended.clear()
+        total = 0
+        while total < most and not self._ended.issuperset(self._never_meant):
+            total += self.pass_()
+        return total
+
     def _next(self, tx: Transaction, account: str, most: int) -> tuple[str, ...]:
         """The next clients who were not compared as they are now."""
         ids = chains.window(tx, account, self._after[account], WINDOW)
         changed = chains.changed(tx, account, chains.digests(tx, account, ids))
         if len(changed) <= most:
             self._after[account] = ids[-1] if len(ids) == WINDOW else ""
+            self._ended |= set() if self._after[account] else {account}
         return changed[:most]
 
     def _compared(

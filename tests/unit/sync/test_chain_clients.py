@@ -15,6 +15,7 @@ from vetbridge.desk.find import find
 from vetbridge.desk.review import find_item
 from vetbridge.ledger import accounts, chains, mirror
 from vetbridge.ledger.database import Ledger, open_ledger
+from vetbridge.sync import joining
 from vetbridge.sync.engine import Engine
 from vetbridge.sync.joining import Joiner
 from vetbridge.testing.clock import FakeClock
@@ -88,6 +89,18 @@ def test_a_round_compares_so_many_clients_and_the_next_goes_on(ledger: Ledger) -
     joiner = Joiner(ledger, {NORTH: (), SOUTH: ()}, batch=8)
     assert [joiner.pass_() for _ in range(4)] == [8, 8, 7, 0]
     assert same(ledger, SOUTH, "77") == ((NORTH, "1"),)
+
+
+def test_a_single_pass_goes_through_all_but_for_so_many(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "WINDOW", 6)
+    put(ledger, NORTH, JOHN)
+    put(ledger, SOUTH, at("77"))
+    chain = dict.fromkeys((NORTH, SOUTH, WEST), ())
+    assert Joiner(ledger, chain, batch=4).through(8) == 8
+    assert Joiner(ledger, chain, batch=4).through(100) == len(TOWN) + 3 - 8
+    assert Joiner(ledger, chain).through(100) == 0
+    assert same(ledger, SOUTH, "77") == ((NORTH, "1"),)
+    assert Joiner(ledger, {NORTH: (), WEST: ()}).through(100) == 0, "one mirror is not complete"
 
 
 def test_a_mirror_that_is_not_complete_is_not_compared(ledger: Ledger, joiner: Joiner) -> None:
