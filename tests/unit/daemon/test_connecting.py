@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.daemon.marketplaces import CITY, HOOKS, NOBODY, NORTH, Connected
+from tests.unit.daemon.marketplaces import APP, CITY, HOOKS, NOBODY, NORTH, Connected
 from vetbridge.connector.interface import InstallNews, InstallState
 from vetbridge.core.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
 from vetbridge.core.installs import LAPSED, UNKNOWN
-from vetbridge.daemon.connecting import DOOR_PATIENCE, Asked, How
+from vetbridge.daemon.assembly import Program
+from vetbridge.daemon.connecting import DOOR_PATIENCE, LOOK_EVERY, Asked, How
+from vetbridge.daemon.rounds import Rounds
+from vetbridge.daemon.service import Service
 from vetbridge.ledger import accounts, audit, changes, going_live, pauses
-
-BOTH = {"city": "the app altegio-app", "north": "the app altegio-app"}
 
 
 @pytest.fixture
@@ -339,7 +343,7 @@ STEPS = st.one_of(
 
 
 @given(steps=st.lists(STEPS, max_size=12))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_comes_in_whatever_order_the_end_is_what_the_vendor_says(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]]
 ) -> None:
@@ -376,3 +380,51 @@ def test_whatever_comes_in_whatever_order_the_end_is_what_the_vendor_says(
     assert app.states[CITY] == expected or (app.states[CITY] == LAPSED and says in (InstallState.PENDING, None))
     assert ("booking" in app.rests) == (says is not InstallState.ACTIVE)
     app.ledger.close()
+
+
+# -- in the daemon
+
+
+def daemon(app: Connected) -> SimpleNamespace:
+    """The parts of a program that rounds and their clock need."""
+    pair = SimpleNamespace(
+        site="city", booking=SimpleNamespace(account="booking"), pims=SimpleNamespace(account="pims")
+    )
+    return SimpleNamespace(
+        ledger=app.ledger,
+        clock=app.clock,
+        loaded=SimpleNamespace(config=app.config, folder=Path()),
+        engine=SimpleNamespace(work=lambda *_, **__: 0, open_changes=lambda: 0, idle_for=lambda: 60.0),
+        pairs=[pair],
+        connectors={"booking": None},
+        connecting={APP: app.app},
+        joiners={},
+    )
+
+
+def test_an_account_rests_until_it_was_looked_at_and_while_it_is_not_connected(app: Connected) -> None:
+    rounds = Rounds(cast(Program, daemon(app)))
+    with app.ledger.read() as tx:
+        assert pauses.paused(tx, "account") == set()
+    assert rounds.rests("booking")
+    app.look()
+    assert rounds.rests("booking")
+    app.connect(CITY)
+    assert not rounds.rests("booking")
+
+
+def test_what_waited_for_its_app_begins_as_soon_as_it_is_connected(app: Connected) -> None:
+    service = Service(cast(Program, daemon(app)))
+    jobs = {job.name: job for job in service.jobs()}
+    assert (jobs[f"connect:{APP}"].every, jobs[f"connect:{APP}"].begin) == (LOOK_EVERY, 0.0)
+    jobs[f"connect:{APP}"].work()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    service._clock.start(paused=True)
+    try:
+        for name in ("poll:booking", "pair:city", "poll:other", "seal:ledger"):
+            service._clock.add_job(lambda: None, "interval", hours=1, id=name, next_run_time=later)
+        app.connect(CITY)
+        sooner = {job.id for job in service._clock.get_jobs() if job.next_run_time < later}
+    finally:
+        service._clock.shutdown(wait=False)
+    assert sooner == {"poll:booking", "pair:city"}

@@ -15,8 +15,9 @@ from vetbridge.connector.interface import InstallState
 from vetbridge.core.errors import Refused, Unavailable
 from vetbridge.core.installs import INSTALL, LAPSED, UNKNOWN
 from vetbridge.daemon import connecting as apps
-from vetbridge.desk import doctor, status
+from vetbridge.desk import alerts, conditions, doctor, status, today
 from vetbridge.desk.doctor import Mark
+from vetbridge.desk.language import speaking
 from vetbridge.ledger import audit, going_live, installs, pauses, reports
 from vetbridge.ledger.database import Ledger
 
@@ -181,8 +182,6 @@ def test_of_an_app_that_the_config_has_no_more_nothing_is_said(desk: Desk, ledge
 
 
 def test_alerts_name_the_sites(desk: Desk, ledger: Ledger) -> None:
-    from vetbridge.desk import alerts, conditions  # noqa: PLC0415
-
     stands(ledger, "frozen")
     config = desk.loaded().config
     with ledger.read() as tx:
@@ -201,6 +200,16 @@ def test_no_command_resumes_an_account_whose_app_is_not_connected(desk: Desk, le
     account = desk.data("status")["accounts"][0]
     assert (account["pause"]["why"], account["pause"]["by"]) == ("not-connected", BY)
     assert account["pause"]["command"] == "vetbridge installs list"
+
+
+def test_reception_reads_why_nothing_is_carried_over(desk: Desk, ledger: Ledger) -> None:
+    stands(ledger, "frozen")
+    config = desk.loaded().config
+    with ledger.read() as tx, speaking("de"):
+        seen = today.today(status.picture(reports.glance(tx), config, 1), config.sites)
+    (site,) = (each for each in (*seen.sites, *seen.good) if each.name == "city")
+    assert site.light is today.Light.BAD
+    assert site.reasons[0].words.startswith("altegio-city ruht: seine App ist beim Anbieter nicht verbunden")
 
 
 def test_a_persons_pause_of_it_is_apart(desk: Desk, ledger: Ledger) -> None:
