@@ -42,8 +42,8 @@ upgrade of a vendor is noticed by. ``subject`` is who a record is about, and ``s
 ``event`` is what webhooks are told, and ``delivery`` one on its way. ``episode`` is a condition from its beginning to
 its end, ``audit_seal`` a batch of the audit that was sealed, ``access`` who looked at an owner's data, and
 ``suppression`` a record of an owner who was forgotten. ``install`` is a marketplace app at one of the vendor's
-locations, ``joining`` a client who was compared with those of a chain's other branches, and ``joined`` two of them who
-are one person."""
+locations, ``joining`` a client who was compared with those of a chain's other branches, and ``joined`` two of them
+who are one person."""
 VENDORS_WORDS = {("install", "location"), ("InstallStatus", "location")}
 """A location of the vendor's may be no site of ours: the clinic connects it before anybody has configured it."""
 

@@ -1,8 +1,9 @@
 """Named rate budgets: how many calls a vendor takes, the pauses it asks for, and what bulk work leaves free.
 
 Calls are live (somebody's booking waits for them) unless they are made ``with in_poll()``, which looks for news, or
-``with in_bulk()``: a first reading, a pairing, a sweep. Those take a place only within a share of a budget, and wait
-longer for it. What a vendor counts for several accounts together is one budget for them.
+``with in_bulk()``: a first reading, a pairing, a sweep. Those take a place only within a share of a budget, wait
+longer for it, and let every live call go first that waits. Live calls go in the order in which they came. What a
+vendor counts for several accounts together is one budget for them.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ class Budget:
         self._sent: deque[float] = deque()
         self._paused_until = 0.0
         self._promised_to: object | None = None
+        self._line: list[object] = []
+        """Live calls that wait, the first one first."""
 
     def take(self) -> None:
         """Takes one place, waiting for it if need be. Raises ``RateLimited`` with the wait that is left."""
@@ -108,26 +111,35 @@ class Budget:
         with self.lock:
             return max(0.0, self._paused_until - self._clock.steady())
 
-    def free_in(self, now: float, caller: object, *, share: float = 1.0) -> float:
+    def free_in(self, now: float, caller: object, *, share: float = 1.0, in_line: bool = True) -> float:
         """Seconds until a place within a share of the budget may be free for a caller; 0 when one is. The lock must
-        be held."""
+        be held.
+
+        Places for the live calls that wait already are none of its own, unless its turn has come (not ``in_line``).
+        """
         if self.is_paused(now):
             return self._paused_until - now
         window = self.spec.seconds + TRAVEL
         while self._sent and self._sent[0] <= now - window:
             self._sent.popleft()
         promised = self._promised_to is not None and self._promised_to is not caller
-        over = len(self._sent) - max(1, int(self._calls * share)) + promised
+        ahead = (self._line.index(caller) if caller in self._line else len(self._line)) if in_line else 0
+        over = len(self._sent) - max(1, int(self._calls * share)) + promised + ahead
         if over < 0:
             return 0.0
         if over >= len(self._sent):
-            return window  # its only place is promised
+            return window  # each place is for somebody else
         # Never 0, which would mean "free": rounding can make it so a moment before the place is free.
         return max(self._sent[over] + window - now, SHORTEST_WAIT)
 
     def is_paused(self, now: float) -> bool:
         """Whether it takes no call at all. The lock must be held."""
         return now < self._paused_until
+
+    def line_up(self, caller: object) -> None:
+        """A live call waits: later ones, and all that are not live, let it go first. The lock must be held."""
+        if caller not in self._line:
+            self._line.append(caller)
 
     def promise(self, caller: object) -> None:
         """Keeps the next place for one caller, unless it is kept for another one. The lock must be held."""
@@ -138,6 +150,8 @@ class Budget:
         """The caller has its place, or gave up. The lock must be held."""
         if self._promised_to is caller:
             self._promised_to = None
+        if caller in self._line:
+            self._line.remove(caller)
 
     def note(self, now: float) -> None:
         """A call is sent now. The lock must be held."""
@@ -167,31 +181,34 @@ def take_all(budgets: Sequence[Budget], clock: Clock, patience: float) -> None:
         while budgets:
             with _held(budgets):
                 now = clock.steady()
-                its_turn = rank is not _LIVE and waited >= TURN
-                waits = [budget.free_in(now, call, share=1.0 if its_turn else rank.share) for budget in budgets]
+                is_live = rank is _LIVE
+                its_turn = not is_live and waited >= TURN
+                share = 1.0 if its_turn else rank.share
+                waits = [budget.free_in(now, call, share=share, in_line=not its_turn) for budget in budgets]
                 wait = max(waits)
                 if wait <= 0:
                     for budget in budgets:
                         budget.note(now)
                     return
                 # While a pause holds the call up, no place is kept from others.
-                promises = its_turn and not any(budget.is_paused(now) for budget in budgets)
+                is_paused = any(budget.is_paused(now) for budget in budgets)
                 for budget in budgets:
-                    if promises:
-                        budget.promise(call)
-                    else:
+                    if is_paused:
                         budget.release(call)
+                    elif is_live:
+                        budget.line_up(call)
+                    elif its_turn:
+                        budget.promise(call)
             if waited + wait > patience:
                 raise budgets[waits.index(wait)].refusal(wait)
-            if rank is not _LIVE and not its_turn:
+            if not is_live and not its_turn:
                 wait = min(wait, max(TURN - waited, SHORTEST_WAIT))
             clock.wait(wait)
             waited += wait
     finally:
-        if rank is not _LIVE:
-            with _held(budgets):
-                for budget in budgets:
-                    budget.release(call)
+        with _held(budgets):
+            for budget in budgets:
+                budget.release(call)
 
 
 @contextmanager

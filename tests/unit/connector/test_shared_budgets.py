@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextvars
 from collections import deque
+from functools import partial
 
 import pytest
 
 from connectors.altegio.options import BUDGETS
+from tests.turns import Turns
 from vetbridge.connector.budgets import POLL_SHARE, TRAVEL, BudgetPool, Budgets, in_bulk, in_poll
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.core.errors import RateLimited
-from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.clock import START, FakeClock
 
 SITES, CALLS_OF_A_POLL, CALLS_OF_A_BOOKING = 50, 2, 7
 NAMES = [spec.name for spec in BUDGETS]
@@ -137,3 +139,55 @@ def test_bulk_leaves_polls_their_place() -> None:
     for _ in range(20):
         budgets.take(["minute"])
     assert clock.steady() == 0
+
+
+SECOND = [BudgetSpec(name="second", calls=5, seconds=1.0, per="IP address", shared=True)]
+
+
+def played(*calls: tuple[str, float]) -> list[tuple[str, float]]:
+    """Calls by name, each from its moment on and in a thread of its own; who got a place when. Polls are ``p...``."""
+    clock = Turns(START)
+    budgets = Budgets(SECOND, clock, patience=5.0)
+    got: list[tuple[str, float]] = []
+
+    def call(name: str) -> None:
+        if name.startswith("p"):
+            with in_poll():
+                budgets.take(["second"])
+        else:
+            budgets.take(["second"])
+        got.append((name, clock.steady()))
+
+    clock.play([(at, partial(call, name)) for name, at in calls])
+    return got
+
+
+def test_live_calls_go_in_the_order_in_which_they_came() -> None:
+    calls = [(f"call {number:02}", number / 100) for number in range(18)]
+    assert [name for name, _ in played(*calls)] == [name for name, _ in calls]
+
+
+def test_a_poll_lets_every_live_call_go_first_that_waits() -> None:
+    first = [(f"poll {number}", 0.0) for number in range(12)]
+    live = [(f"live {number}", 0.5) for number in range(11)]
+    got = played(*first, *live)
+    assert [name[:4] for name, _ in got][:4] == ["poll"] * 4, "their share of the first second"
+    assert [name[:4] for name, _ in got][4:15] == ["live"] * 11
+    assert max(at for name, at in got if name.startswith("live")) <= 0.5 + 11 / 5 * (1 + TRAVEL)
+
+
+def test_who_gives_up_holds_nobody_up() -> None:
+    clock = Turns(START)
+    budgets = Budgets(SECOND, clock, patience=0.5)
+    ends: list[float] = []
+
+    def live() -> None:
+        try:
+            budgets.take(["second"])
+        except RateLimited:
+            ends.append(-1.0)
+        else:
+            ends.append(clock.steady())
+
+    clock.play([(0.0, live) for _ in range(8)] + [(2.0, live)])
+    assert ends == [0.0] * 5 + [-1.0] * 3 + [2.0]
