@@ -62,7 +62,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: vetbridge --config clinic.yaml config show --json")
 def show(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Print every value and its origin: the default, a line of the file, or an environment variable.
+    """Print every value and its origin: the default, a line of the file, a variable, or the app of an account.
 
     Of a secret only its place is shown. Ends with 3 when the config cannot be used.
     """

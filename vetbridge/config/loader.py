@@ -24,7 +24,8 @@ OptionsOf = Callable[[str], type[BaseModel]]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value comes from: ``default``, ``file`` or ``environment``, and there the line or the variable."""
+    """Where a value comes from: ``default``, ``file``, ``environment`` or ``app``, and there the line, the variable
+    or the app's name."""
 
     kind: str
     where: str = ""
@@ -57,7 +58,17 @@ class Loaded:
                 return Origin("environment", self._variables[place[:length]])
         if place in self._lines:
             return Origin("file", f"{self.path.name}:{self._lines[place]}")
-        return Origin("default")
+        app = self._app_of(place)
+        return Origin("default") if app is None else Origin("app", app)
+
+    def _app_of(self, place: Place) -> str | None:
+        """The app from which an account has taken an option; None where the account's own holds."""
+        if len(place) < 4 or (place[0], place[2]) != ("accounts", "options") or place[:4] in self._lines:
+            return None
+        app = self.config.accounts[str(place[1])].app
+        if app is None or place[3] not in self.config.apps[app].options.model_fields_set:
+            return None
+        return app
 
     def values(self) -> Iterator[tuple[Place, Any]]:
         """Every single value with its place, a secret as its ``Secret``."""
@@ -70,6 +81,8 @@ class Loaded:
             if not isinstance(value, Secret):
                 continue
             origin = self.origin(place)
+            if origin.kind == "app":
+                continue  # the app's own place tells
             source = self.path.name if origin.kind == "file" else origin.where
             line = self._lines.get(place) if origin.kind == "file" else None
             for text, warning in ((value.problem(), False), (value.warning(), True)):

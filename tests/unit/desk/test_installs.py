@@ -347,6 +347,20 @@ def test_what_is_drafted_can_be_added_as_it_is_and_holds_no_secret(desk: Desk) -
     assert desk.data("installs", "draft", APP, "7")["yaml"].startswith("accounts:\n  altegio-branch-7:")
 
 
+# -- what an account has from its app
+
+
+def test_options_of_an_app_are_shown_as_such_and_their_faults_told_once(desk: Desk) -> None:
+    rows = {each["path"]: each for each in desk.data("config", "show")}
+    token = rows["accounts.altegio-city.options.partner_token"]
+    assert (token["origin"], token["where"]) == ("app", APP)
+    assert rows["accounts.altegio-city.options.location_id"]["origin"] == "file"
+    assert rows["accounts.altegio-city.options.page_size"]["origin"] == "default"
+    (desk.folder / "app-partner").unlink()
+    missing = [each for each in desk.loaded().check_secrets() if not each.warning]
+    assert [each.place for each in missing] == [("apps", APP, "options", "partner_token")]
+
+
 # -- doctor
 
 
