@@ -184,18 +184,17 @@ def _is_same_given(one: str, other: str) -> bool:
 
 
 def _share_what_is_theirs(one: Forms, other: Forms, common: frozenset[str]) -> bool:
-    """An e-mail address, or a pet with its birth date or breed, or a phone where neither another contact nor the
-    address tells them apart.
+    """An e-mail address, or a pet with its birth date or breed, or all their phones where neither an e-mail address
+    nor the home tells them apart.
 
-    A home and its phone are shared by a parent and a child, who may bear one name.
+    A home and one of its phones are shared by a parent and a child, who may bear one name.
     """
     levels = compare(one._replace(animals=()), other, common)
     if levels.email == EXACT or _share_a_pet(one, other):
         return True
-    apart = set(one.phones) - set(other.phones) and set(other.phones) - set(one.phones)
     return (
         levels.phone == EXACT
-        and not apart
+        and set(one.phones) == set(other.phones)
         and levels.email in (MISSING, COMMON)
         and levels.address in (EXACT, "near", MISSING)
     )
