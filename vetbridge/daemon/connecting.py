@@ -39,6 +39,8 @@ LIST_AGAIN = 60.0
 DOOR_PATIENCE = 20.0
 """Seconds that a browser's redirect may take; what is left then is found by the rounds."""
 
+MOST_UNKNOWN = 10
+"""Locations of one redirect that the vendor knows nothing of; what else it names is then not asked for."""
 LONGEST_NUMBER = 40
 """Characters of a location's number that are written down of what a person has done."""
 
@@ -135,8 +137,11 @@ class Connecting:
     def ask(self, locations: Iterable[str]) -> tuple[Asked, ...]:
         """A browser came back from the marketplace: what can be connected at once is."""
         until = self._clock.steady() + DOOR_PATIENCE
-        found = []
+        found: list[Asked] = []
         for location in locations:
+            if sum(each.how is How.NOT_ASKED for each in found) >= MOST_UNKNOWN:
+                found.append(Asked(location=location, how=How.NOT_ASKED))
+                continue
             if self._clock.steady() >= until:
                 found.append(self._later(location))
                 continue

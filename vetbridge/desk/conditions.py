@@ -193,6 +193,12 @@ class _View:
         self.now = glance.at
         self._paused = {("account" if each.scope == INSTALL else each.scope, each.name) for each in glance.pauses}
         self._places = places(config)
+        self._connected = {
+            account: each.changed_at
+            for each in glance.installs
+            if each.state == "active"
+            for account in self._places.get(each.app, {}).get(each.location, ())
+        }
         self._opening = {
             name: Opening({str(day): spans for day, spans in site.opening_hours.items()}, site.zone)
             for name, site in config.sites.items()
@@ -272,10 +278,14 @@ class _View:
         return account in self._silent or self.rests(account)
 
     def floor(self, account: str, *more: tuple[str, str]) -> datetime:
-        """Since when there are rounds for an account: since the start, a resume, or the end of an outage."""
+        """Since when there are rounds for an account: since the start, a resume, the end of an outage, or since its
+        app has been connected."""
         scopes = [("account", account), *(("site", site) for site in self._sites.get(account, ())), *more]
         known = (self.glance.resumed, self.glance.recovered)
-        return max([self._began_at, *(each[scope] for each in known for scope in scopes if scope in each)])
+        connected = [self._connected[account]] if account in self._connected else []
+        return max(
+            [self._began_at, *connected, *(each[scope] for each in known for scope in scopes if scope in each)]
+        )
 
     def is_pims(self, account: str) -> bool:
         return account in self._pims

@@ -16,7 +16,7 @@ from vetbridge.connector.interface import InstallNews, InstallState
 from vetbridge.core.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
 from vetbridge.core.installs import LAPSED, UNKNOWN
 from vetbridge.daemon.assembly import Program
-from vetbridge.daemon.connecting import DOOR_PATIENCE, LOOK_EVERY, Asked, How
+from vetbridge.daemon.connecting import DOOR_PATIENCE, LOOK_EVERY, MOST_UNKNOWN, Asked, How
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.daemon.service import Service
 from vetbridge.ledger import accounts, audit, changes, going_live, pauses
@@ -161,6 +161,15 @@ def test_a_browser_does_not_wait_for_a_slow_marketplace(app: Connected) -> None:
     assert how(app.app.ask([CITY, NORTH])) == {CITY: How.CONNECTED, NORTH: How.LATER}
     app.look()
     assert app.states[NORTH] == "active"
+
+
+def test_a_redirect_that_names_what_nobody_knows_costs_the_vendor_little(app: Connected) -> None:
+    app.marketplace.clicks(CITY)
+    asked = [str(number) for number in range(200)]
+    assert set(how(app.app.ask([*asked, CITY])).values()) == {How.NOT_ASKED}
+    assert app.marketplace.calls == MOST_UNKNOWN
+    app.look()
+    assert app.states[CITY] == "active", "the list of the vendor's finds it"
 
 
 # -- accounts rest while they are not connected

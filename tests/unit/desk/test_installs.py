@@ -14,11 +14,12 @@ from vetbridge.config.loader import Loaded
 from vetbridge.connector.interface import InstallState
 from vetbridge.core.errors import Refused, Unavailable
 from vetbridge.core.installs import INSTALL, LAPSED, UNKNOWN
+from vetbridge.core.records import Kind
 from vetbridge.daemon import connecting as apps
 from vetbridge.desk import alerts, conditions, doctor, status, today
 from vetbridge.desk.doctor import Mark
 from vetbridge.desk.language import speaking
-from vetbridge.ledger import audit, going_live, installs, pauses, reports
+from vetbridge.ledger import accounts, audit, changes, going_live, installs, pauses, reports
 from vetbridge.ledger.database import Ledger
 
 APP, CITY, NEW = "altegio-app", "101001", "101002"
@@ -223,6 +224,28 @@ def test_a_persons_pause_of_it_is_apart(desk: Desk, ledger: Ledger) -> None:
 def test_what_such_an_account_leaves_undone_raises_no_alert_of_its_own(desk: Desk, ledger: Ledger) -> None:
     stands(ledger, "frozen")
     assert [*wrong(desk)] == ["install-frozen"]
+
+
+def test_an_account_that_was_connected_just_now_is_not_stale_yet(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        run = changes.begin_run(tx, "run")
+        accounts.move_cursor(tx, "altegio-city", Kind.APPOINTMENT, "c")
+    stands(ledger, "frozen")
+    config = desk.loaded().config
+
+    def stale() -> set[str]:
+        with ledger.read() as tx:
+            return {each.code for each in conditions.standing(reports.glance(tx), config)} & {"read-stale"}
+
+    desk.clock.advance(86400)
+    assert stale() == set(), "it rests"
+    with ledger.write() as tx:
+        installs.stands(tx, APP, CITY, "active")
+        pauses.resume(tx, INSTALL, "altegio-city")
+    assert stale() == set()
+    desk.clock.advance(3600)
+    assert stale() == {"read-stale"}, "nobody has read it since"
+    assert run
 
 
 # -- commands
