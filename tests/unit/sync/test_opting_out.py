@@ -14,15 +14,16 @@ from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import ExactlyOnce, Operation, Write
 from vetbridge.core.policy import must_opt_out
 from vetbridge.core.records import Client, Kind
-from vetbridge.ledger import accounts, links, pauses
+from vetbridge.ledger import accounts, changes, disclosure, holdings, links, owners, pauses
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.tables import Joined
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync import opting_out
-from vetbridge.sync.engine import Engine
+from vetbridge.sync.engine import Engine, nowhere
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.undoing import Undoer
 from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
 
 TABLE = """
@@ -39,8 +40,9 @@ BOB = ("Bob", "Weiss", "+447912000001")
 class Branch:
     """One booking side that keeps opt-outs, on a PIMS."""
 
-    def __init__(self, chain: Chain, site: str, pims: End) -> None:
+    def __init__(self, chain: Chain, site: str, pims: End, *, vet: str = "v1", mapper: Mapper | None = None) -> None:
         self.chain = chain
+        self.vet = vet
         self.site = site
         self.account = f"booking-{site}"
         can = memory_capabilities("booking", create=chain.level, changed=chain.level)
@@ -50,7 +52,7 @@ class Branch:
         booking = End(
             account=self.account,
             connector=Accounted(self.side, self.account, rig.clock),
-            mapper=chain.mapper,
+            mapper=mapper or chain.mapper,
             timeout=10.0,
         )
         self.pair: Pair = replace(rig.pair, site=site, booking=booking, pims=pims)
@@ -76,7 +78,7 @@ class Branch:
                 "start": (self.chain.rig.clock.now() + timedelta(hours=48 + self.chain.hours)).isoformat(),
                 "seconds": 900,
                 "type": "2",
-                "who": "v1",
+                "who": self.vet,
             },
         )
 
@@ -93,7 +95,7 @@ class Branch:
 
 
 class Chain:
-    """Two branches on one PIMS, and a third one with a PIMS of its own."""
+    """Two branches on one PIMS."""
 
     def __init__(self, folder: Path, *, level: ExactlyOnce = ExactlyOnce.LOOK) -> None:
         self.level = level
@@ -102,23 +104,40 @@ class Chain:
         path = folder / "consenting.yaml"
         path.write_text(TABLE)
         self.mapper = Mapper(load_table(path), zone="Europe/London", country="GB")
+        vets = {"resource": {f"vet_{n}": f"w{n}" for n in range(1, 5)}}
+        self.north_mapper = Mapper(load_table(path), zone="Europe/London", country="GB", codes=vets)
         self.pims = self.rig.pims
         self.town = Branch(self, "town", self.rig.pair.pims)
-        self.north = Branch(self, "north", self.rig.pair.pims)
-        self.far_pims = MemorySide()
-        self.far_pims.add(Kind.PET, {"name": "Placeholder", "owner": self.far_pims.add(Kind.CLIENT, {})})
-        far = replace(
+        north = replace(
             self.rig.pair.pims,
-            account="pims-far",
-            connector=Accounted(self.far_pims, "pims-far", self.rig.clock),
+            mapper=Mapper(load_table("memory"), zone="Europe/London", country="GB", codes=vets),
         )
+        self.north = Branch(self, "north", north, vet="w1", mapper=self.north_mapper)
+        self.branches = [self.town, self.north]
+        self.begin()
+
+    def begin(self) -> None:
+        """VetBridge works for all branches that there are."""
+        pairs = [each.pair for each in self.branches]
+        self.rig.engine = Engine(pairs, self.rig.ledger, self.rig.clock, self.rig.timings)
+
+    def open_far(self) -> tuple[Branch, MemorySide]:
+        """A third branch, with a PIMS of its own."""
+        side = MemorySide()
+        side.add(Kind.PET, {"name": "Placeholder", "owner": side.add(Kind.CLIENT, {})})
+        connector = Accounted(side, "pims-far", self.rig.clock)
         with self.rig.ledger.write() as tx:
             accounts.enrol(tx, "pims-far", "memory", country="GB")
-        self.far = Branch(self, "far", far)
-        self.branches = (self.town, self.north, self.far)
-        self.rig.engine = Engine(
-            [each.pair for each in self.branches], self.rig.ledger, self.rig.clock, self.rig.timings
-        )
+        far = Branch(self, "far", replace(self.rig.pair.pims, account="pims-far", connector=connector))
+        self.branches.append(far)
+        self.begin()
+        return far, side
+
+    def desk_visit(self, owner: str, vet: str) -> None:
+        """A visit that is made in the PIMS, for the branch of that vet."""
+        start = self.rig.clock.now() + timedelta(hours=90)
+        visit = {"owner": owner, "start": start.isoformat(), "seconds": 900, "type": "1", "who": vet}
+        self.pims.add(Kind.APPOINTMENT, visit)
 
     def run(self) -> None:
         for branch in self.branches:
@@ -130,7 +149,7 @@ class Chain:
     def quiet(self) -> None:
         """Nothing more is written, however often all sides are read."""
         written = sum(len(each.side.written) for each in self.branches)
-        for _ in range(3):
+        for _ in range(2):
             self.run()
         assert sum(len(each.side.written) for each in self.branches) == written
 
@@ -172,19 +191,31 @@ def test_who_had_opted_out_before_she_was_known_at_the_other_branch_is_opted_out
     chain.quiet()
 
 
-def test_a_client_that_vetbridge_makes_is_opted_out_from_the_first_moment(chain: Chain) -> None:
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_card_that_vetbridge_makes_is_opted_out_where_another_one_is(chain: Chain, silent: bool) -> None:
+    owner = chain.rig.owner(*ANN, "Tom")
+    chain.town.book(chain.town.card(*ANN, silent=silent))
+    chain.run()
+    chain.desk_visit(owner, "w1")
+    chain.run()
+    (made,) = [each for each in chain.north.side.written if each.kind is Kind.CLIENT]
+    assert made.operation is Operation.CREATE
+    assert made.native.get("silent") is (True if silent else None)
+    (card,) = chain.north.side.rows(Kind.CLIENT)
+    assert card["silent"] is (True if silent else None)
+    chain.quiet()
+
+
+def test_a_card_that_vetbridge_opted_out_as_it_made_it_may_be_opted_in_by_hand(chain: Chain) -> None:
     owner = chain.rig.owner(*ANN, "Tom")
     chain.town.book(chain.town.card(*ANN, silent=True))
     chain.run()
-    start = chain.rig.clock.now() + timedelta(hours=90)
-    visit = {"owner": owner, "start": start.isoformat(), "seconds": 900, "type": "1", "who": "v1"}
-    chain.pims.add(Kind.APPOINTMENT, visit)
-    Refresher(chain.north.pair, chain.rig.ledger).pass_()
-    chain.north.receiver.poll_desk()
-    chain.rig.settle()
-    made = [each for each in chain.north.side.written if each.kind is Kind.CLIENT]
-    made += [each for each in chain.town.side.written if each.kind is Kind.CLIENT]
-    assert all(each.native["silent"] is True for each in made if each.operation is Operation.CREATE)
+    chain.desk_visit(owner, "w1")
+    chain.run()
+    (card,) = chain.north.side.rows(Kind.CLIENT)
+    chain.north.say(card["id"], False)
+    chain.run()
+    assert chain.north.silent(card["id"]) is False
     chain.quiet()
 
 
@@ -262,14 +293,15 @@ def couple(chain: Chain) -> tuple[str, str, str]:
     bob = chain.rig.owner("Bob", "Weiss", "+447912000001", "Rex")
     shared = chain.town.card("Ann", "Weiss", "+447912000001")
     annes = chain.north.card("Ann", "Weiss", "+447912000001")
-    bobs = chain.far.card("Bob", "Weiss", "+447912000002")
+    far, _ = chain.open_far()
+    bobs = far.card("Bob", "Weiss", "+447912000002")
     chain.run()
     with chain.rig.ledger.write() as tx:
         for branch, card, client, role in (
             (chain.town, shared, ann, "primary"),
             (chain.town, shared, bob, "member"),
             (chain.north, annes, ann, "primary"),
-            (chain.far, bobs, bob, "primary"),
+            (far, bobs, bob, "primary"),
         ):
             ends = {
                 "site": branch.site,
@@ -284,10 +316,8 @@ def couple(chain: Chain) -> tuple[str, str, str]:
                 links.note(tx, link, {"opted_out": False})
             else:
                 links.put_member(tx, **ends)
-    chain.far.pair = replace(chain.far.pair, pims=chain.town.pair.pims)
-    chain.rig.engine = Engine(
-        [each.pair for each in chain.branches], chain.rig.ledger, chain.rig.clock, chain.rig.timings
-    )
+    far.pair = replace(far.pair, pims=chain.town.pair.pims)
+    chain.begin()
     return shared, annes, bobs
 
 
@@ -295,7 +325,7 @@ def test_of_a_household_the_strictest_wins(chain: Chain) -> None:
     shared, annes, bobs = couple(chain)
     chain.town.say(shared, True)
     chain.run()
-    assert (chain.north.silent(annes), chain.far.silent(bobs)) == (True, True)
+    assert (chain.north.silent(annes), chain.branches[2].silent(bobs)) == (True, True)
     chain.quiet()
 
 
@@ -305,24 +335,23 @@ def test_what_one_of_a_couple_wants_elsewhere_counts_for_the_card_they_share_and
     shared, annes, bobs = couple(chain)
     chain.north.say(annes, True)
     chain.run()
-    assert (chain.town.silent(shared), chain.far.silent(bobs)) == (True, False)
+    assert (chain.town.silent(shared), chain.branches[2].silent(bobs)) == (True, False)
     chain.quiet()
-    chain.far.say(bobs, True)
+    chain.branches[2].say(bobs, True)
     chain.run()
     chain.quiet()
 
 
 def test_clients_that_were_joined_in_the_chain_are_one_person(chain: Chain) -> None:
+    far, pims = chain.open_far()
     here = chain.rig.owner(*ANN, "Tom")
-    there = chain.far_pims.add(
-        Kind.CLIENT, {"name": {"given": "Ann", "family": "Weiss"}, "phones": ["+447912000001"]}
-    )
-    chain.far_pims.add(Kind.PET, {"owner": there, "name": "Tom", "species": "D"})
-    town, far = chain.town.card(*ANN, silent=True), chain.far.card(*ANN)
+    there = pims.add(Kind.CLIENT, {"name": {"given": "Ann", "family": "Weiss"}, "phones": [ANN[2]]})
+    pims.add(Kind.PET, {"owner": there, "name": "Tom", "species": "D"})
+    town, card = chain.town.card(*ANN, silent=True), far.card(*ANN)
     chain.town.book(town)
-    chain.far.book(far)
+    far.book(card)
     chain.run()
-    assert chain.far.silent(far) is False
+    assert far.silent(card) is False
     with chain.rig.ledger.write() as tx:
         tx.session.add(
             Joined(
@@ -337,7 +366,7 @@ def test_clients_that_were_joined_in_the_chain_are_one_person(chain: Chain) -> N
         tx.session.flush()
         opting_out.joined(tx, "pims-far", there)
     chain.rig.settle()
-    assert chain.far.silent(far) is True
+    assert far.silent(card) is True
     chain.quiet()
 
 
@@ -376,12 +405,35 @@ def test_a_paused_branch_gets_it_when_it_is_resumed(chain: Chain) -> None:
     assert chain.north.silent(north) is True
 
 
+def test_an_undo_opts_nobody_in(chain: Chain) -> None:
+    town, north = two(chain)
+    with chain.rig.ledger.write() as tx:
+        run_id = chain.rig.ledger.run_id = changes.begin_run(tx, "sync")
+    chain.town.say(town, True)
+    chain.run()
+    with chain.rig.ledger.write() as tx:
+        chain.rig.ledger.run_id = changes.begin_run(tx, "sync --undo")
+    pairs = [each.pair for each in chain.branches]
+    undoer = Undoer(run_id, pairs, chain.rig.ledger, chain.rig.clock, chain.rig.timings, nowhere)
+    chain.rig.engine.only, chain.rig.engine.instead = undoer.begin(), undoer.work
+    chain.rig.settle(limit=600.0)
+    assert [(fate.undone, fate.code) for fate in undoer.finish()] == [(False, "stays-opted-out")]
+    assert chain.north.silent(north) is True
+
+
+def test_what_is_held_of_somebody_tells_it(chain: Chain) -> None:
+    town, _ = two(chain, silent=True)
+    with chain.rig.ledger.read() as tx:
+        owner = owners.owner_of(tx, [owners.Key(chain.town.account, Kind.CLIENT, town)])
+        told = disclosure.disclosed(tx, holdings.held(tx, owner))
+    cards = [each["booking_base"] for each in told["links"] if each["kind"] == Kind.CLIENT]
+    assert [card["opted_out"] for card in cards] == [True, True]
+
+
 def test_a_side_that_says_nothing_of_it_is_left_alone(chain: Chain) -> None:
     plain_mapper = Mapper(load_table("memory"), zone="Europe/London", country="GB")
     chain.north.pair = replace(chain.north.pair, booking=replace(chain.north.pair.booking, mapper=plain_mapper))
-    chain.rig.engine = Engine(
-        [each.pair for each in chain.branches], chain.rig.ledger, chain.rig.clock, chain.rig.timings
-    )
+    chain.begin()
     town, _ = two(chain)
     chain.town.say(town, True)
     chain.run()
