@@ -12,10 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from vetbridge.core.matching import Clinic, Forms, Match, Verdict, decide
-from vetbridge.core.matching.comparing import COMMON, DIFFERS, EXACT, MISSING, compare, family_level, given_level
+from vetbridge.core.matching import Clinic, Forms, Match, Verdict, decide, forms_of
+from vetbridge.core.matching.comparing import (
+    COMMON,
+    DIFFERS,
+    EXACT,
+    MISSING,
+    compare,
+    family_level,
+    given_level,
+    pet_level,
+)
 from vetbridge.core.matching.deciding import common_contacts
 from vetbridge.core.matching.forms import Animal, Person, roots
+from vetbridge.core.records import Client
 
 VERSION = 1
 """Of these rules: under another one every client is compared anew."""
@@ -120,16 +130,11 @@ def deceased_at(client: Forms, elsewhere: Mapping[str, Sequence[Forms]]) -> dict
     ``elsewhere`` are the records of the same person by branch. A pet is the same where each is the best the other
     record has for its name (the same or a short form), and neither species nor birth date contradicts.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    for animal in client.animals:
-        branches = tuple(
-            branch
-            for branch, records in sorted(elsewhere.items())
-            if any(_is_deceased(animal, client, record) for record in records)
-        )
-        if branches:
-            found[animal.id] = branches
-    return found
+    found: dict[str, list[str]] = {}
+    for branch, records in sorted(elsewhere.items()):
+        for pet_id in sorted({each for record in records for each in _deceased_on(client, record)}):
+            found.setdefault(pet_id, []).append(branch)
+    return {pet_id: tuple(branches) for pet_id, branches in found.items()}
 
 
 def marked(client: Forms, deceased: Mapping[str, object]) -> Forms:
@@ -213,26 +218,39 @@ def _marks(pet: Animal) -> Iterator[tuple[str, object]]:
         yield pet.name, pet.breed
 
 
-def _is_deceased(animal: Animal, of: Forms, record: Forms) -> bool:
-    """Whether the pet is on that record and all that may be it there are deceased."""
-    same = [other for other in _same_pets(animal, record) if animal in _same_pets(other, of)]
-    return bool(same) and all(other.deceased for other in same)
+def _deceased_on(client: Forms, record: Forms) -> set[str]:
+    """The client's pets, by id, that are on that record and deceased there, whichever of several they are."""
+    if not any(other.deceased for other in record.animals):
+        return set()
+    level = {
+        (mine, theirs): _same_pet(animal, other)
+        for mine, animal in enumerate(client.animals)
+        for theirs, other in enumerate(record.animals)
+    }
+    here, there = range(len(client.animals)), range(len(record.animals))
+    best_there = [_best({theirs: level[mine, theirs] for theirs in there}) for mine in here]
+    best_here = [_best({mine: level[mine, theirs] for mine in here}) for theirs in there]
+    found = set()
+    for mine in here:
+        same = [record.animals[theirs] for theirs in best_there[mine] if mine in best_here[theirs]]
+        if same and all(other.deceased for other in same):
+            found.add(client.animals[mine].id)
+    return found
 
 
-def _same_pets(animal: Animal, record: Forms) -> list[Animal]:
-    """Those of a record's pets that fit best: of the very name, else of a short form of it."""
-    if not animal.name:
-        return []
-    levels = [(other, _pet_levels(animal, other, record)) for other in record.animals]
-    for wanted in (EXACT, "short"):
-        fitting = [other for other, level in levels if level == wanted]
-        if fitting:
-            return fitting
-    return []
+def _best(levels: Mapping[int, str]) -> set[int]:
+    """Those of the very name, else of a short form of it."""
+    exact = {place for place, level in levels.items() if level == EXACT}
+    return exact or {place for place, level in levels.items() if level == "short"}
 
 
-def _pet_levels(animal: Animal, other: Animal, record: Forms) -> str:
-    """The level of the name; it differs where species or birth date does."""
-    blank = record._replace(people=(), phones=(), emails=())
-    levels = compare(blank._replace(animals=(animal,)), blank._replace(animals=(other,)), frozenset())
-    return DIFFERS if DIFFERS in (levels.species, levels.birth_date) else levels.pet_name
+def _same_pet(one: Animal, other: Animal) -> str:
+    """How the names agree; they differ where species or birth date does."""
+    name = pet_level(one.name, other.name)
+    if name not in (EXACT, "short"):
+        return DIFFERS
+    levels = compare(_NOBODY._replace(animals=(one,)), _NOBODY._replace(animals=(other,)), frozenset())
+    return DIFFERS if DIFFERS in (levels.species, levels.birth_date) else name
+
+
+_NOBODY = forms_of(Client(), [], "")
