@@ -20,15 +20,23 @@ if TYPE_CHECKING:
     from vetbridge.demo.chain_audit import Whole
     from vetbridge.demo.run import Played
 
+BOOKINGS = 60
+BOOKINGS_OF_A_BRANCH = 20
 LEFTOVERS = 4
 """Exit code of a demo whose audit found something wrong."""
 
 
 def demo(
     bookings: Annotated[
-        int,
-        typer.Option(min=12, max=500, help="How many bookings the morning has, at each branch; of one clinic 20."),
-    ] = 60,
+        int | None,
+        typer.Option(
+            min=12,
+            max=500,
+            help="How many bookings the morning has, 20 or more; unless given, 60. In a chain: at each branch, 12 or "
+            "more; unless given, 20.",
+            show_default=False,
+        ),
+    ] = None,
     branches: Annotated[
         int, typer.Option(min=1, max=5, help="How many branches there are; more than one are a chain.")
     ] = 1,
@@ -58,6 +66,8 @@ def demo(
 
     with _told_to_end(), _folder(keep) as folder:
         try:
+            if bookings is None:
+                bookings = BOOKINGS if branches == 1 else BOOKINGS_OF_A_BRANCH
             shown = view(as_json=as_json)
             played = play(folder, branches=branches, bookings=bookings, seed=seed, clients=clients, view=shown)
         except DemoFailed as error:
@@ -116,10 +126,13 @@ def _told_to_end() -> Iterator[None]:
 def _report(played: Played) -> str:
     from vetbridge.cli.tables import add, drawn, plain_table  # noqa: PLC0415 - keeps --help quick
     from vetbridge.demo.findings import Place  # noqa: PLC0415
+    from vetbridge.demo.story import Case  # noqa: PLC0415
 
     audit = played.audit
     table = plain_table("case", "bookings", "linked", "created", "in review", "wrong")
     for case, places, wrong in audit.cases():
+        if case is Case.ELSEWHERE and not places:
+            continue
         shown = [str(places.get(place, 0)) for place in (Place.LINKED, Place.CREATED, Place.IN_REVIEW)]
         add(table, case.value, str(sum(places.values())), *shown, str(wrong))
     numbers = audit.numbers(played.seconds)
@@ -163,7 +176,9 @@ def _report(played: Played) -> str:
 def _of_chain(audit: Whole) -> list[str]:
     if audit.chain is None:
         return []
+    recognised = sum(one.recognised for one in audit.audits)
     return [
+        f"  Bookings for a pet that died at another branch, asked about: {recognised}.",
         f"  Branches connected at the end: {audit.chain.connected} of {len(audit.branches)}.",
         f"  Bookings that went over elsewhere while one branch's PIMS was silent: {audit.chain.went_on}.",
     ]

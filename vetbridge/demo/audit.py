@@ -45,6 +45,7 @@ class Audit:
     def complete(self) -> bool:
         """All that the morning is to show was there to be seen."""
         shown = [self.conflicts, self.resolved_in_place]
+        shown += [self.recognised] if self.morning.mourner is not None else []
         shown += [self.replayed] if self.morning.without_code else []
         shown += [self.seen.held] if self.morning.purged else []
         return 0 not in shown
@@ -81,6 +82,11 @@ class Audit:
     def replayed(self) -> int:
         """Bookings that had failed, were replayed, and stand once where they belong."""
         return self._right(self.seen.replayed)
+
+    @property
+    def recognised(self) -> int:
+        """Bookings for a pet that died at another branch that wait for a person, with that reason."""
+        return sum(self.places[number - 1] is Place.IN_REVIEW for number in self.seen.recognised)
 
     def _right(self, numbers: Collection[int]) -> int:
         wrong = {finding.booking for finding in self.findings}

@@ -19,7 +19,7 @@ from vetbridge.demo.reception import Scene
 from vetbridge.demo.stage import Stage
 from vetbridge.demo.story import Branch
 from vetbridge.desk.status import SiteStatus, Status, status
-from vetbridge.ledger import fuses, reports
+from vetbridge.ledger import chains, fuses, reports
 from vetbridge.ledger.database import Ledger, open_ledger
 from vetbridge.ledger.tables import OPEN_STATES, ChangeState
 
@@ -165,6 +165,15 @@ class Books:
             for question in found
             if question.account == branch.booking_account and offering in choices(question.why)
         }
+
+    def is_elsewhere(self, branch: Branch, client: str) -> bool:
+        """Whether a client of the branch's PIMS is known to be one of another branch's, too."""
+        with self._ledger.read() as tx:
+            return bool(chains.same_person(tx, branch.pims_account, client))
+
+    def others(self, branch: Branch) -> tuple[str, ...]:
+        """What people call the other branches."""
+        return tuple(site.name for name, site in self._config.sites.items() if name != branch.site)
 
     def held(self, branch: Branch) -> int:
         """How many of the branch's changes the fuse holds back."""

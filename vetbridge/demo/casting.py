@@ -16,6 +16,8 @@ from vetbridge.testing.clinic import Clinic, Owner, PetSeed, email_for, phone_fo
 
 T = TypeVar("T")
 
+COMPARED_FIRST = 150
+"""VetBridge finds out early about clients whose numbers are no higher."""
 LONG_COMMENT = 3000
 """Characters of the longest comment of a morning."""
 _SHORTEST_MISSPELT = 5
@@ -86,6 +88,25 @@ class Casting:
         }
         groups = self._dealt(case.value, dealers[case](), count)
         return [[replace(part, linkable=self._linkable(part)) for part in group] for group in groups]
+
+    def mourner(self, other: Clinic) -> Part:
+        """Somebody whose only pet lives, as far as this clinic knows, and whose contacts nobody has at the other one.
+
+        Raises ``ValueError`` where there is nobody like this.
+        """
+        taken = {contact for owner in other.owners for contact in _contacts(owner)}
+
+        def fits(owner: Owner) -> bool:
+            plain = len(owner.pets) == len(_living(owner)) == 1 and "&" not in owner.given_name
+            return (
+                owner.number <= COMPARED_FIRST and plain and bool(owner.email) and not taken & set(_contacts(owner))
+            )
+
+        owner = next(self._owners(fits), None)
+        if owner is None:
+            raise ValueError("no client of this clinic can be known at another branch, too; take another seed")
+        part = self._played_by(owner, owner.pets[0], Case.ELSEWHERE, "a pet that died, as another branch knows")
+        return replace(part, email=owner.email or "")
 
     def _dealt(self, case: str, dealer: Iterator[list[T]], count: int) -> list[list[T]]:
         groups: list[list[T]] = []

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 from vetbridge.demo.script import FEWEST_BOOKINGS, Plot, plan_morning
-from vetbridge.demo.story import Branch
-from vetbridge.testing.clinic import Clinic, make_clinic
+from vetbridge.demo.story import Branch, Morning
+from vetbridge.testing.clinic import Clinic, Owner, make_clinic
 
-SITES = ("north", "south", "east", "west", "centre")
-"""What the branches of a chain are called."""
+SITES = ("centre", "east", "north", "south", "west")
+"""What the branches of a chain are called, in the order in which VetBridge compares their clients."""
 MOST_BRANCHES = len(SITES)
 SILENT = 1
-"""The place of the branch whose PIMS does not answer for a while; the first one's config forgets a service."""
+"""The place of the branch whose PIMS does not answer for a while; the first one's config forgets a service.
+
+A client of the first one is known here, too.
+"""
 
 
 def plan_branches(
@@ -30,18 +34,25 @@ def plan_branches(
         morning = plan_morning(clinic, seed, bookings, today=today(clinic))
         return (Branch(site="demo", title="Demo Vets", morning=morning),)
     is_short = bookings < FEWEST_BOOKINGS
-    return tuple(
-        Branch(
-            site=site,
-            title=f"Demo Vets {site.capitalize()}",
-            morning=plan_morning(
-                clinic,
-                clinic.seed,
-                bookings,
-                today=today(clinic),
-                plot=Plot(silent=place == SILENT, forgetful=place == 0 and not is_short, is_short=is_short),
-            ),
-            of_chain=True,
+    mornings = []
+    for place, clinic in enumerate(clinics):
+        plot = Plot(
+            silent=place == SILENT,
+            forgetful=place == 0 and not is_short,
+            is_short=is_short,
+            other=clinics[SILENT] if place == 0 else None,
         )
-        for place, (site, clinic) in enumerate(zip(SITES, clinics, strict=False))
+        mornings.append(plan_morning(clinic, clinic.seed, bookings, today=today(clinic), plot=plot))
+    mornings[SILENT] = replace(mornings[SILENT], registered=_bereaved(mornings[0]))
+    return tuple(
+        Branch(site=site, title=f"Demo Vets {site.capitalize()}", morning=morning, of_chain=True)
+        for site, morning in zip(SITES, mornings, strict=False)
     )
+
+
+def _bereaved(morning: Morning) -> Owner | None:
+    """The client who mourns, as the other branch knows her: her pets are deceased."""
+    if morning.mourner is None:
+        return None
+    owner = morning.clinic.owner(morning.mourner.owner)
+    return replace(owner, pets=tuple(replace(pet, deceased=True) for pet in owner.pets))

@@ -68,6 +68,7 @@ class Whole:
             line[name] = value if name in fixed else sum(numbers[name] for _, numbers in each)
         of_chain = {
             Wrong.BRANCH.value: self.count(Wrong.BRANCH),
+            "recognised": sum(audit.recognised for audit in self.audits),
             "branches": len(self.branches),
             "connected": self.chain.connected,
             "went_on": self.chain.went_on,
@@ -77,6 +78,7 @@ class Whole:
                 "branch": branch.site,
                 **{name: value for name, value in numbers.items() if name not in fixed},
                 Wrong.BRANCH.value: audit.count(Wrong.BRANCH),
+                "recognised": audit.recognised,
             }
             for (branch, numbers), audit in zip(each, self.audits, strict=True)
         ]

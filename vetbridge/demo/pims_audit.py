@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from vetbridge.demo.findings import REFERENCE, Findings, Place, Wrong, by_id, digits, folded, made, phone
-from vetbridge.demo.story import Booking, Morning, Seen, Status, Visit
+from vetbridge.demo.story import Booking, Case, Morning, Seen, Status, Visit
 from vetbridge.testing.simkit import Row, Store
 
 STAMPED = re.compile(r"\[VetBridge VB-[0-9A-HJKMNP-TV-Z]{10}\](?P<text>.*?)\[/VetBridge\]", re.DOTALL)
@@ -123,6 +123,8 @@ class PimsAuditor:
         contact = self._contacts.get(row["contact_id"], {})
         animal = self._animals.get(row["animal_id"], {})
         part = booking.part
+        if part.case is Case.ELSEWHERE and not contact.get("_placeholder"):
+            return "its pet is deceased at another branch, and it was put on somebody"
         if contact.get("_placeholder") or animal.get("_placeholder"):
             if booking.number in self._seen.parked:
                 return "it was answered, and is on the placeholder still"
@@ -186,7 +188,7 @@ class PimsAuditor:
     def _check_new_contacts(self) -> None:
         """Each new owner stands once; nobody else was made."""
         seen: set[str] = set()
-        for contact in made(self._contacts):
+        for contact in self._made(self._contacts):
             makers = [
                 one for one in self._morning.bookings if not one.part.owners and self._is_newcomer(one, contact)
             ]
@@ -199,7 +201,7 @@ class PimsAuditor:
     def _check_new_animals(self) -> None:
         """Each new animal stands once under its owner; no other was made."""
         seen: set[tuple[int, str]] = set()
-        for animal in made(self._animals):
+        for animal in self._made(self._animals):
             makers = [one for one in self._morning.bookings if self._is_new_animal(one, animal)]
             key = (animal["contact_id"], folded(animal["name"]))
             if makers and key not in seen:
@@ -207,6 +209,11 @@ class PimsAuditor:
                 continue
             maker = makers[0] if makers else None
             self._findings.found(Wrong.DUPLICATED, maker, f"animal {animal['id']} is one too many")
+
+    def _made(self, rows: Mapping[int, Row]) -> Iterator[Row]:
+        """The rows that were made in the morning; what the desk entered before is none of them."""
+        entered = self._seen.entered
+        return (row for row in made(rows) if row["id"] not in entered and row.get("contact_id") not in entered)
 
     def _is_new_animal(self, booking: Booking, animal: Row) -> bool:
         part = booking.part

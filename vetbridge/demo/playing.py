@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from vetbridge.connector.clock import Clock
 from vetbridge.demo.asking import NoAnswer, ask
@@ -17,16 +17,17 @@ from vetbridge.demo.story import Actor, Branch, Deed, Seen, Step
 from vetbridge.desk.status import SiteStatus
 from vetbridge.ledger.tables import ChangeState
 
-STEP_PATIENCE = 150.0
-"""Seconds after the morning's end in which the PIMS must have taken what the desk enters; then it is given up."""
-
 
 class Day:
-    """The time of the morning, and who looks on."""
+    """The time of the morning, and who looks on.
 
-    def __init__(self, view: View, clock: Clock, seconds: float) -> None:
+    ``patience``: seconds that anything may take that has to happen, such as the PIMS taking what the desk enters.
+    """
+
+    def __init__(self, view: View, clock: Clock, seconds: float, patience: float) -> None:
         self.view = view
         self.clock = clock
+        self.patience = patience
         self.seconds = seconds
         """How long the morning is played."""
         self._began = 0.0
@@ -55,6 +56,8 @@ class Ends:
     pims_door: str
     location: str
     """The platform's number of the branch."""
+    entered: frozenset[int] = frozenset()
+    """Contacts of the PIMS that the desk has entered before the morning."""
 
 
 class Playing:
@@ -69,24 +72,28 @@ class Playing:
         self._practice = ends.practice
         self.pims_door = ends.pims_door
         self.location = ends.location
+        self._entered = ends.entered
         self._bridge = bridge
         self._books = books
         self._day = day
-        self._reception = Reception(branch, stage, ends.platform, ends.practice, commands, self, day.clock)
+        self._reception = Reception(
+            branch, stage, ends.platform, ends.practice, commands, self, day.clock, day.patience
+        )
         self._steps = list(self._morning.steps)
         self._done: set[Step] = set()
         self._scenes: list[Scene[None]] = [
             self._reception.blocking(),
             self._reception.answering(),
             self._reception.mending(),
+            self._reception.recognising(),
         ]
         self._late: list[str] = []
         self._outage_ends: float | None = None
 
     @property
     def seen(self) -> Seen:
-        """What the receptionist saw."""
-        return self._reception.seen
+        """What the receptionist and the desk saw."""
+        return replace(self._reception.seen, entered=self._entered)
 
     @property
     def in_time(self) -> bool:
@@ -149,7 +156,7 @@ class Playing:
         try:
             side.play(step, self._morning)
         except (NoAnswer, NotThere) as error:
-            if self._day.elapsed > self._morning.seconds + STEP_PATIENCE:
+            if self._day.elapsed > self._morning.seconds + self._day.patience:
                 self._give_up(str(error))
                 return True
             return False
@@ -200,6 +207,18 @@ class Playing:
     def asked(self, offering: str) -> set[str]:
         """Record ids of the bookings about which there is an open question that offers this answer."""
         return self._books.asked(self.branch, offering)
+
+    def acted(self, step: Step) -> None:
+        """Somebody has done this in a scene."""
+        self._done.add(step)
+
+    def is_elsewhere(self, client: str) -> bool:
+        """Whether VetBridge knows that a client of this branch's PIMS is one of another branch's, too."""
+        return self._books.is_elsewhere(self.branch, client)
+
+    def others(self) -> Collection[str]:
+        """What people call the other branches."""
+        return self._books.others(self.branch)
 
     def held(self) -> int:
         """How many changes the fuse holds back."""

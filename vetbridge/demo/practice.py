@@ -8,9 +8,12 @@ from urllib.parse import quote
 from vetbridge.demo.asking import NoAnswer, ask
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.story import Block, Booking, Deed, Morning, Slot, Step, Visit
+from vetbridge.testing.clinic import Owner
 
 MERGE_PATCH = "application/merge-patch+json"
-_SCOPES = ("read-appointment", "write-appointment")
+_SCOPES = ("read-appointment", "write-appointment", "write-contact", "write-animal")
+_EMAIL, _MOBILE = 1, 3
+"""Types of contact details."""
 
 
 class NotThere(DemoFailed):
@@ -41,6 +44,27 @@ class Practice:
     def contact(self, owner: int) -> str:
         """The PIMS's id of one of the clinic's owners."""
         return str(self._first_contact + owner)
+
+    def enter(self, owner: Owner) -> int:
+        """Enters an owner with her pets; the contact's id."""
+        details = [(_MOBILE, phone) for phone in owner.phones] + [(_EMAIL, owner.email)] * bool(owner.email)
+        body = {
+            "first_name": owner.given_name,
+            "last_name": owner.family_name,
+            "is_customer": True,
+            "contact_detail_list": [{"contact_detail_type_id": kind, "value": value} for kind, value in details],
+        }
+        contact = int(self._send("POST", "/v1/contact", body)["items"][0]["contact"]["id"])
+        for pet in owner.pets:
+            animal = {
+                "name": pet.name,
+                "contact_id": contact,
+                "species_id": self._codes["species"][pet.species],
+                "sex_id": self._codes["sex"]["unknown"],
+                "is_dead": pet.deceased,
+            }
+            self._send("POST", "/v1/animal", animal)
+        return contact
 
     def play(self, step: Step, morning: Morning) -> None:
         """Does one step. Raises ``NoAnswer`` or ``NotThere`` where it has to be tried again later."""

@@ -51,6 +51,15 @@ class House(Protocol):
     def asked(self, offering: str) -> set[str]:
         """Record ids of the bookings about which there is an open question that offers this answer."""
 
+    def acted(self, step: Step) -> None:
+        """Somebody has done this in a scene."""
+
+    def is_elsewhere(self, client: str) -> bool:
+        """Whether VetBridge knows that a client of this branch's PIMS is one of another branch's, too."""
+
+    def others(self) -> Collection[str]:
+        """What people call the other branches."""
+
     def held(self) -> int:
         """How many changes the fuse holds back."""
 
@@ -131,6 +140,7 @@ class _Notes:
     parked: dict[int, int] = field(default_factory=dict)
     asked: set[int] = field(default_factory=set)
     replayed: set[int] = field(default_factory=set)
+    recognised: set[int] = field(default_factory=set)
     held: int = 0
 
 
@@ -146,6 +156,7 @@ class Reception:
         commands: Commands,
         house: House,
         clock: Clock,
+        patience: float = PATIENCE,
     ) -> None:
         self._branch = branch
         self._morning = branch.morning
@@ -155,6 +166,7 @@ class Reception:
         self._commands = commands
         self._house = house
         self._clock = clock
+        self._patience = patience
         self._notes = _Notes()
 
     @property
@@ -165,6 +177,7 @@ class Reception:
             parked=dict(notes.parked),
             asked=frozenset(notes.asked),
             replayed=frozenset(notes.replayed),
+            recognised=frozenset(notes.recognised),
             held=notes.held,
         )
 
@@ -237,6 +250,22 @@ class Reception:
             self._notes.asked.add(conflict.booking)
         if len(items) < len(conflicts):
             raise Late("VetBridge asks about every conflict")
+
+    def recognising(self) -> Scene[None]:
+        """An owner books for a pet that died at another branch, once VetBridge knows that she is a client of both."""
+        mourner = self._morning.mourner
+        if mourner is None:
+            return
+        client = self._practice.contact(mourner.owner)
+        yield from self._until(lambda: self._house.is_elsewhere(client), "VetBridge knows a client of two branches")
+        self._house.happens(f"an owner books for a pet that died at another branch (booking {mourner.booking})")
+        yield from self._act(Step(0.0, Deed.BOOK, mourner.booking, Actor.OWNER))
+        items = yield from self._items(
+            [mourner.booking], "the booking for a pet that died elsewhere is in review", offering="link"
+        )
+        for booking, item in items.items():
+            if item["why"] == "pet-deceased" and any(title in item["words"] for title in self._house.others()):
+                self._notes.recognised.add(booking)
 
     def purging(self) -> Scene[None]:
         """The desk cancels many visits at once; VetBridge holds back what is too much, until it is allowed."""
@@ -333,6 +362,7 @@ class Reception:
         """Plays a step, again and again while the other end is silent."""
         side = self._practice if step.by is Actor.PRACTICE else self._platform
         yield from self._done(lambda: side.play(step, self._morning), "the PIMS takes what the desk enters")
+        self._house.acted(step)
 
     def _done(self, deed: Callable[[], None], what: str) -> Scene[None]:
         def once() -> bool:
@@ -348,7 +378,7 @@ class Reception:
 
     def _until(self, asked: Callable[[], T | None], what: str) -> Scene[T]:
         """Asks now and then until something comes of it. Raises ``Late``."""
-        ends = self._clock.steady() + PATIENCE
+        ends = self._clock.steady() + self._patience
         while True:
             try:
                 found = asked()

@@ -24,7 +24,7 @@ from vetbridge.demo.marketplace import Marketplace
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.playing import Day, Ends, Playing
 from vetbridge.demo.practice import Practice
-from vetbridge.demo.reception import Commands, Scene
+from vetbridge.demo.reception import PATIENCE, Commands, Scene
 from vetbridge.demo.stage import Doors, Sides, Stage, write_config
 from vetbridge.demo.story import Branch, Seen
 from vetbridge.desk.status import Status
@@ -39,7 +39,7 @@ START_PATIENCE = 60.0
 CONNECT_PATIENCE = 90.0
 """Seconds that VetBridge may take to say yes to every branch after the owner's click."""
 DRAIN_PATIENCE = 180.0
-"""Seconds after the last action until everything must be settled."""
+"""Seconds after the last action until everything must be settled, for each branch."""
 POLLS_AFTER = 3
 """Polls that must have begun after the very last action: the first one may have begun before it."""
 TICK = 0.05
@@ -95,7 +95,9 @@ class _Show:
         self._view = view
         self._clock = clock
         self._children = children
-        self._day = Day(view, clock, max(branch.morning.seconds for branch in branches))
+        seconds = max(branch.morning.seconds for branch in branches)
+        # One machine plays them all.
+        self._day = Day(view, clock, seconds, PATIENCE * len(branches))
         self._playing: list[Playing] = []
         self._looked = 0.0
         self._before: int | None = None
@@ -117,10 +119,13 @@ class _Show:
         for branch, booking, pims in zip(self._branches, self._locations(platform), practices, strict=True):
             hands = Platform(booking["base_url"], booking["credentials"], branch.morning.clinic)
             practice = Practice(pims["base_url"], pims["credentials"])
-            ends.append(Ends(hands, practice, pims["control_url"], booking["credentials"]["location_id"]))
+            location = booking["credentials"]["location_id"]
+            ends.append(Ends(hands, practice, pims["control_url"], location, self._entered(branch, practice, pims)))
             sides.append(Sides(branch, booking, pims, hands.staff, hands.services))
         doors = write_config(self._stage, sides)
-        self._view.say("VetBridge starts, with shorter waits than in a clinic: " + ", ".join(_shortened()))
+        self._view.say(
+            "VetBridge starts, with shorter waits than in a clinic: " + ", ".join(_shortened(len(self._branches)))
+        )
         self._bridge = Bridge(self._stage, self._children, self._clock)
         self._bridge.launch()
         if len(ends) > 1:
@@ -199,6 +204,17 @@ class _Show:
         numbers = platform["locations"] if len(self._branches) > 1 else [given["location_id"]]
         return [{**platform, "credentials": {**given, "location_id": number}} for number in numbers]
 
+    def _entered(self, branch: Branch, practice: Practice, pims: Mapping[str, Any]) -> frozenset[int]:
+        """Whom the desk has entered before the morning, while nothing went wrong yet."""
+        owner = branch.morning.registered
+        if owner is None:
+            return frozenset()
+        faults = f"{pims['control_url']}/faults"
+        ask("POST", faults, dict.fromkeys(PIMS_FAULTS, 0.0))
+        contact = practice.enter(owner)
+        ask("POST", faults, PIMS_FAULTS)
+        return frozenset({contact})
+
     def _play_at(self, branch: Branch, ends: Ends, books: Books) -> Playing:
         commands = Commands(self._children, self._stage, branch.named("commands"), self._bridge.used)
         return Playing(branch, ends, self._stage, self._bridge, books, self._day, commands)
@@ -236,7 +252,7 @@ class _Show:
     def _drain(self, *, polls: int) -> bool:
         """Waits until nothing is on its way any more: no webhook, no open change, and polls that found nothing."""
         before = self._traffic()
-        ends = self._clock.steady() + DRAIN_PATIENCE
+        ends = self._clock.steady() + DRAIN_PATIENCE * len(self._branches)
         while self._clock.steady() < ends:
             seen = self._look()
             if seen is not None and not _waiting(seen) and self._quiet(before, polls):
@@ -311,8 +327,9 @@ def _simulators(branches: int) -> str:
     return f"The simulators start: Altegio with {branches} locations, and {branches} sites of ezyVet, each"
 
 
-def _shortened() -> list[str]:
-    return [f"{name} {value:g} s" for name, value in {"poll": staging.POLL, **staging.TIMINGS}.items()]
+def _shortened(branches: int) -> list[str]:
+    shorter = {"poll": staging.polls_every(branches), **staging.timings(branches)}
+    return [f"{name} {value:g} s" for name, value in shorter.items()]
 
 
 def _audited(stage: Stage, branch: Branch, location: str, seen: Seen, foreign: Collection[str]) -> Audit:

@@ -25,6 +25,7 @@ from vetbridge.demo.story import (
     Deed,
     DeskCase,
     Morning,
+    Mourner,
     Part,
     Right,
     Slot,
@@ -108,6 +109,8 @@ class Plot:
     """The config does not know a service at first: VetBridge is stopped, and started with the code."""
     is_short: bool = False
     """Fewer bookings are enough; nothing is purged."""
+    other: Clinic | None = None
+    """A clinic where somebody is known, too, whose pet has died there; she books for it here."""
 
     @property
     def outage_seconds(self) -> float:
@@ -183,7 +186,8 @@ class _Author:
         ]
         self._times = self._when_booked()
         for number, at in enumerate(self._times, start=1):
-            self._steps.append(Step(at, Deed.BOOK, number, Actor.OWNER))
+            if self._booked[number - 1].part.case is not Case.ELSEWHERE:
+                self._steps.append(Step(at, Deed.BOOK, number, Actor.OWNER))
         conflicts = tuple(self._conflicts(roles.take(3, of_first=_EARLY)))
         self._cancel(roles)
         self._move(roles.take(math.ceil(MOVED_SHARE * self._count) - 1))
@@ -208,6 +212,7 @@ class _Author:
             block=block,
             answers=answers,
             conflicts=conflicts,
+            mourner=self._mourner(),
             unmapped=self._unmapped,
             fuse=fuse,
         )
@@ -220,6 +225,8 @@ class _Author:
         for case, share in SHARES.items():
             fewest = self._plot.fewest_ambiguous if case is Case.AMBIGUOUS else 1
             groups += self._casting.cast(case, max(fewest, math.ceil(share * self._count)))
+        if self._plot.other is not None:
+            groups.append([self._casting.mourner(self._plot.other)])
         groups += self._casting.cast(Case.KNOWN, self._count - sum(map(len, groups)))
         return [part for group in self._draws.shuffled(groups) for part in group]
 
@@ -334,6 +341,10 @@ class _Author:
     def _ambiguous(self) -> list[int]:
         return [one.number for one in self._booked if one.part.case is Case.AMBIGUOUS]
 
+    def _mourner(self) -> Mourner | None:
+        found = (one for one in self._booked if one.part.case is Case.ELSEWHERE)
+        return next((Mourner(one.number, min(one.part.owners)) for one in found), None)
+
     def _answers(self) -> Iterator[Answer]:
         """About half of the ambiguous ones; then one is cancelled, one moved by its owner, one moved by the desk."""
         numbers = self._ambiguous()
@@ -446,7 +457,8 @@ class _Roles:
 
     def __init__(self, parts: Sequence[Part], draws: Draws) -> None:
         self._parts = parts
-        numbers = [n for n, part in enumerate(parts, start=1) if part.case is not Case.AMBIGUOUS]
+        unsure = (Case.AMBIGUOUS, Case.ELSEWHERE)
+        numbers = [n for n, part in enumerate(parts, start=1) if part.case not in unsure]
         self._free = draws.shuffled(numbers)
 
     def take(self, count: int, *, of_first: float = 1.0, fits: Callable[[Part], bool] = lambda _: True) -> list[int]:

@@ -32,6 +32,8 @@ TIMINGS: Mapping[str, float] = {
 """Shorter than in a clinic, so that nobody waits in front of a demo; the demo says so."""
 POLL = 2
 """Seconds between two polls; a clinic's default is 60."""
+_PER_BRANCH = ("pims_refresh",)
+"""What one machine does for each branch, as it polls: in a chain less often."""
 _LIMIT_SCALE = 1000.0
 """The simulators run with limits off."""
 
@@ -71,6 +73,17 @@ class Sides:
     services: Mapping[str, int]
 
 
+def polls_every(branches: int) -> float:
+    """Seconds between two polls of each account."""
+    return POLL * (branches + 1) / 2
+
+
+def timings(branches: int) -> dict[str, float]:
+    """The config's timings."""
+    slower = polls_every(branches) / POLL
+    return {name: value * slower if name in _PER_BRANCH else value for name, value in TIMINGS.items()}
+
+
 def free_port() -> int:
     """A TCP port of this machine that nobody uses now."""
     with socket.socket() as probe:
@@ -107,14 +120,14 @@ def write_config(stage: Stage, sides: Sequence[Sides]) -> Doors:
     for side in sides:
         branch = side.branch
         hook_secret = secrets.token_urlsafe(24)
-        accounts |= _accounts(side, hook_secret, keep)
+        accounts |= _accounts(side, hook_secret, keep, poll=polls_every(len(sides)))
         sites[branch.site] = _site(side)
         hooks[branch.site] = f"{address}/hooks/{branch.booking_account}/{hook_secret}"
     config = {
         "version": 1,
         "ledger": {"path": "vetbridge.db", "key": keep("ledger.key", secrets.token_urlsafe(32))},
         "door": {"host": "127.0.0.1", "port": port},
-        "timings": dict(TIMINGS),
+        "timings": timings(len(sides)),
         "log": {"format": "json"},
         **({"apps": apps} if apps else {}),
         "accounts": accounts,
@@ -140,19 +153,19 @@ def _write(stage: Stage, config: Mapping[str, Any]) -> None:
     stage.config.write_text(f"# Made by `vetbridge demo`; it points at the simulators.\n{text}", encoding="utf-8")
 
 
-def _accounts(side: Sides, hook_secret: str, keep: _Secrets) -> dict[str, Any]:
+def _accounts(side: Sides, hook_secret: str, keep: _Secrets, *, poll: float) -> dict[str, Any]:
     booking, pims = side.branch.booking_account, side.branch.pims_account
     return {
         booking: {
             "connector": "altegio",
-            "poll": POLL,
+            "poll": poll,
             "limit_scale": _LIMIT_SCALE,
             "hook_secret": keep(f"{booking}.hook", hook_secret),
             **_connected(side, keep),
         },
         pims: {
             "connector": "ezyvet",
-            "poll": POLL,
+            "poll": poll,
             "limit_scale": _LIMIT_SCALE,
             "options": _pims_options(pims, side.pims, keep),
         },

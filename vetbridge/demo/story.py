@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from vetbridge.testing.clinic import Clinic, Service, StaffMember
+from vetbridge.testing.clinic import Clinic, Owner, Service, StaffMember
 
 
 class Case(StrEnum):
@@ -20,6 +20,8 @@ class Case(StrEnum):
     DUPLICATE = "owner registered twice"
     MISSPELT = "misspelt"
     AMBIGUOUS = "truly ambiguous"
+    ELSEWHERE = "pet died elsewhere"
+    """In a chain: a client of two branches books for a pet that has died, as only the other branch knows."""
 
 
 class DeskCase(StrEnum):
@@ -201,6 +203,15 @@ class Conflict:
         return self.steps[0].booking
 
 
+@dataclass(frozen=True, slots=True)
+class Mourner:
+    """A client of two branches whose pet is deceased at the other one, and a booking for it at this one."""
+
+    booking: int
+    owner: int
+    """Number of this branch's record."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Morning:
     """The whole script. ``bookings[n - 1]`` is the booking with number n, ``visits`` likewise."""
@@ -220,6 +231,10 @@ class Morning:
     block: Block | None = None
     answers: tuple[Answer, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    mourner: Mourner | None = None
+    """Books once VetBridge knows that both branches' records are of one person; the step is none of ``steps``."""
+    registered: Owner | None = None
+    """An owner of another branch whom this one knows, too: the desk enters her before the morning."""
     unmapped: Service | None
     """The service that the config does not know at first; None: it knows all."""
     fuse: int
@@ -290,5 +305,9 @@ class Seen:
     """Bookings about which VetBridge asked which side is right, and was answered."""
     replayed: frozenset[int] = frozenset()
     """Bookings that had failed and stood nowhere in the PIMS when they were replayed."""
+    recognised: frozenset[int] = frozenset()
+    """Bookings about which VetBridge asked because the pet is deceased at another branch, naming it."""
+    entered: frozenset[int] = frozenset()
+    """Contacts of the PIMS that the desk had entered before the morning."""
     held: int = 0
     """Cancellations that the fuse held back: the visits still stood at the platform."""

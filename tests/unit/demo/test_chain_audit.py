@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.unit.demo.worlds import World, reported
+from tests.unit.demo.worlds import OWNERS_FROM, PETS_FROM, World, reported
 from vetbridge.demo.chain import plan_branches
 from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.findings import Wrong
@@ -60,14 +60,55 @@ def test_two_perfect_mornings_are_clean_and_their_numbers_are_sums(two: TwoWorld
     for name in each[0].keys() - {"schema", "seconds"}:
         assert numbers[name] == sum(one[name] for one in each)
     assert numbers["bookings"] == 2 * BOOKINGS
-    assert [numbers[name] for name in ("wrong_branch", "branches", "connected", "went_on")] == [0, 2, 2, 3]
+    of_chain = ("wrong_branch", "recognised", "branches", "connected", "went_on")
+    assert [numbers[name] for name in of_chain] == [0, 1, 2, 2, 3]
     per_branch = numbers["per_branch"]
     assert isinstance(per_branch, list)
-    assert [one["branch"] for one in per_branch] == ["north", "south"]
+    assert [one["branch"] for one in per_branch] == ["centre", "east"]
     for one, of_branch in zip(per_branch, each, strict=True):
         assert {name: one[name] for name in of_branch.keys() & one.keys()}.items() <= of_branch.items()
     assert sum(sum(places.values()) for _, places, _ in whole.cases()) == 2 * BOOKINGS
     assert sum(count for _, count, _ in whole.desk_cases()) == numbers["desk_visits"]
+
+
+def mourning(branch: Branch) -> Booking:
+    assert branch.morning.mourner is not None
+    return branch.morning.booking(branch.morning.mourner.booking)
+
+
+def test_a_booking_for_a_pet_that_died_elsewhere_which_was_linked(two: TwoWorlds) -> None:
+    branch, world = two.branches[0], two.worlds[0]
+    booking = mourning(branch)
+    owner = branch.morning.clinic.owner(min(booking.part.owners))
+    world.change(booking, contact_id=OWNERS_FROM + owner.number, animal_id=PETS_FROM + owner.pets[0].number)
+    whole = two.audit()
+    assert [reported(audit) for audit in whole.audits] == [{"wrong_owner": 1}, {}]
+    assert whole.audits[0].recognised == 0
+    assert not whole.complete
+
+
+def test_a_booking_for_a_pet_that_died_elsewhere_for_which_a_client_was_made(two: TwoWorlds) -> None:
+    world = two.worlds[0]
+    booking = mourning(two.branches[0])
+    part = booking.part
+    made = world.contact(None, part.given_name, part.family_name, (part.phone,))
+    world.change(booking, contact_id=made, animal_id=world.animal(None, made, part.pet_name))
+    assert reported(two.audit().audits[0]) == {"wrong_owner": 1, "duplicated": 2}
+
+
+def test_whoever_was_asked_about_without_that_reason_is_not_recognised(two: TwoWorlds) -> None:
+    world = two.worlds[0]
+    world.seen = replace(world.seen, recognised=frozenset())
+    whole = two.audit()
+    assert whole.clean
+    assert not whole.complete
+
+
+def test_whom_the_desk_entered_before_the_morning_is_not_one_too_many(two: TwoWorlds) -> None:
+    world = two.worlds[1]
+    assert world.seen.entered
+    world.seen = replace(world.seen, entered=frozenset())
+    assert reported(two.audit().audits[1]) == {"duplicated": 2}
 
 
 def test_one_clinic_alone_is_told_as_it_always_was(two: TwoWorlds) -> None:
@@ -86,7 +127,7 @@ def test_a_booking_that_stands_in_another_branchs_pims(two: TwoWorlds) -> None:
     assert not whole.clean
     assert [reported(audit) for audit in whole.audits] == [{}, {"wrong_branch": 1}]
     (finding,) = whole.findings
-    assert str(finding) == f"wrong_branch: south: {finding.words}"
+    assert str(finding) == f"wrong_branch: east: {finding.words}"
     assert "belongs to another branch" in finding.words
     assert whole.numbers(0)["wrong_branch"] == 1
 
@@ -131,4 +172,4 @@ def test_findings_of_the_same_booking_number_count_at_each_branch(two: TwoWorlds
         world.change(standing(branch), start_at=0)
     whole = two.audit()
     assert whole.count(Wrong.TIME) == 2
-    assert {finding.site for finding in whole.findings} == {"north", "south"}
+    assert {finding.site for finding in whole.findings} == {"centre", "east"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -56,13 +57,41 @@ def test_a_short_morning_has_every_case_and_neither_purge_nor_forgotten_code(sho
     for branch in short:
         morning = branch.morning
         assert len(morning.bookings) == FEWEST_OF_SHORT
-        assert {booking.part.case for booking in morning.bookings} >= set(Case) - {Case.KNOWN}
+        assert {booking.part.case for booking in morning.bookings} >= set(Case) - {Case.KNOWN, Case.ELSEWHERE}
         assert not morning.purged
         assert not morning.without_code
         assert len(morning.conflicts) == 3
         assert len(morning.answers) == 1
         assert morning.visits
     assert [branch.morning.outage_seconds for branch in short] == [0, SHORT_OUTAGE_SECONDS]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_client_of_the_first_branch_is_known_at_the_second_where_her_pet_has_died(seed: int, count: int) -> None:
+    branches = chain(count, FEWEST_BOOKINGS, seed)
+    first, second = branches[0].morning, branches[SILENT].morning
+    mourner, known = first.mourner, second.registered
+    assert mourner is not None
+    assert known is not None
+    owner, booking = first.clinic.owner(mourner.owner), first.booking(mourner.booking)
+    (pet,) = owner.pets
+    assert owner.active
+    assert not pet.deceased
+    assert known == replace(owner, pets=(replace(pet, deceased=True),))
+    contacts = {contact for one in second.clinic.owners for contact in (*one.phones, one.email)}
+    assert not contacts & {*owner.phones, owner.email}
+    part = booking.part
+    assert (part.case, part.pet_name, part.family_name) == (Case.ELSEWHERE, pet.name, owner.family_name)
+    assert not [step for step in first.steps if step.booking == booking.number]
+    scenes = {one.booking for one in (*first.answers, *first.conflicts)}
+    assert booking.number not in scenes
+    assert not booking.cancelled
+    assert booking.final == booking.slot
+    others = [branch.morning for branch in branches[1:]]
+    assert all(one.mourner is None for one in others)
+    assert [one.registered for one in (first, *others[1:])] == [None] * (count - 1)
+    assert sum(len(branch.morning.bookings) for branch in branches) == count * FEWEST_BOOKINGS
 
 
 def test_in_a_short_morning_nothing_happens_to_a_booking_before_it_is_made(short: tuple[Branch, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -121,3 +122,17 @@ def test_a_silent_pims_is_tried_again_and_a_lost_answer_makes_no_second_visit(
             act(practice, Deed.BOOK, visit=other.number)
         act(practice, Deed.BOOK, visit=other.number)
         assert row_of(simulator, other)
+
+
+def test_an_owner_is_entered_with_her_pets(simulator: EzyVetSimulator, practice: Practice) -> None:
+    owner = next(one for one in MORNING.clinic.owners if one.email and len(one.pets) == 2)
+    pets = (replace(owner.pets[0], deceased=True), replace(owner.pets[1], deceased=False))
+    contact = practice.enter(replace(owner, pets=pets))
+    row = simulator.store.get("contact", contact)
+    assert row is not None
+    assert (row["first_name"], row["last_name"]) == (owner.given_name, owner.family_name)
+    assert "_seed" not in row
+    details = {each["value"] for each in simulator.store.find("contactdetail", contact_id=contact)}
+    assert details == {*owner.phones, owner.email}
+    animals = simulator.store.find("animal", contact_id=contact)
+    assert [(each["name"], bool(each["is_dead"])) for each in animals] == [(one.name, one.deceased) for one in pets]

@@ -123,7 +123,7 @@ def test_a_chain_has_a_site_and_two_accounts_for_each_branch(stage: Stage) -> No
     assert len({site.pims.account for site in config.sites.values()} & config.accounts.keys()) == 3
     assert {config.accounts[site.booking.account].app for site in config.sites.values()} == {APP}
     assert doors.app == f"{config.apps[APP].address}/apps/{APP}"
-    assert config.accounts["altegio-south"].options.user_token.reveal() == SECRETS["user_token"]
+    assert config.accounts["altegio-east"].options.user_token.reveal() == SECRETS["user_token"]
     secrets = [config.accounts[site.booking.account].hook_secret for site in config.sites.values()]
     assert len({secret.reveal() for secret in secrets if secret is not None}) == 3
     for branch in CHAIN:

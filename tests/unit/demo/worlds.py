@@ -39,7 +39,13 @@ class World:
                     self._carried(visit)
             assert morning.block is not None
             self._pims_row(morning.block.slot, description=f"Meeting {morning.block.reference}", type_id=BLOCK_TYPE)
+        mourner, known = morning.mourner, morning.registered
+        entered = None if known is None else self.contact(None, known.given_name, known.family_name, known.phones)
+        for pet in known.pets if known is not None and entered is not None else ():
+            self.animal(None, entered or 0, pet.name)
         self.seen = Seen(
+            recognised=frozenset() if mourner is None else frozenset({mourner.booking}),
+            entered=frozenset() if entered is None else frozenset({entered}),
             parked={number: self.row(morning.booking(number))["id"] for number in self.answers},
             asked=frozenset(conflict.booking for conflict in morning.conflicts),
             replayed=frozenset(booking.number for booking in morning.without_code),
@@ -146,7 +152,7 @@ class World:
         notes = f"[VetBridge {STAMP}]\nBooked online.\nComment: {booking.comment}\n[/VetBridge]"
         if booking.number in self.answers:
             notes = f"{booking.line}\nComment: {booking.comment}".strip()
-        elif part.case is Case.AMBIGUOUS:
+        elif part.case in (Case.AMBIGUOUS, Case.ELSEWHERE):
             return PLACEHOLDER, PLACEHOLDER_PET, parked_notes(booking)
         if part.owners:
             owner = OWNERS_FROM + min(part.owners)
