@@ -130,6 +130,11 @@ class Plot:
         return FEWEST_AMBIGUOUS_OF_SHORT if self.is_short else FEWEST_AMBIGUOUS
 
     @property
+    def conflicts(self) -> int:
+        """How many visits both sides change while VetBridge is paused."""
+        return 1 if self.is_short else 3
+
+    @property
     def fewest_answered(self) -> int:
         """At least so many of these are answered, where there are so many."""
         return 1 if self.is_short else FEWEST_ANSWERED
@@ -188,7 +193,7 @@ class _Author:
         for number, at in enumerate(self._times, start=1):
             if self._booked[number - 1].part.case is not Case.ELSEWHERE:
                 self._steps.append(Step(at, Deed.BOOK, number, Actor.OWNER))
-        conflicts = tuple(self._conflicts(roles.take(3, of_first=_EARLY)))
+        conflicts = tuple(self._conflicts(roles.take(self._plot.conflicts, of_first=_EARLY)))
         self._cancel(roles)
         self._move(roles.take(math.ceil(MOVED_SHARE * self._count) - 1))
         self._practise(roles, math.ceil(PRACTICE_SHARE * self._count))
@@ -366,8 +371,11 @@ class _Author:
             yield Answer(number, next(iter(booking.part.owners), None), then)
 
     def _conflicts(self, numbers: Sequence[int]) -> Iterator[Conflict]:
-        """Twice both sides move a visit, and each is right once; once its owner cancels what the desk moves."""
-        for number, right in zip(numbers, (Right.BOOKING, Right.PIMS, None), strict=True):
+        """Twice both sides move a visit, and each is right once; once its owner cancels what the desk moves.
+
+        Of fewer, the first ones of these.
+        """
+        for number, right in zip(numbers, (Right.BOOKING, Right.PIMS, None), strict=False):
             booking = self._booked[number - 1]
             desk = self._diary.take(booking.service)
             moved = Step(0.0, Deed.MOVE, number, Actor.PRACTICE, desk)

@@ -60,7 +60,7 @@ def test_a_short_morning_has_every_case_and_neither_purge_nor_forgotten_code(sho
         assert {booking.part.case for booking in morning.bookings} >= set(Case) - {Case.KNOWN, Case.ELSEWHERE}
         assert not morning.purged
         assert not morning.without_code
-        assert len(morning.conflicts) == 3
+        assert len(morning.conflicts) == 1
         assert len(morning.answers) == 1
         assert morning.visits
     assert [branch.morning.outage_seconds for branch in short] == [0, SHORT_OUTAGE_SECONDS]
