@@ -4,6 +4,7 @@ neither what was typed, nor how it was sealed, nor by what it was hashed. And no
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,6 +28,7 @@ from vetbridge.core.records import Client, Kind
 from vetbridge.desk import privacy
 from vetbridge.desk.advice import next_step
 from vetbridge.ledger import actions, backup, chains, holdings, links, mirror, owners, reviews, sqlite, worklist
+from vetbridge.ledger.restoring import restore
 from vetbridge.ledger.suppression import Key
 from vetbridge.ledger.tables import Action, ActionState, Change, Review
 from vetbridge.sync.importing import import_clients
@@ -343,3 +345,20 @@ def test_while_others_read_the_file_is_not_written_anew_and_that_is_said(
     assert (done.left, done.scrubbed, done.is_whole) == (0, False, False)
     assert forget(planted).is_whole
     assert planted.traces() == []
+
+
+def test_a_backup_from_before_there_were_chains_is_restored_without_the_owner(planted: Planted) -> None:
+    rig = planted.rig
+    away = planted.backup.parent.parent / "away.db"  # where forgetting does not find it
+    shutil.copyfile(planted.backup, away)
+    with closing(sqlite3.connect(away)) as old:
+        for table in ("joining", "joined", "install"):
+            old.execute(f"DROP TABLE {table}")
+        old.execute("UPDATE alembic_version SET version_num = '0009'")
+        old.commit()
+    forget(planted)
+    rig.ledger.close()
+    done = restore(rig.place, away, KEY, rig.clock.now(), by="admin", aside=planted.backup.parent)
+    assert done.forgotten == 1
+    rig.start()
+    assert opened(rig) == []
