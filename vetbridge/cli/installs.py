@@ -192,7 +192,6 @@ _IN_WORDS = {
     "connected": "{app} is connected at location {location}.",
     "waits": "{app} is not connected at location {location} yet.",
     "refused": "{app} is not connected at location {location}: the vendor refused it ({code}).",
-    "late": "{app} is not connected at location {location}: too much time has passed since Connect was clicked.",
     "not-asked": "Nobody has clicked Connect at location {location}: let the clinic do that.",
     "frozen": "The vendor has suspended {app} at location {location}.",
 }

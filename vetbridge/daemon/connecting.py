@@ -57,8 +57,6 @@ class How(StrEnum):
     WAITS = "waits"
     """No account of the config is for it."""
     REFUSED = "refused"
-    LATE = "late"
-    """The vendor takes no yes any more."""
     NOT_ASKED = "not-asked"
     """The vendor knows of nobody who clicked Connect there."""
     FROZEN = "frozen"
@@ -164,7 +162,7 @@ class Connecting:
 
         Raises what the marketplace raises, where it cannot be asked.
         """
-        found = self._asked(location, late=True)
+        found = self._asked(location)
         with self._ledger.write() as tx:
             self._audit(tx, audit.Act.INSTALL_ACTIVATED, location, by, found.how.value)
         return found
@@ -261,8 +259,8 @@ class Connecting:
 
     # -- one location
 
-    def _asked(self, location: str, *, late: bool = False) -> Asked:
-        row = self._look_at(location, asked=True, late=late)
+    def _asked(self, location: str) -> Asked:
+        row = self._look_at(location, asked=True)
         state = row.state if row is not None else UNKNOWN
         site = self._site(location)
         if state == InstallState.ACTIVE:
@@ -272,26 +270,24 @@ class Connecting:
             minutes = max(1, int((row.until_at - self._clock.now()).total_seconds() // 60))
             how = How.REFUSED if row.code else How.WAITS
             return Asked(location=location, how=how, site=site, code=row.code, minutes=minutes)
-        known = {LAPSED: How.LATE, InstallState.FROZEN.value: How.FROZEN}
-        return Asked(location=location, how=known.get(state, How.NOT_ASKED))
+        how = How.FROZEN if state == InstallState.FROZEN else How.NOT_ASKED
+        return Asked(location=location, how=how)
 
     def _later(self, location: str, code: str = "") -> Asked:
         self._list_at = float("-inf")
         return Asked(location=location, how=How.LATER, code=code)
 
-    def _look_at(
-        self, location: str, *, told: str = "", asked: bool = False, late: bool = False
-    ) -> tables.Install | None:
+    def _look_at(self, location: str, *, told: str = "", asked: bool = False) -> tables.Install | None:
         """Asks how one location stands, notes it, and connects it where it waits and an account is for it.
 
         ``told``: what a life-cycle call said, believed where the vendor cannot be asked. ``asked``: a person has just
-        clicked Connect. ``late``: it is tried once more, though it has lapsed. Returns what is known of it then.
+        clicked Connect, or says that it is to be connected. Returns what is known of it afterwards.
         """
         with self._lock:
             found = self._state(location, told)
             state = found.state.value if found is not None else UNKNOWN
             if found is not None and found.state is InstallState.PENDING:
-                state = self._pending(found, asked=asked, late=late)
+                state = self._pending(found, asked=asked)
                 if state == InstallState.PENDING and self.accounts.get(location):
                     self._activate(location)
             else:
@@ -316,25 +312,32 @@ class Connecting:
             return believed
         return found
 
-    def _pending(self, found: Install, *, asked: bool, late: bool) -> str:
-        """Notes that somebody has clicked Connect; returns ``pending``, or ``lapsed`` where that is too long ago."""
+    def _pending(self, found: Install, *, asked: bool) -> str:
+        """Notes that somebody has clicked Connect; returns ``pending``, or ``lapsed`` where that is too long ago.
+
+        What is new is tried once, however long ago it was: VetBridge may have been down, and vendors' times differ.
+        """
         with self._ledger.write() as tx:
             row = installs.get(tx, self.name, found.location)
-            again = late and row is not None and row.state == LAPSED
-            at = tx.now if again else found.since or tx.now
+            within = timedelta(seconds=self.marketplace.activate_within)
+            at = found.since or tx.now
+            if asked and at + within <= tx.now:
+                at = tx.now  # whoever has just come from there has clicked just now
             is_new = row is None or row.state not in (InstallState.PENDING, LAPSED) or row.asked_at is None
             if row is not None and row.asked_at is not None and not is_new:
                 # Clicked once more: the vendor says since when it waits, or a browser has just come.
-                is_new = found.since > row.asked_at if found.since is not None else asked and row.state == LAPSED
-            if is_new or again:
-                until = at + timedelta(seconds=self.marketplace.activate_within)
-                row = installs.asked(tx, self.name, found.location, at=at, until=until)
+                is_later = found.since is not None and found.since > row.asked_at
+                is_new = is_later or (asked and row.state == LAPSED)
+            if is_new:
+                row = installs.asked(tx, self.name, found.location, at=at, until=at + within)
                 self._changed(found.location, InstallState.PENDING)
             else:
                 row = installs.get(tx, self.name, found.location)
                 installs.seen(tx, self.name, [found.location])
             assert row is not None  # noqa: S101 - made just now
-            if row.state == InstallState.PENDING and row.until_at is not None and row.until_at <= tx.now:
+            is_tried = not is_new or found.location not in self.accounts
+            is_over = row.until_at is not None and row.until_at <= tx.now
+            if row.state == InstallState.PENDING and is_over and is_tried:
                 installs.stands(tx, self.name, found.location, LAPSED)
                 self._changed(found.location, LAPSED)
             self._hold(tx, found.location, row.state)

@@ -18,8 +18,7 @@ _ANSWERS: Mapping[str, str] = MappingProxyType(
         "waits": "Not connected yet: VetBridge does not know this branch. Tell whoever looks after VetBridge to add "
         "it within {minutes} minutes; it is then connected by itself. Later, click Connect once more.",
         "refused": "Not connected yet: the marketplace refused it. VetBridge tries again for {minutes} minutes. If "
-        "it is not connected then, tell whoever looks after VetBridge.",
-        "late": "Not connected: too much time has passed since Connect was clicked. Click Connect once more.",
+        "it is not connected then, click Connect once more, or tell whoever looks after VetBridge.",
         "not-asked": "Not connected: the marketplace knows of no wish to connect this branch. Click Connect there.",
         "frozen": "The marketplace has suspended VetBridge for this branch. Ask there why.",
         "later": "Not connected yet: the marketplace does not answer. VetBridge tries again by itself within "

@@ -33,7 +33,7 @@ VAIN_A_CALLER = 20
 
 _PAGE = Path(__file__).parent / "templates" / "connected.html"
 _STYLE = Path(__file__).parent / "assets" / "connected.css"
-_KNOWN = frozenset({How.CONNECTED, How.WAITS, How.REFUSED, How.LATE, How.FROZEN})
+_KNOWN = frozenset({How.CONNECTED, How.WAITS, How.REFUSED, How.FROZEN})
 """What shows that the redirect was no stranger's: the vendor knows of the install."""
 
 

@@ -95,9 +95,25 @@ def test_nobody_says_yes_too_late(app: Connected) -> None:
     app.start({NOBODY: ("booking",)})
     app.later()
     assert app.marketplace.activated == []
-    assert how(app.app.ask([NOBODY])) == {NOBODY: How.LATE}
-    app.marketplace.clicks(NOBODY)
-    assert how(app.app.ask([NOBODY])) == {NOBODY: How.CONNECTED}
+    assert how(app.app.ask([NOBODY])) == {NOBODY: How.CONNECTED}, "whoever comes from there has just clicked"
+
+
+def test_what_was_clicked_while_vetbridge_was_down_is_tried_once(app: Connected) -> None:
+    app.marketplace.clicks(CITY, NORTH)
+    app.marketplace.refuses, app.marketplace.arrives = Refused("too late"), False
+    app.look(7200)
+    assert app.states == {CITY: "pending", NORTH: "pending"}
+    app.marketplace.refuses = None
+    app.look()
+    assert app.states == {CITY: LAPSED, NORTH: LAPSED}
+
+
+def test_a_vendor_that_tells_an_old_time_of_a_connect_of_just_now_is_said_yes_to(app: Connected) -> None:
+    app.marketplace.clicks(CITY, NOBODY)
+    app.clock.advance(86400)
+    assert how(app.app.ask([CITY, NOBODY])) == {CITY: How.CONNECTED, NOBODY: How.WAITS}
+    app.look(1800)
+    assert app.states[NOBODY] == "pending"
 
 
 def test_clicked_once_more_without_a_redirect_is_found_by_the_vendors_own_time(app: Connected) -> None:

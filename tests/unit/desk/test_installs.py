@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 
 from tests.unit.daemon.marketplaces import FakeMarketplace
@@ -63,9 +65,11 @@ def marketplace(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> FakeMarketplace:
 
 
 @pytest.fixture(autouse=True)
-def _met(ledger: Ledger) -> None:
+def _met(ledger: Ledger) -> Iterator[None]:
     with ledger.write() as tx:
         going_live.meet(tx, "city", start_live=True)
+    yield
+    structlog.reset_defaults()
 
 
 def stands(ledger: Ledger, state: str, location: str = CITY, *, code: str = "") -> None:
