@@ -152,7 +152,8 @@ def held(tx: Transaction, owner: Owner) -> Holdings:
         _marked(tx, "observations", Observation, _observed(tx, owner, about)),
         _marked(tx, "reservations", Reservation, _in(Reservation.record_id, about)),
         _marked(tx, "match_keys", MatchKey, _of_clients(MatchKey, owner)),
-        *_in_chains(tx, owner),
+        _marked(tx, "comparisons", Joining, _of_clients(Joining, owner)),
+        _marked(tx, "joins", Joined, _joined(owner)),
         _marked(tx, "mirror", Mirror, people),
     )
     return Holdings(
@@ -246,17 +247,13 @@ def _of_clients(model: Any, owner: Owner) -> sa.ColumnElement[bool]:
     return sa.or_(sa.false(), *each)
 
 
-def _in_chains(tx: Transaction, owner: Owner) -> Iterator[Rows]:
-    """That they were compared with clients of other branches, and who is the same person there; nothing in a backup
-    from before there were chains (0010)."""
-    if not sa.inspect(tx.session.connection()).has_table(Joined.__tablename__):
-        return
+def _joined(owner: Owner) -> sa.ColumnElement[bool]:
+    """Joins of their clients with those of other branches, whichever stands first."""
     as_second = (
         sa.and_(col(Joined.other_account) == account, _in(Joined.other_id, ids))
         for account, ids in by_account(owner.clients).items()
     )
-    yield _marked(tx, "comparisons", Joining, _of_clients(Joining, owner))
-    yield _marked(tx, "joins", Joined, sa.or_(_of_clients(Joined, owner), *as_second))
+    return sa.or_(_of_clients(Joined, owner), *as_second)
 
 
 def _end(owner: Owner, side: str) -> sa.ColumnElement[bool]:
