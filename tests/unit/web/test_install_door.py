@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,10 +18,15 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tests.unit.daemon.marketplaces import APP, CITY, NOBODY, NORTH, Connected
+from tests.unit.desk.practice import NOBODY as SILENT
+from tests.unit.desk.practice import Desk
 from vetbridge.connector.interface import InstallState
 from vetbridge.core.errors import Unavailable
-from vetbridge.daemon.assembly import Program
+from vetbridge.daemon.assembly import Program, build_program
+from vetbridge.ledger import going_live, installs
+from vetbridge.ledger.database import Ledger
 from vetbridge.web import throttle
+from vetbridge.web.door import build
 from vetbridge.web.installs import VAIN_A_CALLER, routes
 from vetbridge.web.throttle import Throttle
 
@@ -64,7 +74,9 @@ def test_a_page_runs_nothing_keeps_nothing_and_tells_nobody_its_address(door: Te
     answer = door.get(DOOR, params={"salon_id": CITY, "user_data": "TXJz"})
     assert "<script" not in answer.text
     assert "TXJz" not in answer.text
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    style = answer.text.partition("<style>")[2].partition("</style>")[0]
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert answer.headers["content-security-policy"].startswith(f"default-src 'none'; style-src 'sha256-{allowed}';")
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
 
@@ -147,3 +159,85 @@ def test_the_log_names_branches_and_codes_and_nothing_else(door: TestClient, app
         "install.told",
         "install.redirect.refused",
     }
+
+
+# -- with the marketplace of a real vendor's connector, which nobody answers
+
+TOKEN = "the-partner-token-of-tests"
+PERSON = json.dumps({"user_id": 7, "name": "Ann Weiss", "email": "ann@example.org", "phone": "447700900123"}).encode()
+
+
+@pytest.fixture
+def altegio(desk: Desk, ledger: Ledger) -> Iterator[TestClient]:
+    """The whole door of a clinic with an app of Altegio's."""
+    (desk.folder / "app-partner").write_text(TOKEN)
+    (desk.folder / "app-partner").chmod(0o600)
+    config = desk.config()
+    options = {
+        "application_id": "4001",
+        "partner_token": {"file": "app-partner"},
+        "user_token": {"file": "user"},
+        "marketplace_url": f"{SILENT}/marketplace",
+    }
+    address = "https://bridge.clinic.example"
+    config["apps"] = {APP: {"connector": "altegio", "address": address, "options": options}}
+    account = config["accounts"]["altegio-city"]
+    account |= {"app": APP, "options": {"location_id": CITY}}
+    desk.save(config)
+    with closing(build_program(desk.loaded(), desk.clock, ledger)) as program:
+        yield TestClient(build(program, wake=lambda: None, health=lambda: {"status": "ok"}), follow_redirects=False)
+
+
+def signed(words: bytes, key: str = TOKEN) -> dict[str, str]:
+    sign = hmac.new(key.encode(), words, "sha256").hexdigest()
+    return {"user_data": base64.b64encode(words).decode(), "user_data_sign": sign}
+
+
+def test_a_vendors_own_redirect_is_taken_and_its_person_is_told_nobody(altegio: TestClient, ledger: Ledger) -> None:
+    with structlog.testing.capture_logs() as lines:
+        answer = altegio.get(DOOR, params={"salon_ids[]": [CITY, NORTH], **signed(PERSON)})
+    assert answer.status_code == 200
+    assert answer.text.count("the marketplace does not answer") == 2
+    assert "Weiss" not in answer.text + json.dumps(lines, default=str)
+    with ledger.read() as tx:
+        assert installs.of(tx, APP) == (), "nobody has asked the vendor yet"
+
+
+WRONG: list[dict[str, Any]] = [
+    {},
+    {"salon_id": CITY},
+    {"salon_id": CITY, **signed(PERSON, "another key")},
+    {"salon_id": CITY, **signed(PERSON), "user_data": base64.b64encode(PERSON + b" ").decode()},
+    {"salon_id": CITY, **signed(PERSON), "user_data_sign": ""},
+    {"salon_id": CITY, **signed(PERSON), "user_data_sign": "\u00e9" * 64},
+    {"salon_id": CITY, **signed(PERSON), "user_data": "%%%"},
+    {"salon_id": "../../etc", **signed(PERSON)},
+    {"salon_id": "9" * 400, **signed(PERSON)},
+    {"salon_ids[]": [], **signed(PERSON)},
+    {"salon_ids[]": [str(number) for number in range(250)], **signed(PERSON)},
+]
+
+
+@pytest.mark.parametrize("query", WRONG, ids=range(len(WRONG)))
+def test_a_redirect_that_is_not_the_vendors_is_refused_without_a_reason(
+    altegio: TestClient, query: dict[str, Any]
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        answer = altegio.get(DOOR, params=query)
+    assert answer.status_code == 400
+    assert "click Connect there once more" in answer.text
+    assert [line["event"] for line in lines] == ["install.redirect.refused"]
+    assert TOKEN not in answer.text + json.dumps(lines, default=str)
+
+
+def test_a_vendors_own_call_is_believed_where_it_cannot_be_asked(altegio: TestClient, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        installs.stands(tx, APP, CITY, "active")
+        going_live.meet(tx, "city", start_live=True)
+    told = {"salon_id": int(CITY), "application_id": 4001, "event": "uninstall"}
+    assert altegio.post(DOOR, json={**told, "partner_token": "guessed"}).status_code == 403
+    with ledger.read() as tx:
+        assert going_live.ended(tx) == set()
+    assert altegio.post(DOOR, json={**told, "partner_token": TOKEN}).status_code == 200
+    with ledger.read() as tx:
+        assert going_live.ended(tx) == {"city"}
