@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,6 +164,30 @@ def test_a_marketplace_that_does_not_answer_is_asked_again_by_the_rounds(app: Co
     app.marketplace.broken = None
     app.look()
     assert app.states[CITY] == "active"
+
+
+def test_the_door_and_a_round_at_once_say_yes_once(app: Connected) -> None:
+    app.look()
+    app.marketplace.clicks(CITY)
+    begun, go_on = threading.Event(), threading.Event()
+    activate = app.marketplace.activate
+
+    def slowly(location: str, hook_url: str | None) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        activate(location, hook_url)
+
+    app.marketplace.activate = slowly  # type: ignore[method-assign]
+    door = threading.Thread(target=app.app.ask, args=([CITY],))
+    round_ = threading.Thread(target=app.app.look)
+    door.start()
+    assert begun.wait(10)
+    round_.start()
+    go_on.set()
+    for thread in (door, round_):
+        thread.join(10)
+    assert app.marketplace.activated == [(CITY, HOOKS)]
+    assert (app.states[CITY], app.codes) == ("active", {})
 
 
 def test_a_browser_does_not_wait_for_a_slow_marketplace(app: Connected) -> None:
