@@ -18,6 +18,7 @@ from vetbridge.ledger.tables import Joining
 Client = tuple[str, str]
 """A client of a PIMS: the account and the id there."""
 
+_MOST_GONE = 1000
 _JOINING = Joining.__table__  # type: ignore[attr-defined]
 
 
@@ -166,19 +167,28 @@ def join(tx: Transaction, client: Client, other: Client, found: Partner | None) 
     )
 
 
-def end_of_gone(tx: Transaction) -> None:
-    """Takes out everything of clients whom the mirror does not have any more."""
-    gone = (
-        "NOT EXISTS (SELECT 1 FROM mirror WHERE mirror.account = {table}.{account} "
-        "AND mirror.remote_id = {table}.{id} AND mirror.kind = ?)"
+def gone(tx: Transaction) -> tuple[Client, ...]:
+    """Clients of whom something is kept here, and whom the mirror does not have any more; some, where they are
+    many."""
+    kept = (
+        "SELECT account, client_id FROM joining UNION SELECT account, client_id FROM joined "
+        "UNION SELECT other_account, other_id FROM joined"
     )
-    for table, account, id_ in (
-        ("joining", "account", "client_id"),
-        ("joined", "account", "client_id"),
-        ("joined", "other_account", "other_id"),
-    ):
-        where = gone.format(table=table, account=account, id=id_)
-        statements.run(tx, f"DELETE FROM {table} WHERE {where}", [(Kind.CLIENT.value,)])  # noqa: S608 - no value
+    found = statements.rows(
+        tx,
+        f"SELECT account, client_id FROM ({kept}) AS kept WHERE NOT EXISTS (SELECT 1 FROM mirror "  # noqa: S608 - no value
+        "WHERE mirror.account = kept.account AND mirror.kind = ? AND mirror.remote_id = kept.client_id) LIMIT ?",
+        (Kind.CLIENT.value, _MOST_GONE),
+    )
+    return tuple((account, id_) for account, id_ in found)
+
+
+def drop(tx: Transaction, clients: Iterable[Client]) -> None:
+    """Takes out everything of clients."""
+    each = sorted(clients)
+    statements.run(tx, "DELETE FROM joining WHERE account = ? AND client_id = ?", each)
+    statements.run(tx, "DELETE FROM joined WHERE account = ? AND client_id = ?", each)
+    statements.run(tx, "DELETE FROM joined WHERE other_account = ? AND other_id = ?", each)
 
 
 def keep_only(tx: Transaction, chains: Iterable[Collection[str]]) -> None:

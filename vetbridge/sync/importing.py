@@ -88,7 +88,7 @@ class Importer:
         self._ledger = ledger
         self._clock = clock
         self._keeper = Keeper(pair)
-        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country)
+        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country, branches=pair.branches)
         self._resolver = Resolver(pair, ledger, clock, timings)
         self._writer = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._placer = Placer(pair, ledger, self._writer, self._keeper)

@@ -89,7 +89,7 @@ class Pairer:
         self._ledger = ledger
         self._clock = clock
         self._keeper = Keeper(pair)
-        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country)
+        self._matcher = Matcher(ledger, pair.pims.account, country=pair.country, branches=pair.branches)
         self._unsure: dict[str, CardPair] = {}
         """Clients of the booking side that nobody can be sure of, by id."""
         self._ask_later: list[tuple[Known, CardPair]] = []
