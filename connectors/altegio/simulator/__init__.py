@@ -35,7 +35,8 @@ statement about Altegio; those marked with a name in brackets are switches:
 - An update of a record that is paid, waits for its payment, or is outside of the time for edits (``edit_days``) is
   refused with 422. So is one of a record whose client came (``came_is_final``).
 - The attendance call counts as a message to the owner: it may send one.
-- Visit histories are a list in ``data``, the latest first; an upload of a file is a POST on the path of the list.
+- Visit histories are ``records`` and ``goods_transactions``, the latest first. An upload of a file is a POST on the
+  path of the list.
 - Each day but Sunday is worked from 08:00 to 19:00, and times are offered in steps of 15 minutes. A booking at
   another time is taken all the same (``working_hours``).
 - Deleted staff keep ``status`` 1 and stay in lists; deleted services leave them.
@@ -60,9 +61,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from connectors.altegio.simulator import live_shapes
 from connectors.altegio.simulator.base import (
     APART,
     HOOK_FLAGS,
@@ -115,6 +117,8 @@ ROOMS = (("Consulting room", ("Room 1", "Room 2")), ("Theatre", ("Theatre",)))
 """Resources of a new store and their instances."""
 _NUMBERED = ("field", "category", "resource", "label", "file", "comment")
 """Kinds of rows that are numbered from 1 at the first location."""
+_DAYS_BUILT = 30
+"""For so many days the schedule of the team is built."""
 _CARD_MARKS = frozenset({"paid", "spent", "balance", "sms_not"})
 _CANONICAL = (
     ("/company/{location}/staff", "/locations/{location}/team_members"),
@@ -287,10 +291,19 @@ class AltegioSimulator(SimulatedPlatform):
 
     def _staff_list(self, request: Request) -> Response:
         rows = self.store.all("staff")
-        return success([self._staff_view(row) for row in rows], meta={"count": len(rows)})
+        return success([self._listed(request, row) for row in rows], meta={"count": len(rows)})
+
+    def _listed(self, request: Request, row: Row) -> dict[str, Any]:
+        """The newer address answers a form of its own."""
+        shown = self._staff_view(row)
+        if request.template.startswith("/staff/"):
+            return shown
+        services = [service for service in self.store.all("service") if not service.get("deleted")]
+        till = self._local(self._second()).date() + timedelta(days=_DAYS_BUILT)
+        return live_shapes.team_member(shown, services, till.isoformat())
 
     def _staff_one(self, request: Request) -> Response:
-        shown = self._staff_view(self._row("staff", request.number("staff")))
+        shown = self._listed(request, self._row("staff", request.number("staff")))
         return success([shown] if self.one_staff == "array" else shown)
 
     def _staff_create(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, ClassVar, Self
+from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 from connectors.altegio.simulator.switches import SWITCHES, Switches
@@ -583,7 +584,9 @@ def text(given: Any, name: str) -> str:
 
 
 def whole(given: Any, name: str) -> int:
-    """A whole number, also written as text. Raises a 422."""
+    """A whole number, also written as text or, as a typed public client does it, as 501.0. Raises a 422."""
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
     words = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
     if not re.fullmatch(r"-?[0-9]{1,12}", words):
         raise invalid(**{name: "The value must be a whole number"})
@@ -599,8 +602,8 @@ def number(given: Any, name: str) -> float:
 
 
 def flag(given: Any) -> bool:
-    """Whether a value means yes: true, 1, "1", "true"."""
-    return str(given).lower() in ("1", "true")
+    """Whether a value means yes: true, 1, 1.0, "1", "true"."""
+    return given == 1 or str(given).lower() in ("1", "true")
 
 
 def day_of(words: str) -> date | None:
@@ -620,6 +623,20 @@ def ids_of(request: Request, name: str) -> list[str]:
     """Values of a query parameter in PHP's form, repeated, or joined by commas (section 1)."""
     given = [*request.query.get(f"{name}[]", []), *request.query.get(name, [])]
     return [part.strip() for one in given for part in one.split(",") if part.strip()]
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form and no JSON."""
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def form(request: Request) -> dict[str, str]:
+    """The fields of a form; of a repeated one the last. Raises ``Refusal`` 400 for far too many."""
+    try:
+        fields = parse_qs(request.body.decode("utf-8", errors="replace"), max_num_fields=100)
+    except ValueError:
+        raise Refusal(400, "the form cannot be read") from None
+    return {name: values[-1] for name, values in fields.items()}
 
 
 def equals(name: str, wanted: str) -> Callable[[Row], bool]:

@@ -113,15 +113,17 @@ class SimulatedBooking(SimulatedRecords):
             {
                 "id": row["id"],
                 "title": row["title"],
-                "category_id": row.get("category_id", 1),
+                "category_id": row.get("category_id", 1 + self.apart),
                 "price_min": row.get("price_min", 0),
                 "price_max": row.get("price_max", 0),
                 "discount": 0,
                 "comment": "",
                 "weight": 0,
                 "active": 1,
-                "seance_length": row["seconds"],
+                "sex": 0,
                 "image": "",
+                "prepaid": "forbidden",
+                "seance_length": row["seconds"],
             }
             for row in self._services_offered()
         ]
@@ -195,7 +197,7 @@ class SimulatedBooking(SimulatedRecords):
         if not phone_fits(phone_of(request.document().get("phone"))):
             raise booking_refusal(431)
         self.notice("own", message="code")
-        return success(None)
+        return success(None, status=201)
 
     def _book_check(self, request: Request) -> Response:
         """201 and an empty body when the appointments are possible."""
@@ -226,7 +228,7 @@ class SimulatedBooking(SimulatedRecords):
         made: list[dict[str, Any]] = []
         for echo, visit in wanted:
             row = {**self._new_record(online=True), **reminders, **visit}
-            row.update(client_id=client_id, comment=self.kept(comment), api_id=api_id)
+            row.update(client_id=client_id, comment=self.kept(comment), api_id=self._kept_api_id(api_id))
             if made:
                 row["visit_id"] = FIRST_VISIT + made[0]["record_id"]
             record = self.store.insert("record", row)
@@ -249,8 +251,8 @@ class SimulatedBooking(SimulatedRecords):
         wanted: list[tuple[Any, dict[str, Any]]] = []
         for entry in entries:
             echo = entry.get("id", 0)
-            if not isinstance(echo, int | str):
-                raise invalid(appointments="The id must be a number")
+            if not isinstance(echo, str):
+                echo = whole(echo, "appointments")
             visit = self._appointment(entry, echo)
             end = visit["_start"] + visit["seance_length"]
             for _, other in wanted:
@@ -300,7 +302,8 @@ class SimulatedBooking(SimulatedRecords):
         return success(self._own_view(row))
 
     def _own_record(self, request: Request) -> Response:
-        return success(self._own_view(self._by_hash(request)))
+        """A list, though it is of one."""
+        return success([self._own_view(self._by_hash(request))])
 
     def _own_cancel(self, request: Request) -> Response:
         row = self._by_hash(request)

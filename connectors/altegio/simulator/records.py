@@ -30,6 +30,18 @@ FIRST_VISIT = 900_000
 """A visit's id is this plus the id of its first record."""
 _MAIN_FIELDS = ("staff_id", "services", "client", "datetime", "seance_length")
 _PRICES = ("first_cost", "discount", "cost", "amount")
+_RECORD_STAFF = (
+    "id",
+    "api_id",
+    "name",
+    "specialization",
+    "position",
+    "avatar",
+    "avatar_big",
+    "rating",
+    "votes_count",
+)
+"""What a record tells of its team member (section 3.7: a subset; the models of a public client, POOR, name these)."""
 _RECORD_LABEL = 2
 _BREAK_STEP, _LONGEST_BREAK = 300, 3600
 _VISIT_DOCUMENT = 7
@@ -234,7 +246,7 @@ class SimulatedRecords(SimulatedClients):
         for name in ("comment", "api_id", "custom_color", "custom_font_color"):
             if name in given:
                 row[name] = text(given[name], name)
-        row["comment"] = self.kept(row["comment"])
+        row["comment"], row["api_id"] = self.kept(row["comment"]), self._kept_api_id(row["api_id"])
         for name in ("sms_remain_hours", "email_remain_hours"):
             if name in given:
                 row[name] = whole(given[name] or 0, name)
@@ -246,6 +258,10 @@ class SimulatedRecords(SimulatedClients):
         row.update(staff_id=staff_id, service_ids=service_ids, service_prices=prices, attendance=attendance)
         row.update(datetime=self._iso(start), _start=start, seance_length=length)
         row["client_id"] = self._client_of_record(given["client"], given.get("client_agreements"))
+
+    def _kept_api_id(self, given: str) -> str:
+        kept = self.api_ids == "any" or not given or (given.isascii() and given.isdigit())
+        return given if kept else "0"
 
     def _take_extras(self, row: dict[str, Any], given: Mapping[str, Any]) -> None:
         if isinstance(given.get("record_labels"), list):
@@ -329,6 +345,10 @@ class SimulatedRecords(SimulatedClients):
         """A team member, as the module of the location shows it."""
         raise NotImplementedError
 
+    def _record_staff(self, row: Row) -> dict[str, Any]:
+        shown = self._staff_view(self._row("staff", row["staff_id"]))
+        return {name: shown[name] for name in _RECORD_STAFF}
+
     def _hook_record(self, row: Row) -> dict[str, Any]:
         return self._record(row, masked=self.webhook_masked)
 
@@ -343,7 +363,7 @@ class SimulatedRecords(SimulatedClients):
             "id": row["id"],
             "company_id": self.location,
             "staff_id": row["staff_id"],
-            "staff": self._staff_view(self._row("staff", row["staff_id"])),
+            "staff": self._record_staff(row),
             "services": [self._service_line(each, more["service_prices"]) for each in row["service_ids"]],
             "client": client,
             "comer": comer[self.comer] if client else None,
@@ -583,7 +603,25 @@ class SimulatedRecords(SimulatedClients):
         following: dict[str, str | None] = {"from": None, "to": None}
         if rest:
             following = {"from": str(first) if first else None, "to": self._naive(rest[0]["_start"])[:10]}
-        return success([self._record(row) for row in page], meta=following)
+        return success({"records": [self._visited(row) for row in page], "goods_transactions": []}, meta=following)
+
+    def _visited(self, row: Row) -> dict[str, Any]:
+        """A record in a visit history, as the models of a public client have it (the sheet's PYY)."""
+        record = self._record(row)
+        paid = bool(record["paid_full"])
+        services = [
+            {
+                **{name: line[name] for name in ("id", "title", "first_cost", "cost_to_pay")},
+                "discount_percent": line["discount"],
+                "paid_sum": line["cost_to_pay"] if paid else 0,
+                "payment_status": "paid_full" if paid else "not_paid",
+                "consumables": [],
+            }
+            for line in record["services"]
+        ]
+        kept = {name: record[name] for name in ("id", "comment", "date", "visit_id", "staff")}
+        company = {"id": self.location, "title": self.title}
+        return {**kept, "attendance": row["attendance"], "services": services, "company": company}
 
 
 def _visit_of(row: Row) -> int:

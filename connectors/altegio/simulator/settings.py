@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.altegio.simulator import live_shapes
 from connectors.altegio.simulator.base import (
     GROUP,
     HOOK_FLAGS,
@@ -17,7 +18,9 @@ from connectors.altegio.simulator.base import (
     booking_refusal,
     contains,
     flag,
+    form,
     invalid,
+    is_form,
     number,
     phone_fits,
     phone_of,
@@ -63,10 +66,18 @@ class SimulatedSettings(SimulatedBooking):
         for method in ("PUT", "PATCH"):
             path = "/services/{location}/{service}"
             self.route(method, path, self._service_update, effect=write, access="PU")
+        path = "/company/{location}/services/{service}"
+        self.route("PATCH", path, self._service_update, effect=write, access="PU")
         self.route("DELETE", "/services/{location}/{service}", self._service_delete, effect=write, access="PU")
         for path in ("/company/{location}/service_categories", "/service_categories/{location}"):
             self.route("GET", path, self._category_list, access="P")
             self.route("GET", path + "/{category}", self._category_one, access="P")
+        # Not in section 2, but public clients use them against the live API (poor-yclientsapi, altegio-pro-mcp).
+        self.route("POST", "/service_categories/{location}", self._category_create, effect=write, access="PU")
+        one = "/service_category/{location}/{category}"
+        self.route("GET", one, self._category_one, access="P")
+        self.route("PUT", one, self._category_update, effect=write, access="PU")
+        self.route("DELETE", one, self._category_delete, effect=write, access="PU")
         self.route("GET", "/resources/{location}", self._resource_list, access="PU")
         for path in ("/company/{location}/staff/positions", "/positions/{location}"):
             self.route("GET", path, lambda _: success([POSITION]), access="PU")
@@ -110,8 +121,8 @@ class SimulatedSettings(SimulatedBooking):
     # -- login
 
     def _auth(self, request: Request) -> Response:
-        """Section 1: a JSON body, or query parameters; 201."""
-        given = request.document() if request.body else {}
+        """Section 1: a JSON body, or query parameters; 201. An older public client sends a form."""
+        given = form(request) if is_form(request) else request.document() if request.body else {}
         told = {name: given.get(name) or request.first(name) for name in ("login", "password", "uuid", "code")}
         known = self.store.get_meta("login")
         uuid = f"{self.store.get_meta('seed'):08x}-0000-4000-8000-000000000061"
@@ -250,7 +261,7 @@ class SimulatedSettings(SimulatedBooking):
 
     def _service(self, row: Row) -> dict[str, Any]:
         """Section 3.4: the duration stands on the staff link."""
-        return {
+        shown = {
             "id": row["id"],
             "salon_service_id": row["id"],
             "booking_title": row["title"],
@@ -272,6 +283,7 @@ class SimulatedSettings(SimulatedBooking):
             "is_price_managed_only_in_chain": False,
             "is_comment_managed_only_in_chain": False,
         }
+        return live_shapes.service(shown, row["seconds"])
 
     def _service_create(self, request: Request) -> Response:
         row: dict[str, Any] = {"seconds": 1800}
@@ -313,9 +325,20 @@ class SimulatedSettings(SimulatedBooking):
         return self._deleted()
 
     def _category(self, row: Row) -> dict[str, Any]:
-        staff = [member["id"] for member in self.store.all("staff")]
-        more = {"weight": 0, "api_id": "", "staff": staff, "is_chain": False}
-        return {"id": row["id"], "salon_service_id": row["id"], "title": row["title"], **more}
+        return {
+            "id": row["id"],
+            "category_id": 0,
+            "salon_service_id": row["id"],
+            "title": row["title"],
+            "booking_title": row.get("booking_title", row["title"]),
+            "weight": row.get("weight", 0),
+            "api_id": row.get("api_id", ""),
+            "price_min": 0,
+            "price_max": 0,
+            "sex": 0,
+            "staff": row.get("staff", [member["id"] for member in self.store.all("staff")]),
+            "is_chain": False,
+        }
 
     def _category_list(self, request: Request) -> Response:
         rows = [self._category(row) for row in self.store.all("category")]
@@ -325,6 +348,40 @@ class SimulatedSettings(SimulatedBooking):
         """Category 0 means all (section 2)."""
         chosen = request.number("category")
         return success(self._category(self._row("category", chosen))) if chosen else self._category_list(request)
+
+    def _category_create(self, request: Request) -> Response:
+        row: dict[str, Any] = {}
+        self._take_category(row, request.document())
+        row = self._row("category", self.store.insert("category", row))
+        self._announce("service_category", "create", row["id"], self._category(row), own=True)
+        return success(self._category(row), status=201)
+
+    def _category_update(self, request: Request) -> Response:
+        row = self._row("category", request.number("category"))
+        self._take_category(row, request.document())
+        self.store.put("category", row["id"], row)
+        self._announce("service_category", "update", row["id"], self._category(row), own=True)
+        return success(self._category(row))
+
+    def _category_delete(self, request: Request) -> Response:
+        row = self._row("category", request.number("category"))
+        self.store.delete("category", row["id"])
+        self._announce("service_category", "delete", row["id"], self._category(row), own=True)
+        return self._deleted()
+
+    def _take_category(self, row: dict[str, Any], given: Mapping[str, Any]) -> None:
+        """``title`` is required."""
+        title = text(given.get("title"), "title").strip()
+        if not title:
+            raise invalid(title="The title is missing")
+        row["title"] = title
+        for name in ("booking_title", "api_id"):
+            if name in given:
+                row[name] = text(given[name], name)
+        if given.get("weight") is not None:
+            row["weight"] = whole(given["weight"], "weight")
+        if isinstance(given.get("staff"), list):
+            row["staff"] = [whole(one, "staff") for one in given["staff"]]
 
     def _resource_list(self, request: Request) -> Response:
         """Section 3.5."""
@@ -422,9 +479,11 @@ class SimulatedSettings(SimulatedBooking):
         row.update(title=title, entity=entity, **more)
 
     def _label_create(self, request: Request) -> Response:
+        """The values stand in a body or, as public clients send them, in the query; 200."""
         row: dict[str, Any] = {"entity": int(request.template.endswith("/clients/create"))}
-        self._take_label(row, request.document())
-        return success(self._label(self._row("label", self.store.insert("label", row))), status=201)
+        told = {name: request.first(name) for name in ("title", "color", "entity", "icon") if name in request.query}
+        self._take_label(row, {**told, **(request.document() if request.body else {})})
+        return success(self._label(self._row("label", self.store.insert("label", row))))
 
     def _label_update(self, request: Request) -> Response:
         row = self._row("label", request.number("label"))
@@ -439,12 +498,21 @@ class SimulatedSettings(SimulatedBooking):
     # -- settings, users, rights
 
     def _settings_view(self, name: str) -> dict[str, Any]:
-        company = self._company_view()
-        defaults: dict[str, Any] = {"technical_break_duration": 0}
-        if name == "online":
-            told = ("phone_confirmation", "booking_email_required", "booking_comment_required")
-            more = ("allow_change_record", "allow_change_record_delay_step", "allow_delete_record")
-            defaults = {each: company[each] for each in (*told, *more, "allow_delete_record_delay_step")}
+        """The fields that two public clients read, one of them the vendor's own (altegio-pro-mcp, yclients)."""
+        defaults = {
+            "timetable": {
+                "record_type": 0,
+                "activity_record_clients_count_max": 20,
+                "is_show_newsletter_agreement": False,
+                "is_show_personal_data_processing_agreement": False,
+            },
+            "online": {
+                "confirm_number": self.phone_confirmation,
+                "any_master": True,
+                "seance_delay_step": 0,
+                "activity_online_record_clients_count_max": 5,
+            },
+        }[name]
         return {**defaults, **self.store.get_meta(f"settings:{name}", {})}
 
     def _settings(self, request: Request) -> Response:

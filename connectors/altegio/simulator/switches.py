@@ -69,6 +69,9 @@ class Switches:
     """``visit_id``."""
     record_order: Literal["ascending", "descending"] = "ascending"
     """Order of ``/records`` by id: none is documented."""
+    api_ids: Literal["any", "number"] = "any"
+    """``number``: of a record's ``api_id`` only a number is kept, another text becomes "0", as one integrator says of
+    the live API (mcp-altegio 1.2.0; section 3.7 knows of UUIDs there)."""
     attendance_field: Literal["both", "visit"] = "both"
     """``visit``: records come without ``attendance``, with ``visit_attendance`` alone (section 8.7)."""
     put_clears: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
+from uuid import UUID
 
 from vetbridge.testing.simkit import Row
 
@@ -69,9 +70,9 @@ _CONTACT_FIELDS = fields_of(
     "address_physical:whole address_postal:whole ownership_id:whole"
 )
 _ANIMAL_FIELDS = fields_of(
-    "code:text name:text contact_id:whole residence_contact_id:whole species_id:whole breed_id:whole sex_id:whole "
-    "animalcolour_id:whole date_of_birth:whole is_estimated_date_of_birth:flag date_of_death:whole death_reason:text "
-    "is_dead:flag date_of_desex:whole is_hostile:flag microchip_number:text rabies_number:text "
+    "code:text guid:text name:text contact_id:whole residence_contact_id:whole species_id:whole breed_id:whole "
+    "sex_id:whole animalcolour_id:whole date_of_birth:whole is_estimated_date_of_birth:flag date_of_death:whole "
+    "death_reason:text is_dead:flag date_of_desex:whole is_hostile:flag microchip_number:text rabies_number:text "
     "date_of_rabies_vaccination:whole weight:text weight_unit:text referring_clinic_id:whole "
     "referring_vet_id:whole resuscitate:text notes:text notes_important:text"
 )
@@ -80,7 +81,7 @@ _APPOINTMENT_FIELDS = fields_of(
     "consult_id:whole sales_resource:whole resources:list event_group:whole cancellation_reason:whole "
     "cancellation_reason_text:text"
 )
-_KEPT_BY_VENDOR = frozenset({"id", "active", "created_at", "modified_at", "code"})
+_KEPT_BY_VENDOR = frozenset({"id", "active", "created_at", "modified_at", "code", "guid"})
 
 CONTACT = Resource(
     name="contact",
@@ -210,7 +211,6 @@ RESOURCES = (
             "batch",
             "billingcredit",
             "integrateddiagnostic",
-            "invoice",
             "invoiceline",
             "jobqueue",
             "ledgeraccount",
@@ -238,6 +238,7 @@ RESOURCES = (
             "transaction",
         )
     ),
+    Resource(name="invoice", fields=fields_of(""), versions=("v1", "v2"), known=False),
     Resource(name="diagnosticrequestitem", fields=fields_of(""), known=False, scoped=False),
     Resource(name="shelteranimalbooking", fields=fields_of(""), versions=("v1", "v2"), known=False),
 )
@@ -270,6 +271,7 @@ V1_APPOINTMENT: Mapping[str, str] = {
     "animal_id": "animal_id",
     "contact_id": "contact_id",
     "consult_id": "consult_id",
+    "description": "description",
     "resource_list": "resources",
 }
 """Version 1's names of an appointment's fields, and the store's (ezyvet.md, section 7)."""
@@ -287,6 +289,8 @@ def named(resource: Resource, number: int, row: Row) -> dict[str, Any]:
         with_names["uid"] = uid_of(resource.name, number)
     if "code" in resource.fields:
         with_names["code"] = str(number)
+    if "guid" in resource.fields:
+        with_names["guid"] = str(UUID(bytes=hashlib.sha256(f"{resource.name}:{number}".encode()).digest()[:16]))
     return with_names
 
 
@@ -311,9 +315,14 @@ def shown(resource: Resource, version: Version, row: Row) -> dict[str, Any]:
 
 
 def v1_appointment(row: Row) -> dict[str, Any]:
-    """An appointment in version 1: the ids in ``details`` are numbers, all else is text (ezyvet.md, 3 and 7)."""
+    """An appointment in version 1: ids in ``details`` are numbers, all else is text (ezyvet.md, 3 and 7).
+
+    So is the status there: a live clinic's program compares it as text, and the owner, the animal and the consult as
+    numbers (UA-Whitebord.gs). It also reads ``description`` there.
+    """
     outside = ("id", "active", "created_at", "modified_at")
     details = {name: row.get(kept) for name, kept in V1_APPOINTMENT.items() if name != "start_time"}
+    details["appointment_status_id"] = as_v1(row.get("status_id"))
     details["resource_list"] = [element["id"] for element in row["resources"]]
     return {
         **{name: as_v1(row[name]) for name in outside},

@@ -184,9 +184,12 @@ class EzyVetSimulator(Simulator):
         return Response(status, complaint(message))
 
     def too_many(self, wait: float, limit: Limit | None) -> Response:
-        """429 with the wait in a header and in the words; ``Retry-After`` is not confirmed (ezyvet.md, section 9)."""
+        """429 with the wait in a header and in the words; ``Retry-After`` is not confirmed (ezyvet.md, section 9).
+
+        A live clinic's program (the sheet's UA) waits where the words say "too many requests recently", "N seconds".
+        """
         seconds = max(1, math.ceil(wait))
-        text = f"Too many recent requests. Please try again in {seconds} seconds."
+        text = f"You have made too many requests recently. Please try again in {seconds} seconds."
         headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(seconds)}
         return Response(429, complaint(text), headers)
 

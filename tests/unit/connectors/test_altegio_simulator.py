@@ -217,7 +217,7 @@ def test_booking_codes(call: Caller) -> None:
 def test_the_owner_moves_and_cancels(call: Caller, clock: FakeClock) -> None:
     made = call.book("+447700900555", "Ann Lee").data[0]
     own = f"/user/records/{made['record_id']}/{made['record_hash']}"
-    assert call("GET", own, auth=call.partner).data["date"] == "2026-07-06 10:00:00"
+    assert call("GET", own, auth=call.partner).data[0]["date"] == "2026-07-06 10:00:00"
     assert call("GET", own[:-1] + "x", auth=call.partner).status == 404
     clock.advance(60)
     moved = call("PUT", f"/book_record/{LOCATION}/{made['record_id']}", {"datetime": "2026-07-07T11:00:00+01:00"})

@@ -412,15 +412,17 @@ def test_section_7_a_v4_contact_holds_its_details(read: Client) -> None:
 
 
 def test_section_7_a_v1_appointment_has_details_with_numbers(site: Client) -> None:
+    """But the status is text (test_strangers_requests says who reads it so)."""
     first, second = site.visit(), site.visit(start_at=START + 7200, resources=[{"id": 22}, {"id": 31}])
     row = site.rows(f"/v1/appointment/{second['id']}")[0]
     assert (row["id"], row["active"], row["start_time"]) == (str(second["id"]), "1", str(START + 7200))
     assert row["details"] == {
         "appointment_type_id": 31,
-        "appointment_status_id": 1,
+        "appointment_status_id": "1",
         "animal_id": 5001,
         "contact_id": 1001,
         "consult_id": None,
+        "description": "",
         "resource_list": [22, 31],
     }
 
