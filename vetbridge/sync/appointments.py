@@ -285,6 +285,8 @@ class Appointments:
             link, there = line, self._there(job, line, given, lone=False)
         if here is None or there is None or AppointmentStatus.CANCELLED in (here.status, there.status):
             self._relinker.struck(job, why="the visit is cancelled or gone")
+            if here is not None and there is not None and self._got_its_owner(link, there):
+                there = self._answerer.free(job, link, here, there)
         else:
             whose, there = self._whose(job, here, there, link, given)
             if whose is None and not (given and given.steer.keep):
@@ -293,8 +295,8 @@ class Appointments:
                     whose, here = HANDED_OVER, handed
                 elif self._handover.at_booking(job, link, here, there, self._resolver):
                     whose = REBOOKED
-            with self._ledger.read() as tx:
-                link = tx.session.get_one(Link, link.id)
+        with self._ledger.read() as tx:
+            link = tx.session.get_one(Link, link.id)
         steer = given.steer if given else Steer()
         ending = self._follower.follow(job, link, here, there, steer)
         return whose or ending
@@ -358,6 +360,14 @@ class Appointments:
         if not owned and as_wanted and there.start.utc > self._clock.now() and self._nobody_asks(job, link):
             return OFF_OWNER, self._answerer.park(job, link, here, there, self._resolver.candidates(here))
         return None, there
+
+    def _got_its_owner(self, link: Link, there: Appointment) -> bool:
+        """Whether a visit that stands was put on its owner, and its notes still say that nobody knows whose it is."""
+        return (
+            link.unlinked
+            and there.status is not AppointmentStatus.CANCELLED
+            and not self._pair.stands_in(there.client_id)
+        )
 
     def _nobody_asks(self, job: Job, link: Link) -> bool:
         """Whether a visit stands on the placeholder and no question says so: staff have taken it off its owner."""

@@ -22,8 +22,9 @@ from tests.unit.sync.test_both_ways import (
 )
 from tests.unit.sync.test_guards import NOTES
 from vetbridge.core.answers import Choice
+from vetbridge.core.errors import Unavailable
 from vetbridge.core.records import Kind
-from vetbridge.ledger import reviews, worklist
+from vetbridge.ledger import reports, reviews, worklist
 
 
 @pytest.fixture
@@ -373,3 +374,27 @@ def test_a_pet_that_went_to_another_owner_is_not_booked_on_the_first_ones_card(r
     pet = rig.booking.row(Kind.PET, row["pet"])
     assert pet is not None
     assert pet["owner"] == row["owner"]
+
+
+@pytest.mark.parametrize("unverified", [False, True])
+def test_who_booked_is_told_no_more_where_an_answered_visit_is_cancelled_before_its_notes_are_written(
+    rig: Rig, unverified: bool
+) -> None:
+    if unverified:
+        make_unverified(rig, ignoring=False)
+    id_ = ambiguous(rig, notes="He limps")
+
+    def cancelled_while_the_pims_is_away() -> None:
+        rig.booking.edit(Kind.APPOINTMENT, id_, {"state": "cancelled"})
+        rig.pims.fail(Unavailable("away"), times=1)
+
+    at_first(rig, "answered", cancelled_while_the_pims_is_away)
+    link_to(rig, rig.questions()[0].id, john(rig))
+    rig.run()
+    assert (visit(rig)["owner"], visit(rig)["state"]) == (john(rig), "cancelled")
+    assert "Stravinsky" not in visit(rig)["notes"]
+    assert "He limps" in visit(rig)["notes"]
+    with rig.ledger.read() as tx:
+        (link,) = reports.list_links(tx, kind="appointment", limit=9)[1]
+        assert not link.unlinked
+    quiet(rig)
