@@ -65,10 +65,12 @@ def writable(kind: Kind, here: Side, updatable: frozenset[str]) -> frozenset[str
     return updatable - KEPT_BY_PIMS.get(kind, frozenset()) if here is Side.BOOKING else updatable
 
 
-def must_opt_out(now: bool | None, others: Set[int], known: Set[int]) -> bool:
+def must_opt_out(now: bool | None, others: Set[int], known: Set[int], by_people: Set[int]) -> bool:
     """Whether a client at a booking side is to be opted out of messages: another one of the same person is.
 
-    ``others``: those that are opted out now. ``known``: those of them that were so already when this one was last
-    looked at; where it is not opted out all the same, people have said so since.
+    ``others``: those that are opted out now; ``by_people``: those of them that people have opted out, and not
+    VetBridge. ``known``: those that were so already when this one was last looked at; where it is not opted out all
+    the same, people have said so since, and what VetBridge does elsewhere is no new wish.
     """
-    return not now and not others <= known
+    new = others - known
+    return not now and bool(new & by_people if others & known else new)

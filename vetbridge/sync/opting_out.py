@@ -52,6 +52,8 @@ class _Card:
 
     link: Link
     out_for: frozenset[Person]
+    by_people: bool
+    """It was not VetBridge who opted it out."""
     known: bool
     """It was read since it was linked."""
 
@@ -72,9 +74,12 @@ class OptingOut:
         """
         with self._ledger.read() as tx:
             base = links.bases(tx, link)[0] or {}
-            out = _opted_out(_others(tx, link))
+            others = _others(tx, link)
+        out = _opted_out(others)
         known = frozenset(_ids(base))
-        if must_opt_out(card.opted_out, frozenset(out), known):
+        is_out = _said(base, card)
+        by_people = {card.link.id for card in others if card.by_people and card.link.id is not None}
+        if must_opt_out(is_out, frozenset(out), known, by_people):
             if not self._can_write():
                 return card, None
             step = Step(
@@ -92,7 +97,7 @@ class OptingOut:
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             _note(tx, link, card, out)
-        left_in = out and base.get(OPTED_OUT) and not card.opted_out
+        left_in = out and base.get(OPTED_OUT) and not is_out
         return card, LEFT_IN if left_in else None
 
     def of_new_card(self, client: Client) -> dict[str, Any]:
@@ -139,7 +144,7 @@ def met(tx: Transaction, pair: Pair, booking_id: str, card: Client) -> None:
     if link is None or OPTED_OUT not in pair.booking.mapper.readable(Kind.CLIENT):
         return
     others = _others(tx, link)
-    own = _Card(link, frozenset(), known=card.opted_out is not None)
+    own = _Card(link, frozenset(), by_people=False, known=card.opted_out is not None)
     if card.opted_out or _opted_out(others):
         _wake(tx, (own, *others))
     elif others or accounts.are_several_pairs(tx):
@@ -155,7 +160,7 @@ def joined(tx: Transaction, account: str, client_id: str) -> None:
 
 def is_news(base: Mapping[str, object] | None, card: Client) -> bool:
     """Whether a card is opted out, or in again, that was not so before."""
-    return bool(card.opted_out) != bool((base or {}).get(OPTED_OUT))
+    return bool(_said(base, card)) != bool((base or {}).get(OPTED_OUT))
 
 
 def compared(base: Mapping[str, object] | None) -> dict[str, object] | None:
@@ -168,20 +173,37 @@ def kept(base: Mapping[str, object] | None) -> dict[str, object]:
     return {name: value for name, value in (base or {}).items() if name in _KEPT}
 
 
+def _said(base: Mapping[str, object] | None, card: Client) -> object:
+    """Whether a card is opted out; one that does not say so now is as it was: rights may hide the field."""
+    return (base or {}).get(OPTED_OUT) if card.opted_out is None else card.opted_out
+
+
 def _note(tx: Transaction, link: Link, card: Client, out: Mapping[int, frozenset[Person]]) -> None:
     """Keeps how a card stands by itself, and wakes the others where that is news."""
     base = links.bases(tx, link)[0] or {}
     news = is_news(base, card)
+    is_out = _said(base, card)
     people = base.get(SET_FOR)
-    if news or not card.opted_out:
+    if news or not is_out:
         people = None
     elif people:
         people = tuple(sorted({*people, *_people(out)}))  # type: ignore[misc]
-    now = {OPTED_OUT: card.opted_out, SET_FOR: people, KNOWN: tuple(sorted(out)) or None}
+    now = {OPTED_OUT: is_out, SET_FOR: people, KNOWN: tuple(sorted(out)) or None}
     if any(base.get(name) != value for name, value in now.items()):
         links.note(tx, link, now)
     if news:
-        _wake(tx, _others(tx, link))
+        others = _others(tx, link)
+        if is_out:
+            _mean_anew(tx, link, others)
+        _wake(tx, others)
+
+
+def _mean_anew(tx: Transaction, link: Link, others: Collection[_Card]) -> None:
+    """People have opted a card out: whoever overruled that before, they mean it anew."""
+    for other in others:
+        known = _ids(links.bases(tx, other.link)[0] or {})
+        if link.id in known:
+            links.note(tx, other.link, {KNOWN: tuple(each for each in known if each != link.id) or None})
 
 
 def _payload(out: Mapping[int, frozenset[Person]], known: frozenset[int]) -> dict[str, Any]:
@@ -226,7 +248,9 @@ def _cards(tx: Transaction, people: Collection[Person]) -> tuple[_Card, ...]:
         primary = links.of_booking(tx, account, Kind.CLIENT, id_)
         if primary is not None:
             base = links.bases(tx, primary)[0] or {}
-            found.append(_Card(primary, _out_for(base, persons), known=OPTED_OUT in base))
+            found.append(
+                _Card(primary, _out_for(base, persons), by_people=base.get(SET_FOR) is None, known=OPTED_OUT in base)
+            )
     return tuple(found)
 
 

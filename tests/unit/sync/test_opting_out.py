@@ -444,23 +444,23 @@ def test_a_side_that_says_nothing_of_it_is_left_alone(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "others", "known", "due"),
+    ("now", "others", "known", "by_people", "due"),
     [
-        (False, {1}, set(), True),
-        (None, {1}, set(), True),
-        (False, {1}, {1}, False),
-        (False, {1, 2}, {1}, True),
-        (True, {1}, set(), False),
-        (False, set(), {1}, False),
+        (False, {1}, set(), {1}, True),
+        (False, {1}, set(), set(), True),
+        (None, {1}, set(), {1}, True),
+        (False, {1}, {1}, {1}, False),
+        (False, {1, 2}, {1}, {1, 2}, True),
+        (False, {1, 2}, {1}, {1}, False),
+        (False, {2}, {1}, set(), True),
+        (True, {1}, set(), {1}, False),
+        (False, set(), {1}, set(), False),
     ],
 )
 def test_one_is_opted_out_for_what_nobody_has_overruled(
-    now: bool | None,
-    others: set[int],
-    known: set[int],
-    due: bool,
+    now: bool | None, others: set[int], known: set[int], by_people: set[int], due: bool
 ) -> None:
-    assert must_opt_out(now, others, known) is due
+    assert must_opt_out(now, others, known, by_people) is due
 
 
 def test_content_that_says_nothing_of_it_is_what_it_was_before() -> None:

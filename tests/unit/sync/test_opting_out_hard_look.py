@@ -1,0 +1,86 @@
+"""Opt-outs where sides say less than they should, and where VetBridge's own ticks meet what people have said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sync.test_opting_out import ANN, Chain, two
+from vetbridge.core.records import Kind
+from vetbridge.ledger import links, pauses
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Chain:
+    return Chain(tmp_path)
+
+
+def say_nothing(chain: Chain, card: str) -> None:
+    """Town's user may not see the field any more."""
+    chain.town.side.edit(Kind.CLIENT, card, {"silent": None})
+
+
+def base(chain: Chain, account: str, card: str) -> dict[str, object]:
+    with chain.rig.ledger.read() as tx:
+        link = links.of_booking(tx, account, Kind.CLIENT, card)
+        assert link is not None
+        return links.bases(tx, link)[0] or {}
+
+
+def test_a_card_that_says_nothing_any_more_is_as_it_was(chain: Chain) -> None:
+    town, north = two(chain, silent=True)
+    before = len(chain.codes())
+    say_nothing(chain, town)
+    chain.run()
+    assert base(chain, chain.town.account, town)["opted_out"] is True
+    assert chain.codes()[before:] == [], "nothing is news"
+    chain.quiet()
+
+
+def test_who_was_opted_in_by_hand_is_not_opted_out_as_another_card_says_nothing_for_a_while(chain: Chain) -> None:
+    town, north = two(chain, silent=True)
+    chain.north.say(north, False)
+    chain.run()
+    say_nothing(chain, town)
+    chain.town.side.edit(Kind.CLIENT, town, {"emails": ["ann@example.org"]})
+    chain.run()
+    assert "opted-in-by-hand" in chain.codes()
+    chain.town.say(town, True)
+    chain.run()
+    assert chain.north.silent(north) is False, "nobody has opted her out anew"
+    chain.quiet()
+
+
+def test_a_card_that_vetbridge_opts_out_later_overrules_nobody(chain: Chain) -> None:
+    """A third location is resumed after people have opted her in again at the second: it is no new wish."""
+    owner = chain.rig.owner(*ANN, "Tom")
+    chain.pims.edit(Kind.CLIENT, owner, {"phones": [ANN[2], "+447912000002"]})
+    town, north = chain.town.card(*ANN, silent=True), chain.north.card(*ANN)
+    chain.town.book(town)
+    chain.north.book(north)
+    chain.run()
+    chain.north.say(north, False)
+    chain.run()
+    late = chain.north.card("Ann", "Weiss", "+447912000002")
+    chain.north.book(late)
+    chain.run()
+    assert chain.north.silent(late) is True
+    assert chain.north.silent(north) is False, "people have said so, of what town wants"
+    chain.quiet()
+
+
+def test_who_is_opted_out_anew_while_a_branch_is_paused_is_opted_out_there_too(chain: Chain) -> None:
+    town, north = two(chain, silent=True)
+    chain.north.say(north, False)
+    chain.run()
+    with chain.rig.ledger.write() as tx:
+        pauses.pause(tx, "site", "north", until=None, by="Kim")
+    for silent in (False, True):
+        chain.town.say(town, silent)
+        chain.run()
+    with chain.rig.ledger.write() as tx:
+        pauses.resume(tx, "site", "north")
+    chain.rig.settle()
+    assert chain.north.silent(north) is True
+    chain.quiet()
