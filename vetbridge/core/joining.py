@@ -219,7 +219,10 @@ def _marks(pet: Animal) -> Iterator[tuple[str, object]]:
 
 
 def _deceased_on(client: Forms, record: Forms) -> set[str]:
-    """The client's pets, by id, that are on that record and deceased there, whichever of several they are."""
+    """The client's pets, by id, that are on that record and deceased there, whichever of several they are.
+
+    Where one of several is deceased on both records, the others live: one got the name of the one before.
+    """
     if not any(other.deceased for other in record.animals):
         return set()
     level = {
@@ -233,7 +236,10 @@ def _deceased_on(client: Forms, record: Forms) -> set[str]:
     found = set()
     for mine in here:
         same = [record.animals[theirs] for theirs in best_there[mine] if mine in best_here[theirs]]
-        if same and all(other.deceased for other in same):
+        if not same or not all(other.deceased for other in same):
+            continue
+        alike = [client.animals[each] for theirs in best_there[mine] for each in best_here[theirs]]
+        if client.animals[mine].deceased or not any(each.deceased for each in alike):
             found.add(client.animals[mine].id)
     return found
 

@@ -182,6 +182,16 @@ def test_another_pet_or_a_living_one_says_nothing(there: Sequence[Pet]) -> None:
     assert deceased([REX], there) == {}
 
 
+def test_a_puppy_with_the_name_of_the_dog_that_died_here_too_lives() -> None:
+    old = Pet(id="p1", name="Rex", species="dog", deceased=True)
+    puppy = Pet(id="p2", name="Rex", species="dog")
+    assert deceased([old, puppy], [replace(old, id="q1")]) == {"p1": ("north",)}
+    assert deceased([old, puppy], [replace(old, id="q1"), replace(puppy, id="q2")]) == {}
+    assert deceased([replace(old, deceased=False), puppy], [replace(old, id="q1")]).keys() == {"p1", "p2"}, (
+        "whichever"
+    )
+
+
 def test_each_of_two_pets_of_like_names_is_itself() -> None:
     maxi = Pet(id="p2", name="Maxi", species="dog")
     max_ = Pet(id="p1", name="Max", species="dog")
