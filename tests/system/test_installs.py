@@ -195,12 +195,14 @@ def test_a_branch_that_is_added_while_it_waits_is_connected_at_the_next_start(ch
     for group in ("accounts", "sites"):
         config[group] |= drafted[group]
     config["accounts"][account]["limit_scale"] = 1000.0
-    config["sites"][f"branch-{THREE}"]["booking"]["codes"] = config["sites"]["town"]["booking"]["codes"]
-    config["sites"][f"branch-{THREE}"]["pims"]["codes"] = config["sites"]["town"]["pims"]["codes"]
     chain.town.config_path.write_text(config_text(config))
     with chain.running() as program:
         program.connecting[APP].look()
     assert chain.stands[THREE] == "active"
+    rows = chain.command("mapping", "fill", f"branch-{THREE}")["rows"]
+    staff = [each for each in rows if each["list"] == "resource" and each["booking_code"]]
+    assert staff, "the vendor tells its lists now"
+    assert {each["answer"] for each in staff} == {"yes"}
 
 
 def test_a_late_activation_is_refused_said_and_tried_again(chain: Chain) -> None:

@@ -240,10 +240,14 @@ def _mapper(loaded: Loaded, site: Site, side: Side) -> Mapper:
 
 def _site_lists(loaded: Loaded, names: Sequence[str]) -> tuple[dict[str, tuple[SiteList, ...]], list[_Problem]]:
     """The code lists of sites, as the vendors tell them now; what one does not tell, as it was read last."""
-    from vetbridge.desk.mapping_lists import site_lists  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.daemon.assembly import build_mapper  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.desk.mapping_lists import site_lists  # noqa: PLC0415
 
     sites = {name: loaded.config.sites[name] for name in names}
-    mappers = {name: {side: _mapper(loaded, site, side) for side in Side} for name, site in sites.items()}
+    mappers = {
+        name: {side: build_mapper(loaded, site, side, unfinished=True) for side in Side}
+        for name, site in sites.items()
+    }
     unmapped, kept = _remembered(loaded)
     accounts = {end.account for site in sites.values() for end in (site.booking, site.pims)}
     titles, problems = _titles(loaded, accounts, kept)

@@ -118,12 +118,17 @@ def connected(loaded: Loaded, *, wrap: Wrap | None = None) -> Iterator[dict[str,
             connector.close()
 
 
-def build_mapper(loaded: Loaded, site: Site, side: Side) -> Mapper:
-    """The mapper of one side of one site: its connector's table, or the site's own, with the site's code lists."""
+def build_mapper(loaded: Loaded, site: Site, side: Side, *, unfinished: bool = False) -> Mapper:
+    """The mapper of one side of one site: its connector's table, or the site's own, with the site's code lists.
+
+    Of an ``unfinished`` site, lists that the config lacks are empty. Raises ``ConfigError``.
+    """
     end = site.booking if side is Side.BOOKING else site.pims
     shipped = plugin(loaded.config.accounts[end.account].connector).mapping
     table = load_table(shipped if end.mapping is None else _table_of(loaded, end.mapping))
-    return Mapper(table, zone=site.zone, country=site.country, codes=end.codes)
+    missing = table.lists - table.codes.keys() - end.codes.keys() if unfinished else set()
+    codes = {**end.codes, **{name: {} for name in missing}}
+    return Mapper(table, zone=site.zone, country=site.country, codes=codes)
 
 
 @contextmanager

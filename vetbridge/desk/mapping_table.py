@@ -135,7 +135,7 @@ def _draft_list(each: SiteList) -> Iterator[DraftRow]:
 
 
 def _paired(name: str, booking: ListSide, pims: ListSide) -> Iterator[DraftRow]:
-    taken = {code for codes in pims.own.values() for code in codes}
+    taken = {code for word, codes in pims.own.items() if booking.own.get(word) for code in codes}
     unset = [code for code in booking.known if not pims.own.get(booking.word(code) or "")]
     among = {code: pims.title(code) for code in pims.known}
     titles = {code: booking.title(code) for code in unset}
@@ -166,7 +166,11 @@ def _paired(name: str, booking: ListSide, pims: ListSide) -> Iterator[DraftRow]:
             each = Suggestion(counterpart=there_code, sureness=Sureness.LIKELY, why="the config gives it another one")
         shown.add(there_code)
         yield DraftRow(
-            **about, pims_code=there_code, pims_name=among.get(there_code, ""), word=word, **_suggested(each)
+            **about,
+            pims_code=there_code,
+            pims_name=among.get(there_code, ""),
+            word=word or pims.word(there_code) or "",
+            **_suggested(each),
         )
     for code in pims.known:
         if code in shown:

@@ -16,8 +16,9 @@ from vetbridge.config.loader import Loaded
 from vetbridge.connector.interface import InstallState
 from vetbridge.core.errors import Refused, Unavailable
 from vetbridge.core.installs import INSTALL, LAPSED, UNKNOWN
-from vetbridge.core.records import Kind
+from vetbridge.core.records import Kind, Side
 from vetbridge.daemon import connecting as apps
+from vetbridge.daemon.assembly import build_mapper
 from vetbridge.desk import alerts, conditions, doctor, status, today
 from vetbridge.desk.doctor import Mark
 from vetbridge.desk.language import speaking
@@ -354,6 +355,13 @@ def test_where_the_vendor_refuses_nothing_has_ended(
 
 
 def test_what_is_drafted_can_be_added_as_it_is_and_holds_no_secret(desk: Desk) -> None:
+    config = desk.config()
+    config["accounts"]["altegio-city"]["options"] |= {"client_pets_field": "animals", "page_size": 50}
+    city = config["sites"]["city"] | {"fuse": 5, "owners": {"pet.breed": "ask"}, "create": {"clients": False}}
+    other = {"read": "vet_9", "write": "501"}
+    city["booking"]["codes"]["resource"] = {"vet_1": "501", "otherwise": other}
+    config["sites"]["city"] = city
+    desk.save(config)
     answer = desk.run("installs", "draft", APP, NEW, "101003")
     assert answer.exit_code == 0
     assert SECRET not in answer.stdout
@@ -370,8 +378,14 @@ def test_what_is_drafted_can_be_added_as_it_is_and_holds_no_secret(desk: Desk) -
     assert account.hook_secret is not None
     site = found.config.sites["branch-101002"]
     assert (site.organisation, site.zone, site.country, site.start) == ("happy-vets", "Europe/London", "GB", "shadow")
-    assert site.pims.account == "ezyvet-city"
-    assert site.pims.placeholder is not None
+    assert (account.options.client_pets_field, account.options.page_size) == ("animals", 50)
+    assert (site.fuse, site.owners, site.create.clients) == (5, {"pet.breed": "ask"}, False)
+    like = found.config.sites["city"]
+    assert site.pims == like.pims
+    of_the_branch: dict[str, Any] = {"appointment_type": {}, "resource": {}}
+    assert site.booking.codes == {**like.booking.codes, **of_the_branch}, "another location's vets are not written"
+    for side in Side:
+        build_mapper(found, site, side)
     assert desk.data("installs", "draft", APP, "7")["yaml"].startswith("accounts:\n  altegio-branch-7:")
 
 

@@ -172,6 +172,32 @@ def test_a_finished_workbook_goes_into_the_config_and_keeps_its_comments(desk: D
     assert (again["yaml"], again["written"]) == ("", False), "twice is once"
 
 
+def test_a_branch_whose_practice_system_has_its_words_already_needs_no_typing(desk: Desk, sides: Sides) -> None:
+    words = {"appointment_type": {"checkup": "31", "teeth": "033"}, "resource": {"vet_1": "21", "vet_2": "22"}}
+    begin(desk, booking={"appointment_type": {"checkup": "701"}, "resource": {}}, pims=words)
+    visits = by_code(drafted(desk), "appointment_type")
+    assert (visits["703"]["sure"], visits["703"]["word"], visits["703"]["answer"]) == ("sure", "teeth", "yes")
+    path = desk.folder / "codes.csv"
+    assert desk.run("mapping", "fill", "city", "--to", str(path)).exit_code == 0
+    assert desk.run("mapping", "fill", "city", "--from", str(path), "--write").exit_code == 0
+    assert codes(desk, "booking")["appointment_type"] == {"checkup": "701", "teeth": "703"}
+    assert codes(desk, "booking")["resource"] == {"vet_1": "501"}
+    assert codes(desk, "pims")["resource"] == words["resource"]
+
+
+def test_a_code_that_the_config_gives_another_one_is_never_sure(desk: Desk, sides: Sides) -> None:
+    sides["altegio-city"].lists["appointment_type"]["709"] = "Check-up"
+    del sides["altegio-city"].lists["appointment_type"]["701"]
+    visits = by_code(drafted(desk), "appointment_type")
+    assert (visits["709"]["sure"], visits["709"]["pims_code"], visits["709"]["answer"]) == ("likely", "31", "")
+
+
+def test_lists_that_the_config_lacks_are_drafted(desk: Desk, sides: Sides) -> None:
+    begin(desk, booking={})
+    assert by_code(drafted(desk), "resource")["501"]["sure"] == "sure"
+    assert desk.run("mapping", "check", "city").exit_code == 4
+
+
 def test_a_config_that_its_owner_alone_reads_stays_so(desk: Desk, sides: Sides) -> None:
     desk.config_path.chmod(0o600)
     path = desk.folder / "codes.csv"
