@@ -7,11 +7,13 @@ from tests.fuzz.documents import Config, Table, Weights
 from tests.fuzz.door import Door
 from tests.fuzz.files import ForAltegio, Lists
 from tests.fuzz.hooks import Hooks
+from tests.fuzz.installs import Installs
 from tests.fuzz.people import Api, Page
 from tests.fuzz.terminal import Arguments, Texts
 
 DOORS: tuple[type[Door], ...] = (
     Hooks,
+    Installs,
     Altegio,
     EzyVet,
     Config,

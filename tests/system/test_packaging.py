@@ -77,13 +77,15 @@ def test_apache_takes_its_sample(tmp_path: Path, certified: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_iis_and_traefik_hand_on_webhooks_alone() -> None:
+def test_iis_and_traefik_hand_on_webhooks_and_apps_alone() -> None:
     root = ElementTree.parse(PROXIES / "web.config").getroot()  # noqa: S314 - our own
-    first, last = root.iter("rule")
-    assert re.fullmatch(first.find("match").get("url"), "hooks/altegio-city/SECRET")  # type: ignore[union-attr, arg-type]
+    hooks, apps, last = root.iter("rule")
+    for rule, path in ((hooks, "hooks/altegio-city/SECRET"), (apps, "apps/altegio-app")):
+        assert re.fullmatch(rule.find("match").get("url"), path)  # type: ignore[union-attr, arg-type]
     assert last.find("action").get("statusCode") == "404"  # type: ignore[union-attr]
     routers = yaml.safe_load((PROXIES / "traefik.yaml").read_text())["http"]["routers"]
     assert "PathPrefix(`/hooks/`)" in routers["vetbridge-hooks"]["rule"]
+    assert "PathPrefix(`/apps/`)" in routers["vetbridge-apps"]["rule"]
     assert all(router["observability"]["accessLogs"] is False for router in routers.values())
 
 
