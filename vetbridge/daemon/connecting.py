@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import count
 
 import structlog
 
@@ -21,7 +22,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.connector.configured import places
 from vetbridge.connector.interface import Install, InstallNews, InstallState, Marketplace
 from vetbridge.connector.plugin import Environment, app_plugin
-from vetbridge.core.errors import OutcomeUnknown, RateLimited, Refused, Unavailable, VetBridgeError
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Scope, Unavailable, VetBridgeError
 from vetbridge.core.installs import FROZEN, INSTALL, LAPSED, NOT_CONNECTED, UNKNOWN
 from vetbridge.core.normalise import shown
 from vetbridge.desk import leaving
@@ -38,6 +39,10 @@ LIST_AGAIN = 60.0
 """The same, where the last one could not be done."""
 DOOR_PATIENCE = 20.0
 """Seconds that a browser's redirect may take; what is left then is found by the rounds."""
+
+MOST_AT_THE_DOOR = 4
+"""Redirects that are answered at once; who comes beside them is told that the rounds see to it. Webhooks come by the
+same door, and a slow marketplace must not take all of its threads."""
 
 MOST_UNKNOWN = 10
 """Locations of one redirect that the vendor knows nothing of; what else it names is then not asked for."""
@@ -71,7 +76,7 @@ class Asked:
     location: str
     how: How
     site: str = ""
-    """The site's own name, where somebody had just clicked Connect there."""
+    """The site's own name, where somebody has just clicked Connect there; whoever else asks does not learn it."""
     code: str = ""
     """Why it could not be connected, a stable code."""
     minutes: int = 0
@@ -105,7 +110,13 @@ class Connecting:
         self._clock = clock
         self._lock = threading.Lock()
         """Held for one location at a time, by whoever looks at it: the door, a call, a round."""
+        self._door = threading.BoundedSemaphore(MOST_AT_THE_DOOR)
+        self._hearing = threading.Lock()
+        """Held by whoever looks at what calls have told."""
         self._told: dict[str, str] = {}
+        self._turns = count()
+        self._last: dict[str, int] = {}
+        """By location: the turn in which a round looked at it last."""
         self._list_at = float("-inf")
         """When all installs are to be looked at, by the steady clock."""
         self._unlooked: frozenset[str] = frozenset()
@@ -118,6 +129,8 @@ class Connecting:
             row = installs.get(tx, self.name, location)
             if row is None:
                 unlooked += names
+                for account in names:
+                    pauses.resume(tx, INSTALL, account)  # of another location, or another app, of an older config
             else:
                 self._hold(tx, location, row.state)
         self._unlooked = frozenset(unlooked)
@@ -134,17 +147,26 @@ class Connecting:
 
     def ask(self, locations: Iterable[str]) -> tuple[Asked, ...]:
         """A browser came back from the marketplace: what can be connected at once is."""
+        if not self._door.acquire(blocking=False):
+            return tuple(map(self._later, locations))
+        try:
+            return self._asked_by_browser(locations)
+        finally:
+            self._door.release()
+
+    def _asked_by_browser(self, locations: Iterable[str]) -> tuple[Asked, ...]:
         until = self._clock.steady() + DOOR_PATIENCE
         found: list[Asked] = []
         for location in locations:
             if sum(each.how is How.NOT_ASKED for each in found) >= MOST_UNKNOWN:
                 found.append(Asked(location=location, how=How.NOT_ASKED))
                 continue
-            if self._clock.steady() >= until:
+            left = until - self._clock.steady()
+            if left <= 0:
                 found.append(self._later(location))
                 continue
             try:
-                found.append(self._asked(location))
+                found.append(self._asked(location, patience=left))
             except VetBridgeError as error:
                 log.warning("install.unread", app=self.name, location=location, code=error.code)
                 found.append(self._later(location, error.code))
@@ -202,36 +224,68 @@ class Connecting:
     def look(self) -> None:
         """One round: what was told, what waits to be connected, and now and then every install.
 
-        Raises what the marketplace raises, where it does not answer at all; the next round tries again.
+        Raises what the marketplace raises, where it does not answer at all; the next round tries again. A location
+        for which it does not answer keeps no other back: none is looked at twice before all others are once.
         """
+        failed: VetBridgeError | None = None
         try:
-            self.look_at_told()
-            with self._ledger.read() as tx:
-                waiting = [row.location for row in installs.of(tx, self.name) if row.state == InstallState.PENDING]
-            for location in waiting:
-                self._try(location)
-            if self._clock.steady() >= self._list_at:
-                self._list_at = self._clock.steady() + LIST_AGAIN
-                self._list()
-                self._list_at = self._clock.steady() + LIST_EVERY
+            for part in (self.look_at_told, self._look_at_waiting, self._look_at_all):
+                try:
+                    part()
+                except VetBridgeError as error:
+                    failed = failed or error
+            if failed is not None:
+                raise failed
         finally:
             held, self._unlooked = self._unlooked, frozenset()
             if held:
                 self._free(held)
 
     def look_at_told(self) -> None:
-        """Asks for every location of which a call has told something."""
-        for location in list(self._told):
-            state = self._told.pop(location, None)
-            if state is not None:
-                self._try(location, told=state)
+        """Asks for every location of which a call has told something. Who comes while another does leaves it to the
+        rounds."""
+        if not self._hearing.acquire(blocking=False):
+            return
+        try:
+            for location in self._by_turn(self._told):
+                state = self._told.pop(location, None)
+                if state is not None:
+                    self._try(location, told=state)
+        finally:
+            self._hearing.release()
+
+    def _look_at_waiting(self) -> None:
+        with self._ledger.read() as tx:
+            waiting = [row.location for row in installs.of(tx, self.name) if row.state == InstallState.PENDING]
+        for location in self._by_turn(waiting):
+            self._try(location)
+
+    def _look_at_all(self) -> None:
+        if self._clock.steady() < self._list_at:
+            return
+        self._list_at = self._clock.steady() + LIST_AGAIN
+        try:
+            self._list()
+        except BadAnswer:
+            # A list that cannot be read tells of nobody new; what is known is asked for by itself.
+            with self._ledger.read() as tx:
+                known = [row.location for row in installs.of(tx, self.name)]
+            for location in self._by_turn({*known, *self.accounts}):
+                self._try(location)
+            self._list_at = self._clock.steady() + LIST_EVERY
+            raise
+        self._list_at = self._clock.steady() + LIST_EVERY
+
+    def _by_turn(self, locations: Iterable[str]) -> list[str]:
+        """Locations, those first that a round has not looked at for longest."""
+        return sorted(locations, key=lambda location: (self._last.get(location, -1), location))
 
     def _list(self) -> None:
         listed = {each.location: each for each in self.marketplace.installs()}
         with self._ledger.read() as tx:
             known = {row.location: row.state for row in installs.of(tx, self.name)}
         as_known = []
-        for location in sorted({*listed, *known, *self.accounts}):
+        for location in self._by_turn({*listed, *known, *self.accounts}):
             install, state = listed.get(location), known.get(location)
             if install is not None and install.state == state and state != InstallState.PENDING:
                 as_known.append(location)
@@ -247,24 +301,28 @@ class Connecting:
         return known is not None or location in self.accounts or state != InstallState.UNINSTALLED
 
     def _try(self, location: str, *, told: str = "") -> None:
-        """Looks at one location. A vendor that does not answer ends the round; all else is about this location."""
+        """Looks at one location. A vendor that answers nobody ends the round; all else is about this location."""
+        self._last[location] = next(self._turns)
         try:
             self._look_at(location, told=told)
         except VetBridgeError as error:
             log.warning("install.unread", app=self.name, location=location, code=error.code)
-            if isinstance(error, Unavailable | RateLimited):
+            if error.scope is Scope.ACCOUNT:
                 if told:
                     self._told.setdefault(location, told)
                 raise
 
     # -- one location
 
-    def _asked(self, location: str) -> Asked:
-        row = self._look_at(location, asked=True)
+    def _asked(self, location: str, *, patience: float = -1) -> Asked:
+        row = self._look_at(location, asked=True, patience=patience)
         state = row.state if row is not None else UNKNOWN
         site = self._site(location)
         if state == InstallState.ACTIVE:
-            return Asked(location=location, how=How.CONNECTED, site=site if row is not None and row.asked_at else "")
+            within = timedelta(seconds=self.marketplace.activate_within)
+            now = self._clock.now()
+            is_new = row is not None and row.asked_at is not None and now - within < row.asked_at <= now
+            return Asked(location=location, how=How.CONNECTED, site=site if is_new else "")
         if state == InstallState.PENDING:
             assert row is not None and row.until_at is not None  # noqa: S101, PT018 - of one that waits
             minutes = max(1, int((row.until_at - self._clock.now()).total_seconds() // 60))
@@ -277,13 +335,19 @@ class Connecting:
         self._list_at = float("-inf")
         return Asked(location=location, how=How.LATER, code=code)
 
-    def _look_at(self, location: str, *, told: str = "", asked: bool = False) -> tables.Install | None:
+    def _look_at(
+        self, location: str, *, told: str = "", asked: bool = False, patience: float = -1
+    ) -> tables.Install | None:
         """Asks how one location stands, notes it, and connects it where it waits and an account is for it.
 
         ``told``: what a life-cycle call said, believed where the vendor cannot be asked. ``asked``: a person has just
         clicked Connect, or says that it is to be connected. Returns what is known of it afterwards.
+        ``patience``: seconds to wait while another looks at one, without an end where negative; raises
+        ``Unavailable`` after that.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=patience):
+            raise Unavailable(f"{self.name}: the marketplace is slow, and others are being asked for")
+        try:
             found = self._state(location, told)
             state = found.state.value if found is not None else UNKNOWN
             if found is not None and found.state is InstallState.PENDING:
@@ -294,20 +358,29 @@ class Connecting:
                 self._note(location, state, found)
             with self._ledger.read() as tx:
                 return installs.get(tx, self.name, location)
+        finally:
+            self._lock.release()
 
     def _state(self, location: str, told: str) -> Install | None:
-        """How the vendor says that a location stands. A call that was the vendor's own is believed, where it says
-        that an install has ended and the vendor cannot be asked."""
+        """How the vendor says that a location stands; None where it knows of no install there.
+
+        A call that was the vendor's own is believed only so far, where the vendor cannot be asked: the account rests,
+        and the next look asks again. A call bears no time: one that says "uninstall" may be an old one, and what has
+        ended does not begin again by itself.
+        """
         believed = Install(location=location, state=InstallState(told)) if told else None
         if told not in (InstallState.UNINSTALLED, InstallState.FROZEN):
             believed = None
         try:
             found = self.marketplace.state(location)
         except VetBridgeError as error:
-            if believed is None:
-                raise
+            with self._ledger.read() as tx:
+                row = installs.get(tx, self.name, location)
+            if believed is None or (row is not None and row.state != InstallState.ACTIVE):
+                raise  # where it is not active its account rests already
             log.warning("install.believed", app=self.name, location=location, state=told, code=error.code)
-            return believed
+            self._told.setdefault(location, told)
+            return believed if told == InstallState.FROZEN else None
         if found is None and told == InstallState.UNINSTALLED:
             return believed
         return found

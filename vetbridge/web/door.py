@@ -88,7 +88,7 @@ def build(
         # The ledger is synchronous: it must not hold up the event loop.
         return await run_in_threadpool(_take, program, account, hook, wake)
 
-    app.include_router(installs.routes(program, throttle, largest=LARGEST_HOOK))
+    app.include_router(installs.routes(program, throttle, largest=installs.LARGEST_CALL))
     return app
 
 

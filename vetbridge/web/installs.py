@@ -34,8 +34,8 @@ VAIN_A_CALLER = 20
 
 _PAGE = Path(__file__).parent / "templates" / "connected.html"
 _STYLE = Path(__file__).parent / "assets" / "connected.css"
-_KNOWN = frozenset({How.CONNECTED, How.WAITS, How.REFUSED, How.FROZEN})
-"""What shows that the redirect was no stranger's: the vendor knows of the install."""
+LARGEST_CALL = 64 * 1024
+"""Bytes; a longer body of a life-cycle call is refused. It holds a few fields."""
 
 
 def routes(program: Program, throttle: Throttle, *, largest: int) -> APIRouter:
@@ -114,11 +114,17 @@ def _connected(connecting: Connecting, request: Request, throttle: Throttle, who
         )
         return _refusal(429, phrase("Too many tries"), words, language, wait)
     found = connecting.ask(locations)
-    if any(each.how in _KNOWN for each in found):
+    if all(map(_is_new, found)):
         throttle.forgive(unknown)
     for each in found:
         log.info("install.asked", app=connecting.name, location=each.location, how=each.how.value, code=each.code)
     return _answer(200, phrase("Connecting to VetBridge"), "", language, found)
+
+
+def _is_new(asked: Asked) -> bool:
+    """Whether a redirect was no stranger's: the vendor knows of somebody who has just clicked Connect there. That a
+    location is connected, anybody may know."""
+    return asked.how in (How.WAITS, How.REFUSED) or (asked.how is How.CONNECTED and bool(asked.site))
 
 
 def _refusal(status: int, heading: str, words: str, language: str, wait: Throttled | None = None) -> Response:

@@ -14,7 +14,7 @@ from tests.ledgers import ledger_place
 from vetbridge.config.models import Config
 from vetbridge.config.secrets import Secret
 from vetbridge.connector.interface import Install, InstallNews, InstallState
-from vetbridge.core.errors import BadHint, Refused, VetBridgeError
+from vetbridge.core.errors import BadHint, Refused, Unavailable, VetBridgeError
 from vetbridge.core.installs import INSTALL
 from vetbridge.daemon import connecting as apps
 from vetbridge.daemon.connecting import Connecting
@@ -41,6 +41,10 @@ class FakeMarketplace:
         self.hidden: set[str] = set()
         """Locations that the list leaves out."""
         self.broken: VetBridgeError | None = None
+        self.silent: set[str] = set()
+        """Locations for which it does not answer."""
+        self.unlisted: VetBridgeError | None = None
+        """What reading the list comes to."""
         self.refuses: VetBridgeError | None = None
         self.arrives = True
         """Whether a yes arrives whose answer is ``refuses``."""
@@ -72,12 +76,16 @@ class FakeMarketplace:
 
     def state(self, location: str) -> Install | None:
         self._call()
+        if location in self.silent:
+            raise Unavailable("no answer for this one")
         if location not in self.stands:
             return None
         return Install(location=location, state=self.stands[location], since=self.since.get(location))
 
     def installs(self) -> Iterator[Install]:
         self._call()
+        if self.unlisted is not None:
+            raise self.unlisted
         listed = [
             Install(location=location, state=state, since=self.since.get(location))
             for location, state in self.stands.items()

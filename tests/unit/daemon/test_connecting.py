@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.unit.daemon.marketplaces import APP, CITY, HOOKS, NOBODY, NORTH, Connected
 from vetbridge.connector.interface import InstallNews, InstallState
-from vetbridge.core.errors import AuthFailed, OutcomeUnknown, Refused, Unavailable
+from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, Refused, Unavailable
 from vetbridge.core.installs import LAPSED, UNKNOWN
 from vetbridge.daemon.assembly import Program
-from vetbridge.daemon.connecting import DOOR_PATIENCE, LOOK_EVERY, MOST_UNKNOWN, Asked, How
+from vetbridge.daemon.connecting import DOOR_PATIENCE, LOOK_EVERY, MOST_AT_THE_DOOR, MOST_UNKNOWN, Asked, How
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.daemon.service import Service
 from vetbridge.ledger import accounts, audit, changes, going_live, pauses
@@ -204,6 +204,33 @@ def test_a_browser_does_not_wait_for_a_slow_marketplace(app: Connected) -> None:
     assert app.states[NORTH] == "active"
 
 
+def test_redirects_in_numbers_do_not_take_every_thread_while_the_marketplace_is_slow(app: Connected) -> None:
+    app.marketplace.clicks(CITY)
+    for _ in range(MOST_AT_THE_DOOR):
+        assert app.app._door.acquire(blocking=False)
+    assert how(app.app.ask([CITY, NORTH])) == {CITY: How.LATER, NORTH: How.LATER}
+    assert app.marketplace.calls == 0
+    app.app._door.release()
+    assert how(app.app.ask([CITY])) == {CITY: How.CONNECTED}
+    assert how(app.app.ask([CITY])) == {CITY: How.CONNECTED}
+
+
+def test_a_browser_does_not_wait_for_ever_behind_another_look(
+    app: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vetbridge.daemon.connecting.DOOR_PATIENCE", 0.01)
+    with app.app._lock:
+        assert how(app.app.ask([CITY])) == {CITY: How.LATER}
+    assert app.marketplace.calls == 0
+
+
+def test_the_name_of_a_site_is_for_whoever_has_just_clicked(app: Connected) -> None:
+    app.connect(CITY)
+    assert [each.site for each in app.app.ask([CITY])] == ["City Vets"]
+    app.clock.advance(3600)
+    assert [(each.how, each.site) for each in app.app.ask([CITY])] == [(How.CONNECTED, "")]
+
+
 def test_a_redirect_that_names_what_nobody_knows_costs_the_vendor_little(app: Connected) -> None:
     app.marketplace.clicks(CITY)
     asked = [str(number) for number in range(200)]
@@ -273,6 +300,18 @@ def test_an_account_that_no_app_is_for_any_more_goes_on(app: Connected) -> None:
     app.look()
     app.start({NORTH: ("other",)})
     assert app.rests == {"other": "not-connected"}
+
+
+def test_an_account_that_is_for_another_location_now_does_not_rest_for_the_old_one(app: Connected) -> None:
+    app.connect(CITY)
+    app.marketplace.stands[CITY] = InstallState.FROZEN
+    app.later()
+    app.start({NOBODY: ("booking",), NORTH: ("other",)})
+    app.marketplace.broken = Unavailable("away")
+    with pytest.raises(Unavailable):
+        app.look()
+    assert "booking" not in app.rests
+    assert not app.app.holds("booking")
 
 
 # -- taken away, and brought back
@@ -358,8 +397,73 @@ def test_a_call_of_the_vendors_own_is_believed_where_it_cannot_be_asked(
     app.marketplace.broken = error
     app.app.hear(InstallNews(location=CITY, state=state))
     app.app.look_at_told()
-    assert app.states[CITY] == state
-    assert list(app.ended) == (["city"] if state is InstallState.UNINSTALLED else [])
+    assert app.states[CITY] == (UNKNOWN if state is InstallState.UNINSTALLED else "frozen")
+    assert "booking" in app.rests
+    assert app.ended == {}, "a call bears no time: it may be one of last year"
+
+
+@pytest.mark.parametrize("stands", [InstallState.ACTIVE, InstallState.UNINSTALLED, None])
+def test_a_call_that_was_believed_is_asked_for_as_soon_as_the_vendor_answers(
+    app: Connected, stands: InstallState | None
+) -> None:
+    app.connect(CITY)
+    app.later()
+    app.marketplace.broken = Unavailable("away")
+    app.app.hear(InstallNews(location=CITY, state=InstallState.UNINSTALLED))
+    app.app.look_at_told()
+    app.marketplace.broken = None
+    app.marketplace.stands.pop(CITY)
+    if stands is not None:
+        app.marketplace.stands[CITY] = stands
+    app.look()
+    assert app.states[CITY] == (stands or InstallState.UNINSTALLED)
+    assert ("booking" in app.rests, list(app.ended)) == (
+        (False, []) if stands is InstallState.ACTIVE else (True, ["city"])
+    )
+
+
+def test_an_old_call_again_ends_no_pair_that_was_approved_in_spite_of_it(app: Connected) -> None:
+    app.connect(CITY)
+    app.marketplace.stands[CITY] = InstallState.UNINSTALLED
+    app.later()
+    with app.ledger.write() as tx:
+        going_live.approve(tx, "city", "ann")
+    app.marketplace.broken = Unavailable("away")
+    app.app.hear(InstallNews(location=CITY, state=InstallState.UNINSTALLED))
+    with pytest.raises(Unavailable):
+        app.app.look_at_told()
+    app.marketplace.broken = None
+    app.look()
+    assert (app.states[CITY], app.ended) == ("uninstalled", {})
+
+
+@pytest.mark.parametrize("bad", ["0", CITY])
+def test_a_location_for_which_the_vendor_does_not_answer_keeps_no_other_back(app: Connected, bad: str) -> None:
+    app.marketplace.clicks(bad)
+    app.marketplace.refuses, app.marketplace.arrives = Refused("no"), False
+    app.app.ask([bad])
+    app.marketplace.refuses = None
+    app.marketplace.silent = {bad}
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            app.later()
+    app.marketplace.stands[NORTH] = InstallState.ACTIVE
+    with pytest.raises(Unavailable):
+        app.later()
+    assert app.states[NORTH] == "active"
+
+
+def test_where_the_list_cannot_be_read_each_location_is_asked_for(app: Connected) -> None:
+    app.connect(CITY, NORTH)
+    app.marketplace.unlisted = BadAnswer("no list")
+    app.marketplace.stands[CITY] = InstallState.FROZEN
+    with pytest.raises(BadAnswer):
+        app.later()
+    assert app.states == {CITY: "frozen", NORTH: "active"}
+    app.marketplace.stands[CITY] = InstallState.ACTIVE
+    with pytest.raises(BadAnswer):
+        app.later()
+    assert (app.states[CITY], app.rests) == ("active", {})
 
 
 def test_a_call_about_a_branch_that_nobody_knows_leaves_no_trace(app: Connected) -> None:

@@ -22,8 +22,9 @@ from tests.unit.desk.practice import NOBODY as SILENT
 from tests.unit.desk.practice import Desk
 from vetbridge.connector.interface import InstallState
 from vetbridge.core.errors import Unavailable
+from vetbridge.core.installs import UNKNOWN
 from vetbridge.daemon.assembly import Program, build_program
-from vetbridge.ledger import going_live, installs
+from vetbridge.ledger import going_live, installs, pauses
 from vetbridge.ledger.database import Ledger
 from vetbridge.web import throttle
 from vetbridge.web.door import build
@@ -110,6 +111,28 @@ def test_branches_that_the_vendor_does_not_know_are_asked_for_only_so_often(door
     answers = [door.get(DOOR, params={"salon_id": str(number)}).status_code for number in range(VAIN_A_CALLER + 3)]
     assert answers == [200] * VAIN_A_CALLER + [429] * 3
     assert app.marketplace.calls == VAIN_A_CALLER
+
+
+def test_a_number_that_everybody_may_know_lets_nobody_ask_for_others_without_end(
+    door: TestClient, app: Connected
+) -> None:
+    app.connect(CITY)
+    app.clock.advance(86_400)
+    known = {
+        door.get(DOOR, params={"salon_ids[]": [CITY, str(number)]}).status_code for number in range(VAIN_A_CALLER)
+    }
+    assert known == {200}
+    calls = app.marketplace.calls
+    assert door.get(DOOR, params={"salon_ids[]": [CITY, "77"]}).status_code == 429
+    assert app.marketplace.calls == calls
+    app.look()
+    assert app.states[CITY] == "active"
+
+
+def test_a_chain_that_connects_branch_by_branch_is_no_stranger(door: TestClient, app: Connected) -> None:
+    for number in range(VAIN_A_CALLER + 5):
+        app.marketplace.clicks(str(9000 + number))
+        assert door.get(DOOR, params={"salon_id": str(9000 + number)}).status_code == 200
 
 
 def test_a_call_is_answered_before_the_vendor_is_asked(door: TestClient, app: Connected) -> None:
@@ -240,4 +263,8 @@ def test_a_vendors_own_call_is_believed_where_it_cannot_be_asked(altegio: TestCl
         assert going_live.ended(tx) == set()
     assert altegio.post(DOOR, json={**told, "partner_token": TOKEN}).status_code == 200
     with ledger.read() as tx:
-        assert going_live.ended(tx) == {"city"}
+        row = installs.get(tx, APP, CITY)
+        assert row is not None
+        assert row.state == UNKNOWN
+        assert pauses.paused(tx, "account") == {"altegio-city"}
+        assert going_live.ended(tx) == set(), "it may be a call of last year"
