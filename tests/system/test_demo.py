@@ -29,6 +29,7 @@ KEYS = (
     "notices",
     "seconds",
 )
+KEYS_OF_A_CHAIN = ("wrong_branch", "recognised", "branches", "connected", "went_on", "per_branch")
 
 
 @pytest.mark.slow
@@ -62,3 +63,34 @@ def test_a_short_morning_is_clean_and_can_be_kept(tmp_path: Path) -> None:
         check=True,
     )
     assert len(json.loads(status.stdout)["data"]) >= 2
+
+
+@pytest.mark.slow
+def test_a_short_morning_of_a_chain_is_clean_at_every_branch(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    command = [sys.executable, "-m", "vetbridge.cli.main", "demo", "--json", "--branches", "2", "--bookings", "12"]
+    done = subprocess.run(
+        [*command, "--clients", "500", "--seed", "3", "--keep", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 branches are connected." in done.stderr
+    (line,) = done.stdout.splitlines()[:1]
+    numbers = json.loads(line)
+    assert tuple(numbers) == (*KEYS, *KEYS_OF_A_CHAIN)
+    assert (numbers["branches"], numbers["connected"]) == (2, 2)
+    assert numbers["bookings"] == numbers["written"] == 24
+    assert numbers["linked"] + numbers["created"] + numbers["in_review"] == 24
+    assert [numbers[name] for name in ("conflicts", "resolved_in_place", "recognised")] == [2, 2, 1]
+    assert numbers["went_on"] > 0
+    wrongs = ("lost", "duplicated", "wrong_owner", "wrong_time", "notices", "wrong_branch")
+    assert [numbers[name] for name in wrongs] == [0] * 6
+    assert [each["branch"] for each in numbers["per_branch"]] == ["centre", "east"]
+    assert [each["recognised"] for each in numbers["per_branch"]] == [1, 0]
+    for name in (*wrongs, "bookings", "written", "linked", "created", "in_review", "desk_visits"):
+        assert numbers[name] == sum(each[name] for each in numbers["per_branch"])
+    stores = {path.parent.relative_to(folder).as_posix() for path in folder.rglob("store.sqlite3")}
+    assert stores == {"altegio/101001", "altegio/101002", "ezyvet-centre", "ezyvet-east"}

@@ -101,6 +101,11 @@ class Playing:
         return not self._late
 
     @property
+    def fell_silent(self) -> bool:
+        """Whether the PIMS has stopped answering, now or before."""
+        return self._outage_ends is not None
+
+    @property
     def silence(self) -> float:
         """Seconds that the PIMS will still be silent."""
         return max(0.0, (self._outage_ends or 0.0) - self._day.clock.steady())
@@ -182,9 +187,13 @@ class Playing:
 
     def _begin_outage_in_time(self) -> None:
         seconds = self._morning.outage_seconds
-        if seconds and self._outage_ends is None and self._day.elapsed >= self._morning.outage_at:
-            ask("POST", f"{self.pims_door}/outage", {"seconds": seconds})
-            self._outage_ends = self._day.clock.steady() + seconds
+        if seconds and not self.fell_silent and self._day.elapsed >= self._morning.outage_at:
+            self.fall_silent(seconds)
+
+    def fall_silent(self, seconds: float) -> None:
+        """From now on the PIMS does not answer for so long."""
+        ask("POST", f"{self.pims_door}/outage", {"seconds": seconds})
+        self._outage_ends = self._day.clock.steady() + seconds
 
     @property
     def _place(self) -> str:

@@ -225,7 +225,8 @@ class Reception:
             booking = self._morning.booking(each.booking)
             yield from self._until(partial(self._practice.holds, booking), "the visits stand in the PIMS")
         absent = yield from self._absent(forgotten)
-        self._house.happens(f"VetBridge is paused; both sides change {len(conflicts)} visits that both have")
+        changed = f"{len(conflicts)} visits" if len(conflicts) > 1 else "a visit"
+        self._house.happens(f"VetBridge is paused; both sides change {changed} that both have")
         yield from self._told("pause", self._branch.site, "--by", BY)
         for conflict in conflicts:
             for step in conflict.steps:

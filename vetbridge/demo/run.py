@@ -18,6 +18,7 @@ from vetbridge.demo.bridge import Books, Bridge, opened, waiting
 from vetbridge.demo.chain import plan_branches
 from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.children import Child, Children
+from vetbridge.demo.elsewhere import MORE_SECONDS, Elsewhere
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.live import Picture, View, together
 from vetbridge.demo.marketplace import Marketplace
@@ -100,8 +101,7 @@ class _Show:
         self._day = Day(view, clock, seconds, PATIENCE * len(branches))
         self._playing: list[Playing] = []
         self._looked = 0.0
-        self._before: int | None = None
-        self._went_on = 0
+        self._elsewhere = Elsewhere()
         self._marketplace: Marketplace | None = None
         """None where there is no chain to connect."""
         self._connected = 0
@@ -157,7 +157,7 @@ class _Show:
             found.append((branch, _audited(self._stage, branch, playing.location, playing.seen, foreign)))
         if len(found) == 1:
             return Whole(tuple(found))
-        return Whole(tuple(found), Chain(connected=self._connected, went_on=self._went_on))
+        return Whole(tuple(found), Chain(connected=self._connected, went_on=self._elsewhere.went_on))
 
     # -- processes
 
@@ -294,12 +294,13 @@ class _Show:
 
     def _count_elsewhere(self, shown: Picture) -> None:
         """How many bookings of the other branches come through while one branch's PIMS is silent."""
-        if not shown.silent:
+        silent = next((playing for playing in self._playing if playing.fell_silent), None)
+        if silent is None or not shown.branches:
             return
-        elsewhere = sum(one.in_pims for name, one in shown.branches.items() if name != shown.silent)
-        if self._before is None:
-            self._before = elsewhere
-        self._went_on = elsewhere - self._before
+        through = sum(one.in_pims for name, one in shown.branches.items() if name != silent.branch.site)
+        goes_on = self._elsewhere.look(through, silent.silence)
+        if goes_on and self._day.elapsed < self._day.patience:
+            silent.fall_silent(MORE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
