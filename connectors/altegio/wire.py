@@ -57,8 +57,15 @@ NEEDED: Final = (
 """What every record has, in one field or another (section 3.7). Where it is missing the answer was cut, and reading
 that as "none" or "no" would take a visit from its owner, or let a deleted one stand."""
 
+STAMP_PREFIX: Final = "822"
+"""How VetBridge's marks begin as numbers, so that another integrator's number is not taken for one."""
+
+STAMP_LETTERS: Final = 10
+"""Letters of a mark behind ``VB-``: five bits each, so that a mark has sixteen digits at most."""
+
 _WALL = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}", re.ASCII)
+_STAMP_NUMBER = re.compile(r"822[0-9]{16}", re.ASCII)
 _INITIAL = re.compile(r"\w\.?")
 _MASK = re.compile(r"[*•…]")
 _PHONE_MASK = re.compile(r"[*•…#]|[xXхХ]{2}")
@@ -488,10 +495,29 @@ def services_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return services
 
 
+def api_id(stamp: str) -> str:
+    """VetBridge's mark as it is written to ``api_id``: a whole number below 2**63. The sheet knows texts there, too
+    (3.7); one public program says that numbers alone are kept, and "0" stands for the rest."""
+    if not notes.STAMP.fullmatch(stamp):
+        return stamp
+    number = 0
+    for letter in stamp[-STAMP_LETTERS:]:
+        number = number * len(notes.CROCKFORD) + notes.CROCKFORD.index(letter)
+    return f"{STAMP_PREFIX}{number:016d}"
+
+
 def stamp(row: Mapping[str, Any]) -> str:
-    """VetBridge's mark in ``api_id``; "" where none of it stands there, as any integrator may use that field."""
+    """VetBridge's mark in ``api_id``, as a number or as the text it was once written as; "" where none of it stands
+    there, as any integrator may use that field."""
     mark = as_text(row.get("api_id")).strip()
-    return mark if notes.STAMP.fullmatch(mark) else ""
+    if not _STAMP_NUMBER.fullmatch(mark):
+        return mark if notes.STAMP.fullmatch(mark) else ""
+    number = int(mark.removeprefix(STAMP_PREFIX))
+    letters = ""
+    for _ in range(STAMP_LETTERS):
+        number, letter = divmod(number, len(notes.CROCKFORD))
+        letters = notes.CROCKFORD[letter] + letters
+    return f"VB-{letters}" if number == 0 else ""
 
 
 def state(row: Mapping[str, Any]) -> str:
@@ -612,7 +638,7 @@ def new_record(
         "sms_remain_hours": 0,
         "email_remain_hours": 0,
         "comment": as_text(native.get("comment")),
-        "api_id": stamp,
+        "api_id": api_id(stamp),
     }
     if native.get("state") is not None:
         body["attendance"] = _attendance(native)

@@ -76,6 +76,7 @@ class TestAltegioTheOtherWay(Patient, TestAltegio):
                 "create_answer": "object",
                 "record_date": "iso",
                 "comer": "boolean",
+                "api_ids": "number",
                 "label_ids": "number",
                 "visit_ids": "text",
                 "record_order": "descending",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.altegio import pets_field, wire
 from connectors.altegio.pets_field import ListedPet
+from vetbridge.core.notes import make_stamp
 from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.mapping import Mapper, load_table
 
@@ -161,10 +162,26 @@ def test_only_a_record_with_nothing_of_a_visit_is_a_block() -> None:
         (None, ""),
         ("6f1c1d2e-0b7a-4c58-9d43-3a5a64a9f1d0", ""),
         ("VB-7F3K9Q2MXX and more", ""),
+        ("8220262907085542333", "VB-7F3K9Q2MXX"),
+        (8220262907085542333, "VB-7F3K9Q2MXX"),
+        ("8229999999999999999", ""),
+        ("9220262907085542333", ""),
+        ("٨٢٢٠٢٦٢٩٠٧٠٨٥٥٤٢٣٣٣", ""),
     ],
 )
 def test_only_a_mark_of_vetbridge_is_a_stamp(api_id: object, stamp: str) -> None:
     assert wire.record({**RECORD, "api_id": api_id}, {})["stamp"] == stamp
+
+
+@given(st.binary())
+def test_a_mark_is_a_number_that_any_backend_keeps_and_is_read_again(seed: bytes) -> None:
+    mark = make_stamp(seed)
+    number = wire.api_id(mark)
+    assert number.isdecimal()
+    assert int(number) < 2**63
+    assert (
+        wire.stamp({"api_id": number}) == wire.stamp({"api_id": int(number)}) == wire.stamp({"api_id": mark}) == mark
+    )
 
 
 def test_a_start_is_the_wall_time_at_the_site() -> None:
