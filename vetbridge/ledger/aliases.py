@@ -6,6 +6,8 @@ combination.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlmodel import col, select
 
@@ -67,6 +69,30 @@ def taught(tx: Transaction, account: str, booking: Forms, common: frozenset[str]
         by_key.setdefault(key_hash, set()).add(client_id)
     said = {client_id for clients in by_key.values() if len(clients) == 1 for client_id in clients}
     return said.pop() if len(said) == 1 else None
+
+
+def said_to_live(tx: Transaction, account: str, booking: Forms, common: frozenset[str]) -> dict[str, datetime]:
+    """The clients to whom people gave a booking with this contact for a pet of this name when they were asked about a
+    pet that is deceased, each with when they last said so.
+
+    ``common`` are contacts that point to nobody.
+    """
+    hashes = [_hash(tx, key) for key in lesson_keys(booking._replace(people=()), common)]
+    statement = (
+        select(Alias.client_id, sa.func.max(Alias.made_at))
+        .join(Review, col(Review.id) == Alias.review_id)
+        .where(
+            Review.state == "answered",
+            Review.why == "pet-deceased",
+            Review.answer == Choice.LINK.value,
+            Review.answer_client_id == Alias.client_id,
+            Alias.account == account,
+            col(Alias.ended_at).is_(None),
+            col(Alias.key_hash).in_(hashes),
+        )
+        .group_by(col(Alias.client_id))
+    )
+    return dict(tx.session.exec(statement).all())
 
 
 # Whoever takes an answer back is believed at once, not only when it has been carried out.

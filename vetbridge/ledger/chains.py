@@ -6,6 +6,10 @@ The only place that reads and writes the tables ``joining`` and ``joined``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import select
 
 from vetbridge.core import joining
 from vetbridge.core.joining import Asked, Partner
@@ -13,7 +17,7 @@ from vetbridge.core.matching import Forms
 from vetbridge.core.records import Kind
 from vetbridge.ledger import mirror, statements
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Joining
+from vetbridge.ledger.tables import Joining, Mirror
 
 Client = tuple[str, str]
 """A client of a PIMS: the account and the id there."""
@@ -68,6 +72,19 @@ def deceased_elsewhere(tx: Transaction, account: str, clients: Iterable[Forms]) 
                 elsewhere.setdefault(one[0], []).append(records[one])
         found |= joining.deceased_at(of[id_], elsewhere)
     return found
+
+
+def pets_changed_at(tx: Transaction, account: str, client_id: str) -> datetime | None:
+    """When a pet that the same person has in another account of the chain was last read otherwise than before."""
+    changed = [
+        tx.session.exec(
+            select(sa.func.max(Mirror.read_at)).where(
+                Mirror.account == other, Mirror.kind == Kind.PET, Mirror.parent_id == other_id
+            )
+        ).one()
+        for other, other_id in same_person(tx, account, client_id)
+    ]
+    return max((at for at in changed if at is not None), default=None)
 
 
 def asked(tx: Transaction, account: str, client: Forms, but: Collection[str]) -> Asked:

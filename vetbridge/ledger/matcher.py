@@ -95,7 +95,7 @@ class Matcher:
 
             def known(those: Collection[Forms]) -> list[Forms]:
                 """Clients with what other branches know of their pets."""
-                elsewhere.update(chains.deceased_elsewhere(tx, self._account, those))
+                elsewhere.update(self._deceased_elsewhere(tx, booking, those, found.crowded))
                 own = [marked(one, elsewhere) for one in those]
                 candidates.update({one.client_id: one for one in own})
                 return own
@@ -125,6 +125,22 @@ class Matcher:
             taught=taught,
             claims_existing=claims_existing,
         )
+
+    def _deceased_elsewhere(
+        self, tx: Transaction, booking: Forms, those: Collection[Forms], crowded: frozenset[str]
+    ) -> dict[str, tuple[str, ...]]:
+        """What other branches know of clients' pets; nothing of those whom people were asked about since, for such a
+        booking, and have said to be meant: by what was known then they are asked once."""
+        deceased = chains.deceased_elsewhere(tx, self._account, those)
+        if not deceased:
+            return {}
+        common = crowded | common_contacts(list(those))
+        for client_id, said_at in aliases.said_to_live(tx, self._account, booking, common).items():
+            changed_at = chains.pets_changed_at(tx, self._account, client_id)
+            if changed_at is not None and changed_at <= said_at:
+                own = {pet.id for one in those if one.client_id == client_id for pet in one.animals}
+                deceased = {pet_id: at for pet_id, at in deceased.items() if pet_id not in own}
+        return deceased
 
     def _with_branches(self, match: Match, elsewhere: Mapping[str, Collection[str]]) -> Match:
         """The match with the branches at which a candidate's pet is deceased."""

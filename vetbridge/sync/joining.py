@@ -17,6 +17,9 @@ from vetbridge.sync import opting_out
 
 BATCH = 200
 """So many clients are compared in a round at the most: one of 100,000 clients takes hours, and holds up nobody."""
+MANY = 12
+"""Where more than so many may be one client nobody can tell them apart, and it is not asked whose each of them is: a
+shelter has a record for each of its animals."""
 WINDOW = 5000
 """Among so many clients a round looks for those who have changed."""
 
@@ -121,14 +124,15 @@ class Joiner:
             return chains.asked(tx, other, of, self._never_meant[other])
 
         near = {} if self._is_nobody(one) else {each.client_id: each for each in candidates(client, there(client))}
+        alike = frozenset(near) if len(near) > MANY else frozenset()
         near |= {each.client_id: each for each in mirror.comparable(tx, other, set(held) - set(near))}
-        found = partner(client, here, there) if near and not self._is_nobody(one) else None
+        found = partner(client, here, there) if near and not alike and not self._is_nobody(one) else None
         for id_, each in sorted(near.items()):
             if found is not None and id_ == found.client_id:
                 yield _Finding((account, client.client_id), (other, id_), found)
                 continue
             yield _Finding((account, client.client_id), (other, id_), None)
-            theirs = None if self._is_nobody((other, each)) else partner(each, there, here)
+            theirs = None if id_ in alike or self._is_nobody((other, each)) else partner(each, there, here)
             for at, before in chains.same_person(tx, other, id_):
                 if at == account and (theirs is None or before != theirs.client_id):
                     yield _Finding((other, id_), (account, before), None)

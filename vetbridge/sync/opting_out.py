@@ -173,9 +173,12 @@ def kept(base: Mapping[str, object] | None) -> dict[str, object]:
     return {name: value for name, value in (base or {}).items() if name in _KEPT}
 
 
-def _said(base: Mapping[str, object] | None, card: Client) -> object:
+def _said(base: Mapping[str, object] | None, card: Client) -> bool | None:
     """Whether a card is opted out; one that does not say so now is as it was: rights may hide the field."""
-    return (base or {}).get(OPTED_OUT) if card.opted_out is None else card.opted_out
+    before = (base or {}).get(OPTED_OUT)
+    if card.opted_out is not None or before is None:
+        return card.opted_out
+    return bool(before)
 
 
 def _note(tx: Transaction, link: Link, card: Client, out: Mapping[int, frozenset[Person]]) -> None:

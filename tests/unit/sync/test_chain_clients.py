@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +10,14 @@ import pytest
 
 from tests.ledgers import ledger_place
 from tests.rig import Rig
-from vetbridge.core.records import Client, Pet
+from vetbridge.core.answers import Answer, Choice
+from vetbridge.core.joining import Asked
+from vetbridge.core.matching import Forms
+from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.desk.find import find
 from vetbridge.desk.review import find_item
-from vetbridge.ledger import accounts, chains, mirror
-from vetbridge.ledger.database import Ledger, open_ledger
+from vetbridge.ledger import accounts, chains, mirror, reviews
+from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.sync import joining
 from vetbridge.sync.engine import Engine
 from vetbridge.sync.joining import Joiner
@@ -101,6 +104,24 @@ def test_a_single_pass_goes_through_all_but_for_so_many(ledger: Ledger, monkeypa
     assert Joiner(ledger, chain).through(100) == 0
     assert same(ledger, SOUTH, "77") == ((NORTH, "1"),)
     assert Joiner(ledger, {NORTH: (), WEST: ()}).through(100) == 0, "one mirror is not complete"
+
+
+def test_many_alike_are_looked_for_once_each(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shelter with a record for each of its cats, at both branches: nobody can tell them apart."""
+    for account in (NORTH, SOUTH):
+        cats = [Pet(id=f"c{n}", client_id=f"s{n}", name="Cat", species="cat", breed="Mix") for n in range(20)]
+        put(ledger, account, *(replace(JOHN, id=f"s{n}", phones=(), emails=()) for n in range(20)), *cats)
+    asked: list[str] = []
+    ask = chains.asked
+
+    def counted(tx: Transaction, account: str, client: Forms, but: Collection[str]) -> Asked:
+        asked.append(client.client_id)
+        return ask(tx, account, client, but)
+
+    monkeypatch.setattr(chains, "asked", counted)
+    through(Joiner(ledger, {NORTH: (), SOUTH: ()}))
+    assert max(asked.count(f"s{n}") for n in range(20)) <= 4, "once or twice at each branch, not for each other one"
+    assert same(ledger, NORTH, "s1") == ()
 
 
 def test_a_mirror_that_is_not_complete_is_not_compared(ledger: Ledger, joiner: Joiner) -> None:
@@ -266,6 +287,49 @@ def test_an_owner_who_is_linked_already_is_asked_about_too(rig: Rig) -> None:
     rig.book("John", "Smith", PHONE, "Bella")
     rig.run()
     assert rig.questions() == ()
+    north_knows(rig, BELLA)
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    assert [item.why for item in rig.questions()] == ["pet-deceased"]
+
+
+def test_who_has_said_that_it_lives_is_asked_again_only_when_the_other_branch_has_something_new(rig: Rig) -> None:
+    owner = rig.owner("John", "Smith", PHONE, "Bella", "Max")
+    north_knows(rig, BELLA, replace(BELLA, id="n2", name="Max"))
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    with rig.ledger.write() as tx:
+        (item,) = reviews.open_items(tx)
+        reviews.answer(tx, item, Answer(choice=Choice.LINK, client_id=owner), "Kim")
+    rig.run()
+    rig.clock.advance(60)
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    assert rig.questions() == ()
+    assert [visit["owner"] for visit in rig.visits()] == [owner, owner]
+    rig.book("John", "Smith", PHONE, "Max")
+    rig.run()
+    assert [item.why for item in rig.questions()] == ["pet-deceased"], "of that pet nobody has said so"
+    put(rig.ledger, NORTH, replace(BELLA, breed="Collie"))
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    assert [item.why for item in rig.questions()] == ["pet-deceased"] * 2
+
+
+def test_what_was_said_before_the_pet_died_elsewhere_says_nothing_of_it(rig: Rig) -> None:
+    owner = rig.owner("John", "Smith", PHONE, "Bella")
+    (bella,) = (row["id"] for row in rig.pims.rows(Kind.PET) if row["owner"] == owner)
+    rig.pims.edit(Kind.PET, bella, {"dead": True})
+    rig.refresher.pass_()
+    rig.book("John", "Smith", PHONE, "Bella")
+    rig.run()
+    with rig.ledger.write() as tx:
+        (item,) = reviews.open_items(tx)
+        assert item.why == "pet-deceased"
+        reviews.answer(tx, item, Answer(choice=Choice.LINK, client_id=owner, pet_id=bella), "Kim")
+    rig.run()
+    rig.pims.edit(Kind.PET, bella, {"dead": False})
+    rig.clock.advance(60)
     north_knows(rig, BELLA)
     rig.book("John", "Smith", PHONE, "Bella")
     rig.run()

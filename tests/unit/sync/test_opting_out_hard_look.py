@@ -29,7 +29,7 @@ def base(chain: Chain, account: str, card: str) -> dict[str, object]:
 
 
 def test_a_card_that_says_nothing_any_more_is_as_it_was(chain: Chain) -> None:
-    town, north = two(chain, silent=True)
+    town, _ = two(chain, silent=True)
     before = len(chain.codes())
     say_nothing(chain, town)
     chain.run()
