@@ -152,7 +152,8 @@ def checked(now: Settings, account: str) -> list[Check]:
     off = [name for name in NEEDED if not any(flags.get(name, False) for flags in told)]
     fine = bool(ours) and off in ([], ["client"])
     if not ours:
-        text = f"none of the {len(now.urls)} addresses in the settings is VetBridge's for this account"
+        others = f"none of the {len(now.urls)} addresses in the settings is VetBridge's for this account"
+        text = others if now.urls else "no address is in the settings"
     elif not fine:
         text = f"VetBridge's address is in the settings, and switched off there: {', '.join(off)}"
     elif off:

@@ -21,9 +21,9 @@ from connectors.ezyvet import simulator as ezyvet
 from tests.system.town import HOOK_SECRET, Town, call, until
 from vetbridge.cli.config import load_config
 from vetbridge.cli.main import app
+from vetbridge.config.writing import config_text
 from vetbridge.daemon.assembly import Program, assembled
 from vetbridge.daemon.once import Outcome, pass_over
-from vetbridge.demo.stage import config_text
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.web.door import build
 from vetbridge.web.server import DoorServer

@@ -17,6 +17,7 @@ from vetbridge.cli.reading import AsJson, as_data, config_path, ledger_beside, t
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 from vetbridge.core.conditions import Code, Severity
 from vetbridge.core.errors import VetBridgeError
+from vetbridge.core.installs import FROZEN, NOT_CONNECTED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -139,7 +140,7 @@ def _glance(loaded: Loaded) -> Glance | None:
 
 
 def _draw(found: Status) -> None:
-    say(_daemon(found))
+    say_wrapped(_daemon(found))
     _draw_conditions([each for each in found.conditions if each.code != Code.DAEMON_DOWN])  # said just before
     say("")
     accounts = plain_table("Account", "State", "")
@@ -214,14 +215,16 @@ def _account(account: AccountStatus, found: Status) -> str:
     parts = [] if account.configured else ["no longer in the config"]
     if account.pause is not None:
         parts.append(_pause(account.pause, now))
-    if account.blocked_code is not None:
+    # What an app that is not connected was answered is no news.
+    rests = account.pause is not None and account.pause.why in (NOT_CONNECTED, FROZEN)
+    if account.blocked_code is not None and not rests:
         known = Code.ACCOUNT_BLOCKED in _told(found, "account", account.name)
         parts.append(account.blocked_code if known else f"{account.blocked_code}: {account.advice}")
-    if account.failing_since is not None:
+    if account.failing_since is not None and not rests:
         parts.append(f"no answer since {ago(account.failing_since, now).removesuffix(' ago')}")
         if account.blocked_code is None and account.advice:
             parts.append(account.advice.removesuffix("."))
-    if account.paused_until is not None:
+    if account.paused_until is not None and not rests:
         parts.append(f"asked again {ahead(account.paused_until, now)}")
     parts += [f"budget {name} paused, again {ahead(until, now)}" for name, until in account.paused_budgets.items()]
     if account.answered_at is not None:

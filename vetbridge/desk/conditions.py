@@ -191,6 +191,8 @@ class _View:
     def __init__(self, glance: Glance, config: Config) -> None:
         self.glance, self.config = glance, config
         self.now = glance.at
+        self.disconnected = {each.name for each in glance.pauses if each.scope == INSTALL}
+        """Accounts whose app is not connected."""
         self._paused = {("account" if each.scope == INSTALL else each.scope, each.name) for each in glance.pauses}
         self._places = places(config)
         self._connected = {
@@ -379,6 +381,8 @@ def is_failing(row: AccountReport) -> bool:
 
 def _accounts(view: _View) -> Iterator[Condition]:
     for row in view.accounts():
+        if row.name in view.disconnected:
+            continue  # which the install's own condition tells
         if row.blocked_code is not None:
             yield Condition(
                 code=Code.ACCOUNT_BLOCKED,
@@ -610,11 +614,12 @@ _REMEDIES: Mapping[Code, str] = MappingProxyType(
         Code.UPGRADE_PAUSED: "`vetbridge doctor` says what changed. Mend the config, then `vetbridge resume {name}`",
         Code.INSTALL_WAITS: "Is it a branch of yours? `vetbridge installs draft {app} {location}` prints what to add "
         "to the config; then restart VetBridge.",
-        Code.INSTALL_FROZEN: "The clinic asks the vendor why. VetBridge goes on by itself once that is over.",
+        Code.INSTALL_FROZEN: "Let the clinic ask the vendor why. VetBridge looks every ten minutes, and goes on by "
+        "itself once that is over.",
         Code.INSTALL_LAPSED: "Let the clinic click Connect once more; or let it be: `vetbridge installs disconnect "
         "{app} {location}`",
-        Code.INSTALL_GONE: "Let the clinic connect it; where its pair has ended, then `vetbridge sync --approve "
-        "--site {site}`. If that is meant: `vetbridge pair end {site}`",
+        Code.INSTALL_GONE: "Let the clinic connect it again, then `vetbridge sync --approve --site {site}`. If that "
+        "is meant: `vetbridge pair end {site}`",
         Code.FAILURES_WAIT: "See to them: `vetbridge changes list --site {name} --state failed`",
         Code.MIRROR_STALE: "The log says why its reading fails; `vetbridge doctor` looks at the account.",
         Code.LEDGER_BUSY: "End what holds the ledger, or make room on its disk; VetBridge goes on by itself.",
@@ -655,6 +660,15 @@ _LACKS: Mapping[str, str] = MappingProxyType(
 )
 """Why an install does not carry."""
 _REFUSED = "the vendor does not take it ({why})"
+_GONE_REMEDIES: Mapping[str, str] = MappingProxyType(
+    {
+        "unknown": "Let the clinic click Connect at the marketplace. Is the number of the location right? If it is "
+        "not to be connected: `vetbridge pair end {site}`",
+        "active": "Let it write again: `vetbridge sync --approve --site {site}`. If it is to stay ended: `vetbridge "
+        "pair end {site}`",
+    }
+)
+"""What to do where an app is gone and how it stands says more."""
 _REFUSED_REMEDY = "VetBridge tries again. `vetbridge installs activate {app} {location}` shows what the vendor says."
 
 
@@ -680,6 +694,8 @@ def remedy(condition: Condition) -> str:
         return next_step(why)
     if condition.code is Code.INSTALL_WAITS and why != NO_SITE:
         return phrase(_REFUSED_REMEDY, **_values(condition))
+    if condition.code is Code.INSTALL_GONE and why in _GONE_REMEDIES:
+        return phrase(_GONE_REMEDIES[why], **_values(condition))
     return phrase(_REMEDIES[condition.code], **_values(condition))
 
 

@@ -71,7 +71,7 @@ _INSTALLS: Mapping[InstallState | None, tuple[str, str]] = MappingProxyType(
         InstallState.ACTIVE: ("the app is connected", ""),
         InstallState.PENDING: (
             "somebody has clicked Connect, and nobody has said yes yet",
-            "A running VetBridge does within half a minute; else `vetbridge installs activate APP LOCATION`.",
+            "A running VetBridge does within half a minute; else `vetbridge installs activate {app} {location}`.",
         ),
         InstallState.FROZEN: ("the vendor has suspended the app", "The clinic asks the vendor why."),
         InstallState.UNINSTALLED: (
@@ -326,7 +326,7 @@ def check_app(
             name=f"location {location}",
             mark=mark,
             text=f"{', '.join(names)}: {text}",
-            advice=advice,
+            advice=advice.format(app=name, location=location),
             exit_code=ConfigError.exit_code if mark is Mark.WRONG else 0,
         )
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _ANSWERS: Mapping[str, str] = MappingProxyType(
     {
         "connected": "Connected. There is nothing more to do.",
+        "ended": "Connected, and nothing is carried over yet: VetBridge has ended its work for this branch. Tell "
+        "whoever looks after VetBridge to let it begin again.",
         "waits": "Not connected yet: VetBridge does not know this branch. Tell whoever looks after VetBridge to add "
-        "it within {minutes} minutes; it is then connected by itself. Later, click Connect once more.",
+        "it within {minutes} minutes; it is then connected by itself. After that time, click Connect once more.",
         "refused": "Not connected yet: the marketplace refused it. VetBridge tries again for {minutes} minutes. If "
         "it is not connected then, click Connect once more, or tell whoever looks after VetBridge.",
         "not-asked": "Not connected: the marketplace knows of no wish to connect this branch. Click Connect there.",

@@ -231,6 +231,36 @@ def test_what_such_an_account_leaves_undone_raises_no_alert_of_its_own(desk: Des
     assert [*wrong(desk)] == ["install-frozen"]
 
 
+def test_what_a_suspended_app_was_answered_is_told_by_the_install_alone(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.block(tx, "altegio-city", "no-rights")
+    stands(ledger, "frozen")
+    assert [*wrong(desk)] == ["install-frozen"]
+    assert "no-rights" not in desk.run("status").stdout
+    with ledger.write() as tx:
+        installs.stands(tx, APP, CITY, "active")
+        pauses.resume(tx, INSTALL, "altegio-city")
+    assert [*wrong(desk)] == ["account-blocked"]
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "says"),
+    [
+        (UNKNOWN, False, "Is the number of the location right?"),
+        ("uninstalled", True, "connect it again, then `vetbridge sync --approve --site city`"),
+        ("active", True, "Let it write again: `vetbridge sync --approve --site city`"),
+    ],
+)
+def test_an_app_that_is_gone_is_told_with_what_helps_now(
+    desk: Desk, ledger: Ledger, state: str, ended: bool, says: str
+) -> None:
+    stands(ledger, state)
+    if ended:
+        with ledger.write() as tx:
+            going_live.end(tx, "city", BY)
+    assert says in wrong(desk)["install-gone"]["remedy"]
+
+
 def test_an_account_that_was_connected_just_now_is_not_stale_yet(desk: Desk, ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = changes.begin_run(tx, "run")
