@@ -172,6 +172,8 @@ class LiveView:
             numbers.add_row(Text(name), Text(value, style=style))
         accounts = Table.grid(padding=(0, 2))
         for name, state in picture.accounts.items():
+            if picture.branches and state == "answers":
+                continue  # of so many accounts those that do not are of interest
             accounts.add_row(Text(name), Text(state, style="green" if state == "answers" else "yellow"))
         bar = Table.grid()  # a bar of its own ends no line
         bar.add_row(ProgressBar(total=picture.seconds, completed=min(picture.elapsed, picture.seconds), width=56))

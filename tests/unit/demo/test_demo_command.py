@@ -219,9 +219,12 @@ def test_the_live_picture_of_a_chain_has_a_line_for_each_branch() -> None:
     stream = io.StringIO()
     view = LiveView(Console(file=stream, width=80, force_terminal=True, no_color=True))
     view.event("09:30", Step(1.0, Deed.MOVE, 17, Actor.DESK), "north")
+    accounts = {"altegio-north": "answers", "ezyvet-centre": "failing"}
     with view:
-        view.show(CHAIN)
+        view.show(replace(CHAIN, accounts=accounts))
     drawn = stream.getvalue()
+    assert "altegio-north" not in drawn
+    assert "ezyvet-centre  failing" in drawn
     for words in (
         "at the chain",
         "8 of 20 made",
