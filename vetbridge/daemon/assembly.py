@@ -24,7 +24,7 @@ from vetbridge.daemon import connecting as apps
 from vetbridge.daemon.connecting import Connecting, build_connecting
 from vetbridge.daemon.lock import single_instance
 from vetbridge.daemon.upgrading import copied_first
-from vetbridge.ledger import accounts, chains, changes, going_live, replays
+from vetbridge.ledger import accounts, chains, changes, going_live, links, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.engine import Engine
@@ -164,7 +164,9 @@ def prepare(tx: Transaction, program: Program) -> None:
     changes.rename_sites(tx, _sites_by_account(loaded))
     for name, account in loaded.config.accounts.items():
         accounts.enrol(tx, name, account.connector, country=_site_of(loaded, name).country)
-    going_live.rename(tx, {site.booking.account: name for name, site in loaded.config.sites.items()})
+    booked_at = {site.booking.account: name for name, site in loaded.config.sites.items()}
+    going_live.rename(tx, booked_at)
+    links.rename_sites(tx, booked_at)  # after that: by its links it is known what a pair was called
     for name, site in loaded.config.sites.items():
         going_live.meet(tx, name, start_live=site.start == "live")
     apps.prepare(tx, program.connecting)

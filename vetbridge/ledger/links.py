@@ -141,6 +141,16 @@ def end(tx: Transaction, link: Link) -> None:
     row.updated_at = tx.now
 
 
+def rename_sites(tx: Transaction, sites: Mapping[str, str]) -> None:
+    """Gives the links of each booking account (key) to the site (value) that the config puts it in now."""
+    for account, site in sites.items():
+        tx.session.exec(
+            sa.update(Link)
+            .where(col(Link.booking_account) == account, col(Link.ended_at).is_(None), col(Link.site) != site)
+            .values(site=site)
+        )
+
+
 def visits(
     tx: Transaction, site: str, begin: datetime | None = None, end: datetime | None = None
 ) -> tuple[Link, ...]:

@@ -11,11 +11,11 @@ import pytest
 from tests.unit.desk.practice import Desk, desk, ledger
 from vetbridge.config.chains import branches, chains
 from vetbridge.core.joining import Partner
-from vetbridge.core.records import Client
+from vetbridge.core.records import Client, Kind
 from vetbridge.daemon.assembly import Program, build_program, prepare
 from vetbridge.daemon.service import Service
 from vetbridge.ledger import chains as kept
-from vetbridge.ledger import mirror
+from vetbridge.ledger import changes, links, mirror
 from vetbridge.ledger.database import Ledger
 
 __all__ = ["desk", "ledger"]
@@ -99,3 +99,24 @@ def test_a_start_ends_what_the_config_holds_together_no_more(desk: Desk, program
     with closing(build_program(desk.loaded(), desk.clock, ledger)) as built, ledger.write() as tx:
         prepare(tx, built)
         assert kept.same_person(tx, CITY, "1") == ()
+
+
+def test_the_links_of_a_site_that_has_another_name_now_wake_it(desk: Desk, program: Program, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        links.put(
+            tx,
+            site="north",
+            kind=Kind.CLIENT,
+            booking_account="altegio-north",
+            booking_id="5",
+            pims_account=NORTH,
+            pims_id="2",
+            origin="matched",
+        )
+    data = desk.config()
+    data["sites"]["harbour"] = data["sites"].pop("north")
+    desk.save(data)
+    with closing(build_program(desk.loaded(), desk.clock, ledger)) as built, ledger.write() as tx:
+        prepare(tx, built)
+        (link,) = links.all_of_pims(tx, NORTH, Kind.CLIENT, ["2"])
+        assert changes.receive_linked(tx, link, "opt-out").site == "harbour"
