@@ -92,7 +92,7 @@ def activate(
         emit_json(command, {"app": name, **_asked(found), "planned": False})
     else:
         say_wrapped(_IN_WORDS[found.how.value].format(app=name, location=one_line(location, 24), code=found.code))
-    raise typer.Exit(0 if found.how.value == "connected" else LEFTOVERS)
+    raise typer.Exit(0 if found.how.value in ("connected", "ended") else LEFTOVERS)
 
 
 @app.command(epilog="Example: vetbridge installs disconnect altegio-app 101002 --plan")
@@ -190,6 +190,8 @@ _STANDS = {
 }
 _IN_WORDS = {
     "connected": "{app} is connected at location {location}.",
+    "ended": "{app} is connected at location {location}. Its pair has ended: nothing is carried over there until "
+    "`vetbridge sync --approve --site SITE`.",
     "waits": "{app} is not connected at location {location} yet.",
     "refused": "{app} is not connected at location {location}: the vendor refused it ({code}).",
     "not-asked": "Nobody has clicked Connect at location {location}: let the clinic do that.",

@@ -59,6 +59,8 @@ class How(StrEnum):
     """What became of a location that a browser's redirect asked to connect."""
 
     CONNECTED = "connected"
+    ENDED = "ended"
+    """Connected, and every pair there has ended: nothing is carried over until somebody approves one again."""
     WAITS = "waits"
     """No account of the config is for it."""
     REFUSED = "refused"
@@ -322,7 +324,8 @@ class Connecting:
             within = timedelta(seconds=self.marketplace.activate_within)
             now = self._clock.now()
             is_new = row is not None and row.asked_at is not None and now - within < row.asked_at <= now
-            return Asked(location=location, how=How.CONNECTED, site=site if is_new else "")
+            how = How.ENDED if self._has_ended(location) else How.CONNECTED
+            return Asked(location=location, how=how, site=site if is_new else "")
         if state == InstallState.PENDING:
             assert row is not None and row.until_at is not None  # noqa: S101, PT018 - of one that waits
             minutes = max(1, int((row.until_at - self._clock.now()).total_seconds() // 60))
@@ -498,6 +501,17 @@ class Connecting:
         ours = self.accounts.get(location, ())
         names = (each.name for each in self._config.sites.values() if each.booking.account in ours)
         return next(names, "")
+
+    def _has_ended(self, location: str) -> bool:
+        """Whether a location has pairs, and all of them have ended."""
+        ours = self.accounts.get(location, ())
+        pairs = {
+            name
+            for name, site in self._config.sites.items()
+            if not {site.booking.account, site.pims.account}.isdisjoint(ours)
+        }
+        with self._ledger.read() as tx:
+            return bool(pairs) and pairs <= going_live.ended(tx)
 
     def _changed(self, location: str, state: str) -> None:
         log.info("install.changed", app=self.name, location=location, state=str(state))

@@ -489,17 +489,25 @@ def _install(view: _View, each: InstallReport, sites: Sequence[str]) -> tuple[Co
         if sites and not each.code and view.now - since < CONNECTING:
             return None
         return Code.INSTALL_WAITS, since, each.code if sites else NO_SITE
-    if each.state == "lapsed":
-        return Code.INSTALL_LAPSED, each.changed_at, each.code
     by = by_app(each.app)
     rows = {site: view.going_live(site) for site in sites}
     ended = [row.ended_at for row in rows.values() if row is not None and row.ended_by == by and row.ended_at]
     standing = [site for site in sites if not view.ended(site)]
+    if any((row := rows[site]) is not None and not row.in_shadow for site in standing) and each.state in _MISSING:
+        return Code.INSTALL_MISSING, each.changed_at, _MISSING[each.state]
+    if each.state == "active" and ended:
+        return Code.INSTALL_MISSING, each.changed_at, each.state
+    if each.state == "lapsed":
+        return Code.INSTALL_LAPSED, each.changed_at, each.code
     if each.state == "frozen" and standing:
         return Code.INSTALL_FROZEN, each.changed_at, ""
     if ended or (standing and each.state in ("uninstalled", "unknown")):
         return Code.INSTALL_GONE, min([*ended, each.changed_at]), each.state
     return None
+
+
+_MISSING: Mapping[str, str] = MappingProxyType({"unknown": "unknown", "uninstalled": "taken", "lapsed": "lapsed"})
+"""What a live pair lacks, by the state of its install."""
 
 
 def _writes(view: _View) -> Iterator[Condition]:
@@ -584,6 +592,7 @@ _MESSAGES: Mapping[Code, str] = MappingProxyType(
         "carried over there.",
         Code.INSTALL_LAPSED: "{app}: somebody clicked Connect at location {location}, and it was not connected in "
         "time.",
+        Code.INSTALL_MISSING: "{app} at location {location} ({sites}): {lacks}; nothing is carried over there.",
         Code.INSTALL_GONE: "{app} at location {location} ({sites}): {lacks}; nothing is carried over there.",
         Code.FAILURES_WAIT: "{name}: failures that nobody has seen to: {count}.",
         Code.MIRROR_STALE: "{name}: clients and pets were last read {span} ago; nobody counts as new meanwhile.",
@@ -618,6 +627,8 @@ _REMEDIES: Mapping[Code, str] = MappingProxyType(
         "itself once that is over.",
         Code.INSTALL_LAPSED: "Let the clinic click Connect once more; or let it be: `vetbridge installs disconnect "
         "{app} {location}`",
+        Code.INSTALL_MISSING: "Let the clinic click Connect at the marketplace. Is the number of the location right? "
+        "If it is not to be connected: `vetbridge pair end {site}`",
         Code.INSTALL_GONE: "Let the clinic connect it again, then `vetbridge sync --approve --site {site}`. If that "
         "is meant: `vetbridge pair end {site}`",
         Code.FAILURES_WAIT: "See to them: `vetbridge changes list --site {name} --state failed`",
@@ -652,6 +663,8 @@ _LACKS: Mapping[str, str] = MappingProxyType(
         "": "the vendor was not asked yet",
         NO_SITE: "no account of the config is for it",
         "unknown": "the vendor knows of no app there",
+        "taken": "the clinic has taken the app away",
+        "lapsed": "somebody has clicked Connect, and it was not connected in time",
         "uninstalled": "the clinic has taken the app away, and the pair has ended",
         "active": "the app is connected again, and the pair stays ended until somebody approves it",
         "pending": "the app waits to be connected again, and the pair has ended",
@@ -694,7 +707,7 @@ def remedy(condition: Condition) -> str:
         return next_step(why)
     if condition.code is Code.INSTALL_WAITS and why != NO_SITE:
         return phrase(_REFUSED_REMEDY, **_values(condition))
-    if condition.code is Code.INSTALL_GONE and why in _GONE_REMEDIES:
+    if condition.code in (Code.INSTALL_MISSING, Code.INSTALL_GONE) and why in _GONE_REMEDIES:
         return phrase(_GONE_REMEDIES[why], **_values(condition))
     return phrase(_REMEDIES[condition.code], **_values(condition))
 

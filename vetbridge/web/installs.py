@@ -124,7 +124,7 @@ def _connected(connecting: Connecting, request: Request, throttle: Throttle, who
 def _is_new(asked: Asked) -> bool:
     """Whether a redirect was no stranger's: the vendor knows of somebody who has just clicked Connect there. That a
     location is connected, anybody may know."""
-    return asked.how in (How.WAITS, How.REFUSED) or (asked.how is How.CONNECTED and bool(asked.site))
+    return asked.how in (How.WAITS, How.REFUSED) or bool(asked.site)
 
 
 def _refusal(status: int, heading: str, words: str, language: str, wait: Throttled | None = None) -> Response:

@@ -336,6 +336,7 @@ def test_after_a_reinstall_the_pair_stays_ended_until_somebody_approves(app: Con
     app.later()
     app.connect(CITY)
     assert (app.states[CITY], "booking" in app.rests, list(app.ended)) == ("active", False, ["city"])
+    assert [(each.how, each.site) for each in app.app.ask([CITY])] == [(How.ENDED, "City Vets")]
     with app.ledger.write() as tx:
         going_live.approve(tx, "city", "ann")
     app.later()
