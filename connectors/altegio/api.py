@@ -5,17 +5,20 @@ Messages carry status and code, never the vendor's words: those may repeat names
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 from connectors.altegio import wire
 from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS
+from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
-from vetbridge.connector.interface import Native
+from vetbridge.connector.interface import BudgetSpec, Native
+from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, SlotTaken
 
@@ -38,6 +41,34 @@ BOOKING_CODES: Final = {
     438: "the service is not offered any more",
 }
 """The other booking codes, in words (section 3.12)."""
+
+
+def http_client(
+    url: str,
+    environment: Environment,
+    budgets: Iterable[BudgetSpec],
+    authorise: Callable[[], Mapping[str, str]],
+) -> HttpClient:
+    """The HTTP client for one of Altegio's hosts."""
+    return HttpClient(
+        url,
+        account=environment.account,
+        budgets=Budgets(
+            budgets,
+            environment.clock,
+            scale=environment.limit_scale,
+            pauses=environment.pauses,
+            on_pause=environment.on_pause,
+            pool=environment.pool,
+            place=urlsplit(url).hostname or "",
+        ),
+        clock=environment.clock,
+        timeout=environment.timeout,
+        headers={"Accept": ACCEPT},
+        authorise=authorise,
+        ca=environment.ca,
+        on_date=environment.on_date,
+    )
 
 
 class Declined(Refused):

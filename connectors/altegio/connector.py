@@ -13,16 +13,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.altegio import hook_settings, pets_field, wire
-from connectors.altegio.api import ACCEPT, Api, Declined, Reply, Rows, authorisation
+from connectors.altegio.api import Api, Declined, Reply, Rows, authorisation, http_client
 from connectors.altegio.check import check, narrowing
 from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS, CAPABILITIES, AltegioOptions
-from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import PATIENCE, HttpClient
+from vetbridge.connector.http import PATIENCE
 from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
@@ -83,25 +81,7 @@ class AltegioConnector:
         self._clock = environment.clock
         self._location = options.location_id
         self._capabilities = replace(CAPABILITIES, late_landing=options.late_landing)
-        http = HttpClient(
-            options.base_url,
-            account=environment.account,
-            budgets=Budgets(
-                BUDGETS,
-                environment.clock,
-                scale=environment.limit_scale,
-                pauses=environment.pauses,
-                on_pause=environment.on_pause,
-                pool=environment.pool,
-                place=urlsplit(options.base_url).hostname or "",
-            ),
-            clock=environment.clock,
-            timeout=environment.timeout,
-            headers={"Accept": ACCEPT},
-            authorise=self._authorise,
-            ca=environment.ca,
-            on_date=environment.on_date,
-        )
+        http = http_client(options.base_url, environment, BUDGETS, self._authorise)
         self._api = Api(http, account=environment.account, location=self._location, page_size=options.page_size)
         self._doors: Mapping[tuple[Kind, Operation], Callable[[Write, str], Receipt]] = {
             (Kind.CLIENT, Operation.CREATE): self._create_client,

@@ -14,13 +14,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
-from urllib.parse import urlsplit
 
 from connectors.altegio import wire
-from connectors.altegio.api import ACCEPT, MOST_PAGES, Declined, Reply, authorisation, failed, reply_of
+from connectors.altegio.api import MOST_PAGES, Declined, Reply, authorisation, failed, http_client, reply_of
 from connectors.altegio.options import APP_BUDGETS, AltegioApp
-from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import PATIENCE, HttpClient, HttpRefused
+from vetbridge.connector.http import PATIENCE, HttpRefused
 from vetbridge.connector.interface import Install, InstallNews, InstallState, Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.core.errors import BadAnswer, BadHint, Refused
@@ -70,25 +68,7 @@ class AltegioMarketplace:
         self._account = environment.account
         self._application = str(int(options.application_id))
         self.activate_within = options.activate_within_hours * 3600.0
-        self._http = HttpClient(
-            options.marketplace_url,
-            account=environment.account,
-            budgets=Budgets(
-                APP_BUDGETS,
-                environment.clock,
-                scale=environment.limit_scale,
-                pauses=environment.pauses,
-                on_pause=environment.on_pause,
-                pool=environment.pool,
-                place=urlsplit(options.marketplace_url).hostname or "",
-            ),
-            clock=environment.clock,
-            timeout=environment.timeout,
-            headers={"Accept": ACCEPT},
-            authorise=self._authorise,
-            ca=environment.ca,
-            on_date=environment.on_date,
-        )
+        self._http = http_client(options.marketplace_url, environment, APP_BUDGETS, self._authorise)
 
     def close(self) -> None:
         """Gives back connections."""
