@@ -119,6 +119,22 @@ def all_of_pims(tx: Transaction, account: str, kind: Kind, pims_ids: Collection[
     )
 
 
+def ended_last(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Link | None:
+    """The primary link that a booking-side record had before the one that it has now."""
+    return tx.session.exec(
+        select(Link)
+        .where(
+            Link.booking_account == account,
+            Link.kind == kind,
+            Link.booking_id == booking_id,
+            Link.role == "primary",
+            col(Link.ended_at).is_not(None),
+        )
+        .order_by(col(Link.ended_at).desc(), col(Link.id).desc())
+        .limit(1)
+    ).first()
+
+
 def ended(tx: Transaction, account: str, kind: Kind, booking_id: str) -> int:
     """How many links of a booking-side record have ended."""
     return _count_ended(tx, kind, Link.booking_account == account, Link.booking_id == booking_id)

@@ -73,7 +73,7 @@ class OptingOut:
         nothing to do with this.
         """
         with self._ledger.read() as tx:
-            base = links.bases(tx, link)[0] or {}
+            base = _base(tx, link)
             others = _others(tx, link)
         out = _opted_out(others)
         known = frozenset(_ids(base))
@@ -173,6 +173,17 @@ def kept(base: Mapping[str, object] | None) -> dict[str, object]:
     return {name: value for name, value in (base or {}).items() if name in _KEPT}
 
 
+def _base(tx: Transaction, link: Link) -> dict[str, object]:
+    """What is kept of a card. One that has another client now, and was not looked at since, may still bear the tick
+    that VetBridge made for the one before: that says nothing of the new one."""
+    base = links.bases(tx, link)[0] or {}
+    if OPTED_OUT in base:
+        return base
+    before = links.ended_last(tx, link.booking_account, Kind.CLIENT, link.booking_id)
+    former = {} if before is None else kept(links.bases(tx, before)[0])
+    return {**base, **former} if former.get(SET_FOR) else base
+
+
 def _said(base: Mapping[str, object] | None, card: Client) -> bool | None:
     """Whether a card is opted out; one that does not say so now is as it was: rights may hide the field."""
     before = (base or {}).get(OPTED_OUT)
@@ -183,7 +194,8 @@ def _said(base: Mapping[str, object] | None, card: Client) -> bool | None:
 
 def _note(tx: Transaction, link: Link, card: Client, out: Mapping[int, frozenset[Person]]) -> None:
     """Keeps how a card stands by itself, and wakes the others where that is news."""
-    base = links.bases(tx, link)[0] or {}
+    held = links.bases(tx, link)[0] or {}
+    base = _base(tx, link)
     news = is_news(base, card)
     is_out = _said(base, card)
     people = base.get(SET_FOR)
@@ -192,7 +204,7 @@ def _note(tx: Transaction, link: Link, card: Client, out: Mapping[int, frozenset
     elif people:
         people = tuple(sorted({*people, *_people(out)}))  # type: ignore[misc]
     now = {OPTED_OUT: is_out, SET_FOR: people, KNOWN: tuple(sorted(out)) or None}
-    if any(base.get(name) != value for name, value in now.items()):
+    if any(held.get(name) != value for name, value in now.items()):
         links.note(tx, link, now)
     if news:
         others = _others(tx, link)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.sync.test_opting_out import ANN, Chain, two
-from vetbridge.core.records import Kind
+from vetbridge.core.records import Client, Kind
 from vetbridge.ledger import links, pauses
+from vetbridge.sync import opting_out
 
 
 @pytest.fixture
@@ -84,3 +85,34 @@ def test_who_is_opted_out_anew_while_a_branch_is_paused_is_opted_out_there_too(c
     chain.rig.settle()
     assert chain.north.silent(north) is True
     chain.quiet()
+
+
+def test_a_card_that_vetbridge_opted_out_says_nothing_of_who_gets_its_phone_later(chain: Chain) -> None:
+    """Ann was opted out in town, so VetBridge opted her card in the north out; her number is Carl's now."""
+    _, north = two(chain, silent=True)
+    carl = chain.rig.owner("Carl", "Novak", "+447912000009", "Rex")
+    carls = chain.town.card("Carl", "Novak", "+447912000009")
+    chain.town.book(carls, "Rex")
+    chain.run()
+    with chain.rig.ledger.write() as tx:
+        before = links.of_booking(tx, chain.north.account, Kind.CLIENT, north)
+        assert before is not None
+        links.end(tx, before)
+        links.put(
+            tx,
+            site="north",
+            kind=Kind.CLIENT,
+            booking_account=chain.north.account,
+            booking_id=north,
+            pims_account="pims",
+            pims_id=carl,
+            origin="matched",
+        )
+        opting_out.met(tx, chain.north.pair, north, Client(id=north))
+    chain.rig.settle()
+    assert chain.town.silent(carls) is False, "nobody has said that Carl wants no messages"
+    chain.north.say(north, False)
+    chain.run()
+    chain.north.say(north, True)
+    chain.run()
+    assert chain.town.silent(carls) is True, "now people have"
