@@ -137,12 +137,18 @@ def deceased_at(client: Forms, elsewhere: Mapping[str, Sequence[Forms]]) -> dict
     return {pet_id: tuple(branches) for pet_id, branches in found.items()}
 
 
-def marked(client: Forms, deceased: Mapping[str, object]) -> Forms:
-    """The client with these pets, by id, deceased."""
+def marked(client: Forms, deceased: Mapping[str, object], *, named: bool = True) -> Forms:
+    """The client with these pets, by id, deceased.
+
+    ``named``: the booking says which pet is meant. One that does not means the only living one, and no pet is that
+    because another died elsewhere: a join may cost a question, and answers none.
+    """
     if not any(animal.id in deceased for animal in client.animals):
         return client
-    animals = (each._replace(deceased=True) if each.id in deceased else each for each in client.animals)
-    return client._replace(animals=tuple(animals))
+    animals = tuple(each._replace(deceased=True) if each.id in deceased else each for each in client.animals)
+    if not named and sum(not each.deceased and each.active for each in animals) == 1:
+        return client
+    return client._replace(animals=animals)
 
 
 def _contradicts(match: Match, chosen: str) -> bool:

@@ -84,6 +84,7 @@ class Matcher:
         mirror has of them. ``but`` are clients who are never meant: a placeholder, and those who are gone.
         """
         booking = forms_of(booker, [] if pet is None else [pet], self._country)
+        is_named = any(animal.name for animal in booking.animals)
         with self._ledger.read() as tx:
             weights = self._weights or self._live.get(tx)
             found = mirror.find(tx, self._account, booking)
@@ -96,7 +97,7 @@ class Matcher:
             def known(those: Collection[Forms]) -> list[Forms]:
                 """Clients with what other branches know of their pets."""
                 elsewhere.update(self._deceased_elsewhere(tx, booking, those, found.crowded))
-                own = [marked(one, elsewhere) for one in those]
+                own = [marked(one, elsewhere, named=is_named) for one in those]
                 candidates.update({one.client_id: one for one in own})
                 return own
 

@@ -266,6 +266,25 @@ def test_another_pet_of_that_owner_is_linked_as_ever(rig: Rig) -> None:
     assert rig.visits()[0]["owner"] != rig.placeholder.client_id
 
 
+def test_a_booking_that_names_no_pet_is_for_none_because_of_what_another_branch_knows(rig: Rig) -> None:
+    """A join may cost a question, and answers none: Max is not meant because Bella died at another branch."""
+    owner = rig.owner("John", "Smith", PHONE, "Bella", "Max")
+    (max_,) = (row["id"] for row in rig.pims.rows(Kind.PET) if row["name"] == "Max")
+    north_knows(rig, BELLA)
+    rig.book("John", "Smith", PHONE, "", animal=None)
+    rig.run()
+    assert [item.why for item in rig.questions()] == ["pet-not-named"]
+    assert (owner, max_) not in [(visit["owner"], visit.get("animal")) for visit in rig.visits()]
+
+
+def test_a_booking_that_names_no_pet_is_asked_about_where_the_only_one_died_at_another_branch(rig: Rig) -> None:
+    rig.owner("John", "Smith", PHONE, "Bella")
+    north_knows(rig, BELLA)
+    rig.book("John", "Smith", PHONE, "", animal=None)
+    rig.run()
+    assert len(rig.questions()) == 1
+
+
 @pytest.mark.parametrize(
     ("pet", "changed"),
     [
