@@ -51,6 +51,8 @@ class Code(StrEnum):
     """The app is not connected at the location of a live pair; or it is connected again, and its pair has ended."""
     INSTALL_GONE = "install-gone"
     """The app is not connected at a location of the config that is not live, or its pair was ended by that."""
+    INSTALL_UNREAD = "install-unread"
+    """Per app: the marketplace has not said for long how it stands at locations."""
     FAILURES_WAIT = "failures-wait"
     """Per site: failed changes that nobody has acknowledged."""
     MIRROR_STALE = "mirror-stale"
@@ -81,7 +83,7 @@ class Scope(StrEnum):
     CHANNEL = "channel"
     """A webhook, ``mail/NAME`` or ``command/NAME``."""
     INSTALL = "install"
-    """A marketplace's app at a location: ``APP/LOCATION``."""
+    """A marketplace's app at a location: ``APP/LOCATION``; or an app as a whole: ``APP``."""
 
 
 SEVERITY: Mapping[Code, Severity] = {
@@ -92,6 +94,7 @@ SEVERITY: Mapping[Code, Severity] = {
             Code.QUOTA_REACHED,
             Code.INSTALL_LAPSED,
             Code.INSTALL_GONE,
+            Code.INSTALL_UNREAD,
             Code.FAILURES_WAIT,
             Code.DISK_LOW,
             Code.CLOCK_MOVED,

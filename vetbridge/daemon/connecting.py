@@ -26,7 +26,7 @@ from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Scope, Una
 from vetbridge.core.installs import FROZEN, INSTALL, LAPSED, NOT_CONNECTED, UNKNOWN
 from vetbridge.core.normalise import shown
 from vetbridge.desk import leaving
-from vetbridge.desk.installs import by_app
+from vetbridge.desk.installs import by_app, is_app
 from vetbridge.ledger import accounts as ledger_accounts
 from vetbridge.ledger import audit, going_live, installs, pauses, tables
 from vetbridge.ledger.database import Ledger, Transaction
@@ -454,8 +454,11 @@ class Connecting:
             if not ours and state in (InstallState.UNINSTALLED, UNKNOWN):
                 if was != LAPSED or state != UNKNOWN:
                     installs.forget(tx, self.name, location)
+                else:
+                    installs.seen(tx, self.name, [location])
                 return
             if was == LAPSED and state == UNKNOWN:
+                installs.seen(tx, self.name, [location])
                 return
             since = found.since if found is not None else None
             installs.stands(tx, self.name, location, state, since=since)
@@ -485,7 +488,7 @@ class Connecting:
         found = []
         for name, site in self._config.sites.items():
             row = going_live.of(tx, name)
-            stands = row is None or row.ended_at is None or row.ended_by == by_app(self.name) != by
+            stands = row is None or row.ended_at is None or (is_app(row.ended_by) and not is_app(by))
             if stands and not {site.booking.account, site.pims.account}.isdisjoint(accounts):
                 leaving.end(tx, self._config, name, by, via=via)
                 log.warning("pair.ended", site=name, app=self.name)

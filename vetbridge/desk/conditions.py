@@ -21,7 +21,7 @@ from vetbridge.core.installs import INSTALL
 from vetbridge.core.opening import Opening
 from vetbridge.core.records import Kind
 from vetbridge.desk.advice import next_step
-from vetbridge.desk.installs import by_app
+from vetbridge.desk.installs import is_app
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.paused import reason
 from vetbridge.ledger.glance import AccountReport, Glance, GoingLiveReport, InstallReport, SiteReport
@@ -53,6 +53,8 @@ FIRST_READING = timedelta(days=1)
 
 CONNECTING = timedelta(minutes=2)
 """A branch that the config knows has so long to be connected after Connect before anybody is told."""
+UNREAD_AFTER = timedelta(hours=2)
+"""Every install is looked at every ten minutes; so long after the last look somebody is told."""
 NO_SITE = "no-site"
 """Why an install waits: no account of the config is for it."""
 
@@ -289,6 +291,13 @@ class _View:
             [self._began_at, *connected, *(each[scope] for each in known for scope in scopes if scope in each)]
         )
 
+    def unread(self, app: str) -> list[datetime]:
+        """Since when the vendor has not said how an app stands, for each location of which that is too long."""
+        seen = {each.location: each.seen_at for each in self.glance.installs if each.app == app}
+        ours = [seen.get(location) for location in {*seen, *self._places.get(app, {})}]
+        since = [max(at or self._began_at, self._began_at) for at in ours]
+        return [at for at in since if self.runs and self.now - at > UNREAD_AFTER]
+
     def is_pims(self, account: str) -> bool:
         return account in self._pims
 
@@ -480,6 +489,13 @@ def _installs(view: _View) -> Iterator[Condition]:
             details["until_at"] = each.until_at.astimezone(zone).isoformat()
         name = f"{each.app}/{each.location}"
         yield Condition(code=code, scope=Scope.INSTALL, name=name, since=since, details=details)
+    for app in view.config.apps:
+        unread = view.unread(app)
+        if unread:
+            details = {"app": app, "count": len(unread)}
+            yield Condition(
+                code=Code.INSTALL_UNREAD, scope=Scope.INSTALL, name=app, since=min(unread), details=details
+            )
 
 
 def _install(view: _View, each: InstallReport, sites: Sequence[str]) -> tuple[Code, datetime, str] | None:
@@ -489,9 +505,8 @@ def _install(view: _View, each: InstallReport, sites: Sequence[str]) -> tuple[Co
         if sites and not each.code and view.now - since < CONNECTING:
             return None
         return Code.INSTALL_WAITS, since, each.code if sites else NO_SITE
-    by = by_app(each.app)
     rows = {site: view.going_live(site) for site in sites}
-    ended = [row.ended_at for row in rows.values() if row is not None and row.ended_by == by and row.ended_at]
+    ended = [row.ended_at for row in rows.values() if row is not None and is_app(row.ended_by) and row.ended_at]
     standing = [site for site in sites if not view.ended(site)]
     if any((row := rows[site]) is not None and not row.in_shadow for site in standing) and each.state in _MISSING:
         return Code.INSTALL_MISSING, each.changed_at, _MISSING[each.state]
@@ -594,6 +609,7 @@ _MESSAGES: Mapping[Code, str] = MappingProxyType(
         "time.",
         Code.INSTALL_MISSING: "{app} at location {location} ({sites}): {lacks}; nothing is carried over there.",
         Code.INSTALL_GONE: "{app} at location {location} ({sites}): {lacks}; nothing is carried over there.",
+        Code.INSTALL_UNREAD: "{app}: the marketplace has not said for hours how it stands; locations: {count}.",
         Code.FAILURES_WAIT: "{name}: failures that nobody has seen to: {count}.",
         Code.MIRROR_STALE: "{name}: clients and pets were last read {span} ago; nobody counts as new meanwhile.",
         Code.LEDGER_BUSY: "{why}.",
@@ -631,6 +647,8 @@ _REMEDIES: Mapping[Code, str] = MappingProxyType(
         "If it is not to be connected: `vetbridge pair end {site}`",
         Code.INSTALL_GONE: "Let the clinic connect it again, then `vetbridge sync --approve --site {site}`. If that "
         "is meant: `vetbridge pair end {site}`",
+        Code.INSTALL_UNREAD: "`vetbridge doctor` says what the marketplace answers. What is connected goes on "
+        "meanwhile.",
         Code.FAILURES_WAIT: "See to them: `vetbridge changes list --site {name} --state failed`",
         Code.MIRROR_STALE: "The log says why its reading fails; `vetbridge doctor` looks at the account.",
         Code.LEDGER_BUSY: "End what holds the ledger, or make room on its disk; VetBridge goes on by itself.",

@@ -37,6 +37,11 @@ def by_app(name: str) -> str:
     return f"the app {name}"
 
 
+def is_app(by: str) -> bool:
+    """Whether it was an app's install; also one that the config calls otherwise by now."""
+    return by.startswith(by_app(""))
+
+
 def answer(how: str, *, minutes: int) -> str:
     """What became of a branch, for whoever has just clicked Connect."""
     return phrase(_ANSWERS[how], minutes=minutes)

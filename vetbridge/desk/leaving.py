@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vetbridge.config.models import Config
-from vetbridge.desk.installs import by_app
+from vetbridge.desk.installs import is_app
 from vetbridge.ledger import audit, endings, going_live, reports
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
@@ -45,7 +45,7 @@ def end(tx: Transaction, config: Config, site: str, by: str, *, via: str = audit
     """Ends a pair. A running VetBridge minds it within a second or two; writes that are under way finish."""
     row = going_live.meet(tx, site, start_live=False)
     closed = going_live.end(tx, site, by, shared=_shared(tx, config, site))
-    if row.ended_by in map(by_app, config.apps):
+    if is_app(row.ended_by):
         row.ended_by = by  # a person has seen that the clinic took an app away
     audit.note(tx, Act.PAIR_ENDED, by=by, via=via, site=site, subject="site", subject_id=site)
     return PairEnd(site=site, ended_at=row.ended_at, ended_by=row.ended_by, waiting=closed)

@@ -20,7 +20,7 @@ from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.connecting import DOOR_PATIENCE, LOOK_EVERY, MOST_AT_THE_DOOR, MOST_UNKNOWN, Asked, How
 from vetbridge.daemon.rounds import Rounds
 from vetbridge.daemon.service import Service
-from vetbridge.ledger import accounts, audit, changes, going_live, pauses
+from vetbridge.ledger import accounts, audit, changes, going_live, installs, pauses
 
 
 @pytest.fixture
@@ -115,6 +115,19 @@ def test_a_vendor_that_tells_an_old_time_of_a_connect_of_just_now_is_said_yes_to
     assert how(app.app.ask([CITY, NOBODY])) == {CITY: How.CONNECTED, NOBODY: How.WAITS}
     app.look(1800)
     assert app.states[NOBODY] == "pending"
+
+
+def test_one_that_lapsed_counts_as_looked_at_also_where_the_vendor_knows_nothing_more_of_it(app: Connected) -> None:
+    app.marketplace.clicks(NOBODY, CITY)
+    app.marketplace.refuses, app.marketplace.arrives = Refused("no"), False
+    app.app.ask([NOBODY, CITY])
+    app.look(3600)
+    app.marketplace.stands.clear()
+    app.later()
+    with app.ledger.read() as tx:
+        rows = {row.location: row for row in installs.of(tx, APP)}
+        assert {rows[each].state for each in (NOBODY, CITY)} == {LAPSED}
+        assert {rows[each].seen_at for each in (NOBODY, CITY)} == {tx.now}
 
 
 def test_clicked_once_more_without_a_redirect_is_found_by_the_vendors_own_time(app: Connected) -> None:

@@ -271,6 +271,37 @@ def test_an_app_that_is_gone_is_told_with_what_helps_now(
     assert says in found["remedy"]
 
 
+def test_a_marketplace_that_says_nothing_for_hours_is_told(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        changes.begin_run(tx, "run")
+        installs.stands(tx, APP, NEW, "active")
+    config = desk.loaded().config
+
+    def unread() -> list[object]:
+        with ledger.read() as tx:
+            found = conditions.standing(reports.glance(tx), config)
+        return [each.details["count"] for each in found if each.code == "install-unread"]
+
+    desk.clock.advance(2 * 3600)
+    assert unread() == []
+    desk.clock.advance(60)
+    assert unread() == [2], "also the one that could never be asked for"
+    stands(ledger, "active")
+    assert unread() == [1]
+    with ledger.write() as tx:
+        installs.seen(tx, APP, [NEW])
+    assert unread() == []
+
+
+def test_a_pair_that_an_app_ended_is_told_whatever_the_config_calls_the_app_now(desk: Desk, ledger: Ledger) -> None:
+    stands(ledger, "active")
+    with ledger.write() as tx:
+        going_live.end(tx, "city", "the app that was renamed")
+    assert [*wrong(desk)] == ["install-missing"]
+    assert desk.data("pair", "end", "city", "--by", "Ann")["ended_by"] == "Ann"
+    assert wrong(desk) == {}
+
+
 def test_an_account_that_was_connected_just_now_is_not_stale_yet(desk: Desk, ledger: Ledger) -> None:
     with ledger.write() as tx:
         run = changes.begin_run(tx, "run")
