@@ -77,7 +77,9 @@ def test_the_page_works_as_it_stands(tmp_path: Path, booking: Simulator, pims: S
     doctor = vetbridge("doctor")
     assert doctor.exit_code == 0, doctor.stdout
     assert "0 wrong, 2 to think about" in doctor.stderr
-    assert "WARN   altegio-city webhooks: none of the 0 addresses" in doctor.stdout, "they come later on the page"
+    assert "WARN   altegio-city webhooks: no address is in the settings" in doctor.stdout, (
+        "they come later on the page"
+    )
     assert vetbridge("sync").stdout.endswith("\nNothing has changed.\n")
 
     book()
@@ -92,3 +94,21 @@ def test_the_page_works_as_it_stands(tmp_path: Path, booking: Simulator, pims: S
     synced = vetbridge("sync")
     assert re.search(r"^review +1 +vetbridge review list$", synced.stdout, re.MULTILINE)
     assert "does not say its species" in vetbridge("review", "list").stdout
+
+
+def test_the_chain_of_the_page_is_a_config_that_can_be_used(tmp_path: Path) -> None:
+    first, second = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    above, accounts = first.split("  altegio-city:\n")
+    _, below = accounts.split("  ezyvet-city:\n")
+    config = above.removesuffix("accounts:\n") + second + "  ezyvet-city:\n" + below
+    config = config.replace("    name: City Vets\n", "    name: City Vets\n    organisation: chain\n")
+    (tmp_path / "vetbridge.yaml").write_text(config, encoding="utf-8")
+    for name in set(re.findall(r"{file: (\S+)}", config)):
+        (tmp_path / name).write_text("k" * 43, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    arguments = ["--config", str(tmp_path / "vetbridge.yaml")]
+    assert CliRunner().invoke(app, [*arguments, "config", "check"]).stdout == "fine: 2 accounts, 1 site\n"
+    (number,) = set(re.findall(r"installs draft altegio-app (\d+) --like city", PAGE))
+    drafted = CliRunner().invoke(app, [*arguments, "installs", "draft", "altegio-app", number, "--like", "city"])
+    assert f"> altegio-branch-{number}-hook.secret)" in drafted.stdout
+    assert f"openssl rand -hex 20 > altegio-branch-{number}-hook.secret" in PAGE, "as the draft says"

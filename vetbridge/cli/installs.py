@@ -139,8 +139,9 @@ def draft(
 ) -> None:
     """Print the accounts and sites to add to the config for branches that wait to be connected.
 
-    Zone, country, organisation, practice system and placeholder are those of another site; of secrets nothing but
-    where they stand. Nothing is written. Look it through, add it to the config, then restart VetBridge.
+    Zone, country, organisation, and the practice system with its codes are those of another site; of secrets nothing
+    but where they stand. Nothing is written. Look it through, add it to the config, and restart VetBridge. It is then
+    connected, and stays in the shadow; `vetbridge mapping fill SITE` finds its vets and services.
 
     Ends with 0, with 2 for an app or a site that the config does not have, and for a location that it has already.
     """

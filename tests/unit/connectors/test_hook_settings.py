@@ -204,7 +204,7 @@ def test_a_refusal_has_a_name(status: int, error: type[VetBridgeError]) -> None:
         ({"urls": [OURS, SMS], "active": 0, "record": 1}, False, "switched off there: active"),
         ({"urls": [OURS], "active": 1, "record": 0, "client": 1}, False, "switched off there: record"),
         ({"urls": [SMS], "active": 1, "record": 1}, False, "none of the 1 addresses"),
-        ([], False, "none of the 0 addresses"),
+        ([], False, "no address is in the settings"),
     ],
     ids=str,
 )
