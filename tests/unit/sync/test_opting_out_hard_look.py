@@ -116,3 +116,18 @@ def test_a_card_that_vetbridge_opted_out_says_nothing_of_who_gets_its_phone_late
     chain.north.say(north, True)
     chain.run()
     assert chain.town.silent(carls) is True, "now people have"
+
+
+def test_what_was_opted_out_by_mistake_and_put_right_goes_nowhere_while_clients_are_paused(chain: Chain) -> None:
+    town, north = two(chain)
+    with chain.rig.ledger.write() as tx:
+        pauses.pause(tx, "kind", "north/client", until=None, by="Kim")
+    chain.town.say(town, True)
+    chain.run()
+    chain.town.say(town, False)
+    chain.run()
+    with chain.rig.ledger.write() as tx:
+        pauses.resume(tx, "kind", "north/client")
+    chain.run()
+    assert (chain.town.silent(town), chain.north.silent(north)) == (False, False)
+    assert chain.north.writes() == []
