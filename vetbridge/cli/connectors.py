@@ -60,13 +60,14 @@ def hooks(
     ctx: typer.Context,
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="An account of the config.")],
     address: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--address",
             metavar="URL",
-            help="Where the vendor reaches VetBridge's door, up to and without /hooks/: https://hooks.clinic.example.",
+            help="Where the vendor reaches VetBridge's door, up to and without /hooks/: "
+            "https://hooks.clinic.example. That of the account's app, where one connects it.",
         ),
-    ],
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say what would be changed there, and change nothing.")
     ] = False,
@@ -105,7 +106,7 @@ def hooks(
         say("Nothing was changed.")
 
 
-def _hook_url(loaded: Loaded, account: str, address: str, *, as_json: bool) -> str:
+def _hook_url(loaded: Loaded, account: str, address: str | None, *, as_json: bool) -> str:
     """The webhook's whole address, with its secret. Raises ``ConfigError`` where the config has none."""
     from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
     from vetbridge.connector.plugin import safe_address  # noqa: PLC0415
@@ -114,6 +115,12 @@ def _hook_url(loaded: Loaded, account: str, address: str, *, as_json: bool) -> s
     if account not in config.accounts:
         text = f"no account is called {one_line(account)!r}{nearest(account, sorted(config.accounts))}"
         give_up(HOOKS, text, advice="", code="unknown-account", as_json=as_json, exit_code=USAGE)
+    app = config.accounts[account].app
+    if address is None and app is not None:
+        address = config.apps[app].address
+    if address is None:
+        text = f"--address is needed: no app connects {account}"
+        give_up(HOOKS, text, advice="", code="address", as_json=as_json, exit_code=USAGE)
     try:
         base = safe_address(address)
         if {"?", "#", "@"} & set(base) or "/hooks/" in f"{urlsplit(base).path}/":

@@ -269,6 +269,27 @@ def test_the_command_plans_and_then_does(desk: Desk, backend: Backend) -> None:
     }
 
 
+def test_an_account_that_an_app_connects_has_its_address(desk: Desk, backend: Backend) -> None:
+    assert desk.run("connectors", "hooks", "altegio-city").exit_code == 2
+    config = desk.config()
+    config["apps"] = {
+        "altegio-app": {
+            "connector": "altegio",
+            "address": "https://bridge.clinic.example",
+            "options": {
+                "application_id": "4001",
+                "partner_token": {"file": "partner"},
+                "user_token": {"file": "user"},
+            },
+        }
+    }
+    config["accounts"]["altegio-city"]["app"] = "altegio-app"
+    desk.save(config)
+    done = desk.run("connectors", "hooks", "altegio-city")
+    assert done.exit_code == 0, done.output
+    assert backend.sent[0]["urls"] == [SMS, "https://bridge.clinic.example/hooks/altegio-city/a%20new%20secret"]
+
+
 @pytest.mark.usefixtures("backend")
 def test_who_did_it_is_written_down_where_there_is_a_ledger(desk: Desk) -> None:
     desk.open().close()
