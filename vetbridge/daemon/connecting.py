@@ -36,7 +36,7 @@ LOOK_EVERY = 30.0
 LIST_EVERY = 600.0
 """Seconds between two looks at all installs of an app: a redirect or a call that was lost is found by it."""
 LIST_AGAIN = 60.0
-"""The same, where the last one could not be done."""
+"""The same, where the last one could not be done, or the vendor suddenly knew nothing of an install."""
 DOOR_PATIENCE = 20.0
 """Seconds that a browser's redirect may take; what is left then is found by the rounds."""
 
@@ -249,7 +249,7 @@ class Connecting:
         if not self._hearing.acquire(blocking=False):
             return
         try:
-            for location in self._by_turn(self._told):
+            for location in self._by_turn(list(self._told)):
                 state = self._told.pop(location, None)
                 if state is not None:
                     self._try(location, told=state)
@@ -265,18 +265,22 @@ class Connecting:
     def _look_at_all(self) -> None:
         if self._clock.steady() < self._list_at:
             return
-        self._list_at = self._clock.steady() + LIST_AGAIN
+        now = self._clock.steady()
+        self._list_at = now + LIST_EVERY
         try:
-            self._list()
-        except BadAnswer:
-            # A list that cannot be read tells of nobody new; what is known is asked for by itself.
-            with self._ledger.read() as tx:
-                known = [row.location for row in installs.of(tx, self.name)]
-            for location in self._by_turn({*known, *self.accounts}):
-                self._try(location)
-            self._list_at = self._clock.steady() + LIST_EVERY
+            try:
+                self._list()
+            except BadAnswer:
+                # A list that cannot be read tells of nobody new; what is known is asked for by itself.
+                with self._ledger.read() as tx:
+                    known = [row.location for row in installs.of(tx, self.name)]
+                for location in self._by_turn({*known, *self.accounts}):
+                    self._try(location)
+                raise
+        except VetBridgeError as error:
+            if error.scope is Scope.ACCOUNT:
+                self._list_at = now + LIST_AGAIN
             raise
-        self._list_at = self._clock.steady() + LIST_EVERY
 
     def _by_turn(self, locations: Iterable[str]) -> list[str]:
         """Locations, those first that a round has not looked at for longest."""
@@ -374,18 +378,20 @@ class Connecting:
         believed = Install(location=location, state=InstallState(told)) if told else None
         if told not in (InstallState.UNINSTALLED, InstallState.FROZEN):
             believed = None
+        with self._ledger.read() as tx:
+            row = installs.get(tx, self.name, location)
         try:
             found = self.marketplace.state(location)
         except VetBridgeError as error:
-            with self._ledger.read() as tx:
-                row = installs.get(tx, self.name, location)
             if believed is None or (row is not None and row.state != InstallState.ACTIVE):
                 raise  # where it is not active its account rests already
             log.warning("install.believed", app=self.name, location=location, state=told, code=error.code)
             self._told.setdefault(location, told)
             return believed if told == InstallState.FROZEN else None
         if found is None and told == InstallState.UNINSTALLED:
-            return believed
+            if row is None or row.state != InstallState.ACTIVE:
+                return believed
+            self._told.setdefault(location, told)  # one answer that knows of nothing is soon asked for again
         return found
 
     def _pending(self, found: Install, *, asked: bool) -> str:
@@ -457,7 +463,7 @@ class Connecting:
                 else:
                     installs.seen(tx, self.name, [location])
                 return
-            if was == LAPSED and state == UNKNOWN:
+            if was in (LAPSED, InstallState.UNINSTALLED) and state == UNKNOWN:
                 installs.seen(tx, self.name, [location])
                 return
             since = found.since if found is not None else None
@@ -467,6 +473,9 @@ class Connecting:
             freed = self._hold(tx, location, state)
         if was != state:
             self._changed(location, state)
+        if (was, state) == (InstallState.ACTIVE, UNKNOWN):
+            # Somebody may only have stumbled there.
+            self._list_at = min(self._list_at, self._clock.steady() + LIST_AGAIN)
         if freed:
             self._free(freed)
 

@@ -52,7 +52,8 @@ FIRST_READING = timedelta(days=1)
 """So long the first reading of a large clinic may take; one that takes longer does not get on."""
 
 CONNECTING = timedelta(minutes=2)
-"""A branch that the config knows has so long to be connected after Connect before anybody is told."""
+"""A branch that the config knows has so long to be connected after Connect before anybody is told; and a vendor that
+suddenly knows nothing of an install so long to know of it again."""
 UNREAD_AFTER = timedelta(hours=2)
 """Every install is looked at every ten minutes; so long after the last look somebody is told."""
 NO_SITE = "no-site"
@@ -508,6 +509,8 @@ def _install(view: _View, each: InstallReport, sites: Sequence[str]) -> tuple[Co
     rows = {site: view.going_live(site) for site in sites}
     ended = [row.ended_at for row in rows.values() if row is not None and is_app(row.ended_by) and row.ended_at]
     standing = [site for site in sites if not view.ended(site)]
+    if each.state == "unknown" and view.now - each.changed_at < CONNECTING:
+        return None  # the vendor is asked again before anybody is told
     if any((row := rows[site]) is not None and not row.in_shadow for site in standing) and each.state in _MISSING:
         return Code.INSTALL_MISSING, each.changed_at, _MISSING[each.state]
     if each.state == "active" and ended:
