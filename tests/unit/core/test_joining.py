@@ -125,6 +125,26 @@ def test_what_contradicts_or_does_not_suffice_joins_nobody(other: Record) -> Non
     assert alone((JOHN, [REX]), other) is None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"family_name": "Smith Sr."}, {"family_name": "Smith Jr."}),
+        ({"given_name": "John Junior"}, {}),
+        ({}, {"family_name": "Smith III"}),
+        ({"family_name": "SMITH SEN"}, {"given_name": "John jun"}),
+    ],
+)
+def test_senior_and_junior_are_two_though_they_share_the_phone_and_the_dog(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    assert alone((replace(JOHN, **one), [REX]), (at_b(JOHN, **other), [REX])) is None  # type: ignore[arg-type]
+
+
+def test_a_junior_at_both_branches_is_one_however_it_is_written() -> None:
+    junior = replace(JOHN, family_name="Smith Jr.")
+    assert alone((junior, [REX]), (at_b(JOHN, given_name="John Junior"), [REX])) == "ba1"
+
+
 def test_of_two_alike_nobody_is_joined() -> None:
     twice = [(at_b(JOHN), [REX]), (replace(at_b(JOHN), id="b9", emails=()), [REX])]
     assert joined((JOHN, [REX]), [(JOHN, [REX])], twice) is None
