@@ -28,7 +28,7 @@ from vetbridge.ledger import going_live, installs, pauses
 from vetbridge.ledger.database import Ledger
 from vetbridge.web import throttle
 from vetbridge.web.door import build
-from vetbridge.web.installs import VAIN_A_CALLER, routes
+from vetbridge.web.installs import LARGEST_CALL, VAIN_A_CALLER, routes
 from vetbridge.web.throttle import Throttle
 
 LARGEST = 4096
@@ -268,3 +268,8 @@ def test_a_vendors_own_call_is_believed_where_it_cannot_be_asked(altegio: TestCl
         assert row.state == UNKNOWN
         assert pauses.paused(tx, "account") == {"altegio-city"}
         assert going_live.ended(tx) == set(), "it may be a call of last year"
+
+
+def test_a_call_is_a_few_fields_and_no_more_is_read(altegio: TestClient) -> None:
+    assert altegio.post(DOOR, content=b" " * LARGEST_CALL).status_code == 403
+    assert altegio.post(DOOR, content=b" " * (LARGEST_CALL + 1)).status_code == 413
