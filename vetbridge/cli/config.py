@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +43,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """
     loaded, problems = _try_load(_path(ctx))
     if loaded is not None:
-        problems = [*loaded.warnings, *loaded.check_secrets()]
+        problems = [*loaded.warnings, *loaded.check_secrets(), *_unmapped(loaded)]
     fine = loaded is not None and all(problem.warning for problem in problems)
     counts = _counts(loaded) if loaded is not None else {}
     if as_json:
@@ -96,6 +96,23 @@ def _try_load(path: Path) -> tuple[Loaded | None, list[Problem]]:
         return load_config(path), []
     except ConfigProblems as error:
         return None, list(error.problems)
+
+
+def _unmapped(loaded: Loaded) -> Iterator[Problem]:
+    """Sites whose mapping does not take their code lists: VetBridge would not start."""
+    from vetbridge.config.problems import Problem  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.core.records import Side  # noqa: PLC0415
+    from vetbridge.daemon.assembly import build_mapper  # noqa: PLC0415
+
+    for name, site in loaded.config.sites.items():
+        for side in Side:
+            try:
+                build_mapper(loaded, site, side)
+            except ConfigError as error:
+                place = ("sites", name, side.value)
+                advice = f"`vetbridge mapping fill {name}` drafts them" if "are missing" in error.message else ""
+                text = "; ".join(filter(None, (error.message, advice)))
+                yield Problem(source=loaded.path.name, line=None, place=place, text=text)
 
 
 def _counts(loaded: Loaded) -> dict[str, int]:

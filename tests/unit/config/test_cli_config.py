@@ -49,6 +49,7 @@ class FakeOptions(Options):
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     monkeypatch.setattr(configured, "plugin", lambda name: SimpleNamespace(options=FakeOptions))
+    monkeypatch.setattr("vetbridge.daemon.assembly.build_mapper", lambda *_: None)  # the fake has no mapping
     monkeypatch.setenv("LEDGER_KEY", "k3y-value")
     monkeypatch.setenv("TOKEN", "t0ken-value")
 

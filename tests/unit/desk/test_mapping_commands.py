@@ -194,6 +194,10 @@ def test_a_code_that_the_config_gives_another_one_is_never_sure(desk: Desk, side
 
 def test_lists_that_the_config_lacks_are_drafted(desk: Desk, sides: Sides) -> None:
     begin(desk, booking={})
+    checked = desk.run("config", "check")
+    assert checked.exit_code == 3, "VetBridge would not start"
+    assert "sites.city.booking" in checked.stdout
+    assert "code lists are missing: appointment_type, resource; `vetbridge mapping fill city`" in checked.stdout
     assert by_code(drafted(desk), "resource")["501"]["sure"] == "sure"
     assert desk.run("mapping", "check", "city").exit_code == 4
 
