@@ -24,7 +24,7 @@ from vetbridge.core.matching.comparing import (
     pet_level,
 )
 from vetbridge.core.matching.deciding import common_contacts
-from vetbridge.core.matching.forms import Animal, Person, roots
+from vetbridge.core.matching.forms import Animal, Person, generations, roots
 from vetbridge.core.records import Client
 
 VERSION = 2
@@ -117,7 +117,7 @@ def fits(one: Forms, other: Forms, common: frozenset[str]) -> bool:
     Everybody on one record must be on the other: a couple is not joined with one of the two, nor one with the other.
     ``common`` are contacts that point to nobody.
     """
-    if not one.people or not other.people or _generations(one) != _generations(other):
+    if not one.people or not other.people or generations(one) != generations(other):
         return False
     if not (_all_among(one.people, other.people) and _all_among(other.people, one.people)):
         return False
@@ -168,19 +168,6 @@ def _bookings(client: Forms) -> Iterator[Forms]:
 
 def _living(client: Forms) -> Forms:
     return client._replace(animals=tuple(animal._replace(deceased=False, active=True) for animal in client.animals))
-
-
-_GENERATIONS: Mapping[str, str] = {
-    **dict.fromkeys(("jr", "jnr", "jun", "junior"), "junior"),
-    **dict.fromkeys(("sr", "snr", "sen", "senior"), "senior"),
-    **{number: number for number in ("ii", "iii", "iv")},
-}
-
-
-def _generations(client: Forms) -> frozenset[str]:
-    """What tells a parent from a child of one name, who share all else: the names that are compared lack it."""
-    words = "".join(each if each.isalpha() else " " for each in f"{client.given} {client.family}".casefold()).split()
-    return frozenset(_GENERATIONS[word] for word in words if word in _GENERATIONS)
 
 
 def _all_among(people: Sequence[Person], others: Sequence[Person]) -> bool:

@@ -22,6 +22,7 @@ REX = Pet(id="p1", client_id="c1", name="Rex", species="dog", breed="Border Coll
 JOHN = Client(id="c1", given_name="John", family_name="Smith", phones=("+447700900123",), emails=(EMAIL,))
 MARY = Client(id="c2", given_name="Mary", family_name="Smith", phones=("+447700900123",), emails=(OTHER_EMAIL,))
 JOHN_WITH_REX = (JOHN, (REX,))
+FATHER = replace(JOHN, family_name="Smith Sr")
 COUPLE = [JOHN_WITH_REX, (MARY, ())]
 
 
@@ -286,6 +287,19 @@ def test_a_link_and_the_pet_tell_a_couple_with_one_card_apart() -> None:
     assert ask(booker("Mary"), "Rex", namesakes, linked_to="c1").client_id != "c1", "her own pet has that name, too"
 
 
+def test_father_and_son_of_one_name_are_not_one_person_registered_twice() -> None:
+    son = replace(JOHN, id="c9", family_name="Smith Jr")
+    found = ask(booker(), "Rex", [(FATHER, (REX,)), (son, (replace(REX, id="p9"),))])
+    assert in_review(found, "contact-shared")
+    assert linked(ask(booker("John", "Smith jun."), "Rex", [(son, (REX,))]), "c9", "p1", "contact-and-names")
+
+
+def test_a_booking_that_names_nobody_is_nobodys() -> None:
+    at_home = replace(JOHN, street="1 High Street", postcode="AB1 2CD")
+    nameless = replace(at_home, id=None, given_name="", family_name="", phones=(), emails=())
+    assert ask(nameless, Pet(name="Rex", birth_date=date(2020, 1, 1)), [(at_home, (REX,))]).client_id is None
+
+
 @pytest.mark.parametrize("sure", [{}, {"linked_to": "c1"}, {"taught": "c1"}, {"linked_to": "c1", "taught": "c1"}])
 @pytest.mark.parametrize(
     ("known", "who", "booked", "veto"),
@@ -297,6 +311,13 @@ def test_a_link_and_the_pet_tell_a_couple_with_one_card_apart() -> None:
         (JOHN_WITH_REX, booker(), Pet(species="cat"), "species-differs"),
         (JOHN_WITH_REX, booker(), Pet(name="Rex", birth_date=date(2012, 2, 8)), "birth-date-differs"),
         (JOHN_WITH_REX, booker("John for Mary"), Pet(name="Rex"), "booked-for-another"),
+        ((replace(JOHN, family_name="Smith Sr"), (REX,)), booker("John", "Smith Jr."), Pet(), "generation-differs"),
+        (
+            (replace(JOHN, family_name="Smith Sr"), (REX,)),
+            booker("John", "Smith Jr"),
+            Pet(name="Rex"),
+            "generation-differs",
+        ),
     ],
 )
 def test_a_veto_caps_whatever_else_agrees(

@@ -39,6 +39,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "contacts-point-apart": "the phone belongs to one client and the e-mail address to another",
         "contacts-contradict": "neither phone nor e-mail address agrees",
         "other-fits-better": "another client fits about as well",
+        "generation-differs": "one of the two is called senior, the other junior",
         "pet-deceased": "the pet is deceased",
         "pet-inactive": "the pet is inactive",
         "species-differs": "the species differs",
@@ -64,11 +65,13 @@ VETOES: tuple[str, ...] = (
     "contact-shared",
     "client-inactive",
     "other-fits-better",
+    "generation-differs",
     "pet-deceased",
     "pet-inactive",
     "species-differs",
     "birth-date-differs",
     "contacts-contradict",
+    "name-missing",
 )
 """The vetoes, the one that is said first coming first."""
 

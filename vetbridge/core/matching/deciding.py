@@ -24,7 +24,7 @@ from vetbridge.core.matching.comparing import (
     given_level,
 )
 from vetbridge.core.matching.evidence import evidence_of
-from vetbridge.core.matching.forms import Forms
+from vetbridge.core.matching.forms import Forms, generations
 from vetbridge.core.matching.weighing import Clinic, Odds
 from vetbridge.core.matching.weights import Weights, shipped
 
@@ -257,7 +257,7 @@ def one_household(one: Forms, other: Forms) -> bool:
 
 def one_person(one: Forms, other: Forms) -> bool:
     """Whether two records look like two registrations of one person; she may have married in between."""
-    if not one_household(one, other):
+    if not one_household(one, other) or are_two_generations(one, other):
         return False
     same_pet = bool({pet.name for pet in one.animals} & {pet.name for pet in other.animals})
     if not (same_pet or _share_contact(one, other)):
@@ -268,6 +268,12 @@ def one_person(one: Forms, other: Forms) -> bool:
         for mine in one.people
         for theirs in other.people
     )
+
+
+def are_two_generations(one: Forms, other: Forms) -> bool:
+    """Whether both names say which of the family's namesakes is meant, and not the same."""
+    mine, theirs = generations(one), generations(other)
+    return bool(mine and theirs) and mine != theirs
 
 
 def _share_contact(one: Forms, other: Forms) -> bool:
@@ -318,6 +324,10 @@ def _veto(booking: Forms, chosen: _One, ones: Sequence[_One], twice: Sequence[_O
         chosen.vetoes.add("booked-for-another")
     if not forms.active:
         chosen.vetoes.add("client-inactive")
+    if levels.family_name == levels.given_name == MISSING and not chosen.shares_contact:
+        chosen.vetoes.add("name-missing")
+    if are_two_generations(booking, forms):
+        chosen.vetoes.add("generation-differs")
     if {levels.phone, levels.email} <= {DIFFERS, "near", "local"} and not _may_be_the_other(chosen):
         chosen.vetoes.add("contacts-contradict")
     if levels.animal is not None and levels.pet_name in (*_NAMED, MISSING):

@@ -204,6 +204,19 @@ _CLASSES = {
 }
 
 
+_GENERATIONS = {
+    **dict.fromkeys(("jr", "jnr", "jun", "junior"), "junior"),
+    **dict.fromkeys(("sr", "snr", "sen", "senior"), "senior"),
+    **{number: number for number in ("ii", "iii", "iv")},
+}
+
+
+def generations(client: Forms) -> frozenset[str]:
+    """What tells a parent from a child of one name, who share all else: the names that are compared lack it."""
+    said = "".join(each if each.isalpha() else " " for each in f"{client.given} {client.family}".casefold()).split()
+    return frozenset(_GENERATIONS[word] for word in said if word in _GENERATIONS)
+
+
 def roots(given: str) -> frozenset[str]:
     """The names that a given name may be short for; itself where it is short for none."""
     first = given.partition(" ")[0]
