@@ -10,6 +10,7 @@ import pytest
 
 from connectors.altegio import plugin as altegio
 from connectors.altegio import simulator as altegio_simulator
+from connectors.altegio.simulator import AltegioSimulator
 from connectors.ezyvet import plugin as ezyvet
 from connectors.ezyvet import simulator as ezyvet_simulator
 from connectors.ezyvet.options import SCOPES
@@ -17,7 +18,7 @@ from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, Plugin
 from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import BadAnswer, Refused
-from vetbridge.testing.simkit import Simulator
+from vetbridge.testing.simkit import Request, Simulator
 
 Connect = Callable[..., tuple[Connector, Simulator]]
 
@@ -46,6 +47,16 @@ def salon(connect: Connect) -> tuple[Connector, Simulator]:
     return connect(altegio, altegio_simulator, ("partner_token", "user_token"))
 
 
+def team_is_shown(monkeypatch: pytest.MonkeyPatch, otherwise: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Altegio shows its team otherwise, in these fields."""
+    listed = AltegioSimulator._listed
+
+    def spoilt(simulator: AltegioSimulator, request: Request, row: dict[str, Any]) -> dict[str, Any]:
+        return {**listed(simulator, request, row), **otherwise(row)}
+
+    monkeypatch.setattr(AltegioSimulator, "_listed", spoilt)
+
+
 def test_altegios_services_and_team_without_whom_it_has_dismissed(
     salon: tuple[Connector, Simulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,12 +65,7 @@ def test_altegios_services_and_team_without_whom_it_has_dismissed(
     assert lists["appointment_type"]["702"] == "Vaccination"
     assert lists["resource"]["501"] == "Dr. Helen Marsh"
     before = simulator.counts()["requests"]
-    sound = altegio_simulator._staff
-    monkeypatch.setattr(
-        altegio_simulator,
-        "_staff",
-        lambda row: {**sound(row), "fired": int(row["id"] == 501), "status": "1" if row["id"] == 502 else 0},
-    )
+    team_is_shown(monkeypatch, lambda row: {"fired": int(row["id"] == 501), "status": "1" if row["id"] == 502 else 0})
     assert set(connector.code_lists()["resource"]) == {"503", "504"}
     after = simulator.counts()["requests"]
     assert sum(after.values()) - sum(before.values()) == 2, "one call a list"
@@ -69,8 +75,7 @@ def test_altegios_services_and_team_without_whom_it_has_dismissed(
 def test_a_list_of_altegios_that_cannot_be_read_whole_is_none(
     salon: tuple[Connector, Simulator], monkeypatch: pytest.MonkeyPatch, spoilt: dict[str, Any]
 ) -> None:
-    sound = altegio_simulator._staff
-    monkeypatch.setattr(altegio_simulator, "_staff", lambda row: {**sound(row), **spoilt})
+    team_is_shown(monkeypatch, lambda _row: spoilt)
     with pytest.raises(BadAnswer, match="id"):
         salon[0].code_lists()
 
