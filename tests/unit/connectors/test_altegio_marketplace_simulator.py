@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import hmac
-import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -23,10 +22,10 @@ from connectors.altegio.simulator import (
     LOCATION,
     SERVICE_FROM,
     STAFF_FROM,
-    AltegioSimulator,
     build,
 )
 from connectors.altegio.simulator.marketplace import APPLICATION
+from tests.unit.connectors.altegio_calls import Answer, Calls
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.simkit import STORE_FILE
 
@@ -35,36 +34,8 @@ OWN = "447700900123"
 SITES = (LOCATION, LOCATION + 1, LOCATION + 2)
 
 
-class Answer(NamedTuple):
-    status: int
-    body: Any
-
-    @property
-    def data(self) -> Any:
-        return self.body["data"]
-
-
-class Caller:
+class Caller(Calls):
     """Requests with the tokens of the one user."""
-
-    def __init__(self, simulator: AltegioSimulator) -> None:
-        self.simulator = simulator
-        self.partner = f"Bearer {simulator.credentials['partner_token']}"
-        self.both = f"{self.partner}, User {simulator.credentials['user_token']}"
-
-    def __call__(self, method: str, path: str, body: Any = None, *, auth: str = "", **query: Any) -> Answer:
-        url = urlsplit(self.simulator.base_url)
-        base = "" if path.startswith(("/_sim", "/marketplace")) else url.path
-        connection = http.client.HTTPConnection(url.netloc, timeout=10)
-        target = base + path + (f"?{urlencode(query, doseq=True)}" if query else "")
-        content = body if isinstance(body, bytes) or body is None else json.dumps(body)
-        try:
-            connection.request(method, target, content, {"Authorization": auth or self.both})
-            response = connection.getresponse()
-            words = response.read()
-            return Answer(response.status, json.loads(words) if words else None)
-        finally:
-            connection.close()
 
     def book(self, location: int, *, phone: str = OWN, at: str = SUMMER) -> Any:
         """What an owner books by the widget: the answer's row, with record_id and record_hash."""

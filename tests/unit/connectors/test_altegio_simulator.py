@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from typing import Any
 
 import httpx
 import pytest
 
 from connectors.altegio.simulator import CLIENT_FROM, FIRST_RECORD, LOCATION, AltegioSimulator, build
+from tests.unit.connectors.altegio_calls import Answer, Calls
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.simkit import FAULTS
@@ -25,43 +25,8 @@ CLIENTS = 60
 SUMMER = "2026-07-06T10:00:00+01:00"
 
 
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-    @property
-    def data(self) -> Any:
-        return self.body["data"]
-
-    @property
-    def meta(self) -> Any:
-        return self.body["meta"]
-
-
-class Caller:
+class Caller(Calls):
     """Requests with the simulator's credentials."""
-
-    def __init__(self, simulator: AltegioSimulator) -> None:
-        self.simulator = simulator
-        known = simulator.credentials
-        self.partner = f"Bearer {known['partner_token']}"
-        self.both = f"{self.partner}, User {known['user_token']}"
-
-    def __call__(self, method: str, path: str, body: Any = None, *, auth: str | None = None, **query: Any) -> Answer:
-        url = urlsplit(self.simulator.base_url)
-        connection = http.client.HTTPConnection(url.netloc, timeout=10)
-        target = f"{url.path}{path}" + (f"?{urlencode(query)}" if query else "")
-        content = body if isinstance(body, bytes) or body is None else json.dumps(body)
-        headers = {"Authorization": self.both if auth is None else auth, "Content-Type": "application/json"}
-        try:
-            connection.request(method, target, content, headers)
-            response = connection.getresponse()
-            text = response.read()
-            lower = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, lower, json.loads(text) if text else None)
-        finally:
-            connection.close()
 
     def book(self, phone: str, fullname: str, start: str = SUMMER, **more: Any) -> Answer:
         """What a person types into the widget."""
