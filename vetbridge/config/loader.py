@@ -194,8 +194,9 @@ def _with_options(
     if model is not None:
         # Left out means none: the model then names every option that it needs.
         own = entry.get("options", {})
-        if isinstance(own, dict) and isinstance(apps, dict):
-            own = {**_of_app(apps.get(entry.get("app")), model), **own}
+        app = entry.get("app")
+        if isinstance(own, dict) and isinstance(apps, dict) and isinstance(app, str):
+            own = {**_of_app(apps.get(app), model), **own}
         try:
             given = model.model_validate(own, context=context)
         except ValidationError as error:

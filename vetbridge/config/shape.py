@@ -13,7 +13,7 @@ from vetbridge.config.models import Config
 from vetbridge.config.problems import Place
 
 WITH_OPTIONS = ("apps", "accounts")
-"""Groups of the config whose entries have options of their connector's."""
+"""Groups of the config whose entries have options of their connector's; apps first, as accounts take from them."""
 
 
 class Shape:

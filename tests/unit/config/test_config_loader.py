@@ -302,3 +302,17 @@ def test_secrets_are_looked_for_without_being_needed_to_load(tmp_path: Path) -> 
 def test_the_line_of_a_missing_secret_is_told(tmp_path: Path) -> None:
     [problem] = [one for one in loaded(tmp_path, TOKEN="").check_secrets() if one.place[0] == "ledger"]
     assert problem.line == 2
+
+
+@pytest.mark.parametrize(
+    ("app", "says"),
+    [
+        ("[x]", "accounts.shop.app: must be text"),
+        ("{a: b}", "accounts.shop.app: must be text"),
+        ("fke", "accounts.shop.app: no app is called 'fke'; did you mean 'fake'?"),
+    ],
+)
+def test_an_app_that_is_none_is_named(tmp_path: Path, app: str, says: str) -> None:
+    apps = "apps:\n  fake: {connector: fake, address: https://bridge.example}\n"
+    text = apps + SOUND.replace("  shop:\n", f"  shop:\n    app: {app}\n")
+    assert any(problem.endswith(says) for problem in problems(tmp_path, text))
