@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -24,6 +22,7 @@ from connectors.ezyvet.simulator import (
     EzyVetSimulator,
     build,
 )
+from tests.unit.connectors.receiving import receiver
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.simkit import open_store
 
@@ -111,30 +110,6 @@ def site() -> Iterator[Caller]:
     """A small site that a test may change."""
     with serving(clients=5) as caller:
         yield caller
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, Queue[Any]]]:
-    """An address that takes webhooks, and what it was sent."""
-    received: Queue[Any] = Queue()
-
-    class Taker(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/hook", received
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def ops(**operators: Any) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -27,6 +25,7 @@ from connectors.ezyvet.simulator import (
     Switches,
     build,
 )
+from tests.unit.connectors.receiving import receiver
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.twins import make_twins
 
@@ -207,25 +206,9 @@ def site() -> Iterator[Client]:
 @pytest.fixture
 def hooks(site: Client) -> Iterator[Queue[Any]]:
     """What the site's webhooks bring."""
-    received: Queue[Any] = Queue()
-
-    class Taker(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/hook"
-    httpx.post(f"{site.simulator.control_url}/webhooks", json={"urls": [url]})
-    yield received
-    server.shutdown()
-    server.server_close()
+    with receiver() as (url, received):
+        httpx.post(f"{site.simulator.control_url}/webhooks", json={"urls": [url]})
+        yield received
 
 
 def claims(token: str) -> dict[str, Any]:
