@@ -236,6 +236,10 @@ class AltegioConnector:
             and pet["species"] == wire.one_line(write.native.get("species"))
         )
 
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """See ``Connector.content``: there are no attachments here."""
+        raise self._unsupported(Kind.ATTACHMENT, "read")
+
     def _found_records(self, rows: Sequence[Native]) -> list[Found]:
         """Of one that cannot be read the id alone: whoever reads it is told why, and its neighbours go through."""
         found = []

@@ -164,6 +164,10 @@ class EzyVet:
             return self._look_appointment(write)
         return self._look_pet(write.native) if write.kind is Kind.PET else self._look_client(write.native)
 
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """See ``Connector.content``: there are no attachments here."""
+        raise self._unsupported("attachments")
+
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         """The site's own lists, without what is archived (ezyvet.md, section 7); those whose scope is asked for.
 

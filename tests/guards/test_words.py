@@ -32,6 +32,7 @@ TABLES = frozenset(
         *("review_note", "subject", "subject_key", "acknowledgement", "staff_session", "used_form"),
         *("event", "delivery", "episode", "audit_seal", "access", "suppression"),
         *("install", "joining", "joined"),
+        *("attached", "file_look", "due", "notice"),
     }
 )
 """Section 13. ``match_key`` holds the mirror's matching keys and ``match_term`` how common its names are,
@@ -43,7 +44,8 @@ upgrade of a vendor is noticed by. ``subject`` is who a record is about, and ``s
 its end, ``audit_seal`` a batch of the audit that was sealed, ``access`` who looked at an owner's data, and
 ``suppression`` a record of an owner who was forgotten. ``install`` is a marketplace app at one of the vendor's
 locations, ``joining`` a client who was compared with those of a chain's other branches, and ``joined`` two of them
-who are one person."""
+who are one person. ``attached`` is a file that stands at a side, ``file_look`` a client whose files were listed,
+``due`` what stands on a client's card about due services, and ``notice`` a message to an owner about them."""
 VENDORS_WORDS = {("install", "location"), ("InstallStatus", "location")}
 """A location of the vendor's may be no site of ours: the clinic connects it before anybody has configured it."""
 

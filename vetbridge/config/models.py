@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import string
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import fields
@@ -33,7 +34,7 @@ from pydantic_core import PydanticCustomError
 from vetbridge.config.address import Address
 from vetbridge.config.problems import nearest, shown
 from vetbridge.config.secrets import Secret
-from vetbridge.core.records import RECORD_TYPES
+from vetbridge.core.records import RECORD_TYPES, Kind
 
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
@@ -431,6 +432,30 @@ class Network(Part):
     """PEM file of certificates that are trusted beside the public ones, such as a proxy's that looks into TLS."""
 
 
+def _scanner_address(text: str) -> str:
+    """Raises ValueError for what is neither a socket's path nor a host and a port."""
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    is_path = parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/")
+    is_host = parts.scheme == "tcp" and parts.hostname and port and parts.path in ("", "/")
+    if not (is_path or is_host):
+        raise _problem("must be unix:///PATH or tcp://HOST:PORT of a clamd")
+    return text
+
+
+class Scanner(Part):
+    """A virus scanner, clamd, that looks at every file before it is carried. Where it does not answer, none is."""
+
+    address: Annotated[str, AfterValidator(_scanner_address)]
+    """unix:///run/clamav/clamd.ctl, or tcp://127.0.0.1:3310. The files go there as they are: over a network that
+    others listen to, no."""
+    timeout: SomeSeconds = 60.0
+    """Seconds that it may take for one file."""
+
+
 class Daemon(Part):
     """How `vetbridge run` works."""
 
@@ -610,8 +635,8 @@ class FirstDays(Part):
 
 OWNED_FIELDS = tuple(
     f"{kind.value}.{field.name}"
-    for kind, record in RECORD_TYPES.items()
-    for field in fields(record)
+    for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)
+    for field in fields(RECORD_TYPES[kind])
     if field.name not in ("id", "stamp", "version", "opted_out")
 )
 """Every field that may have an owner. Who wants no messages has a rule of its own: the stricter side wins."""
@@ -621,6 +646,112 @@ def _owned_field(name: str) -> str:
     if name not in OWNED_FIELDS:
         raise _problem(f"no field is called {shown(name)}{nearest(name, OWNED_FIELDS)}")
     return name
+
+
+FileType = Literal["pdf", "jpeg", "png", "gif", "tiff", "heic", "docx", "xlsx", "doc", "xls", "txt"]
+"""What is in a file, found out by looking into it."""
+Megabytes = Annotated[float, Field(strict=True, gt=0, le=50, allow_inf_nan=False)]
+"""1,048,576 bytes each."""
+
+
+class FileRules(Part):
+    """Which files are carried to one side."""
+
+    types: Annotated[Mapping[FileType, Megabytes], Field(min_length=1)] = {
+        "pdf": 10.0,
+        "jpeg": 10.0,
+        "png": 10.0,
+        "docx": 10.0,
+        "txt": 1.0,
+    }
+    """What may be in them, each with the most megabytes."""
+    names: Annotated[tuple[Text, ...], Field(min_length=1)] = ("*",)
+    """Patterns for their names, of which one has to fit: ``*discharge*``. Capitals do not count."""
+
+
+class Attachments(Part):
+    """Which files are carried, and where. Nothing that was there before VetBridge began to look is."""
+
+    to_pims: FileRules | None = None
+    """From the client at the booking side to its client or pet in the PIMS; null: none."""
+    to_booking: FileRules | None = None
+    """From the PIMS to the client at the booking side, who may see them there; null: none."""
+    days_before: Days = 3
+    """Where the booking side cannot say which files are new, those of clients are listed who have a visit that began
+    so many days ago at the most..."""
+    days_after: Days = 30
+    """...or that begins so many days from now at the most."""
+
+
+def _notice_days(days: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(days)) != len(days):
+        raise _problem("names a day twice")
+    return tuple(sorted(days))
+
+
+def _notice_text(text: str) -> str:
+    try:
+        names = [name for _, name, spec, conversion in string.Formatter().parse(text) if name is not None]
+        plain = all(not spec and not conversion for _, _, spec, conversion in string.Formatter().parse(text))
+    except ValueError:
+        raise _problem("has a brace that opens or closes nothing; write {{ or }} for a brace") from None
+    for name in names:
+        if name not in NOTICE_WORDS:
+            raise _problem(f"no word is called {shown(name)}{nearest(name, NOTICE_WORDS)}")
+    if not plain:
+        raise _problem("has more than a word's name in braces; write it like {pets}")
+    return text
+
+
+NOTICE_WORDS = ("clinic", "pets", "services", "date")
+"""What may stand in braces in the text of a notice."""
+
+
+class Notices(Part):
+    """Messages to owners about services that are due, sent by the booking side."""
+
+    text: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_notice_text)]
+    """With {clinic}, {pets}, {services} and {date}, the earliest of their days."""
+    days: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=-365, le=365)], ...],
+        Field(min_length=1),
+        AfterValidator(_notice_days),
+    ] = (-30, -15, 7, 30)
+    """When an owner is told, in days from the day on which the service is due; below 0 before it."""
+    hours: Span = "09:00-18:00"
+    """Messages go out within these hours alone, by the site's clock."""
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri")
+    late_days: Days = 3
+    """A message that could not go out on its day does so for so many days more, and then not at all."""
+    per_day: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
+    """So many are sent in a day at the most; the rest waits for the next one."""
+
+
+class Reminders(Part):
+    """What is done about services that are due: vaccinations and what else the PIMS tells."""
+
+    ahead_days: Days = 183
+    """A service that is due later says nothing yet."""
+    soon_days: Days = 30
+    """One that is due within so many days counts as due soon."""
+    overdue_days: Days = 365
+    """One that has been overdue for longer is shown nowhere."""
+    card_overdue: Flag = False
+    """Whether the card may name a service that is overdue as the next one."""
+    merge_days: Days = 30
+    """Services of all pets of an owner that are due within so many days go into one notice."""
+    visit_before_days: Days = 30
+    """A visit of the pet that is booked so many days before a service is due, or less, holds the service back..."""
+    visit_after_days: Days = 60
+    """...and so does one that is so many days after it, or less."""
+    exempt_types: tuple[Text, ...] = ()
+    """Appointment types, in VetBridge's words, whose visits hold nothing back."""
+    always: tuple[Code, ...] = ()
+    """Services, by the PIMS's code or by their name, that no visit holds back."""
+    names: Mapping[Code, Text] = {}
+    """What services are called to owners, by the PIMS's code; others have the PIMS's own words."""
+    notices: Notices | None = None
+    """null: nobody is sent a message."""
 
 
 class Site(Part):
@@ -641,6 +772,10 @@ class Site(Part):
     from the beginning, after what stands on both sides has been paired."""
     first_days: FirstDays = FirstDays()
     create: Create = Create()
+    attachments: Attachments | None = None
+    """Without this part no file is carried."""
+    reminders: Reminders | None = None
+    """Without this part nothing is done about services that are due."""
     opening_hours: Mapping[Weekday, tuple[Span, ...]] = {}
     """When somebody is at the clinic, by weekday, in the site's zone; a weekday that is not named is closed. Empty:
     always. Outside of it nothing counts as stale."""
@@ -665,6 +800,8 @@ class Config(Part):
     backup: Backup | None = None
     retention: Retention = Retention()
     network: Network = Network()
+    scanner: Scanner | None = None
+    """Without this part files are not looked at for viruses."""
     daemon: Daemon = Daemon()
     timings: Timings = Timings()
     log: Log = Log()

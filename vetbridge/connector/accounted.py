@@ -69,6 +69,11 @@ class Accounted:
         with self._named():
             return self._inner.apply(write)
 
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """See ``Connector.content``."""
+        with self._named():
+            yield from self._inner.content(id)
+
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         """See ``Connector.code_lists``."""
         with self._named():

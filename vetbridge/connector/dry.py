@@ -112,6 +112,10 @@ class DryRun:
             known[place] = _merged(known.get(place, {}), native)
         return Receipt(id=write.id, native=self.get(write.kind, write.id))
 
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """See ``Connector.content``."""
+        return self._inner.content(id)
+
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         """See ``Connector.code_lists``."""
         return self._inner.code_lists()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from vetbridge.core.records import Kind
 
@@ -24,6 +24,8 @@ class Operation(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     CANCEL = "cancel"
+    NOTIFY = "notify"
+    """Sends a message to an owner. What became of it nobody can find out: it is sent once at the most."""
 
 
 class ExactlyOnce(StrEnum):
@@ -96,6 +98,14 @@ class KindCapabilities:
     """Declared loss per canonical field, in words: {"pets": "one text field of 255 characters"}."""
     text_limits: Mapping[str, int] = field(default_factory=dict)
     """Longest text, in characters, that a canonical field keeps."""
+    hangs_on: frozenset[Kind] = frozenset()
+    """Of attachments: what a new one can hang on, clients or pets."""
+    file_types: frozenset[str] = frozenset()
+    """Of attachments: the endings, such as ``pdf``, that the side takes; none: any."""
+    largest: int | None = None
+    """Of attachments: the side takes files of fewer bytes than this; None: it does not say."""
+    notify: bool = False
+    """Of reminders: a message can be sent to the owner (``Operation.NOTIFY``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,14 +182,42 @@ class HookRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Content(Protocol):
+    """What is in a file that is to be attached: looked at, and known to be safe to pass on."""
+
+    @property
+    def name(self) -> str:
+        """A safe file name, with the ending of what is in it."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """What is in it, as it was found out: ``application/pdf``."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of it, in hexadecimal."""
+        ...
+
+    def open(self) -> BinaryIO:
+        """A reader that stands at the beginning; closed by whoever opened it. One at a time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """One write to one side.
 
     ``native`` is the payload the mapping made: for a create the whole record, for an update only the changed
-    fields, for a cancel ``{"by": ..., "reason": ...}``. ``stamp`` is VetBridge's mark, already placed in the
-    payload's text by whoever planned the write; a connector with an external-reference field also puts it there.
-    ``id`` is the record's id at this side (None for a create).
+    fields, for a cancel ``{"by": ..., "reason": ...}``, for a notice ``{"text": ...}``. ``stamp`` is VetBridge's
+    mark, already placed in the payload's text by whoever planned the write; a connector with an external-reference
+    field also puts it there. ``id`` is the record's id at this side (None for a create).
     """
 
     operation: Operation
@@ -193,6 +231,8 @@ class Write:
     """The same for every try at one write, and for no other write: the idempotency key, where the side takes one."""
     version: str | None = None
     """The version of the record that the write was decided on; None where nobody read one."""
+    content: Content | None = None
+    """Of an attachment that is created: the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,6 +416,13 @@ class Connector(Protocol):
 
     def apply(self, write: Write) -> Receipt:
         """The one write door."""
+        ...
+
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """The content of an attachment, in pieces, as it comes: whoever keeps it throws it away where this raises.
+
+        What the side says of it is not believed here. Raises ``Refused`` with code ``not-found`` where there is none.
+        """
         ...
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from vetbridge.core import normalise
-from vetbridge.core.records import Appointment, Client, Record
+from vetbridge.core.records import Appointment, Client, Pet, Record, Vaccination
 
 LONGEST = 200
 """Characters of what is looked for."""
@@ -90,9 +90,12 @@ def _keys_of(record: Record, country: str, account: str) -> Iterator[str]:
     elif isinstance(record, Client):
         yield from _person(record, country)
         client_id, pet_id = record.id, None
-    else:
+    elif isinstance(record, Pet):
         yield from _beginnings("pet", normalise.pet_name(record.name))
         client_id, pet_id = record.client_id, record.id
+    else:
+        client_id = None if isinstance(record, Vaccination) else record.client_id
+        pet_id = record.pet_id
     if client_id is not None:
         yield client_key(account, client_id)
     if pet_id is not None:

@@ -22,7 +22,7 @@ class Side(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a record is. The last three are named here and filled by later versions."""
+    """What a record is."""
 
     CLIENT = "client"
     PET = "pet"
@@ -116,10 +116,82 @@ class Appointment:
     version: str | None = field(default=None, compare=False)
 
 
-Record = Client | Pet | Appointment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that hangs on a client or a pet; its content is fetched apart.
 
-RECORD_TYPES: dict[Kind, type[Client] | type[Pet] | type[Appointment]] = {
+    ``pet_id`` is set where it hangs on a pet; ``client_id`` where it hangs on a client, or the side says whose the
+    pet is.
+    """
+
+    id: str | None = None
+    client_id: str | None = None
+    pet_id: str | None = None
+    name: str = ""
+    """The file's name as the side has it. From outside: never a path."""
+    notes: str = ""
+    """Words that stand beside it."""
+    made_at: Instant | None = None
+    """When it came to the side, where that is told."""
+    active: bool = True
+    stamp: str = ""
+    """VetBridge's mark, where the side has a field for it."""
+    version: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vaccination:
+    """A vaccine that a pet was given, and when the next one is due."""
+
+    id: str | None = None
+    pet_id: str | None = None
+    service: str = ""
+    """The PIMS's code of the vaccine: what it gives again is the same service. Empty: it has none."""
+    name: str = ""
+    """The vaccine in words."""
+    given_on: date | None = None
+    due_on: date | None = None
+    """When the next one is due; None: never."""
+    active: bool = True
+    version: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminder:
+    """A service that is due, not the message about it.
+
+    At a PIMS each due service of each pet is a record of its own (``pet_id``, ``service``, ``name``, ``due_on``,
+    ``completed``). At a booking side there is one for each client, with the client's id: what stands on its card
+    about the next due service of all its pets (``name``, ``pet_name``, ``due_on``, ``due_soon``, ``overdue``).
+    """
+
+    id: str | None = None
+    client_id: str | None = None
+    pet_id: str | None = None
+    service: str = ""
+    """The PIMS's code of the service. Empty: it has none."""
+    name: str = ""
+    """The service in words. At a booking side empty where nothing is due."""
+    pet_name: str = ""
+    due_on: date | None = None
+    completed: bool = False
+    active: bool = True
+    due_soon: bool = False
+    """At a booking side: the card is marked so, for the clinic's own campaigns."""
+    overdue: bool = False
+    """The same."""
+    notified: str = ""
+    """At a booking side: VetBridge's stamp of the last notice that it sent."""
+    version: str | None = field(default=None, compare=False)
+
+
+Record = Client | Pet | Appointment | Attachment | Vaccination | Reminder
+
+RECORD_TYPES: dict[Kind, type[Record]] = {
     Kind.CLIENT: Client,
     Kind.PET: Pet,
     Kind.APPOINTMENT: Appointment,
+    Kind.ATTACHMENT: Attachment,
+    Kind.REMINDER: Reminder,
+    Kind.VACCINATION: Vaccination,
 }

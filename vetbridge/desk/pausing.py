@@ -7,7 +7,7 @@ from datetime import datetime
 
 from vetbridge.config.models import Config
 from vetbridge.core.installs import INSTALL
-from vetbridge.core.records import RECORD_TYPES, Kind
+from vetbridge.core.records import Kind
 from vetbridge.desk.paused import PauseStatus, paused
 from vetbridge.ledger import accounts as ledger_accounts
 from vetbridge.ledger import audit, codelists, pauses, reports, shapes
@@ -15,7 +15,7 @@ from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import OPEN_STATES
 
-KINDS = tuple(RECORD_TYPES)
+KINDS = (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT, Kind.ATTACHMENT, Kind.REMINDER)
 """The kinds of records that flow."""
 
 

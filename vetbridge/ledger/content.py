@@ -7,13 +7,9 @@ from datetime import date, datetime
 from typing import Any
 
 from vetbridge.core.instants import Instant
-from vetbridge.core.records import Appointment, AppointmentStatus, Client, Pet
+from vetbridge.core.records import RECORD_TYPES, AppointmentStatus, Record
 
-_RECORDS: dict[str, type[Client] | type[Pet] | type[Appointment]] = {
-    "client": Client,
-    "pet": Pet,
-    "appointment": Appointment,
-}
+_RECORDS: dict[str, type[Record]] = {kind.value: type_ for kind, type_ in RECORD_TYPES.items()}
 _TAGS = {type_: f"${name}" for name, type_ in _RECORDS.items()}
 _FIELDS = {type_: tuple(f.name for f in fields(type_)) for type_ in _RECORDS.values()}
 _LEFT_OUT = frozenset({"opted_out"})
@@ -30,7 +26,7 @@ def plain(value: Any) -> Any:
         return {"$instant": [value.utc.isoformat(), value.zone, value.local]}
     if isinstance(value, date) and not isinstance(value, datetime):
         return {"$date": value.isoformat()}
-    if isinstance(value, (Client, Pet, Appointment)):
+    if type(value) in _TAGS:
         held = {name: plain(getattr(value, name)) for name in _FIELDS[type(value)]}
         return {_TAGS[type(value)]: {k: v for k, v in held.items() if v is not None or k not in _LEFT_OUT}}
     if isinstance(value, dict):
@@ -59,9 +55,7 @@ def rich(value: Any) -> Any:
     return {key: rich(item) for key, item in value.items()}
 
 
-def _record(
-    type_: type[Client] | type[Pet] | type[Appointment], content: dict[str, Any]
-) -> Client | Pet | Appointment:
+def _record(type_: type[Record], content: dict[str, Any]) -> Record:
     known = _FIELDS[type_]
     values = {name: rich(item) for name, item in content.items() if name in known}
     if "status" in values:

@@ -255,10 +255,13 @@ class Link(SQLModel, table=True):
     created_at: datetime = _moment()
     updated_at: datetime = _moment()
     ended_at: datetime | None = _moment(nullable=True)
+    follows: int | None = Field(default=None, sa_type=Id)
+    """The link of the visit that its owner missed, and after which this one was booked."""
 
 
 class Mirror(SQLModel, table=True):
-    """The local copy of a PIMS client or pet, for matching."""
+    """The local copy of a PIMS client or pet, for matching; and of what decides whether a service is due: pets'
+    vaccinations, due services, visits."""
 
     __tablename__ = "mirror"
     __table_args__ = (sa.Index("mirror_pet", "account", "parent_id"),)
@@ -266,7 +269,7 @@ class Mirror(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     remote_id: str = Field(primary_key=True)
     parent_id: str | None = None
-    """The client's id, for a pet."""
+    """The client's id, for a pet; the pet's for what is kept of a pet."""
     active: bool = True
     content_sealed: bytes | None = _sealed()
     forms_sealed: bytes | None = _sealed()
@@ -754,6 +757,57 @@ class Joined(SQLModel, table=True):
     other_id: str = Field(primary_key=True)
     probability: float
     joined_at: datetime = _moment()
+
+
+class Attached(SQLModel, table=True):
+    """A file as it stands on a client of an account: the same content is brought there once."""
+
+    __tablename__ = "attached"
+    account: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    content_hash: str = Field(primary_key=True)
+    """Keyed hash of the file's SHA-256."""
+    remote_id: str
+    """The attachment there."""
+    seen_at: datetime = _moment()
+
+
+class FileLook(SQLModel, table=True):
+    """A client of a booking side whose files were listed."""
+
+    __tablename__ = "file_look"
+    account: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    looked_at: datetime = _moment()
+
+
+class Due(SQLModel, table=True):
+    """What VetBridge has put on a client of a booking side about the services that are due."""
+
+    __tablename__ = "due"
+    account: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    site: str
+    content_sealed: bytes | None = _sealed()
+    """As that side has it."""
+    looked_on: str = ""
+    """The last day, by the site's clock, for which it was worked out."""
+    updated_at: datetime = _moment()
+
+
+class Notice(SQLModel, table=True):
+    """A message to an owner about services that are due: written down before it is sent, and sent once at most."""
+
+    __tablename__ = "notice"
+    account: str = Field(primary_key=True)
+    client_id: str = Field(primary_key=True)
+    key_hash: str = Field(primary_key=True)
+    """Keyed hash of what it is about: which services of which pets, due when, and which of the told days."""
+    state: str
+    """``intended``, ``sent``, ``unknown`` (the answer was lost: it is not sent again), ``not_done``."""
+    stamp: str
+    made_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
 
 
 class Reading(SQLModel, table=True):

@@ -13,7 +13,17 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.config.problems import nearest
 from vetbridge.core.errors import ConfigError, MappingError
-from vetbridge.core.records import RECORD_TYPES, Appointment, Client, Kind, Pet, Record
+from vetbridge.core.records import (
+    RECORD_TYPES,
+    Appointment,
+    Attachment,
+    Client,
+    Kind,
+    Pet,
+    Record,
+    Reminder,
+    Vaccination,
+)
 from vetbridge.mapping.codecs import CODECS, MappingContext, Unfit
 from vetbridge.mapping.codes import CodeList
 from vetbridge.mapping.table import Rule, Table, check_words, merged_list
@@ -98,6 +108,12 @@ class Mapper:
     def read(self, kind: Literal[Kind.PET], native: Mapping[str, Any]) -> Pet: ...
     @overload
     def read(self, kind: Literal[Kind.APPOINTMENT], native: Mapping[str, Any]) -> Appointment: ...
+    @overload
+    def read(self, kind: Literal[Kind.ATTACHMENT], native: Mapping[str, Any]) -> Attachment: ...
+    @overload
+    def read(self, kind: Literal[Kind.REMINDER], native: Mapping[str, Any]) -> Reminder: ...
+    @overload
+    def read(self, kind: Literal[Kind.VACCINATION], native: Mapping[str, Any]) -> Vaccination: ...
     @overload
     def read(self, kind: Kind, native: Mapping[str, Any]) -> Record: ...
     def read(self, kind: Kind, native: Mapping[str, Any]) -> Record:
