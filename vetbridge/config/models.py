@@ -191,6 +191,8 @@ FolderPath = Annotated[Path, BeforeValidator(_from_folder)]
 Code = Annotated[str, BeforeValidator(_as_code), Field(min_length=1, max_length=200)]
 """A code of a side, as text."""
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[str, ...] = get_args(Weekday)
+"""From Monday on."""
 Owner = Literal["booking", "pims", "ask"]
 """Who decides when both sides changed a field: a side, or a person."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 
+from vetbridge.config import models as config_models
 from vetbridge.config.chains import branches
 from vetbridge.config.chains import chains as chains_of
 from vetbridge.config.loader import Loaded
@@ -17,6 +19,9 @@ from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.connector.drift import Skew
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, plugin
+from vetbridge.connector.scanning import Scanner
+from vetbridge.core.due import DuePolicy
+from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
@@ -27,9 +32,12 @@ from vetbridge.daemon.upgrading import copied_first
 from vetbridge.ledger import accounts, chains, changes, going_live, links, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
+from vetbridge.sync.due_reading import DueReader
+from vetbridge.sync.due_services import DueRound
 from vetbridge.sync.engine import Engine
+from vetbridge.sync.file_looking import FileLooker
 from vetbridge.sync.joining import Joiner
-from vetbridge.sync.pair import End, Pair, Placeholder, Quota, Timings
+from vetbridge.sync.pair import End, FilePolicy, NoticePolicy, Pair, Placeholder, Quota, Timings
 from vetbridge.sync.pairing import Pairer
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
@@ -63,6 +71,12 @@ class Program:
     """By marketplace app."""
     joiners: Mapping[str, Joiner]
     """By organisation: those with several PIMS accounts."""
+    file_lookers: Mapping[str, FileLooker]
+    """By site: those that want files carried."""
+    due_readers: Mapping[str, DueReader]
+    """By PIMS account: those of sites that want something done about due services."""
+    due_rounds: Mapping[str, DueRound]
+    """By site: those that want something done about due services."""
 
     @property
     def mappings(self) -> dict[str, str]:
@@ -207,6 +221,9 @@ def build_program(
             start_live=site.start == "live",
             quota=_quota(site),
             branches=branches(loaded.config.sites, site),
+            files=_files(site, loaded),
+            due=_due(site),
+            notices=_notices(site),
         )
         for name, site in loaded.config.sites.items()
     )
@@ -234,6 +251,7 @@ def build_program(
         receivers[pair.booking.account] = receiver
         receivers.setdefault(pair.pims.account, receiver)
         refreshers.setdefault(pair.pims.account, Refresher(pair, ledger))
+    watched = [pair for pair in pairs if pair.due is not None]
     engine = Engine(pairs, ledger, clock, timings, **({"point": point} if point else {}))
     return Program(
         loaded=loaded,
@@ -249,6 +267,13 @@ def build_program(
         pairers=pairers,
         connecting=build_connecting(loaded, clock, ledger),
         joiners={name: Joiner(ledger, chain) for name, chain in chains_of(loaded.config.sites).items()},
+        file_lookers={
+            pair.site: FileLooker(pair, ledger, receivers[pair.booking.account])
+            for pair in pairs
+            if pair.files is not None
+        },
+        due_readers={pair.pims.account: DueReader(pair, ledger) for pair in reversed(watched)},
+        due_rounds={pair.site: DueRound(pair, ledger) for pair in watched},
     )
 
 
@@ -283,6 +308,62 @@ def _quota(site: Site) -> Quota:
     first = site.first_days
     limits = {Kind.CLIENT: first.clients, Kind.PET: first.pets, Kind.APPOINTMENT: first.appointments}
     return Quota(days=first.days, limits=limits)
+
+
+def _files(site: Site, loaded: Loaded) -> FilePolicy | None:
+    wanted = site.attachments
+    if wanted is None:
+        return None
+    scanner = loaded.config.scanner
+    return FilePolicy(
+        to_pims=_file_rules(wanted.to_pims),
+        to_booking=_file_rules(wanted.to_booking),
+        days_before=wanted.days_before,
+        days_after=wanted.days_after,
+        scan=None if scanner is None else Scanner(scanner.address, timeout=scanner.timeout).scan,
+    )
+
+
+def _file_rules(rules: config_models.FileRules | None) -> FileRules | None:
+    if rules is None:
+        return None
+    return FileRules(types={name: int(most * 1024 * 1024) for name, most in rules.types.items()}, names=rules.names)
+
+
+def _due(site: Site) -> DuePolicy | None:
+    wanted = site.reminders
+    if wanted is None:
+        return None
+    notices = wanted.notices
+    return DuePolicy(
+        ahead=wanted.ahead_days,
+        soon=wanted.soon_days,
+        overdue=wanted.overdue_days,
+        card_overdue=wanted.card_overdue,
+        merge=wanted.merge_days,
+        visit_before=wanted.visit_before_days,
+        visit_after=wanted.visit_after_days,
+        exempt_types=frozenset(wanted.exempt_types),
+        always=frozenset(wanted.always),
+        names=wanted.names,
+        notice_days=() if notices is None else notices.days,
+        notice_late=0 if notices is None else notices.late_days,
+    )
+
+
+def _notices(site: Site) -> NoticePolicy | None:
+    notices = None if site.reminders is None else site.reminders.notices
+    if notices is None:
+        return None
+    opens, closes = notices.hours.split("-")
+    return NoticePolicy(
+        text=notices.text,
+        clinic=site.name,
+        opens=time.fromisoformat(opens),
+        closes=time.fromisoformat("00:00" if closes == "24:00" else closes),
+        weekdays=frozenset(config_models.WEEKDAYS.index(day) for day in notices.weekdays),
+        per_day=notices.per_day,
+    )
 
 
 def _pauses(ledger: Ledger | None, account: str) -> dict[str, float]:

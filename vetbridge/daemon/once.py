@@ -143,13 +143,28 @@ def read_sides(program: Program, progress: Callable[[str], None]) -> list[str]:
             problems.append(f"site {pair.site} could not be paired, so nothing is written for it; see the log")
     read(Side.PIMS, "visits", rounds.desk)
     read(Side.BOOKING, "bookings", rounds.poll)
+    for account in program.due_readers:
+        progress(f"reading the due services of {account}")
+        if not rounds.due_services(account) and not rounds.rests(account):
+            problems.append(_unread(account))
     if not problems:
+        _look_for_more(rounds, program, progress)
         for pair in program.pairs:
             progress(f"comparing the coming visits of {pair.site}")
             rounds.sweep(pair.site)
     rounds.expire()
     rounds.prune()
     return problems
+
+
+def _look_for_more(rounds: Rounds, program: Program, progress: Callable[[str], None]) -> None:
+    """What goes along with clients and visits: their files, and the services that are due."""
+    for site in program.file_lookers:
+        progress(f"looking for new files at {site}")
+        rounds.files(site)
+    for site in program.due_rounds:
+        progress(f"working out which services are due at {site}")
+        rounds.due_round(site)
 
 
 def _look_at_installs(program: Program, progress: Callable[[str], None]) -> None:

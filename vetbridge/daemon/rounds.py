@@ -15,6 +15,7 @@ from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.machine import clock_is_sure
 from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, pruning, retention
 from vetbridge.ledger.database import Transaction
+from vetbridge.sync.pair import Pair
 from vetbridge.sync.refreshing import Progress, Refresher, quiet, read_cards
 from vetbridge.sync.upgrades import Upgrades
 
@@ -95,7 +96,7 @@ class Rounds:
     def sweep(self, site: str) -> bool:
         """Compares what both sides of a site list with the ledger; False where it could not be done."""
         sweeper = self._program.sweepers[site]
-        pair = next(pair for pair in self._program.pairs if pair.site == site)
+        pair = self._pair_of(site)
         if self.rests(pair.booking.account) or self.rests(pair.pims.account):
             return False
         return self._round("sweep", sweeper.account, sweeper.sweep)
@@ -105,7 +106,7 @@ class Rounds:
 
         It is due in the shadow, and once more when a person has approved the pair: writing begins after it.
         """
-        pair = next(pair for pair in self._program.pairs if pair.site == site)
+        pair = self._pair_of(site)
         with self._program.ledger.read() as tx:
             row = going_live.of(tx, site)
             mirrored = accounts.get(tx, pair.pims.account).mirror_complete_at is not None
@@ -227,6 +228,24 @@ class Rounds:
     def join_through(self, organisation: str) -> int:
         """Compares all clients of a chain's branches who have changed, or many of them; returns how many."""
         return self._program.joiners[organisation].through(MOST_JOINED)
+
+    def files(self, site: str) -> bool:
+        """Looks for new files at both sides of a site; False where it could not be done."""
+        pair = self._pair_of(site)
+        looker = self._program.file_lookers[site]
+        return self._round("files", pair.booking.account, looker.pass_, other=pair.pims.account)
+
+    def due_services(self, account: str) -> bool:
+        """Reads what a PIMS account tells of due services; False where it could not be done."""
+        return self._round("due-services", account, self._program.due_readers[account].pass_)
+
+    def due_round(self, site: str) -> int:
+        """Looks at the next cards of a site whose due services may be others today; returns how many are to be
+        changed. Asks the ledger alone."""
+        return self._program.due_rounds[site].pass_()
+
+    def _pair_of(self, site: str) -> Pair:
+        return next(pair for pair in self._program.pairs if pair.site == site)
 
     def rests(self, account: str) -> bool:
         """Whether an account, or every site that uses it, is paused or has ended: then it has no rounds."""

@@ -48,6 +48,12 @@ PRUNE_BEGIN = 600.0
 """Seconds after the start of the first such look: what waits for VetBridge goes first."""
 JOIN_EVERY = 30.0
 """Seconds between two looks for clients whom several branches of a chain have."""
+FILES_EVERY = 60.0
+"""Seconds between two looks for new files, each at a part of the clients."""
+DUE_EVERY = 300.0
+"""Seconds between two readings of due services: they change by the day."""
+DUE_ROUND_EVERY = 60.0
+"""Seconds between two looks at cards for which a new day has begun, each at a part of them."""
 SEAL_EVERY = 3600.0
 """Seconds between two seals over what people have done."""
 BACKUP_BEGIN = 120.0
@@ -165,6 +171,7 @@ class Service:
         for pair in self._program.pairs:
             yield self._job(config.timings.sweep, self._sweep, pair.site, begin=config.timings.sweep)
             yield self._job(PAIR_LOOK, self._pair, pair.site)
+        yield from self._jobs_beside()
         for organisation in self._program.joiners:
             yield self._job(JOIN_EVERY, self._join, organisation, begin=JOIN_EVERY)
         yield self._job(EXPIRY_EVERY, self._expire, "ledger", begin=EXPIRY_EVERY, pool=APART)
@@ -181,6 +188,15 @@ class Service:
         if self._beating is not None:
             every = self._beating.every
             yield self._job(every, self._beat, "heartbeat", begin=min(every, BEAT_BEGIN), pool=APART)
+
+    def _jobs_beside(self) -> Iterator[Job]:
+        """Those of the kinds that not every site wants."""
+        for site in self._program.file_lookers:
+            yield self._job(FILES_EVERY, self._files, site)
+        for account in self._program.due_readers:
+            yield self._job(DUE_EVERY, self._due_services, account)
+        for site in self._program.due_rounds:
+            yield self._job(DUE_ROUND_EVERY, self._due_round, site)
 
     def stop(self) -> bool:
         """Ends: nothing new begins, attempts in flight finish. False where one had to be left behind."""
@@ -257,6 +273,18 @@ class Service:
     def _pair(self, site: str) -> None:
         if self._rounds.pairing_is_due(site) and self._rounds.pair(site):
             self.dispatcher.wake()
+
+    def _files(self, site: str) -> None:
+        self._rounds.files(site)
+        self.dispatcher.wake()
+
+    def _due_services(self, account: str) -> None:
+        self._rounds.due_services(account)
+        self.dispatcher.wake()
+
+    def _due_round(self, site: str) -> None:
+        self._rounds.due_round(site)
+        self.dispatcher.wake()
 
     def _join(self, organisation: str) -> None:
         self._rounds.join(organisation)

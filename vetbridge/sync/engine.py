@@ -35,7 +35,9 @@ from vetbridge.ledger.file_rows import is_row
 from vetbridge.ledger.replays import ONE_SIDE_ONLY
 from vetbridge.ledger.tables import OPEN_STATES, Change, ChangeState, Record
 from vetbridge.sync.appointments import Appointments
+from vetbridge.sync.attachments import Attachments
 from vetbridge.sync.desk_visits import DeskVisits
+from vetbridge.sync.due_services import DueServices
 from vetbridge.sync.forgotten import Forgotten, require_known
 from vetbridge.sync.importing import Importer
 from vetbridge.sync.job import Ask, Ending, Enter, Job, OneSideOnly, PutOff
@@ -86,6 +88,8 @@ class Workers:
         self.people = People(pair, ledger, clock, timings, point)
         self.refresher = Refresher(pair, ledger)
         self.importer = Importer(pair, ledger, clock, timings, point)
+        self.attachments = Attachments(pair, ledger, clock, timings, point)
+        self.due_services = DueServices(pair, ledger, clock, timings, point)
 
 
 class Engine:
@@ -307,6 +311,11 @@ class Engine:
             )
         kind = Kind(job.kind)
         workers = self._workers[pair.site]
+        if kind is Kind.ATTACHMENT:
+            side = Side.PIMS if account == pair.pims.account else Side.BOOKING
+            return workers.attachments.work(job, side, self._enter)
+        if kind is Kind.REMINDER:
+            return workers.due_services.work(job, self._enter)
         if account != pair.pims.account:
             if kind is Kind.APPOINTMENT:
                 return workers.bookings.work(job, self._enter)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import time
+from typing import BinaryIO
 
 from vetbridge.connector.accounted import Accounted
+from vetbridge.core.due import DuePolicy
+from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper
@@ -38,6 +42,39 @@ class Quota:
     limits: Mapping[Kind, int]
 
 
+Scan = Callable[[BinaryIO], None]
+"""Looks for viruses. Raises ``FileRefused`` where it finds one, ``Unavailable`` where it cannot say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePolicy:
+    """Which files a site wants carried."""
+
+    to_pims: FileRules | None = None
+    to_booking: FileRules | None = None
+    days_before: int = 3
+    """Clients of a side that does not tell new files are asked for theirs from so many days after a visit..."""
+    days_after: int = 30
+    """...to so many days before one."""
+    scan: Scan | None = None
+    """None: files are not looked at for viruses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePolicy:
+    """How owners are told of due services; docs/configuration.md explains each."""
+
+    text: str
+    clinic: str
+    """What people call the site."""
+    opens: time
+    closes: time
+    """By the site's clock; midnight is the day's end."""
+    weekdays: frozenset[int]
+    """Monday is 0."""
+    per_day: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """One site's two sides."""
@@ -60,6 +97,13 @@ class Pair:
     """None: as much may be created as there is to create."""
     branches: Mapping[str, str] = field(default_factory=dict)
     """The chain's other PIMS accounts, each with the name of its site, or sites."""
+
+    files: FilePolicy | None = None
+    """None: no file is carried."""
+    due: DuePolicy | None = None
+    """None: nothing is done about due services."""
+    notices: NoticePolicy | None = None
+    """None: nobody is sent a message."""
 
     @property
     def stand_in(self) -> tuple[str | None, str | None]:
