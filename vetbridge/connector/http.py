@@ -11,7 +11,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ import tenacity
 from vetbridge.connector import reach
 from vetbridge.connector.budgets import Budgets, patience_of
 from vetbridge.connector.clock import Clock
+from vetbridge.connector.form import Form
+from vetbridge.connector.interface import Content
 from vetbridge.connector.trust import UNTRUSTED, context, why_untrusted
 from vetbridge.core.errors import (
     AuthFailed,
@@ -46,6 +48,9 @@ LARGEST_FILE = 50 * 1024 * 1024
 
 LONGEST_DOWNLOAD = 300.0
 """Seconds that a file may take."""
+
+LONGEST_UPLOAD = 900.0
+"""Seconds that a file may take on its way out: lines of clinics are slower in that direction."""
 
 MOST_REDIRECTS = 3
 
@@ -93,6 +98,9 @@ class _Request:
     headers: Mapping[str, str] | None
     write: bool
     patience: float = 0.0
+    form: Form | None = None
+    file: Content | None = None
+    """What stands in the form; opened anew for each sending."""
 
 
 class HttpClient:
@@ -171,6 +179,26 @@ class HttpClient:
         """A request that changes something: sent again only where it is known not to have been done."""
         return self._send(_Request(method, path, params, body, headers, write=True), budgets)
 
+    def upload(
+        self,
+        method: str,
+        path: str,
+        *,
+        budgets: Sequence[str],
+        fields: Mapping[str, str],
+        part: str,
+        content: Content,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A write of a form (``multipart/form-data``): short ``fields``, and in ``part`` a file, never held whole.
+
+        Sent again, and read again for it, only where it is known not to have been done, as ``write`` does. Raises
+        what ``write`` raises, and ``OSError`` where the file cannot be read.
+        """
+        form = Form(fields, part, content)
+        request = _Request(method, path, None, None, headers, write=True, form=form, file=content)
+        return self._send(request, budgets)
+
     def _send(self, request: _Request, budgets: Sequence[str]) -> Answer:
         what = f"{self._account}: {request.method} {request.path.split('?')[0]}"
 
@@ -196,7 +224,7 @@ class HttpClient:
 
     def _exchange(self, what: str, request: _Request) -> Answer:
         headers = {**(self._authorise() if self._authorise else {}), **(request.headers or {})}
-        content = None
+        content: bytes | Iterator[bytes] | None = None
         if request.body is not None:
             # In ASCII: half characters that a vendor served are sent back as they came.
             content = json.dumps(request.body, allow_nan=False).encode("ascii")
@@ -204,6 +232,30 @@ class HttpClient:
         params = dict(request.params) if request.params else None
         # The library's time-outs are for one chunk: an answer that trickles would hold its worker for ever.
         latest = self._clock.steady() + LONGEST_ANSWER * self._timeout
+        with ExitStack() as opened:
+            if request.form is not None and request.file is not None:
+                latest += LONGEST_UPLOAD
+                file = opened.enter_context(request.file.open())
+                headers |= {"Content-Type": request.form.media_type, "Content-Length": str(request.form.length)}
+                content = self._in_time(request.form.pieces(file))
+            return self._answered(what, request, params, content, headers, latest)
+
+    def _in_time(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        latest = self._clock.steady() + LONGEST_UPLOAD
+        for piece in pieces:
+            if self._clock.steady() > latest:
+                raise httpx.WriteTimeout("the file takes too long")
+            yield piece
+
+    def _answered(
+        self,
+        what: str,
+        request: _Request,
+        params: Mapping[str, Any] | None,
+        content: bytes | Iterator[bytes] | None,
+        headers: Mapping[str, str],
+        latest: float,
+    ) -> Answer:
         try:
             with self._client.stream(
                 request.method, request.path, params=params, content=content, headers=headers
