@@ -484,6 +484,10 @@ class Timings(Part):
     """How often a PIMS account's clients and pets are read for changes."""
     sweep: SomeSeconds = 3600.0
     """How often all visits of the coming weeks are compared on both sides, for hints that were lost."""
+    files: SomeSeconds = 60.0
+    """How often a part of the clients is looked at for new files."""
+    due_services: SomeSeconds = 300.0
+    """How often the PIMS is asked which services are due."""
     mirror_stale: SomeSeconds = 3600.0
     """No new client is created when the mirror of the PIMS is older."""
 

@@ -48,10 +48,6 @@ PRUNE_BEGIN = 600.0
 """Seconds after the start of the first such look: what waits for VetBridge goes first."""
 JOIN_EVERY = 30.0
 """Seconds between two looks for clients whom several branches of a chain have."""
-FILES_EVERY = 60.0
-"""Seconds between two looks for new files, each at a part of the clients."""
-DUE_EVERY = 300.0
-"""Seconds between two readings of due services: they change by the day."""
 DUE_ROUND_EVERY = 60.0
 """Seconds between two looks at cards for which a new day has begun, each at a part of them."""
 SEAL_EVERY = 3600.0
@@ -191,10 +187,11 @@ class Service:
 
     def _jobs_beside(self) -> Iterator[Job]:
         """Those of the kinds that not every site wants."""
+        timings = self._program.loaded.config.timings
         for site in self._program.file_lookers:
-            yield self._job(FILES_EVERY, self._files, site)
+            yield self._job(timings.files, self._files, site)
         for account in self._program.due_readers:
-            yield self._job(DUE_EVERY, self._due_services, account)
+            yield self._job(timings.due_services, self._due_services, account)
         for site in self._program.due_rounds:
             yield self._job(DUE_ROUND_EVERY, self._due_round, site)
 
