@@ -15,6 +15,7 @@ from vetbridge.testing.clinic import Clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.simkit import (
     Effect,
+    Files,
     Limit,
     Refusal,
     Request,
@@ -22,6 +23,7 @@ from vetbridge.testing.simkit import (
     Simulator,
     open_store,
     served,
+    server,
 )
 
 
@@ -123,9 +125,25 @@ def test_hostile_bodies_get_a_400(simulator: ThingSimulator, body: bytes) -> Non
     assert len(simulator.store.all("thing")) == 3
 
 
-def test_a_large_body_is_taken_and_a_larger_one_refused(simulator: ThingSimulator) -> None:
+def test_a_large_body_is_taken_and_a_larger_one_refused(
+    simulator: ThingSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LARGEST_BODY", 8 * 1024 * 1024)
     assert call(simulator, "POST", "/api/thing", {"note": "x" * 5_000_000}).status == 201
     assert call(simulator, "POST", "/api/thing", b"x" * (8 * 1024 * 1024 + 1)).status == 413
+
+
+def test_a_kept_content_is_there_after_a_restart(tmp_path: Path) -> None:
+    files, passing = Files(tmp_path / "files"), Files()
+    names = [files.keep(b"\x00\r\n"), passing.keep(b"")]
+    files.close()
+    assert Files(tmp_path / "files").read(names[0]) == b"\x00\r\n"
+    assert passing.read(names[1]) == b""
+    passing.close()
+    with pytest.raises(FileNotFoundError):
+        passing.read(names[1])
+    with pytest.raises(FileNotFoundError):
+        files.read("../store.sqlite3")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ Rows. ``Store`` keeps JSON documents by kind and whole-number id. ``get`` return
 ``all`` and ``find`` return the rows themselves, to be read only. Every row carries ``id``; keys that start with ``_``
 are never served to clients (``_seed``: the number of the clinic's owner or pet that a row came from).
 
+Files. ``simulator.files`` keeps contents on disk: ``keep(content)`` gives a name for a row, ``read(name)`` gives it back.
+
 The control door (JSON, under ``/_sim``, never a vendor's):
 
 - ``GET /_sim/ping``: ``{"vendor": ...}``.
@@ -69,6 +71,7 @@ The control door (JSON, under ``/_sim``, never a vendor's):
 
 from vetbridge.testing.faults import FAULTS, VENDOR_MADE, Faults, parse_fault
 from vetbridge.testing.simkit.clock import SettableClock
+from vetbridge.testing.simkit.files import Files
 from vetbridge.testing.simkit.limits import Limit, Limits, LimitState
 from vetbridge.testing.simkit.server import Effect, Refusal, Request, Response, Route, find_route
 from vetbridge.testing.simkit.simulator import CONTROL, Simulator, SimulatorOptions, served
@@ -82,6 +85,7 @@ __all__ = [
     "VENDOR_MADE",
     "Effect",
     "Faults",
+    "Files",
     "Limit",
     "LimitState",
     "Limits",

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qs, unquote
 
 HOST = "127.0.0.1"
-LARGEST_BODY = 8 * 1024 * 1024
-"""Bytes of a request body that are read; a longer one is answered 413."""
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of a request body that are read; a longer one is answered 413. Vendors' own limits are below."""
 IDLE_SECONDS = 120.0
 """An idle connection is closed after this long."""
 
@@ -232,7 +232,7 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def _skip(self, length: int) -> None:
         """Reads away a body that is too long, up to a further cap: a reset would hide the answer from the client."""
-        left = min(length, 4 * LARGEST_BODY)
+        left = min(length, 2 * LARGEST_BODY)
         while left > 0 and (chunk := self.rfile.read(min(left, 65536))):
             left -= len(chunk)
 

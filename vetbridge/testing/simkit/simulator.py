@@ -16,6 +16,7 @@ from vetbridge.connector.clock import Clock
 from vetbridge.testing.clinic import Clinic, make_clinic
 from vetbridge.testing.faults import FAULTS, VENDOR_MADE, Faults
 from vetbridge.testing.simkit.clock import SettableClock
+from vetbridge.testing.simkit.files import Files
 from vetbridge.testing.simkit.limits import Limit, Limits
 from vetbridge.testing.simkit.server import (
     HOST,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 CONTROL = "/_sim"
 """Where the control door stands."""
+FILES = "files"
+"""Folder of the contents of files, inside a simulator's data folder."""
 LONGEST_OUTAGE = 24 * 3600.0
 """Seconds."""
 CUT_AT = 64
@@ -107,6 +110,8 @@ class Simulator:
             seed=seed,
         )
         self.store = Store(data / STORE_FILE if data is not None else None)
+        self.files = Files(data / FILES if data is not None else None)
+        """Contents of files, by names that stand in rows."""
         self._routes: list[Route] = []
         self.renamed: dict[str, str] = {}
         """Fields that all rows are answered under another name, as after an upgrade: old name to new."""
@@ -291,6 +296,7 @@ class Simulator:
         self.outbox.close()
         with self._handling:
             self.store.close()
+            self.files.close()
 
     def serve_forever(self) -> None:
         """Serves until ``request_stop``, then stops."""
