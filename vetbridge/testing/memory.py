@@ -5,31 +5,36 @@ Its native records have the shape that ``mappings/memory.yaml`` maps. Beside the
 methods:
 
 - what people at the side do: ``add``, ``edit``, ``remove``, ``merge``, ``renumber``, ``reuse``, ``list_code``,
-  ``unlist_code``, ``row``, ``rows``.
+  ``unlist_code``, ``row``, ``rows``, ``bytes_of``.
   It is never refused, never counted, and never fails;
 - faults that pass: ``fail``, ``lose_answers``, ``land_late``, ended by ``mend``;
 - how the side is, until it is told otherwise: ``lag``, ``skew``, ``hide``, ``ignore_relink``, ``ignore_filters``,
   ``recase``, ``renamed``; and what its capabilities declare: a level of writing exactly once, limits of texts,
   visible deletions.
+
+Files stand under ids of their own at a PIMS, and under their client's (``c1/f2``) at a booking side. What is due is a
+record of its own at a PIMS; at a booking side it stands on the client, whose id it has.
 """
 
 from __future__ import annotations
 
 import copy
+import io
 import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO, overload
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import (
     Capabilities,
     Check,
     CheckReport,
+    Content,
     ExactlyOnce,
     Found,
     Hint,
@@ -48,7 +53,14 @@ from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 
-_PREFIX = {Kind.CLIENT: "c", Kind.PET: "p", Kind.APPOINTMENT: "a"}
+_PREFIX = {
+    Kind.CLIENT: "c",
+    Kind.PET: "p",
+    Kind.APPOINTMENT: "a",
+    Kind.ATTACHMENT: "f",
+    Kind.REMINDER: "r",
+    Kind.VACCINATION: "v",
+}
 _DEFAULTS: Mapping[Kind, Native] = {
     Kind.CLIENT: {
         "name": {"given": "", "family": ""},
@@ -83,7 +95,43 @@ _DEFAULTS: Mapping[Kind, Native] = {
         "cancelled": None,
         "ref": "",
     },
+    Kind.ATTACHMENT: {
+        "client_id": None,
+        "pet_id": None,
+        "name": "",
+        "notes": "",
+        "made_at": None,
+        "active": True,
+        "ref": "",
+    },
+    Kind.REMINDER: {
+        "pet_id": None,
+        "service": "",
+        "name": "",
+        "due_on": None,
+        "completed": False,
+        "active": True,
+    },
+    Kind.VACCINATION: {
+        "pet_id": None,
+        "service": "",
+        "name": "",
+        "given_on": None,
+        "due_on": None,
+        "active": True,
+    },
 }
+_CARD: Native = {
+    "name": "",
+    "pet_name": "",
+    "due_on": None,
+    "due_soon": False,
+    "overdue": False,
+    "notified": "",
+}
+"""What stands on a client of a booking side about what is due."""
+_DUE = "due"
+"""Where it stands in the client's row."""
 _LISTS: Mapping[str, Mapping[str, str]] = {
     "species": {"D": "Dog", "C": "Cat", "R": "Rabbit", "O": "Other", "X": "Unknown"},
     "sex": {"m": "Male", "f": "Female", "mn": "Male neutered", "fn": "Female spayed", "u": "Unknown"},
@@ -102,14 +150,21 @@ _LISTS: Mapping[str, Mapping[str, str]] = {
 """What the codes of ``mappings/memory.yaml`` are called here."""
 _CANCELLED = "cancelled"
 _PEOPLE = frozenset({"owner", "pet"})
+_HANGS_ON = {Kind.CLIENT: "client_id", Kind.PET: "pet_id"}
+"""What an attachment names where it hangs on one."""
+_PIECE = 64 * 1024
+"""Bytes of a file that are read, and given, at a time."""
 _TEXTS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
     Kind.CLIENT: {"given_name": ("name", "given"), "family_name": ("name", "family")},
     Kind.PET: {"name": ("name",), "breed": ("breed",)},
     Kind.APPOINTMENT: {"notes": ("notes",)},
+    Kind.ATTACHMENT: {"name": ("name",), "notes": ("notes",)},
+    Kind.REMINDER: {"name": ("name",), "pet_name": ("pet_name",)},
+    Kind.VACCINATION: {},
 }
 """Where the canonical texts stand that a side may cut."""
 _NAMES = frozenset({"given_name", "family_name", "name"})
-"""Those of them that a side may write in capitals."""
+"""Those of them that a side may write in capitals, of clients and pets."""
 _NEVER = -1.0
 """Seconds until a write takes effect that never does."""
 
@@ -123,14 +178,18 @@ def memory_capabilities(
     create: ExactlyOnce | None = None,
     changed: ExactlyOnce = ExactlyOnce.LOOK,
     late_landing: float = 0.0,
+    opt_outs: bool = False,
 ) -> Capabilities:
     """What a memory side declares, and does.
 
     ``notes_limit``: longest notes, in characters; longer ones are cut. ``create`` and ``changed``: the level of
     writing exactly once, of every kind; ``create`` is ``REFERENCE`` for appointments and ``LOOK`` for clients and
-    pets unless it is told. ``late_landing``: in seconds. ``redeclared`` changes what is declared of one kind.
+    pets unless it is told. ``late_landing``: in seconds. ``opt_outs``: whether a client wants no messages can be
+    written. Files, vaccinations and what is due differ by ``side``, see the module. ``redeclared`` changes what is
+    declared of one kind.
     """
     owner = frozenset[str]() if relink is Relink.NO else frozenset({"client_id", "pet_id"})
+    silence = frozenset({"opted_out"} if opt_outs else ())
     loss = {} if notes_limit is None else {"notes": f"cut after {notes_limit} characters"}
     return Capabilities(
         side=side,
@@ -139,7 +198,7 @@ def memory_capabilities(
                 read=True,
                 search=frozenset({"phone", "email"}),
                 create=create or ExactlyOnce.LOOK,
-                update=frozenset({"given_name", "family_name", "phones", "emails", "active"}),
+                update=frozenset({"given_name", "family_name", "phones", "emails", "active"}) | silence,
                 changed=changed,
                 incremental=True,
                 deletions_visible=True,
@@ -167,12 +226,31 @@ def memory_capabilities(
                 loss=loss,
                 text_limits={} if notes_limit is None else {"notes": notes_limit},
             ),
+            **_others(side, create=create or ExactlyOnce.LOOK, changed=changed),
         },
         hints=True,
         code_lists=frozenset(_LISTS),
         late_landing=late_landing,
         proven="made up for tests; no vendor",
     )
+
+
+def _others(side: str, *, create: ExactlyOnce, changed: ExactlyOnce) -> dict[Kind, KindCapabilities]:
+    """What a side declares of files, vaccinations and what is due."""
+    told = KindCapabilities(read=True, incremental=True, deletions_visible=True)
+    if side == "pims":
+        both = frozenset({Kind.CLIENT, Kind.PET})
+        files = replace(told, search=frozenset({"client_id", "pet_id"}), create=create, hangs_on=both)
+        return {Kind.ATTACHMENT: files, Kind.REMINDER: told, Kind.VACCINATION: told}
+    files = replace(
+        told,
+        search=frozenset({"client_id"}),
+        create=create,
+        incremental=False,
+        hangs_on=frozenset({Kind.CLIENT}),
+    )
+    card = replace(told, update=frozenset(_CARD), changed=changed, notify=True)
+    return {Kind.ATTACHMENT: files, Kind.REMINDER: card}
 
 
 def memory_mapper(zone: str = "Europe/London", country: str = "GB") -> Mapper:
@@ -193,6 +271,30 @@ class _Entry:
     """Its place among all that was ever done at the side."""
     at: float
     """Steady seconds; 0 without a clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was sent: ``Content``, read whole."""
+
+    name: str
+    media_type: str
+    size: int
+    digest: str
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, content: Content) -> _File:
+        """Reads it in pieces."""
+        data = bytearray()
+        with content.open() as reader:
+            while piece := reader.read(_PIECE):
+                data += piece
+        return cls(content.name, content.media_type, content.size, content.digest, bytes(data))
+
+    def open(self) -> BinaryIO:
+        """See ``Content.open``."""
+        return io.BytesIO(self.data)
 
 
 class MemorySide:
@@ -222,6 +324,7 @@ class MemorySide:
         self._whole_seconds = whole_seconds
         self._rows: dict[Kind, dict[str, Native]] = {kind: {} for kind in _PREFIX}
         self._newest: dict[Kind, dict[str, _Entry]] = {kind: {} for kind in _PREFIX}
+        self._files: dict[str, bytes] = {}
         self._log: list[_Entry] = []
         self._rev = 0
         self._failure: VetBridgeError | None = None
@@ -247,6 +350,8 @@ class MemorySide:
         """How often each method of the protocol was called."""
         self.written: list[Write] = []
         """Every write that took effect through ``apply``, in order."""
+        self.messages: list[tuple[str, str]] = []
+        """Every message that was sent to an owner, in order: the client's id and the text."""
 
     # -- the protocol
 
@@ -277,7 +382,8 @@ class MemorySide:
                 records = []
                 for each in chosen:
                     place, cursor = each.order, max(cursor, each.version)
-                    row = copy.deepcopy(each.row) if each.row is None or self._lag else self.row(kind, each.id)
+                    now = each.row is not None and not self._lag
+                    row = self.row(kind, each.id) if now else self._shown(kind, each.row)
                     native = self._told(row)
                     records.append(Found(id=each.id, native=native, deleted=each.row is None))
             yield Page(records=tuple(records), cursor=str(cursor), last=last, total=len(every), mark=here)
@@ -289,7 +395,7 @@ class MemorySide:
         return None if id in self._hidden else self._told(self.row(kind, id))
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
-        """Records whose phone, e-mail or client is exactly the one asked for, and appointments that begin at
+        """Records whose phone, e-mail, client or pet is exactly the one asked for, and appointments that begin at
         ``start_from`` or later and before ``start_before``, both ISO 8601 with an offset; cancelled ones too."""
         known = self._capabilities.of(kind).search
         self._supported(bool(query) and set(query) <= known, f"{kind} cannot be searched by {sorted(query)}")
@@ -303,7 +409,7 @@ class MemorySide:
                 return begun if key == "start_from" else row["start"] is not None and not begun
             if key in ("phone", "email"):
                 return value in row[f"{key}s"]
-            return bool(value == row["owner"])
+            return bool(value == row[key if kind is Kind.ATTACHMENT else "owner"])
 
         asked = {} if self.ignore_filters else query
         yield from self._matching(kind, lambda row: all(fits(row, key, value) for key, value in asked.items()))
@@ -321,9 +427,7 @@ class MemorySide:
             )
             return
         wanted = {
-            key: value
-            for key, value in _merged(_DEFAULTS[kind], self._kept(kind, write.native)).items()
-            if key in write.native
+            key: value for key, value in _merged(_DEFAULTS[kind], self._kept(write)).items() if key in write.native
         }
         yield from self._matching(kind, lambda row: all(row[key] == value for key, value in wanted.items()))
 
@@ -334,8 +438,12 @@ class MemorySide:
             Operation.CREATE: can.create is not None,
             Operation.UPDATE: bool(can.update),
             Operation.CANCEL: can.cancel,
+            Operation.NOTIFY: can.notify,
         }
         self._supported(allowed[write.operation], f"{write.kind} takes no {write.operation}")
+        if write.content is not None:
+            self._fitting(write.content)
+            write = replace(write, content=_File.of(write.content))
         if not self._lost:
             self._called("apply")
         with self._lock:
@@ -350,6 +458,16 @@ class MemorySide:
                 self._lost.pop(0)
                 raise OutcomeUnknown("memory: no answer came")
             return receipt
+
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        """What is in a file, in pieces."""
+        self._supported(self._capabilities.of(Kind.ATTACHMENT).read, "attachments cannot be read")
+        self._called("content")
+        data = self.bytes_of(id)
+        if data is None or id in self._hidden:
+            raise Refused("memory: there is no such file", code="not-found")
+        for place in range(0, len(data), _PIECE):
+            yield data[place : place + _PIECE]
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         """The lists that are declared, as ``list_code`` and ``unlist_code`` have left them."""
@@ -375,18 +493,29 @@ class MemorySide:
 
     # -- what people at the side do
 
-    def add(self, kind: Kind, native: Mapping[str, Any]) -> str:
-        """A person enters a record; returns its id."""
+    def add(self, kind: Kind, native: Mapping[str, Any], *, content: bytes = b"") -> str:
+        """A person enters a record, or a file with its content; returns its id."""
         with self._lock:
             self._land()
+            if self._on_clients(kind):
+                raise ValueError("what is due stands on a client here: edit it")
             id_ = f"{_PREFIX[kind]}{self._rev + 1}"
-            self._put(kind, id_, _merged(_DEFAULTS[kind], native))
+            row = _merged(_DEFAULTS[kind], native)
+            if kind is Kind.ATTACHMENT:
+                if self._capabilities.of(kind).hangs_on == {Kind.CLIENT}:
+                    id_ = f"{row['client_id']}/{id_}"
+                if self._clock is not None and row["made_at"] is None:
+                    row["made_at"] = self._clock.now().isoformat()
+                self._files[id_] = content
+            self._put(kind, id_, row)
             return id_
 
     def edit(self, kind: Kind, id: str, native: Mapping[str, Any]) -> None:  # noqa: A002 - the protocol's word
         """A person changes a record. Raises ``KeyError`` where there is none."""
         with self._lock:
             self._land()
+            if self._on_clients(kind):
+                kind, native = Kind.CLIENT, {_DUE: {**_CARD, **self._rows[Kind.CLIENT][id].get(_DUE, {}), **native}}
             self._put(kind, id, _merged(self._rows[kind][id], native))
 
     def remove(self, kind: Kind, id: str) -> None:  # noqa: A002 - the protocol's word
@@ -394,6 +523,7 @@ class MemorySide:
         with self._lock:
             self._land()
             del self._rows[kind][id]
+            self._files.pop(id, None)
             self._rev += 1
             self._note(kind, id)
 
@@ -420,7 +550,7 @@ class MemorySide:
         """
         with self._lock:
             self._land()
-            new = self.add(kind, {**self._rows[kind][id], "id": None})
+            new = self.add(kind, {**self._rows[kind][id], "id": None}, content=self._files.get(id, b""))
             self._point(kind, id, new)
             self.remove(kind, id)
             return new
@@ -447,13 +577,19 @@ class MemorySide:
         """A copy of one record as it stands, or None."""
         with self._lock:
             self._land()
-            return copy.deepcopy(self._rows[kind].get(id))
+            return self._shown(kind, self._rows[self._home(kind)].get(id))
 
     def rows(self, kind: Kind) -> list[Native]:
         """Copies of all records of a kind, oldest first."""
         with self._lock:
             self._land()
-            return copy.deepcopy(list(self._rows[kind].values()))
+            return [self._shown(kind, row) for row in self._rows[self._home(kind)].values()]
+
+    def bytes_of(self, id: str) -> bytes | None:  # noqa: A002 - the protocol's word
+        """What is in a file, or None where there is none."""
+        with self._lock:
+            self._land()
+            return self._files.get(id)
 
     # -- faults that pass
 
@@ -520,6 +656,26 @@ class MemorySide:
 
     # -- inside
 
+    def _on_clients(self, kind: Kind) -> bool:
+        """What is due is no record of its own here."""
+        return kind is Kind.REMINDER and self._capabilities.side == "booking"
+
+    def _home(self, kind: Kind) -> Kind:
+        """The kind whose rows hold the records of ``kind``."""
+        return Kind.CLIENT if self._on_clients(kind) else kind
+
+    @overload
+    def _shown(self, kind: Kind, row: None) -> None: ...
+    @overload
+    def _shown(self, kind: Kind, row: Native) -> Native: ...
+    def _shown(self, kind: Kind, row: Native | None) -> Native | None:
+        """A copy of a row as a record of its kind."""
+        if row is None:
+            return None
+        if self._on_clients(kind):
+            return {**_CARD, **row.get(_DUE, {}), "id": row["id"], "client_id": row["id"], "rev": row["rev"]}
+        return {name: copy.deepcopy(value) for name, value in row.items() if name != _DUE}
+
     def _called(self, method: str) -> None:
         with self._lock:
             self.calls[method] += 1
@@ -556,8 +712,11 @@ class MemorySide:
     def _point(self, kind: Kind, old: str, new: str) -> None:
         """Lets everything that belongs to one record belong to another."""
         places = {
-            Kind.CLIENT: ((Kind.PET, "owner"), (Kind.APPOINTMENT, "owner")),
-            Kind.PET: ((Kind.APPOINTMENT, "pet"),),
+            Kind.CLIENT: ((Kind.PET, "owner"), (Kind.APPOINTMENT, "owner"), (Kind.ATTACHMENT, "client_id")),
+            Kind.PET: (
+                (Kind.APPOINTMENT, "pet"),
+                *((of, "pet_id") for of in (Kind.ATTACHMENT, Kind.REMINDER, Kind.VACCINATION)),
+            ),
         }
         for of, name in places.get(kind, ()):
             for id_ in [id_ for id_, row in self._rows[of].items() if row[name] == old]:
@@ -592,6 +751,7 @@ class MemorySide:
 
     def _seen(self, kind: Kind) -> Iterable[_Entry]:
         """What a list shows: the last entry of every record that is not hidden."""
+        kind = self._home(kind)
         seen = self._newest[kind]
         if self._lag:
             until = self._steady() - self._lag
@@ -621,7 +781,7 @@ class MemorySide:
             if not self._lag:
                 rows = [row for row in self.rows(kind) if row["id"] not in self._hidden]
             else:
-                rows = [copy.deepcopy(each.row) for each in self._seen(kind) if each.row is not None]
+                rows = [self._shown(kind, each.row) for each in self._seen(kind) if each.row is not None]
         return iter([self._told(row) for row in rows if fits(row)])
 
     def _told(self, row: Native | None) -> Any:
@@ -632,14 +792,17 @@ class MemorySide:
         kind = write.kind
         if write.operation is Operation.CREATE:
             native = self._checked(write, {})
-            return self.add(kind, {**native, "ref": write.stamp} if write.stamp else native)
-        row = self._rows[kind].get(write.id or "")
+            content = write.content.data if isinstance(write.content, _File) else b""
+            return self.add(kind, {**native, "ref": write.stamp} if write.stamp else native, content=content)
+        row = self.row(kind, write.id or "")
         if row is None or write.id is None or write.id in self._hidden:
             raise Refused(f"memory: there is no {kind} {write.id!r}")
         conditional = self._capabilities.of(kind).changed is ExactlyOnce.CONDITIONAL
         if conditional and write.version not in (None, str(row["rev"])):
             raise Stale(f"memory: this {kind} is not the one any more that the write was decided on")
-        if write.operation is Operation.CANCEL:
+        if write.operation is Operation.NOTIFY:
+            self._sent(write.id, write.native)
+        elif write.operation is Operation.CANCEL:
             self.edit(kind, write.id, {"state": _CANCELLED, "cancelled": dict(write.native)})
         else:
             self.edit(kind, write.id, self._checked(write, row))
@@ -647,12 +810,15 @@ class MemorySide:
 
     def _checked(self, write: Write, before: Native) -> Native:
         """The payload, where the record that it makes can stand. Raises ``Refused`` or ``SlotTaken``."""
-        kind, native = write.kind, self._kept(write.kind, write.native)
-        unknown = sorted(set(native) - set(_DEFAULTS[kind]))
+        kind, native = write.kind, self._kept(write)
+        fields = _CARD if self._on_clients(kind) else _DEFAULTS[kind]
+        unknown = sorted(set(native) - set(fields))
         if unknown:
             raise Refused(f"memory: a {kind} has no field {', '.join(unknown)}")
-        row = _merged(before or _DEFAULTS[kind], native)
-        if kind is Kind.CLIENT:
+        row = _merged(before or fields, native)
+        if kind is Kind.ATTACHMENT:
+            self._hung(row)
+        if kind not in (Kind.PET, Kind.APPOINTMENT):
             return native
         relinks = kind is Kind.APPOINTMENT and bool(before) and not _PEOPLE.isdisjoint(native)
         if relinks and self._capabilities.of(kind).relink is Relink.NO:
@@ -683,9 +849,37 @@ class MemorySide:
             if begin < other_end and other_begin < end:
                 raise SlotTaken(f"memory: {row['who']} already has the appointment {other['id']} then")
 
-    def _kept(self, kind: Kind, native: Native) -> Native:
+    def _hung(self, row: Native) -> None:
+        """Refuses a file that hangs on nothing, or on what no file can hang on here."""
+        on = {kind: row[name] for kind, name in _HANGS_ON.items() if row[name] is not None}
+        hangs_on = self._capabilities.of(Kind.ATTACHMENT).hangs_on
+        self._supported(bool(on) and on.keys() <= hangs_on, f"a file hangs on {' or '.join(sorted(hangs_on))}")
+        if any(id_ not in self._rows[kind] for kind, id_ in on.items()):
+            raise Refused("memory: what this file hangs on does not exist")
+
+    def _fitting(self, content: Content) -> None:
+        """Refuses a file that the side does not take, before a byte of it is read."""
+        can = self._capabilities.of(Kind.ATTACHMENT)
+        if can.largest is not None and content.size >= can.largest:
+            raise Refused(f"memory: a file must have fewer than {can.largest} bytes", code="too-large")
+        self._supported(
+            not can.file_types or content.name.rpartition(".")[2].casefold() in can.file_types,
+            f"a file must be one of {', '.join(sorted(can.file_types))}",
+        )
+
+    def _sent(self, id_: str, native: Native) -> None:
+        """Sends a message to a client."""
+        if self._rows[Kind.CLIENT][id_]["silent"]:
+            raise Refused("memory: this client wants no messages", code="opted-out")
+        if not isinstance(native.get("text"), str) or not native["text"]:
+            raise Refused("memory: a message needs a text")
+        self.messages.append((id_, native["text"]))
+
+    def _kept(self, write: Write) -> Native:
         """A payload with its texts as this side keeps them: cut to their limits, and names in its own case."""
-        kept = copy.deepcopy(native)
+        kind, kept = write.kind, copy.deepcopy(write.native)
+        if write.content is not None:
+            kept = {"name": write.content.name, **kept}
         limits = self._capabilities.of(kind).text_limits
         for name, (*folders, last) in _TEXTS[kind].items():
             place: Any = kept
@@ -694,7 +888,8 @@ class MemorySide:
             text = place.get(last) if isinstance(place, dict) else None
             if not isinstance(text, str):
                 continue
-            text = text.upper() if self.recase and name in _NAMES else text
+            cased = self.recase and name in _NAMES and kind in (Kind.CLIENT, Kind.PET)
+            text = text.upper() if cased else text
             place[last] = text[: limits.get(name)]
         return kept
 

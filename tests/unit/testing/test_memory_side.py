@@ -435,3 +435,49 @@ def test_texts_are_cut_and_put_in_capitals_as_they_come_in() -> None:
     assert [row["id"] for row in side.look(write)] == [receipt.id]
     id_ = side.add(Kind.CLIENT, {"name": {"given": "As a person typed it"}})
     assert side.row(Kind.CLIENT, id_)["name"]["given"] == "As a person typed it"  # type: ignore[index]
+
+
+def test_a_file_comes_back_as_it_was_and_goes_with_what_it_hangs_on() -> None:
+    pims, booking = MemorySide(), MemorySide(memory_capabilities("booking"))
+    jo, ann = (pims.add(Kind.CLIENT, {}) for _ in range(2))
+    file = pims.add(Kind.ATTACHMENT, {"client_id": jo, "name": "lab.pdf"}, content=b"\r\n\0" * 50_000)
+    assert b"".join(pims.content(file)) == b"\r\n\0" * 50_000
+    pims.merge(Kind.CLIENT, jo, ann)
+    assert [row["id"] for row in pims.search(Kind.ATTACHMENT, {"client_id": ann})] == [file]
+    card = booking.add(Kind.CLIENT, {})
+    assert booking.add(Kind.ATTACHMENT, {"client_id": card, "name": "lab.pdf"}).startswith(f"{card}/")
+    pims.remove(Kind.ATTACHMENT, file)
+    with pytest.raises(Refused) as caught:
+        list(pims.content(file))
+    assert caught.value.code == "not-found"
+
+
+def test_what_is_due_stands_on_the_client_of_a_booking_side() -> None:
+    side = MemorySide(memory_capabilities("booking"))
+    jo = side.add(Kind.CLIENT, {"phones": ["+447700900001"]})
+    update = Write(operation=Operation.UPDATE, kind=Kind.REMINDER, id=jo, native={"name": "Rabies", "due_soon": True})
+    assert side.apply(update).native == side.get(Kind.REMINDER, jo)
+    side.edit(Kind.REMINDER, jo, {"due_soon": False})
+    (card,) = side.rows(Kind.REMINDER)
+    assert (card["id"], card["name"], card["due_soon"], card["due_on"]) == (jo, "Rabies", False, None)
+    assert side.row(Kind.CLIENT, jo) == {**side.rows(Kind.CLIENT)[0], "phones": ["+447700900001"], "rev": 3}
+    side.remove(Kind.CLIENT, jo)
+    assert side.rows(Kind.REMINDER) == []
+    with pytest.raises(ValueError, match="stands on a client"):
+        side.add(Kind.REMINDER, {})
+
+
+def test_a_message_is_counted_and_none_goes_to_who_opted_out() -> None:
+    side = MemorySide(memory_capabilities("booking"))
+    jo, ann = side.add(Kind.CLIENT, {}), side.add(Kind.CLIENT, {"silent": True})
+
+    def told(id_: str) -> Write:
+        return Write(operation=Operation.NOTIFY, kind=Kind.REMINDER, id=id_, native={"text": "Bella is due."})
+
+    side.lose_answers(done=True)
+    with pytest.raises(OutcomeUnknown):
+        side.apply(told(jo))
+    with pytest.raises(Refused) as caught:
+        side.apply(told(ann))
+    assert caught.value.code == "opted-out"
+    assert side.messages == [(jo, "Bella is due.")]
