@@ -6,12 +6,18 @@ Pure: what is known of one owner and the policy in, a standing out. A day is a d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from vetbridge.core.normalise import name as folded
+from vetbridge.core.normalise import shown
 from vetbridge.core.records import Pet, Reminder, Vaccination
+
+LONGEST_NAME = 100
+"""Characters of a pet's or a service's name that owners are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +68,15 @@ class Held(StrEnum):
     PET_DECEASED = "pet-deceased"
     PET_INACTIVE = "pet-inactive"
     COMPLETED = "completed"
+    """It was given, or another entry of the same service counts."""
     LATER = "later"
     """It is due further ahead than is looked."""
     LONG_AGO = "long-ago"
     """It has been overdue for too long."""
     VISIT = "visit-booked"
+    """The pet has, or had, a visit around the day on which it is due."""
+    NAMELESS = "nameless"
+    """The PIMS tells nothing but a code, and the site has no name for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +86,24 @@ class DueService:
     pet_id: str
     pet_name: str
     service: str
+    """The PIMS's code of it. Empty: it has none."""
     name: str
-    """What it is called to the owner."""
+    """What it is called to the owner, on one line; empty where it has no name."""
     due_on: date
     held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueNotice:
-    """One message to one owner. ``key`` is the same for the same services on the same told day: sent once."""
+    """One message to one owner: of every service that has a told day now, and of those that go along."""
 
-    key: str
+    keys: tuple[str, ...]
+    """What it settles, and no key twice: each is for one service of one pet, the day on which it is due and one of
+    ``notice_days``. Whoever sends the notice keeps them all, and gives them back as ``told``."""
     services: tuple[DueService, ...]
     """The earliest first."""
     day: date
-    """The told day it is for; it may be sent from then on, and until ``notice_late`` days later."""
+    """The earliest of the told days it is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +119,237 @@ class Standing:
     notice: DueNotice | None
 
 
-def standing(owner: Owner, policy: DuePolicy, today: date, *, told: Collection[str] = ()) -> Standing:
-    """What holds for an owner today. ``told``: keys of the notices that were sent, or may have been."""
-    raise NotImplementedError
+def standing(
+    owner: Owner, policy: DuePolicy, today: date, *, told: Container[str] = (), since: date | None = None
+) -> Standing:
+    """What holds for an owner today.
+
+    Of one pet and one service one entry counts at the most, and all others are held back as completed. A vaccination
+    is out once a later one of the same service was given, a reminder once its service was given on or after the first
+    day of its ``visit_before``. Of what is left the one that is due last counts, because a PIMS that opens the next
+    reminder often leaves the old one open; and not even that where a reminder that the PIMS calls completed is due no
+    earlier. A service is the same by its code, or where it has none by its name; codes that ``names`` calls the same
+    are one service.
+
+    ``told``: the keys of the notices that were sent, or may have been; nothing but ``in`` is asked of it. ``since``:
+    told days before that day are nobody's, such as those before a site began to send notices.
+    """
+    services = tuple(_services(owner, policy, today))
+    counted = [each for each in services if each.held is None]
+    named = [each for each in counted if policy.card_overdue or each.due_on >= today]
+    return Standing(
+        services=services,
+        next=named[0] if named else None,
+        due_soon=any(0 <= _days(today, each.due_on) <= policy.soon for each in counted),
+        overdue=any(each.due_on < today for each in counted),
+        notice=_notice(counted, policy, today, told, since),
+    )
+
+
+def changes_on(owner: Owner, policy: DuePolicy, today: date) -> date | None:
+    """The next day on which the standing may be another one though nothing was learnt and nobody was told anything;
+    None: it never is."""
+    now = today.toordinal()
+    turns = [day for each in _services(owner, policy, today) for day in _turns(each, policy) if day > now]
+    first = min(turns, default=None)
+    return None if first is None or first > date.max.toordinal() else date.fromordinal(first)
+
+
+def _turns(service: DueService, policy: DuePolicy) -> Iterator[int]:
+    """The days, past ones too, on which something else holds of a service than on the day before."""
+    due = service.due_on.toordinal()
+    if service.held is Held.LATER:
+        yield due - policy.ahead
+    if service.held in (None, Held.VISIT, Held.NAMELESS):
+        yield due + policy.overdue + 1
+    if service.held is None:
+        yield due - policy.soon
+        yield due + 1
+        for offset in policy.notice_days:
+            yield due + offset
+            yield due + offset + policy.notice_late + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A vaccination or a reminder as it counts."""
+
+    service: str
+    name: str
+    due_on: date
+    done: bool
+
+
+def _services(owner: Owner, policy: DuePolicy, today: date) -> list[DueService]:
+    vaccinations: dict[tuple[str, str], list[Vaccination]] = {}
+    reminders: dict[tuple[str, str], list[Reminder]] = {}
+    for vaccination in owner.vaccinations:
+        if vaccination.active and vaccination.pet_id is not None:
+            key = (vaccination.pet_id, _same(policy, vaccination.service, vaccination.name))
+            vaccinations.setdefault(key, []).append(vaccination)
+    for reminder in owner.reminders:
+        if reminder.active and reminder.pet_id is not None:
+            key = (reminder.pet_id, _same(policy, reminder.service, reminder.name))
+            reminders.setdefault(key, []).append(reminder)
+    pets = {pet.id: pet for pet in owner.pets}
+    found = []
+    for key in vaccinations.keys() | reminders.keys():
+        pet_id, service = key
+        pet = pets.get(pet_id)
+        if pet is None or not service:
+            continue
+        given = vaccinations.get(key, [])
+        visits = _visits(owner, policy, pet_id, given)
+        for entry in _entries(given, reminders.get(key, []), policy):
+            held = _held(owner, pet, policy) or _held_today(entry, policy, visits, today)
+            found.append(
+                DueService(
+                    pet_id=pet_id,
+                    pet_name=shown(pet.name, LONGEST_NAME),
+                    service=entry.service,
+                    name=_called(policy, entry.service, entry.name),
+                    due_on=entry.due_on,
+                    held=held,
+                )
+            )
+    return sorted(found, key=_order)
+
+
+def _entries(given: Sequence[Vaccination], reminders: Sequence[Reminder], policy: DuePolicy) -> list[_Entry]:
+    """All of one service of one pet that have a day; one is not done at the most."""
+    newest = max(given, key=_given_order, default=None)
+    last_given = max((each.given_on for each in given if each.given_on is not None), default=None)
+    closed = max((each.due_on for each in reminders if each.completed and each.due_on is not None), default=None)
+
+    def open_(due_on: date) -> bool:
+        return closed is None or due_on > closed
+
+    def given_since(due_on: date) -> bool:
+        return last_given is not None and _days(last_given, due_on) <= policy.visit_before
+
+    known: list[tuple[Vaccination | Reminder, date, bool]] = [
+        (each, each.due_on, each is newest and open_(each.due_on)) for each in given if each.due_on is not None
+    ]
+    known += [
+        (each, each.due_on, open_(each.due_on) and not given_since(each.due_on))
+        for each in reminders
+        if each.due_on is not None
+    ]
+    counts = max(
+        (each for each, _, may_count in known if may_count),
+        key=lambda each: (each.due_on or date.min, isinstance(each, Reminder), _id_order(each.id)),
+        default=None,
+    )
+    return [_Entry(each.service, each.name, due_on, each is not counts) for each, due_on, _ in known]
+
+
+def _visits(owner: Owner, policy: DuePolicy, pet_id: str, given: Sequence[Vaccination]) -> list[date]:
+    """The days of a pet's visits that may hold a service back: one at which it was given, or before, does not."""
+    last_given = max((each.given_on for each in given if each.given_on is not None), default=date.min)
+    return [
+        visit.day
+        for visit in owner.visits
+        if visit.pet_id == pet_id and visit.day > last_given and visit.appointment_type not in policy.exempt_types
+    ]
+
+
+def _held(owner: Owner, pet: Pet, policy: DuePolicy) -> Held | None:
+    """Why nothing is ever said of a pet's services."""
+    if owner.opted_out:
+        return Held.OPTED_OUT
+    if not owner.active:
+        return Held.CLIENT_INACTIVE
+    if pet.deceased:
+        return Held.PET_DECEASED
+    return None if pet.active else Held.PET_INACTIVE
+
+
+def _held_today(entry: _Entry, policy: DuePolicy, visits: Sequence[date], today: date) -> Held | None:
+    """Why nothing is said of one service today."""
+    ahead = _days(today, entry.due_on)
+    if entry.done:
+        return Held.COMPLETED
+    if ahead > policy.ahead:
+        return Held.LATER
+    if -ahead > policy.overdue:
+        return Held.LONG_AGO
+    near = any(-policy.visit_before <= _days(entry.due_on, day) <= policy.visit_after for day in visits)
+    if near and not _always(entry, policy):
+        return Held.VISIT
+    return None if _called(policy, entry.service, entry.name) else Held.NAMELESS
+
+
+def _always(entry: _Entry, policy: DuePolicy) -> bool:
+    names = {folded(entry.name), folded(_called(policy, entry.service, entry.name))} - {""}
+    return entry.service in policy.always or any(folded(each) in names for each in policy.always)
+
+
+def _notice(
+    counted: Sequence[DueService], policy: DuePolicy, today: date, told: Container[str], since: date | None
+) -> DueNotice | None:
+    """Whatever has a told day now goes into one message, each with the services that are due around it."""
+    begun = [
+        (each, offset)
+        for each in counted
+        for offset in policy.notice_days
+        if 0 <= _days(each.due_on, today) - offset <= policy.notice_late
+        and (since is None or _days(each.due_on, since) <= offset)
+        and _key(each, offset) not in told
+    ]
+    if not begun:
+        return None
+    settled = [
+        (each, offset)
+        for reason, offset in begun
+        for each in counted
+        if abs(_days(reason.due_on, each.due_on)) <= policy.merge
+    ]
+    keys = dict.fromkeys(_key(each, offset) for each, offset in settled)
+    named = {id(each) for each, _ in settled}
+    return DueNotice(
+        keys=tuple(key for key in keys if key not in told),
+        services=tuple(each for each in counted if id(each) in named),
+        day=date.fromordinal(min(each.due_on.toordinal() + offset for each, offset in begun)),
+    )
+
+
+def _key(service: DueService, offset: int) -> str:
+    same = service.service or folded(service.name)
+    return json.dumps([service.pet_id, same, service.due_on.isoformat(), offset])
+
+
+def _same(policy: DuePolicy, service: str, name: str) -> str:
+    """What tells a service from the pet's other ones; empty where it has neither code nor name."""
+    return folded(policy.names.get(service, "")) or service or folded(name)
+
+
+def _called(policy: DuePolicy, service: str, name: str) -> str:
+    return shown(policy.names.get(service) or name, LONGEST_NAME)
+
+
+def _order(service: DueService) -> tuple[object, ...]:
+    return (
+        service.due_on,
+        service.pet_name,
+        service.name,
+        service.pet_id,
+        service.service,
+        service.held is not None,
+        service.held or "",
+    )
+
+
+def _given_order(vaccination: Vaccination) -> tuple[object, ...]:
+    """Orders one pet's vaccinations of one service: what was given on a day that nobody knows came first."""
+    return (vaccination.given_on or date.min, _id_order(vaccination.id))
+
+
+def _id_order(id_: str | None) -> tuple[int, int, str]:
+    """Orders ids: as numbers where they are some, and before all others."""
+    text = id_ or ""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 30 else None
+    return (0, number, text) if number is not None else (1, 0, text)
+
+
+def _days(start: date, end: date) -> int:
+    return end.toordinal() - start.toordinal()
