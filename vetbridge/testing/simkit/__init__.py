@@ -53,7 +53,7 @@ Rows. ``Store`` keeps JSON documents by kind and whole-number id. ``get`` return
 ``all`` and ``find`` return the rows themselves, to be read only. Every row carries ``id``; keys that start with ``_``
 are never served to clients (``_seed``: the number of the clinic's owner or pet that a row came from).
 
-Files. ``simulator.files`` keeps contents on disk: ``keep(content)`` gives a name for a row, ``read(name)`` gives it back.
+Files. ``simulator.files`` keeps contents on disk: ``keep(content)`` names one for a row, ``read(name)`` has it again.
 
 The control door (JSON, under ``/_sim``, never a vendor's):
 
