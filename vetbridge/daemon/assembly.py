@@ -11,6 +11,7 @@ from pathlib import Path
 from vetbridge.config import models as config_models
 from vetbridge.config.chains import branches
 from vetbridge.config.chains import chains as chains_of
+from vetbridge.config.due import due_policy
 from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Site
 from vetbridge.connector.accounted import Accounted
@@ -20,7 +21,6 @@ from vetbridge.connector.drift import Skew
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, plugin
 from vetbridge.connector.scanning import Scanner
-from vetbridge.core.due import DuePolicy
 from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.policy import owners
@@ -222,7 +222,7 @@ def build_program(
             quota=_quota(site),
             branches=branches(loaded.config.sites, site),
             files=_files(site, loaded),
-            due=_due(site),
+            due=due_policy(site),
             notices=_notices(site),
         )
         for name, site in loaded.config.sites.items()
@@ -328,27 +328,6 @@ def _file_rules(rules: config_models.FileRules | None) -> FileRules | None:
     if rules is None:
         return None
     return FileRules(types={name: int(most * 1024 * 1024) for name, most in rules.types.items()}, names=rules.names)
-
-
-def _due(site: Site) -> DuePolicy | None:
-    wanted = site.reminders
-    if wanted is None:
-        return None
-    notices = wanted.notices
-    return DuePolicy(
-        ahead=wanted.ahead_days,
-        soon=wanted.soon_days,
-        overdue=wanted.overdue_days,
-        card_overdue=wanted.card_overdue,
-        merge=wanted.merge_days,
-        visit_before=wanted.visit_before_days,
-        visit_after=wanted.visit_after_days,
-        exempt_types=frozenset(wanted.exempt_types),
-        always=frozenset(wanted.always),
-        names=wanted.names,
-        notice_days=() if notices is None else notices.days,
-        notice_late=0 if notices is None else notices.late_days,
-    )
 
 
 def _notices(site: Site) -> NoticePolicy | None:
