@@ -70,7 +70,8 @@ def put(tx: Transaction, account: str, records: Iterable[Client | Pet]) -> Store
 
 
 def remove(tx: Transaction, account: str, client_ids: Collection[str], pet_ids: Collection[str]) -> None:
-    """Takes clients and pets out of an account's mirror, with their keys and with what they count among the names."""
+    """Takes clients and pets out of an account's mirror, with their keys, with what they count among the names, and
+    with what is kept of the pets."""
     counted: dict[str, int] = {}
     for one in comparable(tx, account, client_ids):
         _count(counted, one, -1)
@@ -85,6 +86,11 @@ def remove(tx: Transaction, account: str, client_ids: Collection[str], pet_ids: 
         tx,
         "DELETE FROM mirror WHERE account = ? AND kind = ? AND remote_id = ?",
         [(account, kind.value, id_) for kind, ids in ((Kind.PET, pet_ids), (Kind.CLIENT, client_ids)) for id_ in ids],
+    )
+    statements.run(
+        tx,
+        "DELETE FROM mirror WHERE account = ? AND parent_id = ? AND kind NOT IN (?, ?)",
+        [(account, id_, Kind.CLIENT.value, Kind.PET.value) for id_ in sorted(pet_ids)],
     )
     _add_terms(tx, account, counted)
     _rekey(tx, account, sorted(others), {}, {})  # whose pet was another's, too

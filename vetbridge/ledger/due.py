@@ -1,0 +1,478 @@
+"""Due services: what the mirror keeps of pets' vaccinations, reminders and visits, what stands on the cards of the
+booking side, and the notices that were sent.
+
+A card is a client of the booking side; it may be shared by several clients of the PIMS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from vetbridge.core.due import Owner, PetVisit
+from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Reminder, Vaccination
+from vetbridge.ledger import links, mirror, statements, suppression
+from vetbridge.ledger.content import plain, rich
+from vetbridge.ledger.database import Transaction
+from vetbridge.ledger.sealing import Sealer
+from vetbridge.ledger.tables import Due, Link, Meta, Mirror, Notice
+
+OfPet = Vaccination | Reminder | Appointment
+"""What is kept of a pet, to know which services are due."""
+
+KINDS = (Kind.VACCINATION, Kind.REMINDER, Kind.APPOINTMENT)
+"""The kinds of these."""
+VISITS_KEPT = timedelta(days=400)
+"""A visit that began longer ago holds no service back any more."""
+
+INTENDED, SENT, UNKNOWN, NOT_DONE = "intended", "sent", "unknown", "not_done"
+"""States of a notice."""
+
+TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
+_OFF = frozenset({AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW})
+_OPTED_OUT = "opted_out"
+_SINCE = "notices_since/"
+
+
+# -- what the PIMS tells of pets -------------------------------------------------------------------------------------
+
+
+def put(tx: Transaction, account: str, records: Iterable[OfPet]) -> set[str]:
+    """Stores what was read of pets; returns the pets of which something has changed.
+
+    Of a visit only the pet, the start, the type and the status are kept. What no longer counts is taken out: a visit
+    that is off or long over, and whatever names no pet. Nothing is kept of pets and owners who were forgotten.
+    """
+    every = [_small(record) for record in records if record.id]
+    lost = suppression.ids_forgotten(tx, account, Kind.PET, [one.pet_id for one in every if one.pet_id])
+    lost_visits = suppression.ids_forgotten(
+        tx, account, Kind.APPOINTMENT, [one.id or "" for one in every if isinstance(one, Appointment)]
+    )
+    changed: set[str] = set()
+    for kind in KINDS:
+        read = {one.id or "": one for one in every if _kind(one) is kind}
+        wanted = {
+            id_: one
+            for id_, one in read.items()
+            if one.pet_id and one.pet_id not in lost and id_ not in lost_visits and not _is_over(one, tx.now)
+        }
+        changed |= _put(tx, account, kind, wanted)
+        changed |= remove(tx, account, kind, read.keys() - wanted.keys())
+    return changed
+
+
+def _put(tx: Transaction, account: str, kind: Kind, wanted: Mapping[str, OfPet]) -> set[str]:
+    before = {
+        id_: (digest, pet_id)
+        for id_, digest, pet_id in statements.rows_of(
+            tx,
+            "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
+            (account, kind.value),
+            sorted(wanted),
+        )
+    }
+    bound = TABLE.c.read_at.type.bind_processor(tx.session.connection().dialect)
+    read_at = bound(tx.now) if bound else tx.now
+    changed: set[str] = set()
+    rows = []
+    for id_, record in wanted.items():
+        content = plain(replace(record, version=None))
+        digest = tx.sealer.hash(repr(content))
+        held, pet_id = before.get(id_, ("", None))
+        if held == digest:
+            continue
+        changed |= {each for each in (pet_id, record.pet_id) if each}
+        active = isinstance(record, Appointment) or record.active
+        sealed = tx.sealer.seal(content)
+        rows.append((account, kind.value, id_, record.pet_id, active, sealed, digest, read_at))
+    statements.run(
+        tx,
+        "INSERT INTO mirror (account, kind, remote_id, parent_id, active, content_sealed, digest_hash, read_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (account, kind, remote_id) DO UPDATE SET parent_id = excluded.parent_id, "
+        "active = excluded.active, content_sealed = excluded.content_sealed, "
+        "digest_hash = excluded.digest_hash, read_at = excluded.read_at",
+        rows,
+    )
+    return changed
+
+
+def remove(tx: Transaction, account: str, kind: Kind, ids: Collection[str]) -> set[str]:
+    """Takes what is gone out of the mirror; returns the pets that had any of it."""
+    wanted = sorted(ids)
+    found = statements.rows_of(
+        tx,
+        "SELECT remote_id, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
+        (account, kind.value),
+        wanted,
+    )
+    gone = dict(found)
+    statements.run(
+        tx,
+        "DELETE FROM mirror WHERE account = ? AND kind = ? AND remote_id = ?",
+        [(account, kind.value, id_) for id_ in sorted(gone)],
+    )
+    return {pet_id for pet_id in gone.values() if pet_id}
+
+
+def prune_visits(tx: Transaction, ids: Sequence[tuple[str, str]]) -> int:
+    """Deletes those of these visits of the mirror, by account and id, that began too long ago; returns how many."""
+    deleted = 0
+    for account, id_ in ids:
+        row = tx.session.get(Mirror, (account, Kind.APPOINTMENT, id_))
+        if row is None or row.content_sealed is None:
+            continue
+        visit = rich(tx.sealer.open(row.content_sealed))
+        if _is_over(visit, tx.now):
+            tx.session.delete(row)
+            deleted += 1
+    return deleted
+
+
+def _kind(record: OfPet) -> Kind:
+    if isinstance(record, Vaccination):
+        return Kind.VACCINATION
+    return Kind.REMINDER if isinstance(record, Reminder) else Kind.APPOINTMENT
+
+
+def _small(record: OfPet) -> OfPet:
+    if not isinstance(record, Appointment):
+        return record
+    return Appointment(
+        id=record.id,
+        pet_id=record.pet_id,
+        start=record.start,
+        duration=0,
+        status=record.status,
+        appointment_type=record.appointment_type,
+    )
+
+
+def _is_over(record: OfPet, now: datetime) -> bool:
+    return isinstance(record, Appointment) and (record.status in _OFF or record.start.utc < now - VISITS_KEPT)
+
+
+# -- owners and cards ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A card, the clients of the PIMS whose it is, and what VetBridge has put on it."""
+
+    account: str
+    """The booking side's."""
+    client_id: str
+    """Its id there."""
+    pims_account: str
+    pims_ids: tuple[str, ...]
+    """The one that it is linked with first, then those who share it."""
+    opted_out: bool
+    """As the card was read last."""
+    shown: Reminder | None
+    """What stands on it, as that side has it; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What VetBridge knows of what stands on a card."""
+
+    wanted: Reminder
+    """What it wanted to stand there."""
+    shown: Reminder
+    """What the side made of that."""
+    stamp: str
+    """The stamp of the last notice that it put there."""
+
+
+def clients_of_pets(tx: Transaction, account: str, pet_ids: Collection[str]) -> set[str]:
+    """The PIMS clients whose pets these are, as far as the mirror has them."""
+    rows = statements.rows_of(
+        tx,
+        "SELECT parent_id FROM mirror WHERE account = ? AND kind = ? AND parent_id IS NOT NULL AND remote_id IN",
+        (account, Kind.PET.value),
+        sorted(pet_ids),
+    )
+    return {client_id for (client_id,) in rows}
+
+
+def owner(tx: Transaction, account: str, client_ids: Collection[str], zone: str) -> Owner:
+    """What the mirror knows of one or several clients of a PIMS who share a card. ``zone``: the site's.
+
+    Where one of them wants no messages, all count as if they wanted none, because they share what is sent. Where some
+    are inactive, the pets of those count as inactive; where all are, the owner does.
+    """
+    known = mirror.clients(tx, account, client_ids)
+    active = any(one.client.active for one in known)
+    pets = tuple(
+        pet if one.client.active or not active else replace(pet, active=False) for one in known for pet in one.pets
+    )
+    kept = _of_pets(tx, account, [pet.id for pet in pets if pet.id])
+    return Owner(
+        pets=pets,
+        vaccinations=tuple(one for one in kept if isinstance(one, Vaccination)),
+        reminders=tuple(one for one in kept if isinstance(one, Reminder)),
+        visits=tuple(
+            PetVisit(
+                pet_id=one.pet_id or "",
+                day=one.start.utc.astimezone(ZoneInfo(zone)).date(),
+                appointment_type=one.appointment_type,
+            )
+            for one in kept
+            if isinstance(one, Appointment)
+        ),
+        active=active,
+        opted_out=any(one.client.opted_out for one in known),
+    )
+
+
+def owner_of(tx: Transaction, card: Card, zone: str) -> Owner:
+    """What is known of the owner of a card, who wants no messages where the card says so, too."""
+    found = owner(tx, card.pims_account, card.pims_ids, zone)
+    return replace(found, opted_out=found.opted_out or card.opted_out)
+
+
+def card(tx: Transaction, account: str, client_id: str) -> Card | None:
+    """The card of this id at a booking side, where it is linked."""
+    sharing = links.of_client_members(tx, account, client_id)
+    if not sharing or sharing[0].role != "primary":
+        return None
+    first = sharing[0]
+    base = links.bases(tx, first)[0] or {}
+    stands = standing(tx, account, client_id)
+    return Card(
+        account=account,
+        client_id=client_id,
+        pims_account=first.pims_account,
+        pims_ids=tuple(one.pims_id for one in sharing if one.pims_account == first.pims_account),
+        opted_out=bool(base.get(_OPTED_OUT)),
+        shown=None if stands is None else stands.shown,
+    )
+
+
+def cards(tx: Transaction, account: str, *, after: str = "", most: int = 200) -> tuple[Card, ...]:
+    """The next cards of a booking side, by id."""
+    ids = tx.session.exec(
+        select(Link.booking_id)
+        .where(*_primary(account), col(Link.booking_id) > after)
+        .distinct()
+        .order_by(Link.booking_id)
+        .limit(most)
+    ).all()
+    found = (card(tx, account, id_) for id_ in ids)
+    return tuple(one for one in found if one is not None)
+
+
+def not_looked_at(tx: Transaction, account: str, today: date, *, most: int) -> tuple[str, ...]:
+    """Some cards of a booking side for which nobody has worked out yet what stands today, those of linked clients and
+    those on which something was left standing."""
+    unlinked = ~sa.exists().where(*_primary(account), col(Link.booking_id) == col(Due.client_id))
+    left = tx.session.exec(
+        select(Due.client_id)
+        .where(Due.account == account, col(Due.content_sealed).is_not(None), Due.looked_on != today.isoformat())
+        .where(unlinked)
+        .order_by(Due.client_id)
+        .limit(most)
+    ).all()
+    looked = sa.exists().where(
+        col(Due.account) == account,
+        col(Due.client_id) == col(Link.booking_id),
+        col(Due.looked_on) == today.isoformat(),
+    )
+    linked = tx.session.exec(
+        select(Link.booking_id)
+        .where(*_primary(account), ~looked)
+        .distinct()
+        .order_by(Link.booking_id)
+        .limit(most - len(left))
+    ).all()
+    return (*left, *linked)
+
+
+def _primary(account: str) -> tuple[Any, ...]:
+    return (
+        Link.booking_account == account,
+        Link.kind == Kind.CLIENT,
+        Link.role == "primary",
+        col(Link.ended_at).is_(None),
+    )
+
+
+def _of_pets(tx: Transaction, account: str, pet_ids: Sequence[str]) -> list[OfPet]:
+    return [
+        rich(tx.sealer.open(bytes(sealed)))
+        for kind in KINDS
+        for (sealed,) in statements.rows_of(
+            tx,
+            "SELECT content_sealed FROM mirror WHERE account = ? AND kind = ? AND content_sealed IS NOT NULL "
+            "AND parent_id IN",
+            (account, kind.value),
+            sorted(pet_ids),
+        )
+    ]
+
+
+# -- what stands on cards --------------------------------------------------------------------------------------------
+
+
+def standing(tx: Transaction, account: str, client_id: str) -> Standing | None:
+    """What VetBridge has put on a card; None: nothing."""
+    row = tx.session.get(Due, (account, client_id))
+    if row is None or row.content_sealed is None:
+        return None
+    kept = rich(tx.sealer.open(row.content_sealed))
+    return Standing(wanted=kept["wanted"], shown=kept["shown"], stamp=kept["stamp"])
+
+
+def stands(tx: Transaction, account: str, client_id: str, site: str, found: Standing | None) -> None:
+    """Keeps what stands on a card; None: nothing does any more."""
+    row = _row(tx, account, client_id, site)
+    kept = None if found is None else {"wanted": found.wanted, "shown": found.shown, "stamp": found.stamp}
+    row.content_sealed = None if kept is None else tx.sealer.seal(plain(kept))
+    row.updated_at = tx.now
+
+
+def looked(tx: Transaction, account: str, client_id: str, site: str, today: date) -> None:
+    """What stands on a card is worked out for this day."""
+    _row(tx, account, client_id, site).looked_on = today.isoformat()
+
+
+def drop(tx: Transaction, account: str, client_id: str) -> None:
+    """Keeps nothing of a card that is gone."""
+    row = tx.session.get(Due, (account, client_id))
+    if row is not None:
+        tx.session.delete(row)
+
+
+def look_again(tx: Transaction, pims_account: str, client_ids: Collection[str]) -> None:
+    """What stands on the cards of these PIMS clients is worked out anew, at every booking side."""
+    for at, id_ in {
+        (link.booking_account, link.booking_id)
+        for link in links.all_of_pims(tx, pims_account, Kind.CLIENT, client_ids)
+    }:
+        row = tx.session.get(Due, (at, id_))
+        if row is not None:
+            row.looked_on = ""
+
+
+def _row(tx: Transaction, account: str, client_id: str, site: str) -> Due:
+    row = tx.session.get(Due, (account, client_id))
+    if row is None:
+        row = Due(account=account, client_id=client_id, site=site, updated_at=tx.now)
+        tx.session.add(row)
+    row.site = site
+    return row
+
+
+# -- notices ---------------------------------------------------------------------------------------------------------
+
+
+class Told:
+    """The keys of the notices that an owner was sent, or may have been: asked for one by one, as the ledger keeps
+    hashes alone."""
+
+    def __init__(self, tx: Transaction, account: str, client_id: str) -> None:
+        rows = tx.session.exec(
+            select(Notice.key_hash, Notice.state).where(Notice.account == account, Notice.client_id == client_id)
+        ).all()
+        self._hashes = frozenset(key_hash for key_hash, state in rows if state != NOT_DONE)
+        self._sealer = tx.sealer
+        self._card = (account, client_id)
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self._hashes) and _hash(self._sealer, *self._card, str(key)) in self._hashes
+
+
+def _hash(sealer: Sealer, account: str, client_id: str, key: str) -> str:
+    return sealer.hash(f"notice|{account}|{client_id}|{key}")
+
+
+def stamp_of(tx: Transaction, account: str, client_id: str, keys: Collection[str], today: date) -> str:
+    """VetBridge's mark of a notice on its card: the day, and a hash of what it is about."""
+    return f"{today.isoformat()} vb-{_hash(tx.sealer, account, client_id, ' '.join(sorted(keys)))[:8]}"
+
+
+def stamped_on(stamp: str) -> date | None:
+    """The day that a stamp tells; None for what is no stamp."""
+    day, _, mark = stamp.partition(" ")
+    if not mark.startswith("vb-"):
+        return None
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        return None
+
+
+def intend(tx: Transaction, account: str, client_id: str, keys: Collection[str], stamp: str) -> None:
+    """Writes a notice down, before it is sent."""
+    for key in sorted(keys):
+        hashed = _hash(tx.sealer, account, client_id, key)
+        row = tx.session.get(Notice, (account, client_id, hashed))
+        if row is None:
+            row = Notice(account=account, client_id=client_id, key_hash=hashed, state="", stamp="", made_at=tx.now)
+            tx.session.add(row)
+        row.state, row.stamp, row.made_at, row.ended_at = INTENDED, stamp, tx.now, None
+
+
+def ended(tx: Transaction, account: str, client_id: str, stamp: str, state: str) -> None:
+    """Says what became of the notice that was written down with a stamp."""
+    rows = tx.session.exec(
+        select(Notice).where(Notice.account == account, Notice.client_id == client_id, Notice.stamp == stamp)
+    )
+    for row in rows:
+        row.state, row.ended_at = state, tx.now
+
+
+def not_sent(tx: Transaction, account: str, client_id: str, stamp: str) -> None:
+    """The notice that was written down with a stamp is known not to have been sent, and may be at any time."""
+    tx.session.execute(
+        sa.delete(Notice).where(
+            col(Notice.account) == account, col(Notice.client_id) == client_id, col(Notice.stamp) == stamp
+        )
+    )
+
+
+def in_doubt(tx: Transaction, account: str, client_id: str) -> tuple[str, ...]:
+    """The stamps of notices that were written down, and of which nobody has said what became of them."""
+    rows = tx.session.exec(
+        select(Notice.stamp)
+        .where(Notice.account == account, Notice.client_id == client_id, Notice.state == INTENDED)
+        .distinct()
+    )
+    return tuple(sorted(rows))
+
+
+def noticed_since(tx: Transaction, account: str, client_id: str, since: datetime) -> bool:
+    """Whether a notice to an owner was tried since a moment, whatever became of it."""
+    found = select(Notice.key_hash).where(
+        Notice.account == account, Notice.client_id == client_id, col(Notice.made_at) >= since
+    )
+    return tx.session.exec(found.limit(1)).first() is not None
+
+
+def sent_since(tx: Transaction, account: str, since: datetime) -> int:
+    """How many owners were sent a notice since a moment, or may have been."""
+    counted = select(sa.func.count(sa.distinct(col(Notice.client_id)))).where(
+        Notice.account == account, col(Notice.made_at) >= since, Notice.state != NOT_DONE
+    )
+    return tx.session.exec(counted).one()
+
+
+def notices_since(tx: Transaction, site: str, today: date) -> date:
+    """The day on which a site began to send notices: today where it did not before. What was to be told before that
+    day is told nobody."""
+    row = tx.session.get(Meta, f"{_SINCE}{site}")
+    if row is None:
+        row = Meta(key=f"{_SINCE}{site}", value=today.isoformat())
+        tx.session.add(row)
+    return date.fromisoformat(row.value)
+
+
+def no_notices(tx: Transaction, site: str) -> None:
+    """A site sends none: where it begins to again, that is a new beginning."""
+    tx.session.execute(sa.delete(Meta).where(col(Meta.key) == f"{_SINCE}{site}"))
