@@ -126,6 +126,18 @@ class Refused(VetBridgeError):
     code = "refused"
 
 
+class FileRefused(Refused):
+    """The file is not carried: it is not what it should be, or may do harm. Look at it where it is, and attach it by
+    hand if it is right."""
+
+    code = "file-refused"
+
+    def __init__(self, message: str, *, code: str | None = None, wanted: bool = True) -> None:
+        super().__init__(message, code=code)
+        self.wanted = wanted
+        """Whether the rules take such files, so that a person should look; else nobody has asked for it."""
+
+
 class MappingError(VetBridgeError):
     """A value has no counterpart in the mapping. Add it to the site's code lists, then try it again
     (`vetbridge replay`)."""
