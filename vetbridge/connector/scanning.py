@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from vetbridge.connector.clock import Clock
+from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.core.errors import FileRefused, Unavailable
 
 SILENT = "scanner-silent"
@@ -30,10 +30,10 @@ _NAME = re.compile(r"[A-Za-z0-9._/:-]{1,80}")
 class Scanner:
     """A clamd at ``unix:///PATH`` or ``tcp://HOST:PORT``. ``timeout``: seconds for one file, from first to last."""
 
-    def __init__(self, address: str, timeout: float, clock: Clock) -> None:
+    def __init__(self, address: str, *, timeout: float, clock: Clock | None = None) -> None:
         self._address = address
         self._timeout = timeout
-        self._clock = clock
+        self._clock = clock or SystemClock()
 
     def scan(self, file: BinaryIO) -> None:
         """Returns where the scanner finds the file clean, read from where it stands.

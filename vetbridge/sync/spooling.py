@@ -11,22 +11,15 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Iterator
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, cast
 
 from vetbridge.core import files
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.files import FileRules, Limits
+from vetbridge.sync.pair import Scan
 
 HEAD = 4096
 """Bytes at the beginning by which a file is told that is too large to be read to its end."""
-
-
-class Scanner(Protocol):
-    """Looks for viruses; see ``vetbridge.connector.scanning``."""
-
-    def scan(self, file: BinaryIO) -> None:
-        """Returns where it finds nothing. Raises ``FileRefused``, ``Unavailable``."""
-        ...
 
 
 class Spooled:
@@ -89,7 +82,7 @@ def spool(
     *,
     name: str,
     rules: FileRules,
-    scanner: Scanner | None,
+    scan: Scan | None,
     limits: Limits = files.LIMITS,
 ) -> Spooled:
     """Takes a file in, and looks at it: size, what is in it, viruses. ``name`` is what its side calls it.
@@ -106,9 +99,9 @@ def spool(
         spooled.callback(file.close)
         size, digest = _take(pieces, file, rules)
         found = files.inspect(cast(BinaryIO, file), size, rules, limits)
-        if scanner is not None:
+        if scan is not None:
             file.seek(0)
-            scanner.scan(_reader(file))
+            scan(_reader(file))
         spooled.pop_all()
         return Spooled(
             file,

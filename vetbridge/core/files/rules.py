@@ -49,9 +49,9 @@ TYPES: Mapping[str, FileType] = {
 """Every type that can be told, by its word in the config."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileRules:
-    """Which files are wanted."""
+    """Which files are carried to one side."""
 
     types: Mapping[str, int]
     """What may be in them (a key of ``TYPES``), each with the most bytes."""
@@ -70,7 +70,7 @@ class FileRules:
             for word, most in self.types.items()
             if not endings or not set(endings).isdisjoint(TYPES[word].endings)
         }
-        return FileRules(kept, self.names)
+        return FileRules(types=kept, names=self.names)
 
 
 def wanted_name(rules: FileRules, name: str) -> bool:
