@@ -17,7 +17,7 @@ from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
-from vetbridge.connector.interface import BudgetSpec, Native
+from vetbridge.connector.interface import BudgetSpec, Content, Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, SlotTaken
@@ -85,11 +85,13 @@ class _NotThere(BadAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Data of one answer, the total a list counts, and the vendor's clock."""
+    """Data of one answer, the total a list counts, and the vendor's clock. ``count``: what a list without pages says
+    that it holds."""
 
     data: Any
     total: int | None
     served_at: datetime | None
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,39 @@ class Api:
                 return
         raise BadAnswer(f"{self._account}: GET {path}: the list has no end")
 
+    def files(self, client_id: str) -> list[Native]:
+        """The rows of a client's files, each with an id; none where there is no such client. Raises ``BadAnswer`` for
+        a list that is not whole, and with code ``no-rights`` where the user may not see files: that is no reason to
+        stand still with everything else."""
+        if wire.as_id(client_id) is None:
+            return []
+        path = f"/company/{self._location}/clients/files/{wire.as_id(client_id)}"
+        try:
+            reply = self.read(path)
+        except _NotThere:
+            return []
+        except AuthFailed as refused:
+            if refused.code != "no-rights":
+                raise
+            raise BadAnswer(
+                f"{refused.message}; files need the rights clients_access and client_files_list_access",
+                code="no-rights",
+            ) from None
+        rows = [row for row in wire.as_rows(reply.data) if wire.as_id(row.get("id"))]
+        if not isinstance(reply.data, list) or len(rows) < max(reply.count or 0, len(reply.data)):
+            raise BadAnswer(f"{self._account}: GET {path}: fewer files came than it counts", code="rows-missing")
+        return rows
+
+    def upload(self, path: str, *, part: str, content: Content) -> Reply:
+        """One upload. Raises what ``write`` raises."""
+        try:
+            answer = self._http.upload("POST", path, budgets=_BUDGET_NAMES, fields={}, part=part, content=content)
+        except HttpRefused as error:
+            self._refused_write("POST", path, error.status, error.body)
+        if failed(answer.body):
+            self._refused_write("POST", path, answer.status, answer.body)
+        return reply_of(answer)
+
     def write(self, method: str, path: str, body: Native | None) -> Reply:
         """One write. Raises ``SlotTaken`` where a booking code says so, ``Declined`` for every other refusal."""
         try:
@@ -259,10 +294,14 @@ def reply_of(answer: Answer) -> Reply:
     body = answer.body
     data = body.get("data") if isinstance(body, dict) and "data" in body else body
     meta = wire.as_mapping(body.get("meta")) if isinstance(body, dict) else {}
-    told = wire.as_text(meta.get("total_count"))
-    total = int(told) if told.isascii() and told.isdecimal() and len(told) < 10 else None
+    total, count = (_counted(meta.get(name)) for name in ("total_count", "count"))
     try:
         served_at = parsedate_to_datetime(answer.headers.get("date", ""))
     except ValueError:
         served_at = None
-    return Reply(data, total, served_at if served_at is not None and served_at.tzinfo else None)
+    return Reply(data, total, served_at if served_at is not None and served_at.tzinfo else None, count)
+
+
+def _counted(value: object) -> int | None:
+    told = wire.as_text(value)
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 10 else None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from connectors.altegio import hook_settings, wire
 from connectors.altegio.api import Api
+from connectors.altegio.options import AltegioOptions
 from vetbridge.connector.interface import Check, CheckReport
 from vetbridge.core.errors import AuthFailed, BadAnswer, Unavailable, VetBridgeError
 
@@ -29,6 +30,8 @@ WRITING_RIGHTS: Final[Mapping[str, str]] = {
     "custom_fields_client_values_edit_access": "Altegio silently drops the pets that are written to clients",
     "delete_customer_came_records_access": "a visit that the client came to cannot be cancelled",
     "delete_paid_records_access": "a visit that is paid cannot be cancelled",
+    "client_files_list_access": "files on clients' cards cannot be read",
+    "client_files_upload_access": "no file can be added to a client's card",
     "webhook_read_access": "nobody can tell whether webhooks come here",
 }
 """What does not work without each of these; the rest does (sections 3.7, 3.14)."""
@@ -48,11 +51,14 @@ FIELD_ADVICE: Final = (
 )
 
 
-def check(
-    api: Api, *, account: str, location: str, zone: str, record_fields: Sequence[str], client_fields: Sequence[str]
-) -> CheckReport:
-    """Address and credentials, time zone, rights, custom fields, whether every list we need can be read, and whether
-    webhooks come to ``account``."""
+_TEXT: Final = frozenset({"text"})
+_DAY: Final = frozenset({"text", "date"})
+
+
+def check(api: Api, options: AltegioOptions, *, account: str, zone: str) -> CheckReport:
+    """Address and credentials, time zone, rights, custom fields, labels, whether every list we need can be read, and
+    whether webhooks come to ``account``."""
+    location = options.location_id
     try:
         company = wire.as_mapping(api.read(f"/company/{location}").data)
     except (AuthFailed, Unavailable, BadAnswer) as error:
@@ -71,8 +77,14 @@ def check(
         lines.append(_wrong("rights", error))
     else:
         lines += _rights(permissions)
-    for entity, codes in (("record", record_fields), ("client", client_fields)):
+    due_fields = {code: _DAY if what == "date" else _TEXT for what, code in options.due_fields.items()}
+    for entity, codes in (
+        ("record", dict.fromkeys(options.pet_fields.values(), _TEXT)),
+        ("client", {options.client_pets_field: _TEXT, **due_fields}),
+    ):
         lines += _asked(f"{entity} fields", _fields_of(api, location, entity, codes))
+    if options.due_labels:
+        lines += _asked("client labels", _labels_of(api, location, options.due_labels))
     for name, path in (
         ("appointments", f"/records/{location}"),
         ("clients", f"/clients/{location}"),
@@ -200,22 +212,41 @@ def _hidden(place: str, clients: Sequence[Mapping[str, Any]], right: str) -> Ite
         )
 
 
-def _fields_of(api: Api, location: str, entity: str, codes: Sequence[str]) -> Callable[[], Iterator[Check]]:
+def _labels_of(api: Api, location: str, labels: Mapping[str, str]) -> Callable[[], Iterator[Check]]:
+    """Labels of clients are entity 1 (altegio.md, section 2)."""
+
+    def ask() -> Iterator[Check]:
+        known = {wire.as_id(row.get("id")) for row in wire.as_rows(api.read(f"/labels/{location}/1").data)}
+        for what, label in labels.items():
+            there = wire.as_id(label) in known
+            yield Check(
+                name=f"client label {label}",
+                ok=there,
+                text="is there" if there else f"is missing, which due_labels.{what} names",
+                advice="" if there else "Create a label for clients in Altegio, and name its number in the options.",
+            )
+
+    return ask
+
+
+def _fields_of(
+    api: Api, location: str, entity: str, codes: Mapping[str, frozenset[str]]
+) -> Callable[[], Iterator[Check]]:
     def ask() -> Iterator[Check]:
         types: dict[str, str] = {}
         for row in wire.as_rows(api.read(f"/custom_fields/{entity}/{location}").data):
             field = wire.as_mapping(row.get("custom_field")) or row
             types[wire.as_text(field.get("code"))] = wire.as_text(wire.as_mapping(field.get("type")).get("code"))
-        for code in codes:
+        for code, fitting in codes.items():
             name = f"{entity} field {code}"
             if code not in types:
                 yield Check(name=name, ok=False, text="is missing", advice=FIELD_ADVICE)
-            elif types[code] not in ("", "text"):
+            elif types[code] not in {"", *fitting}:
                 yield Check(
                     name=name,
                     ok=False,
                     warning=True,
-                    text=f"is of type {wire.one_line(types[code], 40)}, not text",
+                    text=f"is of type {wire.one_line(types[code], 40)}, not {' or '.join(sorted(fitting))}",
                     advice="Reading works; for writing make it a text field.",
                 )
             else:

@@ -15,11 +15,12 @@ from itertools import chain
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from connectors.altegio import hook_settings, pets_field, wire
+from connectors.altegio import due, hook_settings, pets_field, wire
 from connectors.altegio.api import Api, Declined, Reply, Rows, authorisation, http_client
 from connectors.altegio.check import check, narrowing
+from connectors.altegio.files import ClientFiles
 from connectors.altegio.mark import Mark
-from connectors.altegio.options import BUDGETS, CAPABILITIES, AltegioOptions
+from connectors.altegio.options import BUDGETS, AltegioOptions, capabilities_of
 from vetbridge.connector.http import PATIENCE
 from vetbridge.connector.interface import (
     Capabilities,
@@ -80,10 +81,11 @@ class AltegioConnector:
         self._zone = environment.zone
         self._clock = environment.clock
         self._location = options.location_id
-        self._capabilities = replace(CAPABILITIES, late_landing=options.late_landing)
+        self._capabilities = capabilities_of(options)
         http = http_client(options.base_url, environment, BUDGETS, self._authorise)
         self._api = Api(http, account=environment.account, location=self._location, page_size=options.page_size)
-        self._doors: Mapping[tuple[Kind, Operation], Callable[[Write, str], Receipt]] = {
+        self._files = ClientFiles(self._api, options, environment, self._authorise)
+        self._doors: dict[tuple[Kind, Operation], Callable[[Write, str], Receipt]] = {
             (Kind.CLIENT, Operation.CREATE): self._create_client,
             (Kind.CLIENT, Operation.UPDATE): self._update_client,
             (Kind.PET, Operation.CREATE): self._create_pet,
@@ -91,7 +93,13 @@ class AltegioConnector:
             (Kind.APPOINTMENT, Operation.CREATE): self._create_record,
             (Kind.APPOINTMENT, Operation.UPDATE): self._update_record,
             (Kind.APPOINTMENT, Operation.CANCEL): self._cancel_record,
+            (Kind.ATTACHMENT, Operation.CREATE): lambda write, _: self._files.create(write),
         }
+        able = self._capabilities.of(Kind.REMINDER)
+        if able.update:
+            self._doors[Kind.REMINDER, Operation.UPDATE] = self._update_due
+        if able.notify:
+            self._doors[Kind.REMINDER, Operation.NOTIFY] = self._notify
 
     @property
     def capabilities(self) -> Capabilities:
@@ -148,6 +156,11 @@ class AltegioConnector:
         if kind is Kind.PET:
             parts = wire.split_pet_id(id)
             return next((pet for pet in self._pets_of(parts[0]) if pet["id"] == id), None) if parts else None
+        if kind is Kind.ATTACHMENT:
+            return self._files.one(id)
+        if kind is Kind.REMINDER and self.capabilities.of(kind).read:
+            card = self._one("client", id)
+            return None if card is None else self._due(card)
         raise self._unsupported(kind, "read")
 
     def _one(self, what: str, id_: str) -> Native | None:
@@ -189,8 +202,8 @@ class AltegioConnector:
             ) from None
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
-        """Clients by ``phone`` (with country code), ``email`` or ``name``; pets by ``client_id``; appointments by
-        ``start_from`` and ``start_before``.
+        """Clients by ``phone`` (with country code), ``email`` or ``name``; pets and attachments by ``client_id``;
+        appointments by ``start_from`` and ``start_before``.
 
         Clients: asks the deprecated client list, which answers whole cards in one call where the newer search
         answers ids alone (section 3.6). Its filters match parts, so every row is compared exactly here. ``BadAnswer``
@@ -208,6 +221,8 @@ class AltegioConnector:
             raise self._unsupported(kind, f"search by {', '.join(sorted(unknown)) or 'nothing'}")
         if kind is Kind.PET:
             return self._pets_of(query["client_id"])
+        if kind is Kind.ATTACHMENT:
+            return self._files.of(query["client_id"])
         if kind is Kind.APPOINTMENT:
             first, end = self._moment(query, "start_from", EARLIEST), self._moment(query, "start_before", LATEST)
             return self._starting(first, end)
@@ -218,8 +233,8 @@ class AltegioConnector:
 
         An appointment by its stamp in ``api_id``, among all of its day and all that were created in the last
         fortnight, deleted ones too: someone may already have moved it or deleted it. A client by phone and name, a
-        pet by client, name and species. ``BadAnswer`` where nothing is found and a list did not come whole: what was
-        not shown must not be written again.
+        pet by client, name and species, a file by client and name. ``BadAnswer`` where nothing is found and a list
+        did not come whole: what was not shown must not be written again.
         """
         if write.operation is not Operation.CREATE or self.capabilities.of(write.kind).create is None:
             raise self._unsupported(write.kind, f"look for {write.operation}")
@@ -229,6 +244,8 @@ class AltegioConnector:
             body = self._complete(lambda: wire.client_body(write.native))
             name = " ".join(f"{body['name']} {body.get('surname', '')}".split())
             return self._matching_clients({"phone": body["phone"], "name": name})
+        if write.kind is Kind.ATTACHMENT:
+            return self._files.look(write)
         return (
             pet
             for pet in self._pets_of(wire.as_text(write.native.get("client_id")))
@@ -237,8 +254,8 @@ class AltegioConnector:
         )
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
-        """See ``Connector.content``: there are no attachments here."""
-        raise self._unsupported(Kind.ATTACHMENT, "read")
+        """See ``Connector.content`` and ``ClientFiles.content``."""
+        return self._files.content(id)
 
     def _found_records(self, rows: Sequence[Native]) -> list[Found]:
         """Of one that cannot be read the id alone: whoever reads it is told why, and its neighbours go through."""
@@ -559,6 +576,49 @@ class AltegioConnector:
         self._put("client", client_id, body)
         return self._receipt(Kind.PET, wire.pet_id(client_id, key), missing_is_refused=True)
 
+    def _due(self, card: Native) -> Native:
+        with self._reading("client"):
+            return due.shown(card, self._options.due_fields, self._options.due_labels)
+
+    def _update_due(self, write: Write, id_: str) -> Receipt:
+        """Puts on a card what it says about services that are due; all else that stands there goes back as it was."""
+        homeless = sorted(write.native.keys() - self.capabilities.of(Kind.REMINDER).update)
+        if homeless:
+            raise self._unsupported(Kind.REMINDER, f"write {', '.join(homeless)} of")
+        card = self._existing("client", id_)
+        with self._reading("client"):
+            values = due.changed(card, write.native, self._options.due_fields, self._options.due_labels)
+        if not due.lost(write.native, self._due(card)):
+            return Receipt(id=id_, native=self._due(card))
+        body = self._complete(lambda: wire.client_body({}, {**card, **values}))
+        self._put("client", id_, {**body, **values})  # an empty list of labels too
+        receipt = self._receipt(Kind.REMINDER, id_)
+        dropped = [] if receipt.native is None else due.lost(write.native, receipt.native)
+        if dropped:
+            raise Refused(
+                f"{self._account}: Altegio took the write but did not keep {', '.join(dropped)} of the services that "
+                "are due; look at the fields and labels that due_fields and due_labels name, and give VetBridge's "
+                "user the right to edit client custom field values",
+                code="field-not-kept",
+            )
+        return receipt
+
+    def _notify(self, write: Write, id_: str) -> Receipt:
+        """Sends one client a message. Nothing shows later whether it went: a lost answer stays unknown."""
+        mailing, words = self._options.mailing, wire.as_text(write.native.get("text")).strip()
+        card = self._existing("client", id_)
+        excluded = wire.opted_out(card)
+        if excluded:
+            raise Refused(f"{self._account}: this client is excluded from mailings", code="opted-out")
+        if mailing is None or not words or excluded is None:
+            raise Refused(
+                f"{self._account}: a notice needs a text, and a card that says whether its owner wants messages",
+                code="incomplete",
+            )
+        body = {mailing.clients: [int(id_)], mailing.text: words}
+        self._api.write("POST", f"/sms/clients/by_id/{self._location}", body)
+        return Receipt(id=id_)
+
     def _create_record(self, write: Write, _: str) -> Receipt:
         native = write.native
         client = self._record_client(native.get("client_id"))
@@ -810,15 +870,8 @@ class AltegioConnector:
     # -- checking
 
     def check(self) -> CheckReport:
-        """Address, credentials, time zone, rights, custom fields, lists: by documented reads alone."""
-        return check(
-            self._api,
-            account=self._account,
-            location=self._location,
-            zone=self._zone,
-            record_fields=tuple(self._options.pet_fields.values()),
-            client_fields=(self._options.client_pets_field,),
-        )
+        """Address, credentials, time zone, rights, custom fields, labels, lists: by documented reads alone."""
+        return check(self._api, self._options, account=self._account, zone=self._zone)
 
     def _authorise(self) -> Mapping[str, str]:
         return authorisation(self._account, self._options.partner_token, self._options.user_token)

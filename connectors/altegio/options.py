@@ -6,11 +6,13 @@ Imports no HTTP library: every command reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from dataclasses import replace
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from connectors.altegio import wire
+from connectors.altegio import due, wire
 from vetbridge.connector.interface import (
     BudgetSpec,
     Capabilities,
@@ -42,8 +44,49 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _known(given: Mapping[str, str], names: Mapping[str, str]) -> Mapping[str, str]:
+    """What was given, where all its names are known. Raises ValueError."""
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(names)}")
+    return given
+
+
 Number = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^[0-9]{1,18}$")]
 """A number of Altegio's, given as a number or as text."""
+
+
+FILE_TYPES: Final = frozenset({"jpeg", "jpg", "png", "gif", "doc", "docx", "pdf", "xls", "xlsx", "txt"})
+"""Endings of files that Altegio takes (section 3.10)."""
+
+LARGEST_FILE: Final = 12 * 1024 * 1024
+"""Bytes of which a file must have fewer (section 3.10)."""
+
+FILE_HOSTS: Final = {"api.alteg.io": "https://app.alteg.io", "api.yclients.com": "https://yclients.com"}
+"""Where files stand, by the host of the API (section 3.10)."""
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,59}$")]
+
+
+class FileDownload(Options):
+    """How files are fetched, which is not known (section 3.10)."""
+
+    address: Literal["full_link", "link"] = "full_link"
+    """Which of the two addresses in a file's row is fetched."""
+    authorise: bool = False
+    """Whether the tokens are shown at ``host``."""
+    host: Annotated[str, AfterValidator(safe_address)] | None = None
+    """Where files stand; None: Altegio's or YCLIENTS's, by ``base_url``, and of another address that address."""
+    hosts: tuple[str, ...] = ("alteg.io", "*.alteg.io", "yclients.com", "*.yclients.com")
+    """All others from which they may come; ``*.example.com`` is every host below that one."""
+
+
+class Mailing(Options):
+    """The fields of a one-off mailing's body, which are not known (section 2)."""
+
+    clients: _Name
+    """The field that holds the list of clients' ids."""
+    text: _Name
 
 
 class AltegioOptions(Options):
@@ -58,6 +101,19 @@ class AltegioOptions(Options):
     """Codes of the record custom fields that say which pet a visit is for: name, species, breed, key."""
     client_pets_field: str = "vetbridge_pets"
     """Code of the client custom field that holds the client's pets."""
+    file_upload: str = Field(
+        default="/company/{location}/clients/files/{client}",
+        pattern=r"^/[A-Za-z0-9_/-]*\{location\}[A-Za-z0-9_/-]*\{client\}/?$",
+    )
+    """Path of a file's upload, which is not known (section 3.10)."""
+    file_download: FileDownload = FileDownload()
+    due_fields: Mapping[str, _Name] = Field(default_factory=dict)
+    """Codes of the client custom fields that name the next service that is due, its pet and its day, and VetBridge's
+    last notice; what is left out has no place."""
+    due_labels: Mapping[str, Number] = Field(default_factory=dict)
+    """Numbers of the client labels for services that are due soon and overdue; what is left out has no place."""
+    mailing: Mailing | None = None
+    """None: no message is ever sent."""
     page_size: int = Field(default=200, ge=1, le=200)
     overlap_seconds: int = Field(default=300, ge=0, le=86400)
     """How far before its cursor a poll begins, so that changes of one second, or written late, are not lost."""
@@ -71,10 +127,30 @@ class AltegioOptions(Options):
     @field_validator("pet_fields")
     @classmethod
     def _known_pet_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        unknown = sorted(set(value) - set(PET_FIELDS))
-        if unknown:
-            raise ValueError(f"unknown: {', '.join(unknown)}; known are {', '.join(PET_FIELDS)}")
-        return {**PET_FIELDS, **value}
+        return {**PET_FIELDS, **_known(value, PET_FIELDS)}
+
+    @field_validator("due_fields")
+    @classmethod
+    def _known_due_fields(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        return _known(value, due.FIELDS)
+
+    @field_validator("due_labels")
+    @classmethod
+    def _known_due_labels(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        return _known(value, due.LABELS)
+
+    @model_validator(mode="after")
+    def _each_of_its_own(self) -> Self:
+        codes = [self.client_pets_field, *self.due_fields.values()]
+        if len({*codes}) < len(codes) or len({*self.due_labels.values()}) < len(self.due_labels):
+            raise ValueError("client_pets_field, due_fields and due_labels must name different fields and labels")
+        return self
+
+    @property
+    def file_host(self) -> str:
+        """Where files stand."""
+        own = urlsplit(self.base_url)
+        return self.file_download.host or FILE_HOSTS.get(own.hostname or "", f"{own.scheme}://{own.netloc}")
 
 
 class AltegioApp(Options):
@@ -171,6 +247,22 @@ CAPABILITIES: Final = Capabilities(
                 "booked_pet.breed": wire.FIELD_LIMIT,
             },
         ),
+        Kind.ATTACHMENT: KindCapabilities(
+            read=True,
+            search=frozenset({"client_id"}),
+            create=_LEVEL,
+            hangs_on=frozenset({Kind.CLIENT}),
+            file_types=FILE_TYPES,
+            largest=LARGEST_FILE,
+            loss={"pet_id": "not kept", "notes": "read, and not written"},
+        ),
+        Kind.REMINDER: KindCapabilities(
+            read=True,
+            update=frozenset({*due.FIELDS.values(), *due.LABELS.values()}),
+            changed=_LEVEL,
+            text_limits=dict.fromkeys(("name", "pet_name", "notified"), wire.FIELD_LIMIT),
+            notify=True,
+        ),
     },
     budgets=BUDGETS,
     hints=True,
@@ -184,5 +276,24 @@ CAPABILITIES: Final = Capabilities(
         "how a hidden phone looks (empty, missing and stars are taken for it)",
         "whether a visit that is cancelled, moved or confirmed by a user makes Altegio message its owner",
         "whether a webhook is tried again, and how soon (polls find what none told)",
+        "how the download of a client's file is authorised, and the path of an upload (both are options)",
+        "whether an upload keeps the file's name, and whether Altegio messages a client about a new file",
+        "the fields of a one-off mailing (until the option names them no notice is sent)",
+        "how a client's decline of a visit looks, if it is not a cancellation",
     ),
 )
+"""Of an account whose options name all that can be named."""
+
+
+def capabilities_of(options: AltegioOptions) -> Capabilities:
+    """What one account can do: due services stand where its options name a place, and notices go where they name the
+    mailing's fields."""
+    kinds = dict(CAPABILITIES.kinds)
+    places = {due.FIELDS[what] for what in options.due_fields} | {due.LABELS[what] for what in options.due_labels}
+    able = kinds.pop(Kind.REMINDER)
+    if places or options.mailing is not None:
+        limits = {name: most for name, most in able.text_limits.items() if name in places}
+        kinds[Kind.REMINDER] = replace(
+            able, update=frozenset(places), text_limits=limits, notify=options.mailing is not None
+        )
+    return replace(CAPABILITIES, kinds=kinds, late_landing=options.late_landing)

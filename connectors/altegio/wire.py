@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -35,6 +36,9 @@ and booked, nor between arrived and completed (section 3.7)."""
 
 FIELD_LIMIT: Final = pets_field.LIMIT
 """Characters of a text custom field (section 3.9)."""
+
+LONGEST_WORDS: Final = 2000
+"""Characters of a file's description that are read."""
 
 LONGEST_VISIT: Final = timedelta(days=2)
 """A longer length is a mistake and holds no slot; a day in which clocks go back has 25 hours."""
@@ -418,6 +422,60 @@ def split_pet_id(id_: str) -> tuple[str, str] | None:
     """Client id and key of a pet's id; None where it is not one."""
     owner, slash, key = id_.partition("/")
     return (owner, key) if slash and _ID.fullmatch(owner) and key.isalnum() and key.isascii() else None
+
+
+def file(row: Mapping[str, Any], client_id: str, zone: str) -> Native:
+    """A file's row, flat for the mapping. Raises ``Unreadable`` for one without an id, and for another client's: the
+    list that it stands in is of ``client_id``."""
+    id_, owner = as_id(row.get("id")), as_id(row.get("client_id"))
+    if id_ is None:
+        raise Unreadable("id")
+    if owner != as_id(client_id) and (owner is not None or not is_empty(row.get("client_id"))):
+        raise Unreadable("client_id")
+    made = moment(row.get("date_create"), zone)
+    return {
+        "id": f"{as_id(client_id)}/{id_}",
+        "client_id": as_id(client_id),
+        "name": file_name(row),
+        "notes": one_line(row.get("description"), LONGEST_WORDS),
+        "made_at": None if made is None else made.isoformat(),
+    }
+
+
+def file_name(row: Mapping[str, Any]) -> str:
+    """A file's name with its ending once: where ``name`` has it already is not documented (section 3.10)."""
+    name, ending = one_line(row.get("name")), one_line(row.get("extension"), 20).strip(". ")
+    return name if not ending or name.casefold().endswith(f".{ending.casefold()}") else f"{name}.{ending}"
+
+
+def same_file_name(row: Mapping[str, Any], name: str) -> bool:
+    """Whether a row has a name, in whatever case and form of its letters."""
+    forms = {unicodedata.normalize("NFC", each).casefold() for each in (file_name(row), one_line(name))}
+    return len(forms) == 1
+
+
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?(B|KB|MB)", re.ASCII)
+_UNITS = {"B": 0, "KB": 1, "MB": 2}
+
+
+def file_size(row: Mapping[str, Any]) -> float | None:
+    """Bytes that a row tells at the least, as text such as "96.65 KB": nobody says whether that is 1000 or 1024
+    bytes. None where it cannot be read."""
+    found = _SIZE.fullmatch(as_text(row.get("size")).strip().upper())
+    return float(found[1]) * 1000 ** _UNITS[found[2]] if found else None
+
+
+def fits(row: Mapping[str, Any], size: int) -> bool:
+    """Whether a row may be that of a file of ``size`` bytes; also where it does not tell."""
+    told = file_size(row)
+    return told is None or 0.9 * told - 1000 <= size <= 1.1 * told + 1000
+
+
+def split_file_id(id_: str) -> tuple[str, str] | None:
+    """Client id and number of a file's id; None where it is not one."""
+    owner, slash, number = id_.partition("/")
+    client_id, file_id = as_id(owner), as_id(number)
+    return (client_id, file_id) if slash and client_id is not None and file_id is not None else None
 
 
 def record(row: Mapping[str, Any], pet_fields: Mapping[str, str]) -> Native:

@@ -224,7 +224,10 @@ class SimulatedLocation(Switches, Simulator):
         self.store.set_meta("credentials", self.credentials)
 
     def admit(self, request: Request, route: Route) -> None:
-        """Tokens first, then the licence, the location, the rights. ``access`` of a route: P or PU, then rights."""
+        """Tokens first, then the licence, the location, the rights. ``access`` of a route: P or PU, then rights;
+        ANY for what no call of the API is."""
+        if route.access == "ANY":
+            return
         if self.require_accept and not any(kind in request.headers.get("accept", "") for kind in MEDIA_TYPES):
             raise Refusal(400, "The Accept header is missing the media type of the API version")
         needed, *rights = route.access.split()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import email.parser
+import base64
+import binascii
+import hashlib
+import mimetypes
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import PurePath
@@ -27,7 +31,7 @@ from connectors.altegio.simulator.base import (
     text,
     whole,
 )
-from vetbridge.testing.simkit import Effect, Refusal, Request, Response, Row
+from vetbridge.testing.simkit import CONTROL, Effect, Refusal, Request, Response, Route, Row
 
 _SEARCH_FIELDS = (
     "id",
@@ -64,6 +68,9 @@ _CLIENT_LABEL = 1
 _FILE_KINDS = frozenset({"jpeg", "jpg", "png", "gif", "doc", "docx", "pdf", "xls", "xlsx", "txt"})
 _LARGEST_FILE = 12 * 1024 * 1024
 _LONGEST_COMMENT = 255
+_DOWNLOAD = "/client_files/download/{client}/{file}/"
+"""Where a file is, on another host at Altegio, and here on the same server."""
+_SIGN_IN = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
 
 Test = Callable[[Row], bool]
 
@@ -89,6 +96,8 @@ class SimulatedClients(SimulatedLocation):
         self.route("POST", files, self._file_upload, effect=write, access=upload)
         delete = f"{clients} client_files_delete_access"
         self.route("DELETE", files + "/{file}", self._file_delete, effect=write, access=delete)
+        self._routes.append(Route("GET", _DOWNLOAD, self._file_download, Effect.READ, "ANY"))
+        self.control("POST", "/files", self._file_by_control)
         for first in ("company", "clients"):
             path = f"/{first}/{{location}}/clients/{{client}}/comments"
             self.route("GET", path, self._comment_list, access="PU client_comments_list_access")
@@ -436,16 +445,16 @@ class SimulatedClients(SimulatedLocation):
         return success(rows, meta={"count": len(rows)})
 
     def _file(self, row: Row) -> dict[str, Any]:
-        link = f"/client_files/download/{row['client_id']}/{row['id']}/"
+        link = _DOWNLOAD.format(client=row["client_id"], file=row["id"])
         return {
             "id": row["id"],
             "client_id": row["client_id"],
-            "name": row["name"],
-            "description": "",
+            "name": row["name"] if self.file_names == "whole" else PurePath(row["name"]).stem,
+            "description": row.get("description", ""),
             "extension": row["extension"],
             "mime": row["mime"],
             "link": link,
-            "full_link": f"https://app.alteg.io{link}",
+            "full_link": f"{self.control_url.removesuffix(CONTROL)}{link}",
             "date_create": self._iso(row["_created"]),
             "size": f"{row['bytes'] / 1024:.2f} KB",
             "user_name": "Reception",
@@ -458,15 +467,66 @@ class SimulatedClients(SimulatedLocation):
         """The multipart field ``file``; answers all files, and a comment of type ``file`` comes about too."""
         client = self._known_client(request)
         name, mime, content = _uploaded(request)
-        extension = PurePath(name).suffix.lower().removeprefix(".")
-        if extension not in _FILE_KINDS:
+        if PurePath(name).suffix.lower().removeprefix(".") not in _FILE_KINDS:
             raise invalid(file="Files of this kind are not taken")
         if not 0 < len(content) < _LARGEST_FILE:
             raise invalid(file="The file must not be empty and must be smaller than 12 MB")
-        kept = {"client_id": client, "name": name, "extension": extension, "mime": mime, "bytes": len(content)}
-        made = self.store.insert("file", {**kept, "_created": self._second()})
-        self._add_comment(client, "", file=made)
+        self._keep_file(client, name, mime, content)
         return self._files_of(client)
+
+    def _keep_file(self, client: int, name: str, mime: str, content: bytes, description: str = "") -> int:
+        made = self.store.insert(
+            "file",
+            {
+                "client_id": client,
+                "name": name,
+                "description": description,
+                "extension": PurePath(name).suffix.lower().removeprefix("."),
+                "mime": mime,
+                "bytes": len(content),
+                "_sha256": hashlib.sha256(content).hexdigest(),
+                "_content": self.files.keep(content),
+                "_created": self._second(),
+            },
+        )
+        self._add_comment(client, "", file=made)
+        return made
+
+    def add_file(self, client: int, name: str, content: bytes, *, description: str = "") -> int:
+        """A person at the location puts a file on a client's card; its id. Raises ``Refusal`` without that client."""
+        with self._handling, self.store.transaction():
+            return self._add_file(client, name, content, description)
+
+    def _add_file(self, client: int, name: str, content: bytes, description: str) -> int:
+        mime = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return self._keep_file(self._row("client", client)["id"], name, mime, content, description)
+
+    def file_content(self, file: int) -> bytes:
+        """What is in a file. Raises ``Refusal`` without that file."""
+        return self.files.read(self._row("file", file)["_content"])
+
+    def _file_by_control(self, request: Request) -> Response:
+        given = request.document()
+        client = self.named_row("client", given.get("client"))["id"]
+        words = [given.get(name, "") for name in ("name", "content", "description")]
+        try:
+            if not words[0] or not all(isinstance(each, str) for each in words):
+                raise ValueError("no text")
+            content = base64.b64decode(words[1], validate=True)
+        except (ValueError, binascii.Error):
+            raise Refusal(400, "name and description are texts, content is base64") from None
+        return Response(200, {"id": self._add_file(client, words[0], content, words[2])})
+
+    def _file_download(self, request: Request) -> Response:
+        """Not a call of the API: how it is authorised is unknown, see the switch ``downloads``."""
+        if self.downloads != "open" and not (self._is_partner(request) and self._is_user(request)):
+            if self.downloads == "page":
+                return Response(200, raw=_SIGN_IN, media_type="text/html; charset=utf-8")
+            raise Refusal(401, "Authentication needed.")
+        row = self._row("file", request.number("file"))
+        if row["client_id"] != request.number("client"):
+            raise Refusal(404, "Not found")
+        return Response(200, raw=self.files.read(row["_content"]), media_type=row["mime"])
 
     def _file_delete(self, request: Request) -> Response:
         """202 (section 1)."""
@@ -513,15 +573,19 @@ class SimulatedClients(SimulatedLocation):
         return self._deleted()
 
     def _mailing(self, request: Request) -> Response:
-        """A one-off mailing: a message to every client that is named, or to all, but those who are excluded."""
+        """A one-off mailing: a message to every client that is named, or, by a filter, to all, but those who are
+        excluded. The body's fields are not known: ``text``, and ``client_ids`` where clients are named."""
         given = request.document()
-        if not text(given.get("text"), "text"):
+        words, chosen = text(given.get("text"), "text"), given.get("client_ids")
+        if not words:
             raise invalid(text="The text is missing")
-        chosen = given.get("client_ids")
+        named = request.template.startswith("/sms/clients/by_id/")
+        if named and not (isinstance(chosen, list) and chosen):
+            raise invalid(client_ids="At least one client is needed")
         wanted = {str(one) for one in chosen} if isinstance(chosen, list) else None
         for row in self._seen_clients():
             if not row.get("sms_not") and (wanted is None or str(row["id"]) in wanted):
-                self.notice("write", message="mailing", client_id=row["id"])
+                self.notice("write", message="mailing", client_id=row["id"], text=words)
         return success(None)
 
 
@@ -576,11 +640,14 @@ def _within(amount: float, state: Mapping[str, Any]) -> bool:
 def _uploaded(request: Request) -> tuple[str, str, bytes]:
     """Name, type and bytes of the multipart field ``file``. Raises a 422 without one."""
     kind = request.headers.get("content-type", "")
-    head = f"Content-Type: {kind}\r\n\r\n".encode("ascii", "replace")
-    form = email.parser.BytesParser().parsebytes(head + request.body)
-    for part in form.get_payload() if form.is_multipart() else []:
-        if isinstance(part, str) or part.get_param("name", header="content-disposition") != "file":
-            continue
-        content = part.get_payload(decode=True)
-        return part.get_filename() or "", part.get_content_type(), content if isinstance(content, bytes) else b""
+    found = re.fullmatch(r'multipart/form-data;.*?boundary="?([^";]{1,70})"?.*', kind.strip(), re.IGNORECASE)
+    between = f"\r\n--{found[1]}".encode("ascii", "replace") if found else b""
+    for part in (b"\r\n" + request.body).split(between)[1:] if found else []:
+        head, _, content = part.partition(b"\r\n\r\n")
+        said = head.decode("utf-8", "replace")
+        name = re.search(r';\s*name="?([^";\r\n]*)"?', said)
+        if name is not None and name[1] == "file":
+            called = re.search(r'filename="([^"\r\n]*)"', said)
+            mime = re.search(r"(?i)content-type: *([\w.+/-]+)", said)
+            return PurePath(called[1] if called else "").name, mime[1] if mime else "", content
     raise invalid(file="The field file is missing")

@@ -48,8 +48,8 @@ class SimulatedPlatform(SimulatedMarketplace):
     # -- which location answers
 
     def responsible(self, request: Request) -> Simulator:
-        """By the number in the path, or of the record or visit there, or in an activation; else the first location,
-        which knows of all."""
+        """By the number in the path, or of the record, visit or client there, or in an activation; else the first
+        location, which knows of all."""
         if len(self.sites) == 1:
             return self
         number = self._asked_number(request)
@@ -64,7 +64,7 @@ class SimulatedPlatform(SimulatedMarketplace):
         except Refusal:
             return LOCATION
         params = found[1] if found is not None else {}
-        for name, before in (("location", 0), ("record", 0), ("visit", FIRST_VISIT)):
+        for name, before in (("location", 0), ("record", 0), ("visit", FIRST_VISIT), ("client", 0)):
             if params.get(name, "").isdecimal():
                 number = int(params[name][:18])
                 return number if name == "location" else LOCATION + (number - before) // APART

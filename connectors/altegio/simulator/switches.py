@@ -100,6 +100,11 @@ class Switches:
     """The zone of ``changed_after`` and ``changed_before``."""
     drifted_comments: bool = False
     """Comments are served on ``/clients/{id}/clients/{client_id}/comments`` too."""
+    downloads: Literal["open", "tokens", "page"] = "open"
+    """Who gets a client's file from its address: whoever asks; who shows both tokens, and others a 401, or a web page
+    to sign in at."""
+    file_names: Literal["whole", "stem"] = "whole"
+    """Whether ``name`` of a file has the ending, which ``extension`` has in any case."""
 
     # -- what the user's rights hide (section 3.14); lists shorten without a word
     denied_rights: frozenset[str] = frozenset()

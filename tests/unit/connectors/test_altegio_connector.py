@@ -265,12 +265,15 @@ def test_an_ability_that_is_not_declared_refuses_and_sends_nothing(
 ) -> None:
     calls: list[Callable[[], object]] = [
         lambda: altegio.changes(Kind.REMINDER, None),
-        lambda: altegio.get(Kind.ATTACHMENT, "1"),
+        lambda: altegio.changes(Kind.ATTACHMENT, None),
+        lambda: altegio.get(Kind.REMINDER, "1"),
+        lambda: altegio.get(Kind.VACCINATION, "1"),
         lambda: altegio.search(Kind.APPOINTMENT, {"start": "now"}),
         lambda: altegio.search(Kind.CLIENT, {"shoe_size": "44"}),
         lambda: altegio.apply(Write(operation=Operation.CANCEL, kind=Kind.PET, id="1/ab", native={})),
         lambda: altegio.look(cancel("1")),
         lambda: altegio.apply(create(Kind.REMINDER, {})),
+        lambda: altegio.apply(Write(operation=Operation.NOTIFY, kind=Kind.REMINDER, id="1", native={"text": "x"})),
     ]
     for call in calls:
         with pytest.raises(Refused) as refused:
