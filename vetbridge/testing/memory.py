@@ -52,6 +52,7 @@ from vetbridge.core.errors import BadAnswer, BadHint, OutcomeUnknown, Refused, S
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
+from vetbridge.mapping.table import canonical_fields
 
 _PREFIX = {
     Kind.CLIENT: "c",
@@ -185,7 +186,7 @@ def memory_capabilities(
     ``notes_limit``: longest notes, in characters; longer ones are cut. ``create`` and ``changed``: the level of
     writing exactly once, of every kind; ``create`` is ``REFERENCE`` for appointments and ``LOOK`` for clients and
     pets unless it is told. ``late_landing``: in seconds. ``opt_outs``: whether a client wants no messages can be
-    written. Files, vaccinations and what is due differ by ``side``, see the module. ``redeclared`` changes what is
+    written; ``memory_mapper`` maps it where it is told to. Files, vaccinations and what is due differ by ``side``, see the module. ``redeclared`` changes what is
     declared of one kind.
     """
     owner = frozenset[str]() if relink is Relink.NO else frozenset({"client_id", "pet_id"})
@@ -253,9 +254,15 @@ def _others(side: str, *, create: ExactlyOnce, changed: ExactlyOnce) -> dict[Kin
     return {Kind.ATTACHMENT: files, Kind.REMINDER: card}
 
 
-def memory_mapper(zone: str = "Europe/London", country: str = "GB") -> Mapper:
-    """The mapping of a memory side."""
-    return Mapper(load_table("memory"), zone=zone, country=country)
+def memory_mapper(zone: str = "Europe/London", country: str = "GB", *, opt_outs: bool = False) -> Mapper:
+    """The mapping of a memory side. ``opt_outs``: it has whether a client wants no messages."""
+    table = load_table("memory")
+    if opt_outs:
+        rule = replace(
+            table.kinds[Kind.CLIENT]["active"], field=canonical_fields(Kind.CLIENT)["opted_out"], path=("silent",)
+        )
+        table = replace(table, kinds={**table.kinds, Kind.CLIENT: {**table.kinds[Kind.CLIENT], "opted_out": rule}})
+    return Mapper(table, zone=zone, country=country)
 
 
 @dataclass(frozen=True, slots=True)

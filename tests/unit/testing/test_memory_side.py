@@ -11,7 +11,7 @@ from vetbridge.connector.interface import ExactlyOnce, Operation, Relink, Write
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, SlotTaken, Stale, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.testing.clock import FakeClock
-from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
+from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper, redeclared
 
 VISIT = {"start": "2026-07-01T09:30:00+01:00", "seconds": 900, "who": "v1"}
 
@@ -481,3 +481,13 @@ def test_a_message_is_counted_and_none_goes_to_who_opted_out() -> None:
         side.apply(told(ann))
     assert caught.value.code == "opted-out"
     assert side.messages == [(jo, "Bella is due.")]
+
+
+def test_opt_outs_are_mapped_and_written_where_it_is_told_so() -> None:
+    side, mapper = MemorySide(memory_capabilities(opt_outs=True)), memory_mapper(opt_outs=True)
+    jo = side.add(Kind.CLIENT, {})
+    assert mapper.read(Kind.CLIENT, side.rows(Kind.CLIENT)[0]).opted_out is None
+    native = mapper.write(Kind.CLIENT, {"opted_out": True})
+    side.apply(Write(operation=Operation.UPDATE, kind=Kind.CLIENT, id=jo, native=native))
+    assert mapper.read(Kind.CLIENT, side.rows(Kind.CLIENT)[0]).opted_out is True
+    assert "opted_out" not in memory_mapper().readable(Kind.CLIENT)
