@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,12 +160,15 @@ def _report(played: Played) -> str:
             "",
             *([drawn(branches), ""] if audit.chain is not None else []),
             "The audit found nothing wrong:" if audit.clean else "THE AUDIT FOUND SOMETHING WRONG:",
-            f"  {found}",
+            textwrap.fill(found, 80, initial_indent="  ", subsequent_indent="  "),
             *([] if audit.complete else ["NOT ALL HAPPENED THAT THE MORNING IS TO SHOW:"]),
             f"  Conflicts answered, and both sides agree: {numbers['conflicts']}.",
             f"  Ambiguous bookings answered, and the very same visit linked: {numbers['resolved_in_place']}.",
             f"  Failures replayed, each over once: {numbers['replayed']}.",
             f"  Cancellations that the fuse held back until they were allowed: {numbers['fuse_held']}.",
+            f"  Files carried to the other side, once and whole: {numbers['attachments']}.",
+            f"  Services due that stand on the owner's card: {numbers['reminders']}.",
+            f"  Owners who want no messages, which the desk was told: {numbers['opt_outs']}.",
             *_of_chain(audit),
             f"Of {numbers['linkable']} bookings that clearly name a known owner, {linked} were linked.",
             f"{unseen} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import urllib.error
@@ -27,8 +28,11 @@ class NoAnswer(DemoFailed):
 def ask(
     method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, patience: float = TIMEOUT
 ) -> Any:
-    """The answer's JSON, None where it is empty. Raises ``DemoFailed`` for a refusal, else ``NoAnswer``."""
-    sent = None if body is None else json.dumps(body).encode()
+    """The answer's JSON, None where it is empty. Raises ``DemoFailed`` for a refusal, else ``NoAnswer``.
+
+    A ``body`` of bytes goes as it is.
+    """
+    sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - an address of this machine, made by the demo itself
         url, data=sent, method=method, headers={"Content-Type": "application/json", **(headers or {})}
     )
@@ -41,6 +45,16 @@ def ask(
         raise failure(f"{method} {_path(url)} was answered {error.code}") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise NoAnswer(f"{method} {_path(url)} got no answer ({type(error).__name__})") from None
+
+
+def form(name: str, content: bytes, **fields: str) -> tuple[bytes, str]:
+    """A form with a PDF in its part ``file``: the body, and its media type."""
+    mark = hashlib.sha256(content).hexdigest()[:32]
+    parts = [f'Content-Disposition: form-data; name="{key}"\r\n\r\n{value}'.encode() for key, value in fields.items()]
+    head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/pdf\r\n\r\n'
+    parts.append(head.encode() + content)
+    body = b"".join(b"--%s\r\n%s\r\n" % (mark.encode(), part) for part in parts) + b"--%s--\r\n" % mark.encode()
+    return body, f"multipart/form-data; boundary={mark}"
 
 
 def _path(url: str) -> str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 
+from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side, opted_out
 from vetbridge.demo.findings import Finding, Findings, Place, Wrong
 from vetbridge.demo.pims_audit import PimsAuditor
 from vetbridge.demo.platform_audit import PlatformAuditor
 from vetbridge.demo.story import Case, DeskCase, Morning, Seen
-from vetbridge.testing.simkit import Store
 
 SCHEMA = 1
 """Version of the line of numbers."""
@@ -35,6 +36,10 @@ class Audit:
     seen: Seen = field(default_factory=Seen)
     in_place: frozenset[int] = frozenset()
     """Bookings that stood on the placeholder, were answered, and whose very appointment is on its owner now."""
+    carried: frozenset[int] = frozenset()
+    """Files that stand on both sides, as they should."""
+    shown: frozenset[int] = frozenset()
+    """Pets whose service that is due stands on their owner's card, as it should."""
 
     @property
     def clean(self) -> bool:
@@ -48,6 +53,8 @@ class Audit:
         shown += [self.recognised] if self.morning.mourner is not None else []
         shown += [self.replayed] if self.morning.without_code else []
         shown += [self.seen.held] if self.morning.purged else []
+        shown += [len(self.carried)] if self.morning.papers else []
+        shown += [len(self.shown), self.opted_out] if self.morning.due else []
         return 0 not in shown
 
     def count(self, wrong: Wrong) -> int:
@@ -88,6 +95,11 @@ class Audit:
         """Bookings for a pet that died at another branch that wait for a person, with that reason."""
         return sum(self.places[number - 1] is Place.IN_REVIEW for number in self.seen.recognised)
 
+    @property
+    def opted_out(self) -> int:
+        """Owners who want no messages any more, of whom the desk was told."""
+        return opted_out(self.morning, self.seen)
+
     def _right(self, numbers: Collection[int]) -> int:
         wrong = {finding.booking for finding in self.findings}
         return len(set(numbers) - wrong)
@@ -108,6 +120,9 @@ class Audit:
             "resolved_in_place": self.resolved_in_place,
             "replayed": self.replayed,
             "fuse_held": self.seen.held,
+            "attachments": len(self.carried),
+            "reminders": len(self.shown),
+            "opt_outs": self.opted_out,
             **{wrong.value: self.count(wrong) for wrong in WRONGS},
             "seconds": round(seconds, 1),
         }
@@ -130,25 +145,38 @@ class Audit:
 
 def audit(
     morning: Morning,
-    booking_store: Store,
-    pims_store: Store,
+    booking: Side,
+    pims: Side,
     seen: Seen | None = None,
     *,
+    today: date,
     site: str = "",
     foreign: Collection[str] = frozenset(),
 ) -> Audit:
-    """Compares the two stores with the script's truth.
+    """Compares the two systems with the script's truth.
 
     In a chain the branch has the name ``site``, and ``foreign`` are the references of the others' mornings.
     """
     seen = seen or Seen()
     findings = Findings(site, foreign)
-    PlatformAuditor(morning, booking_store, findings).audit()
-    pims = PimsAuditor(morning, pims_store, findings, seen)
-    places = pims.audit()
-    for store in (booking_store, pims_store):
-        for _ in store.find("notice", cause="write"):
-            findings.found(Wrong.NOTICE, None, "a message to an owner that a write caused")
+    PlatformAuditor(morning, booking.store, findings).audit()
+    visits = PimsAuditor(morning, pims.store, findings, seen)
+    places = visits.audit()
+    files = FileAuditor(morning, booking, pims, findings, seen)
+    files.audit()
+    due = DueAuditor(morning, booking.store, findings, seen, today)
+    due.audit()
+    for store in (booking.store, pims.store):
+        for row in store.find("notice", cause="write"):
+            if row.get("message") != "mailing":
+                findings.found(Wrong.NOTICE, None, "a message to an owner that a write caused")
     return Audit(
-        morning, places, frozenset(pims.unseen), tuple(findings.all), seen, in_place=frozenset(pims.in_place)
+        morning,
+        places,
+        frozenset(visits.unseen),
+        tuple(findings.all),
+        seen,
+        in_place=frozenset(visits.in_place),
+        carried=frozenset(files.carried),
+        shown=frozenset(due.shown),
     )

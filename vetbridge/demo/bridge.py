@@ -15,7 +15,7 @@ from vetbridge.daemon.lock import running
 from vetbridge.demo.asking import ask
 from vetbridge.demo.children import Child, Children
 from vetbridge.demo.failure import DemoFailed
-from vetbridge.demo.reception import Scene
+from vetbridge.demo.scenes import Scene
 from vetbridge.demo.stage import Stage
 from vetbridge.demo.story import Branch
 from vetbridge.desk.status import SiteStatus, Status, status
@@ -144,6 +144,17 @@ class Books:
                 limit=len(branch.morning.bookings),
             )
         return {change.remote_id for change in found if change.code == MappingError.code}
+
+    def refused_files(self, branch: Branch) -> set[str]:
+        """Ids of the files at the platform that VetBridge will not carry, as nobody can open them."""
+        with self._ledger.read() as tx:
+            _, found = reports.list_changes(
+                tx,
+                states=[ChangeState.FAILED],
+                account=branch.booking_account,
+                limit=len(branch.morning.bookings),
+            )
+        return {change.remote_id for change in found if change.code == "file-encrypted"}
 
     def through(self, branch: Branch) -> set[str]:
         """Ids of the branch's records at the platform that have come through."""

@@ -72,6 +72,17 @@ class Casting:
         }
         return [caller for group in self._dealt(case.value, dealers[case](), count) for caller in group]
 
+    def keepers(self, count: int) -> list[tuple[Owner, PetSeed]]:
+        """``count`` owners with a card and one living pet, who have nothing else in the morning, each with that pet.
+
+        Raises ``ValueError`` where the clinic has too few such people.
+        """
+        found = self._owners(lambda one: one.online and len(_living(one)) == 1 and bool(one.email))
+        dealt = [(owner, _living(owner)[0]) for owner in itertools.islice(found, count)]
+        if len(dealt) < count:
+            raise ValueError(f"the clinic is too small: it has {len(dealt)} owners with one pet left, not {count}")
+        return dealt
+
     def cast(self, case: Case, count: int) -> list[list[Part]]:
         """``count`` bookings of a case, at least, in groups that belong together: a group is played in its order.
 

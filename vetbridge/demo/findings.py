@@ -36,6 +36,8 @@ class Wrong(StrEnum):
     DUPLICATED = "duplicated"
     OWNER = "wrong_owner"
     TIME = "wrong_time"
+    REMINDER = "wrong_reminders"
+    """A card that does not say which service is due, or says one that is not; a message that was not sent."""
     NOTICE = "notices"
     BRANCH = "wrong_branch"
     """What is of one branch stands at another one; only in a chain."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
-from vetbridge.demo.asking import ask
+from vetbridge.demo.asking import ask, form
 from vetbridge.demo.failure import DemoFailed
-from vetbridge.demo.story import Actor, Booking, Deed, Morning, Slot, Step
+from vetbridge.demo.story import DUE_FIELDS, DUE_LABELS, Actor, Booking, Deed, Morning, Paper, Slot, Step
 from vetbridge.testing.clinic import Clinic
 
 ACCEPT = "application/vnd.api.v2+json"
@@ -36,6 +37,8 @@ class Platform:
         """The platform's staff ids by VetBridge's words."""
         self.services = {service.code: int(services[service.title]) for service in clinic.services}
         """The platform's service ids by VetBridge's words."""
+        self.labels: dict[str, int] = {}
+        """The numbers of the labels that were added, by the connector's words."""
         self._records: dict[int, tuple[int, str]] = {}
         """Record id and hash of each booking, as the widget answered them."""
 
@@ -70,6 +73,57 @@ class Platform:
             if len(rows) < _PAGE:
                 return found
             page += 1
+
+    # -- files, and what cards say
+
+    def card_of(self, booking: Booking) -> int:
+        """The number of the card that a booking is on."""
+        record, _ = self._records[booking.number]
+        return int(self._data("GET", f"/record/{self._location}/{record}")["client"]["id"])
+
+    def card_with(self, phone: str) -> int:
+        """The number of the card with a phone."""
+        rows = self._data("GET", f"/clients/{self._location}?phone={quote(phone)}")
+        return int(rows[0]["id"])
+
+    def marks(self, card: int) -> bool:
+        """Whether a card says anything about services that are due."""
+        row = self._data("GET", f"/client/{self._location}/{card}")
+        values = row["custom_fields"] or {}
+        return bool(row["categories"]) or any(values.get(code) for code in DUE_FIELDS.values())
+
+    def opt_out(self, card: int) -> None:
+        """The desk ticks that the client wants no messages; everything else stays (altegio.md, section 3.6)."""
+        path = f"/client/{self._location}/{card}"
+        row = self._data("GET", path)
+        kept = {name: row[name] for name in ("name", "surname", "phone", "email")}
+        self._data("PUT", path, {**kept, "sms_not": 1})
+
+    def put_file(self, card: int, paper: Paper) -> None:
+        """Puts a file on a card (altegio.md, section 3.10)."""
+        body, media_type = form(paper.name, paper.content)
+        headers = {**self._headers, "Content-Type": media_type}
+        self._data("POST", self._files(card), body, headers)
+
+    def files(self, card: int) -> set[str]:
+        """The names of the files on a card."""
+        return {row["name"] for row in self._data("GET", self._files(card))}
+
+    def _files(self, card: int) -> str:
+        return f"/company/{self._location}/clients/files/{card}"
+
+    def add_due_fields(self) -> None:
+        """Adds the fields of a card that say which service is due, as the location's admin does (section 3.9)."""
+        for code in DUE_FIELDS.values():
+            field = {"code": code, "title": code.replace("_", " ").capitalize(), "type": "text"}
+            shown = {"user_can_edit": True, "show_in_ui": True}
+            self._data("POST", f"/custom_fields/client/{self._location}", {**field, **shown})
+
+    def add_due_labels(self) -> None:
+        """Adds the labels, likewise (section 2)."""
+        for word, title in DUE_LABELS.items():
+            made = self._data("POST", f"/labels/{self._location}/clients/create", {"title": title})
+            self.labels[word] = int(made["id"])
 
     def _book(self, booking: Booking) -> None:
         part = booking.part

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from vetbridge.connector.clock import Clock
 from vetbridge.demo.asking import NoAnswer, ask
 from vetbridge.demo.bridge import Books, Bridge, waiting
+from vetbridge.demo.errands import Errands
 from vetbridge.demo.live import Picture, View
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.practice import NotThere, Practice
-from vetbridge.demo.reception import Commands, Late, Reception, Scene
+from vetbridge.demo.reception import Reception
+from vetbridge.demo.scenes import Commands, Late, Scene
 from vetbridge.demo.stage import Stage
 from vetbridge.demo.story import Actor, Branch, Deed, Seen, Step
 from vetbridge.desk.status import SiteStatus
@@ -56,6 +59,8 @@ class Ends:
     pims_door: str
     location: str
     """The platform's number of the branch."""
+    today: date
+    """Where the branch is."""
     entered: frozenset[int] = frozenset()
     """Contacts of the PIMS that the desk has entered before the morning."""
 
@@ -70,8 +75,7 @@ class Playing:
         self._morning = branch.morning
         self._platform = ends.platform
         self._practice = ends.practice
-        self.pims_door = ends.pims_door
-        self.location = ends.location
+        self.ends = ends
         self._entered = ends.entered
         self._bridge = bridge
         self._books = books
@@ -79,6 +83,8 @@ class Playing:
         self._reception = Reception(
             branch, stage, ends.platform, ends.practice, commands, self, day.clock, day.patience
         )
+        hands = (ends.platform, ends.practice, ends.pims_door)
+        self._errands = Errands(self._morning, *hands, commands, self, day.clock, day.patience, ends.today)
         self._steps = list(self._morning.steps)
         self._done: set[Step] = set()
         self._scenes: list[Scene[None]] = [
@@ -86,6 +92,8 @@ class Playing:
             self._reception.answering(),
             self._reception.mending(),
             self._reception.recognising(),
+            *map(self._errands.carrying, self._morning.papers),
+            *map(self._errands.reminding, self._morning.due),
         ]
         self._late: list[str] = []
         self._outage_ends: float | None = None
@@ -93,7 +101,14 @@ class Playing:
     @property
     def seen(self) -> Seen:
         """What the receptionist and the desk saw."""
-        return replace(self._reception.seen, entered=self._entered)
+        errands = self._errands
+        return replace(
+            self._reception.seen,
+            entered=self._entered,
+            refused=frozenset(errands.refused),
+            marked=frozenset(errands.marked),
+            noted=frozenset(errands.noted),
+        )
 
     @property
     def in_time(self) -> bool:
@@ -192,7 +207,7 @@ class Playing:
 
     def fall_silent(self, seconds: float) -> None:
         """From now on the PIMS does not answer for so long."""
-        ask("POST", f"{self.pims_door}/outage", {"seconds": seconds})
+        ask("POST", f"{self.ends.pims_door}/outage", {"seconds": seconds})
         self._outage_ends = self._day.clock.steady() + seconds
 
     @property
@@ -212,6 +227,10 @@ class Playing:
     def failed(self) -> set[str]:
         """Record ids of the bookings that failed because a code is missing."""
         return self._books.failed(self.branch)
+
+    def refused_files(self) -> set[str]:
+        """Ids of the files that VetBridge will not carry."""
+        return self._books.refused_files(self.branch)
 
     def asked(self, offering: str) -> set[str]:
         """Record ids of the bookings about which there is an open question that offers this answer."""

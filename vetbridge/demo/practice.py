@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from vetbridge.demo.asking import NoAnswer, ask
+from vetbridge.demo.asking import NoAnswer, ask, form
 from vetbridge.demo.failure import DemoFailed
-from vetbridge.demo.story import Block, Booking, Deed, Morning, Slot, Step, Visit
+from vetbridge.demo.story import VACCINE_NAME, Block, Booking, Deed, Morning, Paper, Slot, Step, Visit
 from vetbridge.testing.clinic import Owner
 
 MERGE_PATCH = "application/merge-patch+json"
-_SCOPES = ("read-appointment", "write-appointment", "write-contact", "write-animal")
+_SCOPES = (
+    *("read-appointment", "write-appointment", "write-contact", "write-animal"),
+    *("read-attachment", "write-attachment"),
+)
+_VACCINE = 31
+"""The number of the vaccine that pets were given."""
 _EMAIL, _MOBILE = 1, 3
 """Types of contact details."""
 
@@ -101,6 +107,47 @@ class Practice:
     def holds(self, subject: Booking | Visit) -> bool:
         """Whether the PIMS holds the visit."""
         return self._find(subject.reference) is not None
+
+    # -- files, and pets
+
+    def put_file(self, booking: Booking, paper: Paper) -> None:
+        """Puts a file on the pet of a booking, unless it is there (ezyvet.md, section 7)."""
+        animal = self._pet_of(booking)
+        if paper.name in self._files("Animal", animal):
+            return
+        body, media_type = form(paper.name, paper.content, record_type="Animal", record_id=str(animal))
+        self._send("POST", "/v1/attachment", body, media_type)
+
+    def files_of(self, booking: Booking) -> set[str]:
+        """The names of the files on the owner and the pet of a booking."""
+        row = self._visit(booking)
+        return self._files("Animal", row["animal_id"]) | self._files("Contact", row["contact_id"])
+
+    def bury(self, pet: int) -> None:
+        """Writes down that one of the clinic's pets has died."""
+        self._send("PATCH", f"/v1/animal/{self._first_animal + pet}", {"is_dead": True})
+
+    def vaccinate(self, door: str, pet: int, due: date) -> None:
+        """Writes down that one of the clinic's pets was vaccinated a year before it is due again.
+
+        No call of the API is known for it: the vet does so in the practice system.
+        """
+        shot = {"animal": self._first_animal + pet, "product": _VACCINE, "description": VACCINE_NAME}
+        given = due - timedelta(days=365)
+        ask("POST", f"{door}/vaccinate", {**shot, "given": str(given), "due": str(due)})
+
+    def _visit(self, booking: Booking) -> dict[str, Any]:
+        row = self._find(booking.reference)
+        if row is None or row["contact_id"] == self._placeholder:
+            raise NotThere(f"the PIMS does not hold booking {booking.number}")
+        return row
+
+    def _pet_of(self, booking: Booking) -> int:
+        return int(self._visit(booking)["animal_id"])
+
+    def _files(self, record_type: str, number: int) -> set[str]:
+        items = self._send("GET", f"/v1/attachment?record_type={record_type}&record_id={number}&limit=200")["items"]
+        return {item["attachment"]["name"] for item in items}
 
     # -- one visit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,18 +19,20 @@ from vetbridge.demo.chain import plan_branches
 from vetbridge.demo.chain_audit import Chain, Whole
 from vetbridge.demo.children import Child, Children
 from vetbridge.demo.elsewhere import MORE_SECONDS, Elsewhere
+from vetbridge.demo.errands_audit import Side
 from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.live import Picture, View, together
 from vetbridge.demo.marketplace import Marketplace
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.playing import Day, Ends, Playing
 from vetbridge.demo.practice import Practice
-from vetbridge.demo.reception import PATIENCE, Commands, Scene
+from vetbridge.demo.scenes import PATIENCE, Commands, Scene
 from vetbridge.demo.stage import Doors, Sides, Stage, write_config
-from vetbridge.demo.story import Branch, Seen
+from vetbridge.demo.story import Branch, DueCase, Seen
 from vetbridge.desk.status import Status
 from vetbridge.testing.clinic import Clinic
-from vetbridge.testing.simkit import open_store
+from vetbridge.testing.simkit import Files, open_store
+from vetbridge.testing.simkit.simulator import FILES
 
 BOOKING_FAULTS = {"webhook_duplicate": 0.2, "webhook_reorder": 0.2}
 PIMS_FAULTS = {"5xx_before": 0.02, "5xx_after": 0.02, "drop_after_commit": 0.02}
@@ -70,11 +72,10 @@ def play(
     clock = clock or SystemClock()
     began = clock.steady()
 
-    def today(clinic: Clinic) -> date:
-        return clock.now().astimezone(ZoneInfo(clinic.zone)).date()
-
     stage = Stage(folder)
-    cast = plan_branches(branches, seed=seed, clients=clients, bookings=bookings, today=today)
+    cast = plan_branches(
+        branches, seed=seed, clients=clients, bookings=bookings, today=lambda clinic: _today(clinic, clock)
+    )
     with Children() as children, view:
         show = _Show(stage, cast, view, clock, children)
         settled = show.run()
@@ -118,10 +119,15 @@ class _Show:
         ends: list[Ends] = []
         for branch, booking, pims in zip(self._branches, self._locations(platform), practices, strict=True):
             hands = Platform(booking["base_url"], booking["credentials"], branch.morning.clinic)
+            if not branch.of_chain:  # a chain has its fields alone: before it is connected nobody may add labels
+                hands.add_due_fields()
+                hands.add_due_labels()
             practice = Practice(pims["base_url"], pims["credentials"])
             location = booking["credentials"]["location_id"]
-            ends.append(Ends(hands, practice, pims["control_url"], location, self._entered(branch, practice, pims)))
-            sides.append(Sides(branch, booking, pims, hands.staff, hands.services))
+            today = _today(branch.morning.clinic, self._clock)
+            entered = self._entered(branch, practice, pims)
+            ends.append(Ends(hands, practice, pims["control_url"], location, today, entered))
+            sides.append(Sides(branch, booking, pims, hands.staff, hands.services, hands.labels))
         doors = write_config(self._stage, sides)
         self._view.say(
             "VetBridge starts, with shorter waits than in a clinic: " + ", ".join(_shortened(len(self._branches)))
@@ -131,6 +137,8 @@ class _Show:
         if len(ends) > 1:
             self._marketplace = Marketplace(platform)
             self._connect(self._marketplace, doors, [each.location for each in ends])
+            for each in ends:
+                each.platform.add_due_fields()
         self._wait_for(self._bridge.ready())
         if len(ends) == 1:
             ends[0].platform.post_webhooks_to(doors.hooks[self._branches[0].site])
@@ -154,7 +162,7 @@ class _Show:
         for playing in self._playing:
             branch = playing.branch
             foreign = frozenset().union(*(those for site, those in references.items() if site != branch.site))
-            found.append((branch, _audited(self._stage, branch, playing.location, playing.seen, foreign)))
+            found.append((branch, _audited(self._stage, branch, playing.ends, playing.seen, foreign)))
         if len(found) == 1:
             return Whole(tuple(found))
         return Whole(tuple(found), Chain(connected=self._connected, went_on=self._elsewhere.went_on))
@@ -205,15 +213,18 @@ class _Show:
         return [{**platform, "credentials": {**given, "location_id": number}} for number in numbers]
 
     def _entered(self, branch: Branch, practice: Practice, pims: Mapping[str, Any]) -> frozenset[int]:
-        """Whom the desk has entered before the morning, while nothing went wrong yet."""
+        """What the practice has written down before the morning, while nothing went wrong yet; returns whom the desk
+        has entered."""
         owner = branch.morning.registered
-        if owner is None:
-            return frozenset()
+        today = _today(branch.morning.clinic, self._clock)
         faults = f"{pims['control_url']}/faults"
         ask("POST", faults, dict.fromkeys(PIMS_FAULTS, 0.0))
-        contact = practice.enter(owner)
+        for due in branch.morning.due:
+            if due.case is not DueCase.TOLD:
+                practice.vaccinate(pims["control_url"], due.pet, today + timedelta(days=due.in_days))
+        contacts = frozenset({practice.enter(owner)}) if owner is not None else frozenset[int]()
         ask("POST", faults, PIMS_FAULTS)
-        return frozenset({contact})
+        return contacts
 
     def _play_at(self, branch: Branch, ends: Ends, books: Books) -> Playing:
         commands = Commands(self._children, self._stage, branch.named("commands"), self._bridge.used)
@@ -272,7 +283,7 @@ class _Show:
         booking = ask("GET", f"{self._platform_door}/counts")
         lists = [of.get("GET /records/{location}", 0) for of in _requests(booking)]
         for playing in self._playing:
-            (requests,) = _requests(ask("GET", f"{playing.pims_door}/counts"))
+            (requests,) = _requests(ask("GET", f"{playing.ends.pims_door}/counts"))
             lists.append(requests.get("GET /v2/appointment", 0))
         return _Traffic(polls=tuple(map(int, lists)), webhooks=int(booking["webhooks"]["waiting"]))
 
@@ -317,6 +328,10 @@ def _requests(counts: Mapping[str, Any]) -> list[Mapping[str, int]]:
     return [each["requests"] for each in (locations.values() if locations else [counts])]
 
 
+def _today(clinic: Clinic, clock: Clock) -> date:
+    return clock.now().astimezone(ZoneInfo(clinic.zone)).date()
+
+
 def _waiting(report: Status) -> int:
     """Changes that are open."""
     return sum(map(waiting, report.sites))
@@ -333,18 +348,15 @@ def _shortened(branches: int) -> list[str]:
     return [f"{name} {value:g} s" for name, value in shorter.items()]
 
 
-def _audited(stage: Stage, branch: Branch, location: str, seen: Seen, foreign: Collection[str]) -> Audit:
-    stores = [
-        open_store(stage.data(branch.named("ezyvet"))),
-        open_store(stage.location(location, of_chain=branch.of_chain)),
-    ]
-    pims, booking = stores
+def _audited(stage: Stage, branch: Branch, ends: Ends, seen: Seen, foreign: Collection[str]) -> Audit:
+    folders = [stage.data(branch.named("ezyvet")), stage.location(ends.location, of_chain=branch.of_chain)]
+    pims, booking = sides = [Side(open_store(folder), Files(folder / FILES)) for folder in folders]
     try:
         site = branch.site if branch.of_chain else ""
-        return audit(branch.morning, booking, pims, seen, site=site, foreign=foreign)
+        return audit(branch.morning, booking, pims, seen, today=ends.today, site=site, foreign=foreign)
     finally:
-        for store in stores:
-            store.close()
+        for side in sides:
+            side.store.close()
 
 
 def _keep(stage: Stage, result: Whole, seconds: float) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.demo.casting import LONG_COMMENT, Caller, Casting
 from vetbridge.demo.draws import Draws
+from vetbridge.demo.papers import letter
 from vetbridge.demo.story import (
     Actor,
     Answer,
@@ -24,8 +25,11 @@ from vetbridge.demo.story import (
     Conflict,
     Deed,
     DeskCase,
+    DueCase,
+    DuePet,
     Morning,
     Mourner,
+    Paper,
     Part,
     Right,
     Slot,
@@ -97,6 +101,40 @@ _TURNS_OF_FEW: Sequence[tuple[Deed | None, bool]] = ((None, False), (Deed.STATUS
 """The same for those of whom there are few: they stand."""
 _OWN_LINE = "Asked on the phone: comes with a muzzle."
 """What the desk writes into the notes of a visit on the placeholder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PaperKind:
+    """What a file is: at which side it is put, and whether it belongs on both."""
+
+    name: str
+    at_pims: bool = False
+    carried: bool = True
+    sealed: bool = False
+
+
+_REFERRAL, _DISCHARGE = _PaperKind(name="Referral letter"), _PaperKind(name="Discharge summary", at_pims=True)
+_PAPERS_OF_SHORT = (_REFERRAL, _DISCHARGE)
+_PAPERS = (
+    *_PAPERS_OF_SHORT,
+    _PaperKind(name="Locked report", carried=False, sealed=True),
+    _PaperKind(name="Laboratory notes", at_pims=True, carried=False),
+    _REFERRAL,
+    _DISCHARGE,
+)
+DUE_IN: Mapping[DueCase, int] = MappingProxyType(
+    {
+        DueCase.SOON: 20,
+        DueCase.OVERDUE: -40,
+        DueCase.TOLD: 15,
+        DueCase.VISIT: 10,
+        DueCase.DIES: 12,
+        DueCase.OPTS_OUT: 8,
+    }
+)
+"""In how many days the next vaccination is due. Owners are told 15 days before, which is today for one of them."""
+_DUE_OF_SHORT = (DueCase.SOON, DueCase.DIES, DueCase.OPTS_OUT)
+_DUE = (*_DUE_OF_SHORT, DueCase.OVERDUE, DueCase.TOLD, DueCase.VISIT, DueCase.SOON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +242,8 @@ class _Author:
         if not self._plot.is_short:
             self._purged(fuse + PURGED_ROOM)
         block = self._block()
+        papers = tuple(self._papers(answers, conflicts))
+        due = tuple(self._due())
         self._steps.sort(key=lambda step: step.at)
         return Morning(
             seed=self._seed,
@@ -219,6 +259,8 @@ class _Author:
             conflicts=conflicts,
             mourner=self._mourner(),
             unmapped=self._unmapped,
+            papers=papers,
+            due=due,
             fuse=fuse,
         )
 
@@ -386,6 +428,49 @@ class _Author:
             own = self._diary.take(booking.service, booking.slot.vet)
             self._edit(number, final=own if right is Right.BOOKING else desk)
             yield Conflict((Step(0.0, Deed.MOVE, number, Actor.OWNER, own), moved), right)
+
+    # -- files, and services that are due
+
+    def _sure(self, *cases: Case) -> list[Booking]:
+        """Bookings whose owner nobody doubts, and whose visits stand."""
+        return [
+            one
+            for one in self._booked
+            if one.part.case in cases and one.part.linkable == (one.part.case is Case.KNOWN)
+            if not one.cancelled
+        ]
+
+    def _papers(self, answers: Sequence[Answer], conflicts: Sequence[Conflict]) -> Iterator[Paper]:
+        """Files on owners who have booked: most belong on both sides, one is the practice's own, one is locked."""
+        shown = {each.booking for each in answers} | {each.booking for each in conflicts}
+        known = [one for one in self._sure(Case.KNOWN, Case.NEW) if one.number not in shown]
+        kinds = _PAPERS_OF_SHORT if self._plot.is_short else _PAPERS
+        for number, (kind, booking) in enumerate(zip(kinds, known, strict=False), start=1):
+            reference = f"(ref F{self._seed}-{number:04d})"
+            yield Paper(
+                number=number,
+                booking=booking.number,
+                name=f"{kind.name} {self._seed}-{number}.pdf",
+                content=letter(kind.name, reference, sealed=kind.sealed),
+                at_pims=kind.at_pims,
+                carried=kind.carried,
+            )
+
+    def _due(self) -> Iterator[DuePet]:
+        """Pets whose next vaccination is due: of owners with a card and nothing else today, and of one who books."""
+        cases = _DUE_OF_SHORT if self._plot.is_short else _DUE
+        keepers = iter(self._casting.keepers(len(cases) - cases.count(DueCase.VISIT)))
+        booked = reversed([one for one in self._sure(Case.KNOWN) if one.part.pets])
+        for number, case in enumerate(cases, start=1):
+            if case is DueCase.VISIT:
+                visit = next(booked, None)
+                if visit is None:
+                    continue
+                owner, pet = min(visit.part.owners), min(visit.part.pets)
+            else:
+                keeper, animal = next(keepers)
+                owner, pet = keeper.number, animal.number
+            yield DuePet(number=number, case=case, owner=owner, pet=pet, in_days=DUE_IN[case])
 
     # -- what the front desk makes in the PIMS
 

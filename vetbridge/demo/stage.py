@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from vetbridge.config.models import WEEKDAYS
 from vetbridge.config.writing import config_text
-from vetbridge.demo.story import Branch
+from vetbridge.demo.story import DUE_FIELDS, Branch
 from vetbridge.testing.clinic import Service
 
 ORGANISATION = "demo"
@@ -28,12 +29,16 @@ TIMINGS: Mapping[str, float] = {
     "request_timeout": 2,
     "pims_refresh": 3,
     "sweep": 60,
+    "files": 2,
+    "due_services": 3,
 }
 """Shorter than in a clinic, so that nobody waits in front of a demo; the demo says so."""
 POLL = 2
 """Seconds between two polls; a clinic's default is 60."""
-_PER_BRANCH = ("pims_refresh",)
+_PER_BRANCH = ("pims_refresh", "files", "due_services")
 """What one machine does for each branch, as it polls: in a chain less often."""
+_MORE_SCOPES = ("read-attachment", "write-attachment", "read-vaccination", "read-consult")
+"""What files and due services take beside the connector's default."""
 _LIMIT_SCALE = 1000.0
 """The simulators run with limits off."""
 
@@ -71,6 +76,7 @@ class Sides:
     pims: Mapping[str, Any]
     staff: Mapping[str, int]
     services: Mapping[str, int]
+    labels: Mapping[str, int]
 
 
 def polls_every(branches: int) -> float:
@@ -189,6 +195,18 @@ def _site(side: Sides) -> dict[str, Any]:
         },
         "pims": {"account": branch.pims_account, **_pims_codes(without=morning.unmapped)},
         "fuse": morning.fuse,
+        "attachments": {
+            "to_pims": {"types": {"pdf": 10}},
+            "to_booking": {"types": {"pdf": 10}, "names": ["*discharge*"]},
+        },
+        "reminders": {
+            "notices": {
+                "text": "{clinic}: {pets} is due for {services} by {date}.",
+                "hours": "00:00-24:00",
+                "weekdays": list(WEEKDAYS),
+                "late_days": 0,
+            }
+        },
         "start": "live",
         "first_days": {"days": 0},
     }
@@ -205,7 +223,12 @@ def _apps(side: Sides, address: str, keep: _Secrets) -> dict[str, Any]:
 
 def _connected(side: Sides, keep: _Secrets) -> dict[str, Any]:
     """How an account at the platform is reached: by the chain's app, or with tokens of its own."""
-    location = {"location_id": side.booking["credentials"]["location_id"]}
+    location = {
+        "location_id": side.booking["credentials"]["location_id"],
+        "due_fields": DUE_FIELDS,
+        "due_labels": {word: str(number) for word, number in side.labels.items()},
+        "mailing": {"clients": "client_ids", "text": "text"},
+    }
     if side.branch.of_chain:
         return {"app": APP, "options": location}
     return {"options": {**location, **_access(side.branch.booking_account, side.booking, keep)}}
@@ -231,6 +254,7 @@ def _pims_options(account: str, ready: Mapping[str, Any], keep: _Secrets) -> dic
         "cancellation_reason": 1,
         "new_pet": {"sex_id": _sex_unknown()},
         "block_types": [_block_type()],
+        "scope": _scopes(),
     }
 
 
@@ -245,6 +269,12 @@ def _pims_codes(*, without: Service | None = None) -> dict[str, Any]:
         "codes": codes,
         "placeholder": {"client": str(simulator.PLACEHOLDER_CONTACT), "pet": str(simulator.PLACEHOLDER_ANIMAL)},
     }
+
+
+def _scopes() -> list[str]:
+    from connectors.ezyvet.options import SCOPES  # noqa: PLC0415 - only needed once the demo runs
+
+    return [*SCOPES, *_MORE_SCOPES]
 
 
 def _sex_unknown() -> str:

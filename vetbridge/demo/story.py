@@ -9,6 +9,18 @@ from enum import StrEnum
 
 from vetbridge.testing.clinic import Clinic, Owner, Service, StaffMember
 
+VACCINE_NAME = "Rabies vaccination"
+"""The vaccine that pets were given."""
+DUE_FIELDS = {
+    "service": "due_service",
+    "pet": "due_pet",
+    "date": "due_on",
+    "notified": "due_notified",
+}
+"""The custom fields of a card that say which service is due next, by the connector's words."""
+DUE_LABELS = {"soon": "Service due soon", "overdue": "Service overdue"}
+"""The labels of a card, likewise."""
+
 
 class Case(StrEnum):
     """Why a booking is in the script."""
@@ -213,6 +225,46 @@ class Mourner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A file that the desk puts on the owner of a booking, at one side."""
+
+    number: int
+    booking: int
+    name: str
+    content: bytes
+    at_pims: bool
+    """It is put there; else on the owner's card at the platform."""
+    carried: bool
+    """It belongs on both sides. Of the others one is for the practice alone, and one nobody can open."""
+
+
+class DueCase(StrEnum):
+    """Why a pet with a service that is due is in the script."""
+
+    SOON = "due soon"
+    OVERDUE = "overdue"
+    TOLD = "its owner is told today"
+    VISIT = "a visit is booked"
+    DIES = "dies in the morning"
+    OPTS_OUT = "its owner wants no messages"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuePet:
+    """A pet whose next vaccination is due ``in_days`` from the day of the morning; below 0 it is overdue.
+
+    ``owner`` and ``pet`` are numbers of the clinic's records; the owner has a card and, but for the one who has
+    booked, nothing else in the morning.
+    """
+
+    number: int
+    case: DueCase
+    owner: int
+    pet: int
+    in_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Morning:
     """The whole script. ``bookings[n - 1]`` is the booking with number n, ``visits`` likewise."""
 
@@ -237,6 +289,10 @@ class Morning:
     """An owner of another branch whom this one knows, too: the desk enters her before the morning."""
     unmapped: Service | None
     """The service that the config does not know at first; None: it knows all."""
+    papers: tuple[Paper, ...] = ()
+    """``papers[n - 1]`` is the file with number n."""
+    due: tuple[DuePet, ...] = ()
+    """``due[n - 1]`` is the pet with number n."""
     fuse: int
     """How many visits VetBridge may cancel, move or overwrite in an hour: what the morning takes, and a few more."""
 
@@ -309,5 +365,11 @@ class Seen:
     """Bookings about which VetBridge asked because the pet is deceased at another branch, naming it."""
     entered: frozenset[int] = frozenset()
     """Contacts of the PIMS that the desk had entered before the morning."""
+    refused: frozenset[int] = frozenset()
+    """Files that VetBridge said it would not carry."""
+    noted: frozenset[int] = frozenset()
+    """Pets with a service that is due whose owner wants no messages, as the work list told the desk."""
+    marked: frozenset[int] = frozenset()
+    """Pets whose owner's card was marked at some time, where nothing may be left of it at the end."""
     held: int = 0
     """Cancellations that the fuse held back: the visits still stood at the platform."""

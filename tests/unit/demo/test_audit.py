@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,23 @@ from tests.unit.demo.worlds import (
     PLACEHOLDER,
     PLACEHOLDER_PET,
     STAMP,
+    TODAY,
     World,
     parked_notes,
     reported,
 )
 from vetbridge.demo.audit import audit
+from vetbridge.demo.errands_audit import Side
 from vetbridge.demo.findings import Place
 from vetbridge.demo.script import plan_morning
 from vetbridge.demo.story import Answer, Booking, Case, DeskCase, Morning, Visit
 from vetbridge.testing.clinic import make_clinic
-from vetbridge.testing.simkit import Store, open_store
+from vetbridge.testing.simkit import Files, Store, open_store
 
 
 @pytest.fixture(scope="module")
 def morning() -> Morning:
-    return plan_morning(make_clinic(4, 2000), 4, 60, today=date(2026, 3, 2))
+    return plan_morning(make_clinic(4, 2000), 4, 60, today=TODAY)
 
 
 @pytest.fixture
@@ -44,7 +45,12 @@ def first(morning: Morning, fits: Callable[[Booking], bool]) -> Booking:
 
 
 def known(morning: Morning) -> Booking:
-    return first(morning, lambda one: one.part.linkable and not one.cancelled and bool(one.part.pets))
+    """One that stands, and has no file."""
+    with_file = {paper.booking for paper in morning.papers}
+    return first(
+        morning,
+        lambda one: one.part.linkable and not one.cancelled and bool(one.part.pets) and one.number not in with_file,
+    )
 
 
 def new(morning: Morning) -> Booking:
@@ -74,7 +80,8 @@ def test_a_perfect_morning_is_clean(world: World) -> None:
     assert list(numbers) == [
         *("schema", "bookings", "written", "linked", "linkable", "created", "in_review"),
         *("desk_visits", "conflicts", "resolved_in_place", "replayed", "fuse_held"),
-        *("lost", "duplicated", "wrong_owner", "wrong_time", "notices", "seconds"),
+        *("attachments", "reminders", "opt_outs"),
+        *("lost", "duplicated", "wrong_owner", "wrong_time", "wrong_reminders", "notices", "seconds"),
     ]
     assert numbers["bookings"] == numbers["written"] == 60
     assert numbers["linked"] + numbers["created"] + numbers["in_review"] == numbers["written"]
@@ -83,6 +90,7 @@ def test_a_perfect_morning_is_clean(world: World) -> None:
     assert numbers["desk_visits"] == len(world.morning.visits)
     assert (numbers["conflicts"], numbers["resolved_in_place"], numbers["replayed"]) == (3, 3, 5)
     assert numbers["fuse_held"] == 17
+    assert (numbers["attachments"], numbers["reminders"], numbers["opt_outs"]) == (4, 4, 1)
     assert result.complete
     assert numbers["linkable"] == sum(one.part.linkable for one in world.morning.bookings)
     assert numbers["seconds"] == 12.3
@@ -98,8 +106,10 @@ def test_it_reads_kept_stores_without_writing(morning: Morning, tmp_path: Path) 
     made = World(morning, tmp_path)
     made.booking.close()
     made.pims.close()
-    stores = open_store(tmp_path / "booking"), open_store(tmp_path / "pims")
-    assert audit(morning, *stores, made.seen).clean
+    sides = [
+        Side(open_store(folder), Files(folder / "files")) for folder in (tmp_path / "booking", tmp_path / "pims")
+    ]
+    assert audit(morning, *sides, made.seen, today=TODAY).clean
 
 
 def test_a_lost_booking(world: World) -> None:

@@ -23,15 +23,25 @@ from vetbridge.demo.findings import Finding, Place, Wrong
 from vetbridge.demo.live import LiveView, Picture, PlainView, together
 from vetbridge.demo.run import Played
 from vetbridge.demo.script import plan_morning
-from vetbridge.demo.story import Actor, Branch, Deed, Seen, Status, Step
+from vetbridge.demo.story import Actor, Branch, Deed, DueCase, Seen, Status, Step
 from vetbridge.testing.clinic import make_clinic
 
 app = typer.Typer()
 app.command()(demo)
 
 MORNING = plan_morning(make_clinic(2, 2000), 2, 20, today=date(2026, 3, 2))
-SEEN = Seen(parked={1: 41}, asked=frozenset({2}), replayed=frozenset({3, 4}), held=5)
-CLEAN = Audit(MORNING, (Place.LINKED,) * 20, frozenset(), (), SEEN, in_place=frozenset({1}))
+OPTED_OUT = next(each.number for each in MORNING.due if each.case is DueCase.OPTS_OUT)
+SEEN = Seen(parked={1: 41}, asked=frozenset({2}), replayed=frozenset({3, 4}), held=5, noted=frozenset({OPTED_OUT}))
+CLEAN = Audit(
+    MORNING,
+    (Place.LINKED,) * 20,
+    frozenset(),
+    (),
+    SEEN,
+    in_place=frozenset({1}),
+    carried=frozenset({1, 2}),
+    shown=frozenset({1, 4, 5}),
+)
 WRONG = replace(
     CLEAN,
     findings=(
@@ -70,6 +80,7 @@ def test_json_is_one_line_and_nothing_else(ends: list[Any]) -> None:
     assert (numbers["bookings"], numbers["linked"], numbers["seconds"]) == (20, 20, 12.3)
     seen = [numbers[name] for name in ("conflicts", "resolved_in_place", "replayed", "fuse_held")]
     assert seen == [1, 1, 2, 5]
+    assert [numbers[name] for name in ("attachments", "reminders", "opt_outs")] == [2, 3, 1]
 
 
 def test_a_clean_audit_is_told_in_words(ends: list[Any]) -> None:
@@ -82,6 +93,9 @@ def test_a_clean_audit_is_told_in_words(ends: list[Any]) -> None:
     assert "the very same visit linked: 1." in result.stdout
     assert "Failures replayed, each over once: 2." in result.stdout
     assert "held back until they were allowed: 5." in result.stdout
+    assert "Files carried to the other side, once and whole: 2." in result.stdout
+    assert "Services due that stand on the owner's card: 3." in result.stdout
+    assert "Owners who want no messages, which the desk was told: 1." in result.stdout
     assert "couple, one card" in result.stdout
     assert "NOT ALL HAPPENED" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
@@ -96,7 +110,9 @@ def test_a_finding_ends_with_4_and_is_named(ends: list[Any]) -> None:
     assert "lost: desk visit 7: the booking platform does not hold it" in result.stderr
 
 
-@pytest.mark.parametrize("missing", [{"asked": frozenset()}, {"replayed": frozenset()}, {"held": 0}])
+@pytest.mark.parametrize(
+    "missing", [{"asked": frozenset()}, {"replayed": frozenset()}, {"held": 0}, {"noted": frozenset()}]
+)
 def test_a_clean_morning_in_which_not_all_happened_ends_with_4(ends: list[Any], missing: dict[str, Any]) -> None:
     ends.append(replace(CLEAN, seen=replace(SEEN, **missing)))
     result = CliRunner().invoke(app, [])

@@ -55,7 +55,7 @@ def sides_of(branch: Branch, location: str = "101001") -> Sides:
     }
     staff = {member.code: 500 + member.number for member in clinic.staff}
     services = {service.code: 700 + service.number for service in clinic.services}
-    return Sides(branch, booking, pims, staff, services)
+    return Sides(branch, booking, pims, staff, services, {"soon": 91, "overdue": 92})
 
 
 @pytest.fixture
@@ -179,6 +179,6 @@ def test_two_demos_have_keys_of_their_own(tmp_path: Path) -> None:
                 **dict.fromkeys(("location_id", "partner_id", "client_id", "site_uid"), "1"),
             },
         }
-        write_config(stage, [Sides(BRANCH, given, given, {"vet_1": 1}, {"checkup": 1})])
+        write_config(stage, [Sides(BRANCH, given, given, {"vet_1": 1}, {"checkup": 1}, {})])
         keys.add((stage.folder / "secrets" / "ledger.key").read_text(encoding="utf-8"))
     assert len(keys) == 2

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from vetbridge.demo.audit import Audit, audit
+from vetbridge.demo.errands_audit import Side
 from vetbridge.demo.findings import Wrong
 from vetbridge.demo.pims_audit import STATUS_NAMES
 from vetbridge.demo.platform_audit import ATTENDANCE
-from vetbridge.demo.story import Booking, Case, DeskCase, Morning, Seen, Slot, Status, Visit
-from vetbridge.testing.simkit import Store
+from vetbridge.demo.story import (
+    DUE_LABELS,
+    VACCINE_NAME,
+    Booking,
+    Case,
+    DeskCase,
+    DueCase,
+    DuePet,
+    Morning,
+    Paper,
+    Seen,
+    Slot,
+    Status,
+    Visit,
+)
+from vetbridge.testing.simkit import Files, Store
 
 PLACEHOLDER, PLACEHOLDER_PET = 900, 901
 OWNERS_FROM, PETS_FROM, CARDS_FROM = 1000, 5000, 10_000
 BLOCK_TYPE = 39
+TODAY = date(2026, 3, 2)
+SAYS_NOTHING: Mapping[str, Any] = {"custom_fields": [], "categories": []}
+"""What a card has that says nothing about services that are due."""
 STAMP = "VB-7F3K9Q2MXX"
 
 
@@ -25,6 +45,8 @@ class World:
         self.morning = morning
         self.booking = Store(folder / "booking" / "store.sqlite3" if folder else None)
         self.pims = Store(folder / "pims" / "store.sqlite3" if folder else None)
+        self.booking_files = Files(folder / "booking" / "files" if folder else None)
+        self.pims_files = Files(folder / "pims" / "files" if folder else None)
         self.answers = {answer.booking: answer for answer in morning.answers}
         with self.booking.transaction(), self.pims.transaction():
             self._fill()
@@ -39,6 +61,9 @@ class World:
                     self._carried(visit)
             assert morning.block is not None
             self._pims_row(morning.block.slot, description=f"Meeting {morning.block.reference}", type_id=BLOCK_TYPE)
+            for paper in morning.papers:
+                self._paper(paper)
+            self._say_what_is_due()
         mourner, known = morning.mourner, morning.registered
         entered = None if known is None else self.contact(None, known.given_name, known.family_name, known.phones)
         for pet in known.pets if known is not None and entered is not None else ():
@@ -50,6 +75,9 @@ class World:
             asked=frozenset(conflict.booking for conflict in morning.conflicts),
             replayed=frozenset(booking.number for booking in morning.without_code),
             held=17,
+            refused=frozenset(paper.number for paper in morning.papers if not paper.carried and not paper.at_pims),
+            marked=frozenset(each.number for each in morning.due if each.case in (DueCase.DIES, DueCase.OPTS_OUT)),
+            noted=frozenset(each.number for each in morning.due if each.case is DueCase.OPTS_OUT),
         )
 
     def _fill(self) -> None:
@@ -70,7 +98,9 @@ class World:
                 self.animal(PETS_FROM + pet.number, number, pet.name, _seed=pet.number)
             if owner.online:
                 name = {"name": owner.given_name, "surname": owner.family_name, "phone": owner.phones[0]}
-                self.booking.insert("client", {**name, "_seed": owner.number}, id=CARDS_FROM + owner.number)
+                self.booking.insert(
+                    "client", {**SAYS_NOTHING, **name, "_seed": owner.number}, id=CARDS_FROM + owner.number
+                )
         self.pims.number_from("contact", 90_000)
         self.pims.number_from("animal", 90_000)
         self.booking.number_from("client", 90_000)
@@ -88,7 +118,9 @@ class World:
     def card(self, name: str, phone: str) -> int:
         known = self.booking.find("client", phone=phone)
         return (
-            known[0]["id"] if known else self.booking.insert("client", {"name": name, "surname": "", "phone": phone})
+            known[0]["id"]
+            if known
+            else self.booking.insert("client", {**SAYS_NOTHING, "name": name, "surname": "", "phone": phone})
         )
 
     def _booking_row(self, subject: Booking | Visit, client: int | None, comment: str) -> dict[str, Any]:
@@ -168,6 +200,45 @@ class World:
         pets = self.pims.find("animal", contact_id=contact, name=part.pet_name)
         return contact, pets[0]["id"] if pets else self.animal(None, contact, part.pet_name), notes
 
+    def _paper(self, paper: Paper) -> None:
+        if paper.carried or paper.at_pims:
+            self.attach(paper)
+        if paper.carried or not paper.at_pims:
+            self.put_on_card(paper)
+
+    def attach(self, paper: Paper, content: bytes | None = None, animal: int | None = None) -> int:
+        """Puts a file into the PIMS, on the pet of its booking."""
+        kept = self.pims.insert("file", {"_content": self.pims_files.keep(content or paper.content)})
+        of = animal or self.row(self.morning.booking(paper.booking))["animal_id"]
+        hung = {"record_type": "Animal", "record_id": of}
+        return self.pims.insert("attachment", {**hung, "file_id": kept, "name": paper.name, "active": True})
+
+    def put_on_card(self, paper: Paper, client: int | None = None) -> int:
+        """Puts a file on the card of its booking."""
+        card = client or self.record(self.morning.booking(paper.booking))["client_id"]
+        content = self.booking_files.keep(paper.content)
+        return self.booking.insert("file", {"client_id": card, "name": paper.name, "_content": content})
+
+    def _say_what_is_due(self) -> None:
+        labels = {word: self.booking.insert("label", {"title": title}) for word, title in DUE_LABELS.items()}
+        for each in self.morning.due:
+            if each.case in (DueCase.SOON, DueCase.TOLD, DueCase.OVERDUE):
+                (name,) = (pet.name for pet in self.morning.clinic.owner(each.owner).pets if pet.number == each.pet)
+                day = str(TODAY + timedelta(days=each.in_days))
+                says = {"due_service": VACCINE_NAME, "due_pet": name, "due_on": day}
+                told = {"due_notified": f"{TODAY} vb-1"} if each.case is DueCase.TOLD else {}
+                is_late = each.case is DueCase.OVERDUE
+                label = labels["overdue" if is_late else "soon"]
+                self.change_card(each, custom_fields={} if is_late else {**says, **told}, categories=[label])
+            if each.case is DueCase.TOLD:
+                message = {"cause": "write", "message": "mailing", "client_id": CARDS_FROM + each.owner}
+                self.booking.insert("notice", message)
+
+    def change_card(self, due: DuePet, **values: Any) -> None:
+        card = self.booking.get("client", CARDS_FROM + due.owner)
+        assert card is not None
+        self.booking.put("client", card["id"], {**card, **values})
+
     def row(self, booking: Booking | Visit) -> dict[str, Any]:
         """The visit in the PIMS, to be edited and given to ``save``."""
         (number,) = [row["id"] for row in self.pims.all("appointment") if booking.reference in row["description"]]
@@ -192,7 +263,8 @@ class World:
         self.booking.put("record", row["id"], {**row, **values})
 
     def audit(self, site: str = "", foreign: frozenset[str] = frozenset()) -> Audit:
-        return audit(self.morning, self.booking, self.pims, self.seen, site=site, foreign=foreign)
+        sides = Side(self.booking, self.booking_files), Side(self.pims, self.pims_files)
+        return audit(self.morning, *sides, self.seen, today=TODAY, site=site, foreign=foreign)
 
 
 def parked_notes(booking: Booking) -> str:

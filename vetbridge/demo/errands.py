@@ -1,0 +1,103 @@
+"""What the desk does beside visits in a played morning: files, pets that die, owners who want no messages.
+
+Each scene is a generator that goes on whenever it is resumed, as the receptionist's are.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import partial
+
+from vetbridge.connector.clock import Clock
+from vetbridge.demo.platform import Platform
+from vetbridge.demo.practice import Practice
+from vetbridge.demo.scenes import BY, Commands, House, Late, Scene, Scenes
+from vetbridge.demo.story import DueCase, DuePet, Morning, Paper
+
+
+class Errands(Scenes):
+    """The errands of one branch's morning."""
+
+    def __init__(
+        self,
+        morning: Morning,
+        platform: Platform,
+        practice: Practice,
+        pims_door: str,
+        commands: Commands,
+        house: House,
+        clock: Clock,
+        patience: float,
+        today: date,
+    ) -> None:
+        super().__init__(commands, house, clock, patience)
+        self._morning = morning
+        self._platform = platform
+        self._practice = practice
+        self._pims_door = pims_door
+        self._today = today
+        self.refused: set[int] = set()
+        """Files that VetBridge said it would not carry."""
+        self.marked: set[int] = set()
+        """Pets whose owner's card said something, of those of whom nothing may be left."""
+        self.noted: set[int] = set()
+        """Pets whose owner wants no messages, as the desk was told."""
+
+    def carrying(self, paper: Paper) -> Scene[None]:
+        """The desk puts a file where it belongs, and sees it at the other side."""
+        booking = self._morning.booking(paper.booking)
+        yield from self._until(lambda: self._house.played(paper.booking), "a booking is made")
+        if paper.at_pims:
+            yield from self._done(lambda: self._practice.put_file(booking, paper), "the PIMS takes a file")
+        else:
+            yield from self._done(lambda: self._practice.files_of(booking), "a visit is on its owner")
+            self._platform.put_file(self._platform.card_of(booking), paper)
+        self._house.happens(f"a file comes {'to the practice' if paper.at_pims else 'from an owner'}: {paper.name}")
+        if paper.carried and paper.at_pims:
+            card = self._platform.card_of(booking)
+            yield from self._until(lambda: paper.name in self._platform.files(card), "a file is on its owner's card")
+        elif paper.carried:
+            yield from self._until(lambda: paper.name in self._practice.files_of(booking), "a file is in the PIMS")
+        elif not paper.at_pims:
+            yield from self._until(self._house.refused_files, "a file that nobody can open is refused")
+            self.refused.add(paper.number)
+
+    def reminding(self, due: DuePet) -> Scene[None]:
+        """A pet's vaccination is due; what its owner's card says is seen, and what becomes of it."""
+        owner = self._morning.clinic.owner(due.owner)
+        if due.case is DueCase.TOLD:
+            yield from self._until(self._house.runs, "VetBridge runs")
+            self._house.happens("a vet writes down when a pet is to be vaccinated again")
+            day = self._today + timedelta(days=due.in_days)
+            vaccinate = partial(self._practice.vaccinate, self._pims_door, due.pet, day)
+            yield from self._done(vaccinate, "the PIMS takes a vaccination")
+        if due.case is DueCase.VISIT:
+            return
+        card = self._platform.card_with(owner.phones[0])
+        yield from self._until(lambda: self._platform.marks(card), "a card says which service is due")
+        if due.case is DueCase.DIES:
+            self.marked.add(due.number)
+            yield from self._done(lambda: self._practice.bury(due.pet), "the PIMS takes a death")
+            self._house.happens("a pet with a service that is due has died")
+        elif due.case is DueCase.OPTS_OUT:
+            self.marked.add(due.number)
+            self._platform.opt_out(card)
+            self._house.happens("an owner with a service that is due wants no messages any more")
+        else:
+            return
+        yield from self._until(lambda: not self._platform.marks(card), "nothing is left on the card")
+        if due.case is DueCase.OPTS_OUT:
+            yield from self._note(due)
+
+    def _note(self, due: DuePet) -> Scene[None]:
+        """The work list asks the desk to write down in the PIMS that an owner wants no messages; it does."""
+        client = self._practice.contact(due.owner)
+        ends = self._clock.steady() + self._patience
+        while self._clock.steady() < ends:
+            lines = yield from self._told("worklist", "list")
+            found = [line for line in lines if line["task"] == "opt_out" and line["remote_id"] == client]
+            if found:
+                yield from self._told("worklist", "done", str(found[0]["id"]), "--by", BY)
+                self.noted.add(due.number)
+                return
+        raise Late("the work list says that an owner wants no messages")
