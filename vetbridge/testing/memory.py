@@ -186,8 +186,8 @@ def memory_capabilities(
     ``notes_limit``: longest notes, in characters; longer ones are cut. ``create`` and ``changed``: the level of
     writing exactly once, of every kind; ``create`` is ``REFERENCE`` for appointments and ``LOOK`` for clients and
     pets unless it is told. ``late_landing``: in seconds. ``opt_outs``: whether a client wants no messages can be
-    written; ``memory_mapper`` maps it where it is told to. Files, vaccinations and what is due differ by ``side``, see
-    the module. ``redeclared`` changes what is declared of one kind.
+    written; ``memory_mapper`` maps it where it is told to. Files, vaccinations and what is due differ by ``side``,
+    see the module. ``redeclared`` changes what is declared of one kind.
     """
     owner = frozenset[str]() if relink is Relink.NO else frozenset({"client_id", "pet_id"})
     silence = frozenset({"opted_out"} if opt_outs else ())
