@@ -267,11 +267,7 @@ def build_program(
         pairers=pairers,
         connecting=build_connecting(loaded, clock, ledger),
         joiners={name: Joiner(ledger, chain) for name, chain in chains_of(loaded.config.sites).items()},
-        file_lookers={
-            pair.site: FileLooker(pair, ledger, receivers[pair.booking.account])
-            for pair in pairs
-            if pair.files is not None
-        },
+        file_lookers={pair.site: FileLooker(pair, ledger) for pair in pairs if pair.files is not None},
         due_readers={pair.pims.account: DueReader(pair, ledger) for pair in reversed(watched)},
         due_rounds={pair.site: DueRound(pair, ledger) for pair in watched},
     )

@@ -1,13 +1,83 @@
-"""Carries files between the two sides of a pair, each once and whole."""
+"""Carries files between the two sides of a pair, each once and whole.
+
+A document of one owner that another one gets to see is the worst that can happen here, so whose a file is has to be
+beyond doubt: where it is not, a person attaches it by hand. What is in a file is looked into before it goes anywhere.
+"""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, BinaryIO
+
 from vetbridge.connector.clock import Clock
-from vetbridge.core.records import Side
-from vetbridge.ledger.database import Ledger
-from vetbridge.sync.job import Ending, Enter, Job
-from vetbridge.sync.pair import Pair, Timings
-from vetbridge.sync.writing import Point
+from vetbridge.connector.interface import Content, ExactlyOnce, Operation, Write
+from vetbridge.core import notes
+from vetbridge.core.errors import BadAnswer, FileRefused, OutcomeUnknown, Refused, Unavailable
+from vetbridge.core.files import FileRules, wanted_name
+from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Side
+from vetbridge.ledger import attached, changes, links, reviews, subjects, suppression
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.sync.answering import close_answered, given_answer, mark_applied
+from vetbridge.sync.file_looking import is_wanted, takes, window
+from vetbridge.sync.forgotten import FORGOTTEN, Forgotten, require_known
+from vetbridge.sync.identity import is_another_client
+from vetbridge.sync.job import Ending, Enter, Job, PutOff
+from vetbridge.sync.pair import End, Pair, Scan, Timings
+from vetbridge.sync.spooling import spool
+from vetbridge.sync.wording import DESK
+from vetbridge.sync.writing import FILE, Keep, Point, Said, Step, Writer, has_content
+
+UNSURE = "file-owner-unsure"
+"""Code of a change of a file of which nobody can be sure whose it is at the other side."""
+HERE_WAIT = timedelta(minutes=10)
+"""Where the virus scanner or the disk of this machine does not take a file, it is fetched anew after that."""
+LONGEST = timedelta(minutes=15)
+"""A file that takes longer to come, or to go, is given up: somebody drips it."""
+ONLINE = "online"
+"""Origin of the link of a file that came from the booking side."""
+
+CARRIED = Ending(state=ChangeState.DONE, code="carried", message="the file was brought to the other side")
+SETTLED = Ending(state=ChangeState.SKIPPED, code="settled", message="the file stands at the other side already")
+ALREADY_THERE = Ending(
+    state=ChangeState.SKIPPED, code="already-there", message="the same content stands with the owner there already"
+)
+NOT_WANTED = Ending(
+    state=ChangeState.SKIPPED, code="file-not-wanted", message="the site does not want files like this one carried"
+)
+GONE = Ending(state=ChangeState.SKIPPED, code="gone", message="the file was removed before it was carried")
+OF_NOBODY = Ending(
+    state=ChangeState.SKIPPED, code="file-of-nobody", message="the side does not tell on whose record the file hangs"
+)
+NO_CARD = Ending(
+    state=ChangeState.SKIPPED, code="not-at-booking-side", message="the owner is not known at the booking side"
+)
+INACTIVE = Ending(state=ChangeState.SKIPPED, code="client-inactive", message="the owner is no client there any more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """From where to where a file goes, and what it must be."""
+
+    source: End
+    target: End
+    rules: FileRules
+    scan: Scan | None
+    in_pims: bool
+    """It goes into the PIMS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Whose:
+    """Whose a file is: the client at the side that it comes from and the one at the other, and what it hangs on
+    there."""
+
+    here: str
+    there: str
+    pet_id: str | None = None
 
 
 class Attachments:
@@ -15,7 +85,441 @@ class Attachments:
 
     def __init__(self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
         self._pair = pair
+        self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+        self._point = point
+        self._writers = {
+            end.account: Writer(end, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
+            for end in (pair.booking, pair.pims)
+        }
 
     def work(self, job: Job, side: Side, enter: Enter) -> Ending:
         """Carries one attachment that stands at ``side`` to the other one."""
-        raise NotImplementedError
+        given = given_answer(self._ledger, job)
+        try:
+            ending = self._work(job, side, given.said if given else None, enter)
+        except _Over as over:
+            ending = over.ending
+        if given is not None:
+            mark_applied(self._ledger, job, given)
+        else:
+            with self._ledger.read() as tx:
+                asked = reviews.open_item(tx, job.record_id) is not None
+            if asked:
+                close_answered(self._ledger, job)
+        return ending
+
+    def _work(self, job: Job, side: Side, said: Said | None, enter: Enter) -> Ending:
+        way = self._way(side)
+        if way is None:
+            return NOT_WANTED
+        writer = self._writers[way.target.account]
+        writer.settle_unknown(job, {Kind.ATTACHMENT: self._keep(job, way)}, said)
+        record = self._read(job, way)
+        if not wanted_name(way.rules, record.name):
+            return NOT_WANTED
+        whose = self._in_pims(record) if way.in_pims else self._at_booking(record)
+        enter(job, changes.client_lane(self._pair.booking.account, whose.here if way.in_pims else whose.there))
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            self._require_known(tx, way, whose)
+            of = replace(record, client_id=whose.here)
+            subjects.note(tx, job.record_id, of, country=self._pair.country, account=way.source.account)
+            if attached.is_linked(tx, way.source.account, job.remote_id):
+                return SETTLED
+        self._point("read")
+        watch = _Watch(self._ledger, self._clock, self._timings, job)
+        try:
+            spooled = spool(
+                watch.pieces(way.source.connector.content(job.remote_id)),
+                name=record.name,
+                rules=way.rules,
+                scan=way.scan,
+            )
+        except FileRefused as refused:
+            if refused.wanted:
+                raise
+            return replace(NOT_WANTED, message=refused.message)
+        except Unavailable as error:
+            if error.account:
+                raise
+            # The scanner, or the disk: no outage of a vendor, whose account goes on.
+            raise PutOff(self._clock.now() + HERE_WAIT, error.code, error.message) from None
+        with spooled as content:
+            return self._carry(job, way, whose, record, content, watch)
+
+    def _carry(
+        self, job: Job, way: _Way, whose: _Whose, record: Attachment, content: Content, watch: _Watch
+    ) -> Ending:
+        """Brings a file that was looked into to the other side, unless it is there."""
+        target = way.target
+        _require_taken(target, content)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            self._require_known(tx, way, whose)
+            # Before it is written: what is written is seen as a new file of the other side, and known by this.
+            attached.put(tx, way.source.account, whose.here, content.digest, job.remote_id)
+            standing = attached.standing(tx, target.account, whose.there, content.digest)
+            if standing is not None:
+                self._link(tx, way, job.remote_id, standing)
+                return ALREADY_THERE
+        step = self._step(job, way, whose, record, watch.content(content))
+        by_people = self._found(target, step, content)
+        if by_people is not None:
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                self._kept(tx, way, job.remote_id, whose.there, content.digest, by_people)
+            return ALREADY_THERE
+        self._writers[target.account].write(job, step, self._keep(job, way))
+        return CARRIED
+
+    def _way(self, side: Side) -> _Way | None:
+        pair = self._pair
+        if pair.files is None or not is_wanted(pair, side):
+            return None
+        in_pims = side is Side.BOOKING
+        rules = pair.files.to_pims if in_pims else pair.files.to_booking
+        assert rules is not None  # noqa: S101 - it is wanted
+        source, target = (pair.booking, pair.pims) if in_pims else (pair.pims, pair.booking)
+        return _Way(source=source, target=target, rules=rules, scan=pair.files.scan, in_pims=in_pims)
+
+    def _read(self, job: Job, way: _Way) -> Attachment:
+        """The file as it stands now. One that is not shown is gone after two misses a set time apart."""
+        end = way.source
+        native = end.connector.get(Kind.ATTACHMENT, job.remote_id)
+        if native is None:
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                since = changes.missed(tx, job.record_id)
+                until = since + timedelta(seconds=self._timings.absence_confirm)
+                if tx.now >= until:
+                    changes.gone(tx, job.record_id)
+                    raise _Over(GONE)
+            raise PutOff(until, "file-not-shown", "the side does not show the file; it is asked once more")
+        record = end.mapper.read(Kind.ATTACHMENT, native)
+        with self._ledger.write() as tx:
+            changes.found(tx, end.account, Kind.ATTACHMENT, job.remote_id)
+        job.version = record.version
+        if not record.active:
+            raise _Over(GONE)
+        return record
+
+    # -- whose it is
+
+    def _in_pims(self, record: Attachment) -> _Whose:
+        """Whose a file of the booking side is in the PIMS: the client whom its card stands for, as it is now; and the
+        one pet that it can be about."""
+        pair = self._pair
+        card_id = record.client_id
+        if card_id is None:
+            raise _Over(OF_NOBODY)
+        with self._ledger.read() as tx:
+            linked = [
+                link
+                for link in links.of_client_members(tx, pair.booking.account, card_id)
+                if link.pims_account == pair.pims.account
+            ]
+            visits = self._visits(tx, card_id)
+        primary = next((link for link in linked if link.role == "primary"), None)
+        if primary is None:
+            raise _unsure("the card is linked with no client of the PIMS")
+        owners = {client_id for client_id, _ in visits}
+        client_id = primary.pims_id
+        if len(linked) > 1:
+            # A couple shares the card: who of them comes says whose it is.
+            if len(owners) != 1 or not owners <= {link.pims_id for link in linked}:
+                raise _unsure("several clients of the PIMS share the card")
+            client_id = next(iter(owners)) or ""
+        elif not owners <= {client_id}:
+            raise _unsure("visits that were booked from the card belong to somebody else in the PIMS")
+        self._same_card(primary)
+        client = self._client(pair.pims, client_id)
+        if client is None or not client.active:
+            raise _unsure("the client whom the card stands for is gone or inactive in the PIMS")
+        if client_id == primary.pims_id:
+            self._same_client(primary, client)
+        pet_id = self._pet(client_id, {pet for _, pet in visits if pet is not None})
+        if pet_id is None and Kind.CLIENT not in takes(pair.pims):
+            raise _unsure("the PIMS takes files of pets alone, and of which it is nobody can tell")
+        return _Whose(here=card_id, there=client_id, pet_id=pet_id)
+
+    def _pet(self, client_id: str, visiting: Collection[str]) -> str | None:
+        """The pet that a file of an owner is about: the only one who comes, else the only one they have; None where
+        several may be it."""
+        end = self._pair.pims
+        if Kind.PET not in takes(end):
+            return None
+        if visiting:
+            pets = [self._living(pet_id, client_id) for pet_id in visiting]
+            return pets[0] if len(pets) == 1 else None
+        if "client_id" not in end.connector.capabilities.of(Kind.PET).search:
+            return None
+        found = [
+            pet
+            for native in end.connector.search(Kind.PET, {"client_id": client_id})
+            if _is_with(pet := end.mapper.read(Kind.PET, native), client_id)
+        ]
+        return found[0].id if len(found) == 1 else None
+
+    def _living(self, pet_id: str, client_id: str) -> str | None:
+        pet = self._read_one(self._pair.pims, Kind.PET, pet_id)
+        return pet_id if isinstance(pet, Pet) and _is_with(pet, client_id) else None
+
+    def _at_booking(self, record: Attachment) -> _Whose:
+        """Whose a file of the PIMS is at the booking side: the client whose card it is, and nobody else's."""
+        pair = self._pair
+        client_id = record.client_id
+        if record.pet_id is not None:
+            pet = self._read_one(pair.pims, Kind.PET, record.pet_id)
+            if not isinstance(pet, Pet) or pet.client_id is None or client_id not in (None, pet.client_id):
+                raise _unsure("whose the pet is, the PIMS does not say for sure")
+            client_id = pet.client_id
+        if client_id is None or client_id in pair.never_meant:
+            raise _Over(OF_NOBODY)
+        client = self._client(pair.pims, client_id)
+        if client is None or not client.active:
+            raise _Over(INACTIVE)
+        with self._ledger.read() as tx:
+            link = links.of_pims(tx, pair.pims.account, Kind.CLIENT, client_id, booking_account=pair.booking.account)
+            sharing = () if link is None else links.of_client_members(tx, pair.booking.account, link.booking_id)
+            visits = () if link is None else self._visits(tx, link.booking_id)
+        if link is None:
+            raise _Over(NO_CARD)
+        if link.role != "primary" or len(sharing) > 1:
+            raise _unsure("several clients of the PIMS share the card, and would see it")
+        if not {owner for owner, _ in visits} <= {client_id}:
+            raise _unsure("visits that were booked from the card belong to somebody else in the PIMS")
+        self._same_client(link, client)
+        self._same_card(link)
+        return _Whose(here=client_id, there=link.booking_id)
+
+    def _visits(self, tx: Transaction, card_id: str) -> tuple[tuple[str | None, str | None], ...]:
+        """Client and pet, in the PIMS, of the visits of a card that are near."""
+        assert self._pair.files is not None  # noqa: S101 - files are wanted
+        near = attached.visits(tx, self._pair.site, *window(tx.now, self._pair.files))
+        return tuple((each.client_id, each.pet_id) for each in near if each.card_id == card_id)
+
+    def _same_card(self, link: Link) -> None:
+        """Raises where the card is somebody else's by now: phones are given anew, and cards are found by them."""
+        card = self._client(self._pair.booking, link.booking_id)
+        with self._ledger.read() as tx:
+            base, _ = links.bases(tx, link)
+        if card is None or is_another_client(base or {}, card, self._pair.country):
+            raise _unsure("the card is gone, or somebody else's by now")
+
+    def _same_client(self, link: Link, client: Client) -> None:
+        with self._ledger.read() as tx:
+            _, base = links.bases(tx, link)
+        if is_another_client(base or {}, client, self._pair.country):
+            raise _unsure("under the client's id the PIMS has somebody else now")
+
+    def _client(self, end: End, client_id: str) -> Client | None:
+        record = self._read_one(end, Kind.CLIENT, client_id)
+        return record if isinstance(record, Client) else None
+
+    @staticmethod
+    def _read_one(end: End, kind: Kind, id_: str) -> Record | None:
+        native = end.connector.get(kind, id_)
+        return None if native is None else end.mapper.read(kind, native)
+
+    @staticmethod
+    def _require_known(tx: Transaction, way: _Way, whose: _Whose) -> None:
+        """Raises ``Forgotten`` where the owner or the pet was: nothing of theirs is carried."""
+        require_known(tx, way.source.account, Kind.CLIENT, whose.here)
+        require_known(tx, way.target.account, Kind.CLIENT, whose.there)
+        if suppression.is_forgotten(tx, way.target.account, Kind.PET, whose.pet_id):
+            raise Forgotten(FORGOTTEN)
+
+    # -- what is written
+
+    def _step(self, job: Job, way: _Way, whose: _Whose, record: Attachment, content: Content) -> Step:
+        stamp = notes.make_stamp(
+            self._ledger.sealer.hash(f"file:{way.source.account}:{way.target.account}:{job.remote_id}").encode()
+        )
+        fields: dict[str, object] = {"name": content.name}
+        if whose.pet_id is not None:
+            fields["pet_id"] = whose.pet_id
+        else:
+            fields["client_id"] = whose.there
+        if way.in_pims:  # what staff have noted beside a file is not for its owner
+            words = [f"Comment: {record.notes}"] if record.notes.strip() else []
+            fields["notes"] = notes.block(stamp, ["From the owner's card online.", *words])
+        writable = way.target.mapper.writable(Kind.ATTACHMENT)
+        return Step(
+            kind=Kind.ATTACHMENT,
+            operation=Operation.CREATE,
+            fields={name: value for name, value in fields.items() if name in writable},
+            stamp=stamp,
+            payload={"here": whose.here, "there": whose.there},
+            content=content,
+        )
+
+    def _found(self, target: End, step: Step, content: Content) -> str | None:
+        """A file of that name and content which people have brought there themselves."""
+        level = target.connector.capabilities.of(Kind.ATTACHMENT).create
+        if level in (None, ExactlyOnce.NONE, ExactlyOnce.IDEMPOTENCY_KEY):
+            return None
+        told = {name: value for name, value in step.fields.items() if name != "notes"}
+        native = target.mapper.write(Kind.ATTACHMENT, told)
+        write = Write(operation=Operation.CREATE, kind=Kind.ATTACHMENT, id=None, native=native)
+        for native in target.connector.look(write):
+            id_ = target.mapper.read(Kind.ATTACHMENT, native).id
+            if id_ is not None and has_content(target, id_, content.digest, content.size):
+                return id_
+        return None
+
+    def _keep(self, job: Job, way: _Way) -> Keep:
+        def keep(tx: Transaction, payload: Mapping[str, Any], record: Record) -> None:
+            require_known(tx, way.source.account, Kind.CLIENT, payload["here"])
+            require_known(tx, way.target.account, Kind.CLIENT, payload["there"])
+            self._kept(tx, way, job.remote_id, payload["there"], payload[FILE]["digest"], record.id or "")
+
+        return keep
+
+    def _kept(self, tx: Transaction, way: _Way, here: str, owner: str, digest: str, there: str) -> None:
+        """A file stands at both sides."""
+        attached.put(tx, way.target.account, owner, digest, there)
+        self._link(tx, way, here, there)
+
+    def _link(self, tx: Transaction, way: _Way, here: str, there: str) -> None:
+        """Of a content that stands at a side several times, the first is linked as it is, the others beside it."""
+        booking_id, pims_id = (here, there) if way.in_pims else (there, here)
+        pair = self._pair
+        first = links.of_booking(tx, pair.booking.account, Kind.ATTACHMENT, booking_id)
+        put: Callable[..., Link] = links.put if first is None or first.pims_id == pims_id else links.put_member
+        put(
+            tx,
+            site=pair.site,
+            kind=Kind.ATTACHMENT,
+            booking_account=pair.booking.account,
+            booking_id=booking_id,
+            pims_account=pair.pims.account,
+            pims_id=pims_id,
+            origin=ONLINE if way.in_pims else DESK,
+        )
+
+
+class _Over(Exception):
+    """The work on a file ends here."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.code)
+        self.ending = ending
+
+
+def _unsure(why: str) -> _Over:
+    """The end where nobody can be sure whose a file is: it is never guessed."""
+    return _Over(Ending(state=ChangeState.FAILED, code=UNSURE, message=f"nobody can be sure whose it is: {why}"))
+
+
+def _is_with(pet: Pet, client_id: str) -> bool:
+    return pet.client_id == client_id and pet.active and not pet.deceased
+
+
+def _require_taken(target: End, content: Content) -> None:
+    """Raises ``Refused`` where a side takes no file of this type or size."""
+    able = target.connector.capabilities.of(Kind.ATTACHMENT)
+    ending = content.name.rpartition(".")[2].casefold()
+    if able.file_types and ending not in able.file_types:
+        raise Refused(f"{target.account} takes no files of type {ending}", code="not-supported")
+    if able.largest is not None and content.size >= able.largest:
+        raise Refused(f"{target.account} takes no files of {able.largest} bytes or more", code="not-supported")
+
+
+class _Watch:
+    """Keeps the lanes of a job while a file comes or goes, and gives up one that takes too long."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, timings: Timings, job: Job) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._lease = timings.lease
+        self._job = job
+        self._renewed = clock.steady()
+
+    def pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The pieces of a file that comes. Raises ``Stale`` where the lanes were taken over."""
+        began = self._clock.steady()
+        for piece in pieces:
+            if self._clock.steady() - began > LONGEST.total_seconds():
+                raise BadAnswer("the file comes too slowly to be a file")
+            self.mind()
+            yield piece
+
+    def content(self, content: Content) -> Content:
+        """The same content, minded while it is read."""
+        return _Minded(content, self)
+
+    def reader(self, file: BinaryIO) -> BinaryIO:
+        """The same file, minded while it is read."""
+        began = self._clock.steady()
+
+        def tick() -> None:
+            if self._clock.steady() - began > LONGEST.total_seconds():
+                raise OutcomeUnknown("the file went too slowly, and was given up on its way")
+            self.mind()
+
+        return io.BufferedReader(_Reader(file, tick))
+
+    def mind(self) -> None:
+        """Renews the lanes where a third of their time is over."""
+        now = self._clock.steady()
+        if now - self._renewed < self._lease / 3:
+            return
+        self._renewed = now
+        with self._ledger.write() as tx:
+            changes.renew(tx, self._job.leases, timedelta(seconds=self._lease))
+
+
+@dataclass(frozen=True, slots=True)
+class _Minded:
+    """A content that is minded while it is read."""
+
+    _content: Content
+    _watch: _Watch
+
+    @property
+    def name(self) -> str:
+        return self._content.name
+
+    @property
+    def media_type(self) -> str:
+        return self._content.media_type
+
+    @property
+    def size(self) -> int:
+        return self._content.size
+
+    @property
+    def digest(self) -> str:
+        return self._content.digest
+
+    def open(self) -> BinaryIO:
+        return self._watch.reader(self._content.open())
+
+
+class _Reader(io.RawIOBase):
+    """A file, with a tick before each read."""
+
+    def __init__(self, file: BinaryIO, tick: Callable[[], None]) -> None:
+        self._file = file
+        self._tick = tick
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any, /) -> int:
+        self._tick()
+        piece = self._file.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -5,13 +5,14 @@ Hardly any vendor has idempotency keys, so the effect is made exactly-once here 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Receipt, Write
+from vetbridge.connector.interface import Content, ExactlyOnce, Native, Operation, Receipt, Write
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.going_live import QUOTA
@@ -30,6 +31,8 @@ BEFORE = "before"
 """Key of a payload of an update: the fields that it writes, as they were read."""
 STOOD = "stood"
 """Key of a payload of an update: the record as it was read before it; what else has changed by then is news."""
+FILE = "file"
+"""Key of a payload of an attachment: size and SHA-256 of its content, by which it is found. It holds none of that."""
 FUSED_WORDS: Mapping[Operation, str] = {
     Operation.CANCEL: "a cancellation",
     Operation.UPDATE: "a move",
@@ -73,6 +76,8 @@ class Step:
     """The version of the record that the write was decided on, for a side that writes conditionally."""
     before: Record | None = None
     """The record as it was read, of an update: what its fields were is kept, so that it can be undone."""
+    content: Content | None = None
+    """The file, of an attachment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,8 @@ class Writer:
         if step.before is not None:
             payload[STOOD] = step.before
             payload[BEFORE] = {name: getattr(step.before, name) for name in step.fields}
+        if step.content is not None:
+            payload[FILE] = {"size": step.content.size, "digest": step.content.digest}
         began = self._clock.steady()
         action_id, key = self._intend(job, step, payload)
         self._point("intended")
@@ -133,6 +140,7 @@ class Writer:
             beside=step.beside,
             key=key,
             version=step.version,
+            content=step.content,
         )
         record = self._send(job, action_id, write, fresh=step.fresh)
         self._point("sent")
@@ -357,7 +365,7 @@ class Writer:
             creates = intention.operation == Operation.CREATE
             level = (can.create or ExactlyOnce.NONE) if creates else can.changed
             keep = keepers[intention.kind]
-            if level is ExactlyOnce.IDEMPOTENCY_KEY and creates:
+            if level is ExactlyOnce.IDEMPOTENCY_KEY and creates and FILE not in intention.payload:
                 self._send_again(job, intention, keep)
             elif level is ExactlyOnce.NONE:
                 self._ask_what_became(job, intention, keep, said)
@@ -464,6 +472,9 @@ class Writer:
         )
         records = [end.mapper.read(intention.kind, native) for native in end.connector.look(write)]
         found = {str(record.id): record for record in records if record.id is not None}
+        file = intention.payload.get(FILE)
+        if file is not None:
+            found = {id_: one for id_, one in found.items() if has_content(end, id_, file["digest"], file["size"])}
         self._point("looked")
         standing = self._linked(intention, found)
         if standing is not None:
@@ -507,6 +518,18 @@ class Writer:
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             actions.close(tx, intention.action_id, state, code=code)
+
+
+def has_content(end: End, attachment_id: str, digest: str, size: int) -> bool:
+    """Whether an attachment has just this content, by its size and its SHA-256; it is fetched for that, and no more
+    of it than there may be."""
+    seen, hashed = 0, hashlib.sha256()
+    for piece in end.connector.content(attachment_id):
+        seen += len(piece)
+        if seen > size:
+            return False
+        hashed.update(piece)
+    return hashed.hexdigest() == digest
 
 
 def _is_off(record: Record) -> bool:

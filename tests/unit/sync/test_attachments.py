@@ -1,0 +1,488 @@
+"""Files go over once and whole, to the right owner, or to nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from tests.rig import Killed, Rig
+from vetbridge.core.errors import Unavailable
+from vetbridge.core.files import FileRules
+from vetbridge.core.records import Kind
+from vetbridge.ledger import accounts, links
+from vetbridge.ledger.tables import ChangeState
+from vetbridge.sync.engine import Engine, nowhere
+from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.sync.pair import FilePolicy
+from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
+
+ANYTHING = FileRules(types={"pdf": 1_000_000})
+
+
+def pdf(words: str = "a letter") -> bytes:
+    """The smallest document that is one."""
+    body = b"%PDF-1.4\n"
+    places = []
+    for number, content in enumerate(
+        (
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Title(" + words.encode() + b")>>",
+        ),
+        1,
+    ):
+        places.append(len(body))
+        body += b"%d 0 obj\n%b\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(body)
+    return body + b"xref\n0 4\n0000000000 65535 f \n" + table + end
+
+
+class FileRig(Rig):
+    """A pair that wants files carried: a booking side that lists them client by client, and a PIMS that tells which
+    changed."""
+
+    policy = FilePolicy(to_pims=ANYTHING, to_booking=ANYTHING)
+
+    def __init__(self, folder: Path, *, pims: MemorySide | None = None, clock: FakeClock | None = None) -> None:
+        clock = clock or FakeClock()
+        booking = MemorySide(memory_capabilities("booking"), clock=clock)
+        pims = pims or MemorySide(memory_capabilities(), clock=clock)
+        super().__init__(folder, clock=clock, booking=booking, pims=pims)
+        self.looker.pass_()  # from now on files are new
+        self.clock.advance(1)
+
+    def start(self, *, point: Callable[[str], None] = nowhere) -> None:
+        super().start(point=point)
+        self.pair = replace(self.pair, files=self.policy)
+        self.engine = Engine([self.pair], self.ledger, self.clock, self.timings, point=point)
+        self.looker = FileLooker(self.pair, self.ledger)
+
+    def wants(self, **policy: Any) -> None:
+        """The site's config changes."""
+        self.policy = replace(self.policy, **policy)
+        self.start()
+
+    def known(self, given: str = "Ann", family: str = "Archer", phone: str = "+441632960001", *pets: str) -> str:
+        """An owner whom both sides know, with a visit to come; returns the card's id."""
+        self.owner(given, family, phone, *(pets or ("Rex",)))
+        self.book(given, family, phone, (pets or ("Rex",))[0])
+        self.run()
+        return next(str(row["id"]) for row in self.booking.rows(Kind.CLIENT) if phone in row["phones"])
+
+    def client(self, family: str = "Archer") -> str:
+        """The PIMS client of a name."""
+        return next(str(row["id"]) for row in self.pims.rows(Kind.CLIENT) if row["name"]["family"] == family)
+
+    def pet(self, name: str = "Rex") -> str:
+        """The PIMS pet of a name."""
+        return next(str(row["id"]) for row in self.pims.rows(Kind.PET) if row["name"] == name)
+
+    def bring(self, card: str, name: str = "letter.pdf", content: bytes | None = None, **more: Any) -> str:
+        """Somebody puts a file on a card."""
+        return self.booking.add(
+            Kind.ATTACHMENT, {"client_id": card, "name": name, **more}, content=pdf() if content is None else content
+        )
+
+    def file(self, name: str = "discharge.pdf", content: bytes | None = None, **where: Any) -> str:
+        """Somebody files a document in the PIMS."""
+        return self.pims.add(Kind.ATTACHMENT, {"name": name, **where}, content=pdf() if content is None else content)
+
+    def look(self) -> None:
+        """Time passes, files are looked for and carried."""
+        self.clock.advance(AGAIN.total_seconds())
+        self.looker.pass_()
+        self.settle()
+
+    def files(self, side: MemorySide) -> list[dict[str, Any]]:
+        return side.rows(Kind.ATTACHMENT)
+
+    def ends(self) -> list[tuple[str, str]]:
+        """How the changes of files ended."""
+        return [(row.state, row.code) for row in self.changes() if row.kind == Kind.ATTACHMENT]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[FileRig]:
+    rig = FileRig(tmp_path)
+    yield rig
+    rig.ledger.close()
+
+
+def content(side: MemorySide, id_: str) -> bytes:
+    return b"".join(side.content(id_))
+
+
+def sent(side: MemorySide) -> int:
+    return sum(write.kind is Kind.ATTACHMENT for write in side.written)
+
+
+def test_a_letter_on_the_card_comes_to_the_pet_whose_visit_it_is(rig: FileRig) -> None:
+    card = rig.known("Ann", "Archer", "+441632960001", "Rex", "Tom")
+    rig.bring(card, "Über weisung.pdf", pdf("x-ray"), notes="from the old vet")
+
+    rig.look()
+
+    (there,) = rig.files(rig.pims)
+    assert there["pet_id"] == rig.pet("Rex")
+    assert content(rig.pims, there["id"]) == pdf("x-ray")
+    assert "from the old vet" in there["notes"]
+    assert rig.ends() == [("done", "carried")]
+
+
+def test_a_document_of_the_pims_comes_to_the_owners_card_without_what_staff_noted_beside_it(rig: FileRig) -> None:
+    card = rig.known()
+    rig.file(pet_id=rig.pet(), content=pdf("take two a day"), notes="owner is difficult")
+
+    rig.look()
+
+    (there,) = rig.files(rig.booking)
+    assert there["client_id"] == card
+    assert content(rig.booking, there["id"]) == pdf("take two a day")
+    assert there["notes"] == ""
+
+
+def test_what_was_carried_is_known_at_both_sides_and_never_carried_back(rig: FileRig) -> None:
+    card = rig.known()
+    rig.bring(card, content=pdf("one"))
+    rig.file(pet_id=rig.pet(), content=pdf("two"))
+
+    for _ in range(4):
+        rig.look()
+
+    assert [len(rig.files(side)) for side in (rig.booking, rig.pims)] == [2, 2]
+    assert rig.ends() == [("done", "carried")] * 2
+
+
+def test_a_content_goes_once_however_often_it_is_filed_and_under_whatever_name(rig: FileRig) -> None:
+    rig.known()
+    rig.file("a.pdf", pet_id=rig.pet())
+    rig.look()
+    rig.file("b.pdf", client_id=rig.client())
+    rig.look()
+    rig.look()
+
+    assert len(rig.files(rig.booking)) == 1
+    assert rig.ends() == [("done", "carried"), ("skipped", "already-there")]
+
+
+def test_what_people_have_filed_there_themselves_is_recognised_by_its_content(rig: FileRig) -> None:
+    card = rig.known()
+    rig.wants(to_booking=None)
+    rig.file("letter.pdf", pet_id=rig.pet(), content=pdf("a"))
+    rig.file("letter.pdf", pet_id=rig.pet(), content=pdf("b"))
+    rig.bring(card, "letter.pdf", pdf("b"))
+    rig.bring(card, "letter.pdf", pdf("c"))
+
+    rig.look()
+
+    assert sorted(content(rig.pims, row["id"]) for row in rig.files(rig.pims)) == [pdf("a"), pdf("b"), pdf("c")]
+    assert sorted(rig.ends()) == [("done", "carried"), ("skipped", "already-there")]
+
+
+def test_what_was_there_before_vetbridge_began_to_look_stays_where_it_is(tmp_path: Path) -> None:
+    clock = FakeClock()
+    pims = MemorySide(memory_capabilities(), clock=clock, page_size=2)
+    owner = pims.add(Kind.CLIENT, {"name": {"given": "Old", "family": "Owner"}, "phones": ["+441632960009"]})
+    old = [pims.add(Kind.ATTACHMENT, {"client_id": owner, "name": f"{n}.pdf"}, content=pdf()) for n in range(5)]
+    clock.advance(60)
+    rig = FileRig(tmp_path, pims=pims, clock=clock)
+    rig.book("Old", "Owner", "+441632960009", "Rex")
+    rig.run()
+    pims.edit(Kind.ATTACHMENT, old[2], {"name": "another.pdf"})
+    rig.bring(rig.booking.rows(Kind.CLIENT)[0]["id"], made_at=(rig.clock.now() - timedelta(days=1)).isoformat())
+
+    rig.look()
+
+    assert rig.ends() == []
+    rig.ledger.close()
+
+
+def test_files_without_a_date_are_history_where_a_card_is_looked_at_for_the_first_time(rig: FileRig) -> None:
+    card = rig.known()
+    rig.booking._clock = None  # it does not say when files were made
+    rig.bring(card, content=pdf("old"))
+    rig.look()
+    rig.bring(card, content=pdf("new"))
+    rig.look()
+
+    assert [content(rig.pims, row["id"]) for row in rig.files(rig.pims)] == [pdf("new")]
+
+
+def test_in_the_shadow_nothing_is_carried_nor_later_what_came_meanwhile(rig: FileRig) -> None:
+    rig.meet()
+    card = rig.known()
+    rig.bring(card, content=pdf("a"))
+    rig.file(pet_id=rig.pet(), content=pdf("b"))
+    rig.look()
+    assert rig.ends() == []
+
+    rig.clock.advance(1)
+    rig.approve()
+    rig.settle()
+    rig.bring(card, content=pdf("c"))
+    rig.file(pet_id=rig.pet(), content=pdf("d"))
+    rig.look()
+
+    assert (sent(rig.pims), sent(rig.booking)) == (1, 1)
+
+
+def test_a_file_that_the_site_does_not_want_is_not_even_fetched(rig: FileRig) -> None:
+    rig.wants(to_pims=FileRules(types={"pdf": 1_000_000}, names=("*x-ray*",)))
+    card = rig.known()
+    rig.bring(card, "holiday.pdf")
+
+    rig.look()
+
+    assert rig.ends() == [("skipped", "file-not-wanted")]
+    assert rig.booking.calls["content"] == 0
+
+
+def test_a_side_whose_rules_are_not_given_is_not_asked_for_files(rig: FileRig) -> None:
+    rig.wants(to_pims=None)
+    card = rig.known()
+    rig.bring(card)
+    before = rig.booking.calls["search"]
+
+    rig.look()
+
+    assert rig.booking.calls["search"] == before
+    assert rig.ends() == []
+
+
+# -- whose it is
+
+
+def shared(rig: FileRig) -> str:
+    """A couple with two clients in the PIMS and one card."""
+    card = rig.known("Ann", "Archer", "+441632960001", "Rex")
+    partner = rig.owner("Ben", "Archer", "+441632960001", "Mia")
+    with rig.ledger.write() as tx:
+        links.put_member(
+            tx,
+            site="town",
+            booking_account="booking",
+            booking_id=card,
+            pims_account="pims",
+            pims_id=partner,
+            origin="desk",
+        )
+    rig.refresher.pass_()
+    return card
+
+
+def test_a_document_of_one_of_a_couple_is_not_shown_to_the_other(rig: FileRig) -> None:
+    shared(rig)
+    rig.file(client_id=rig.client())
+
+    rig.look()
+
+    assert rig.files(rig.booking) == []
+    assert rig.ends() == [("failed", "file-owner-unsure")]
+
+
+def test_of_a_couple_the_one_who_comes_gets_the_file_of_their_card(rig: FileRig) -> None:
+    card = shared(rig)
+    rig.bring(card)
+
+    rig.look()
+
+    (there,) = rig.files(rig.pims)
+    assert there["pet_id"] == rig.pet("Rex")
+
+
+def test_where_neither_of_a_couple_comes_nobody_guesses(rig: FileRig) -> None:
+    card = shared(rig)
+    rig.bring(card)
+    rig.looker.again = timedelta(0)
+    rig.looker.pass_()
+    for booking in rig.booking.rows(Kind.APPOINTMENT):
+        rig.booking.edit(Kind.APPOINTMENT, booking["id"], {"state": "cancelled"})
+    rig.receiver.poll()
+    rig.settle()
+
+    assert rig.files(rig.pims) == []
+    assert rig.ends() == [("failed", "file-owner-unsure")]
+
+
+@pytest.mark.parametrize("side", ["booking", "pims"])
+def test_a_card_or_a_client_who_is_somebody_else_by_now_gets_nothing(rig: FileRig, side: str) -> None:
+    card = rig.known()
+    rig.bring(card, content=pdf("a"))
+    rig.file(client_id=rig.client(), content=pdf("b"))
+    other = {"name": {"given": "Zoe", "family": "Quill"}, "phones": ["+441632960077"], "emails": ["zoe@example.org"]}
+    if side == "booking":
+        rig.booking.edit(Kind.CLIENT, card, other)
+    else:
+        rig.pims.edit(Kind.CLIENT, rig.client(), other)
+
+    rig.look()
+
+    assert (sent(rig.pims), sent(rig.booking)) == (0, 0)
+    assert rig.ends() == [("failed", "file-owner-unsure")] * 2
+
+
+def test_where_the_visits_of_a_card_are_somebody_elses_nobody_guesses(rig: FileRig) -> None:
+    card = rig.known()
+    other = rig.owner("Cleo", "Cross", "+441632960003", "Kit")
+    (visit,) = [row for row in rig.visits() if row["owner"] == rig.client()]
+    rig.pims.edit(Kind.APPOINTMENT, visit["id"], {"owner": other, "pet": rig.pet("Kit")})
+    rig.run()
+    rig.bring(card)
+    rig.file(client_id=rig.client(), content=pdf("b"))
+
+    rig.look()
+
+    assert (sent(rig.pims), sent(rig.booking)) == (0, 0)
+    assert {code for _, code in rig.ends()} == {"file-owner-unsure"}
+
+
+def test_a_file_of_an_owner_of_several_pets_of_whom_none_is_named_hangs_on_the_owner(rig: FileRig) -> None:
+    rig.owner("Ann", "Archer", "+441632960001", "Rex", "Tom")
+    rig.book("Ann", "Archer", "+441632960001", "Rex")
+    rig.book("Ann", "Archer", "+441632960001", "Tom")
+    rig.run()
+    rig.bring(rig.booking.rows(Kind.CLIENT)[0]["id"])
+
+    rig.look()
+
+    (there,) = rig.files(rig.pims)
+    assert (there["client_id"], there["pet_id"]) == (rig.client(), None)
+
+
+def test_a_file_whose_pet_went_to_another_owner_goes_to_that_ones_card(rig: FileRig) -> None:
+    rig.known()
+    other = rig.known("Cleo", "Cross", "+441632960003", "Kit")
+    rig.file(pet_id=rig.pet("Rex"))
+    rig.pims.edit(Kind.PET, rig.pet("Rex"), {"owner": rig.client("Cross")})
+
+    rig.look()
+
+    assert [row["client_id"] for row in rig.files(rig.booking)] == [other]
+
+
+def test_the_document_of_a_pet_that_died_still_goes_to_its_owner(rig: FileRig) -> None:
+    card = rig.known()
+    rig.pims.edit(Kind.PET, rig.pet(), {"dead": "1"})
+    rig.file(pet_id=rig.pet())
+
+    rig.look()
+
+    assert [row["client_id"] for row in rig.files(rig.booking)] == [card]
+
+
+def test_an_owner_who_has_no_card_is_skipped_and_so_is_nobodys_file(rig: FileRig) -> None:
+    rig.file(client_id=rig.owner("No", "Card", "+441632960005"))
+    rig.file(client_id=rig.placeholder.client_id, content=pdf("b"))
+
+    rig.look()
+
+    assert sorted(rig.ends()) == [("skipped", "file-of-nobody"), ("skipped", "not-at-booking-side")]
+
+
+# -- lost answers, and files that are no good
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_lost_answer_is_looked_for_by_the_content(rig: FileRig, lands: bool) -> None:
+    card = rig.known()
+    rig.wants(to_booking=None)
+    rig.file("letter.pdf", pet_id=rig.pet(), content=pdf("another of that name"))
+    rig.bring(card, "letter.pdf", pdf("mine"))
+    rig.pims.lose_answers(done=lands)
+
+    rig.look()
+
+    here = [row for row in rig.files(rig.pims) if content(rig.pims, row["id"]) == pdf("mine")]
+    assert len(here) == 1
+    assert rig.ends()[-1][0] == ChangeState.DONE or rig.ends()[-1][1] == "settled"
+
+
+def test_a_virus_scanner_that_is_silent_holds_the_file_back_and_no_account(rig: FileRig) -> None:
+    answers: list[bool] = []
+
+    def scan(_file: BinaryIO) -> None:
+        if not answers:
+            raise Unavailable("the virus scanner does not answer", code="scanner-silent")
+
+    rig.wants(scan=scan)
+    rig.bring(rig.known())
+    rig.clock.advance(AGAIN.total_seconds())
+    rig.looker.pass_()
+    rig.work()
+    assert rig.ends() == [("waiting", "scanner-silent")]
+    with rig.ledger.read() as tx:
+        assert accounts.not_answering(tx) == set()
+
+    answers.append(True)
+    rig.settle()
+    assert rig.ends() == [("done", "carried")]
+
+
+def test_a_side_that_takes_no_such_files_leaves_it_to_a_person(tmp_path: Path) -> None:
+    capabilities = redeclared(memory_capabilities(), Kind.ATTACHMENT, file_types=frozenset({"png"}))
+    clock = FakeClock()
+    rig = FileRig(tmp_path, pims=MemorySide(capabilities, clock=clock), clock=clock)
+    rig.bring(rig.known())
+
+    rig.look()
+
+    assert rig.ends() == [("failed", "not-supported")]
+    rig.ledger.close()
+
+
+def test_lanes_are_kept_while_a_file_takes_long_to_come(rig: FileRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = MemorySide.content
+
+    def slow(side: MemorySide, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        for piece in whole(side, id):
+            for place in range(0, len(piece), 64):
+                rig.clock.advance(60)
+                yield piece[place : place + 64]
+
+    monkeypatch.setattr(MemorySide, "content", slow)
+    rig.bring(rig.known())
+
+    rig.look()
+
+    assert rig.ends() == [("done", "carried")]
+
+
+POINTS = ("read", "intended", "sending", "sent", "answered", "before-settle", "settled")
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("side", ["booking", "pims"])
+def test_killed_at_any_point_the_file_stands_there_once_and_whole(rig: FileRig, point: str, side: str) -> None:
+    card = rig.known()
+    if side == "booking":
+        rig.bring(card)
+    else:
+        rig.file(pet_id=rig.pet())
+    rig.clock.advance(AGAIN.total_seconds())
+    rig.looker.pass_()
+
+    def kill(at: str) -> None:
+        if at == point:
+            raise Killed
+
+    rig.start(point=kill)
+    with pytest.raises(Killed):
+        rig.work()
+    rig.ledger.close()
+    rig.start()
+    rig.looker.pass_()
+    rig.settle()
+    rig.look()
+
+    for each in (rig.booking, rig.pims):
+        (there,) = rig.files(each)
+        assert hashlib.sha256(content(each, there["id"])).digest() == hashlib.sha256(pdf()).digest()
+    assert {state for state, _ in rig.ends()} <= {"done", "skipped"}
