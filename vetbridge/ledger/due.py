@@ -17,11 +17,11 @@ from sqlmodel import col, select
 
 from vetbridge.core.due import Owner, PetVisit
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Reminder, Vaccination
-from vetbridge.ledger import links, mirror, statements, suppression
+from vetbridge.ledger import accounts, changes, going_live, links, mirror, statements, suppression
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.sealing import Sealer
-from vetbridge.ledger.tables import Due, Link, Meta, Mirror, Notice
+from vetbridge.ledger.tables import OPEN_STATES, Change, Due, Link, Meta, Mirror, Notice
 
 OfPet = Vaccination | Reminder | Appointment
 """What is kept of a pet, to know which services are due."""
@@ -31,6 +31,11 @@ KINDS = (Kind.VACCINATION, Kind.REMINDER, Kind.APPOINTMENT)
 VISITS_KEPT = timedelta(days=400)
 """A visit that began longer ago holds no service back any more."""
 
+SOURCE = "due"
+"""Source of a change of a card for which a new day, or news of its pets, has brought something."""
+ENDED = "due-ended"
+"""The same where somebody has died, left or wants no messages: no notice follows from that."""
+
 INTENDED, SENT, UNKNOWN, NOT_DONE = "intended", "sent", "unknown", "not_done"
 """States of a notice."""
 
@@ -38,6 +43,7 @@ TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
 _OFF = frozenset({AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW})
 _OPTED_OUT = "opted_out"
 _SINCE = "notices_since/"
+_READ = "due_services_read/"
 
 
 # -- what the PIMS tells of pets -------------------------------------------------------------------------------------
@@ -337,9 +343,12 @@ def stands(tx: Transaction, account: str, client_id: str, site: str, found: Stan
     row.updated_at = tx.now
 
 
-def looked(tx: Transaction, account: str, client_id: str, site: str, today: date) -> None:
-    """What stands on a card is worked out for this day."""
-    _row(tx, account, client_id, site).looked_on = today.isoformat()
+def looked(tx: Transaction, account: str, client_id: str, site: str, today: date, *, read: bool = False) -> None:
+    """What stands on a card is worked out for this day; ``read``: by a read of the card."""
+    row = _row(tx, account, client_id, site)
+    row.looked_on = today.isoformat()
+    if read:
+        row.updated_at = tx.now
 
 
 def drop(tx: Transaction, account: str, client_id: str) -> None:
@@ -349,15 +358,51 @@ def drop(tx: Transaction, account: str, client_id: str) -> None:
         tx.session.delete(row)
 
 
+def is_older_than_backup(tx: Transaction, account: str, client_id: str) -> bool:
+    """Whether what is known of a card is as old as the backup that the ledger was restored from."""
+    moment = going_live.restored_at(tx)
+    row = tx.session.get(Due, (account, client_id))
+    return moment is not None and (row is None or row.updated_at < moment)
+
+
 def look_again(tx: Transaction, pims_account: str, client_ids: Collection[str]) -> None:
     """What stands on the cards of these PIMS clients is worked out anew, at every booking side."""
-    for at, id_ in {
-        (link.booking_account, link.booking_id)
-        for link in links.all_of_pims(tx, pims_account, Kind.CLIENT, client_ids)
-    }:
-        row = tx.session.get(Due, (at, id_))
-        if row is not None:
-            row.looked_on = ""
+    for link in links.all_of_pims(tx, pims_account, Kind.CLIENT, client_ids):
+        look_again_at(tx, link.booking_account, link.booking_id)
+
+
+def look_again_at(tx: Transaction, account: str, client_id: str) -> None:
+    """What stands on a card is worked out anew."""
+    row = tx.session.get(Due, (account, client_id))
+    if row is not None:
+        row.looked_on = ""
+
+
+def receive_standing(tx: Transaction, pims_account: str, client_ids: Collection[str]) -> None:
+    """The cards of these PIMS clients on which something stands are worked on before all else."""
+    for link in links.all_of_pims(tx, pims_account, Kind.CLIENT, client_ids):
+        receive_card(tx, link.site, link.booking_account, link.booking_id)
+
+
+def receive_card(tx: Transaction, site: str, account: str, client_id: str) -> None:
+    """A card is worked on before all else, where something stands on it."""
+    found = standing(tx, account, client_id)
+    if found is not None and not is_blank(found.shown):
+        changes.receive(
+            tx, site=site, account=account, kind=Kind.REMINDER, remote_id=client_id, source=ENDED, urgent=True
+        )
+
+
+def consent_changed(tx: Transaction, link: Link) -> None:
+    """The owner of a card wants no messages, or wants them again: what stands there goes at once, and comes back with
+    the next round."""
+    look_again_at(tx, link.booking_account, link.booking_id)
+    receive_card(tx, link.site, link.booking_account, link.booking_id)
+
+
+def is_blank(shown: Reminder) -> bool:
+    """Whether nothing stands there about due services; a notice's stamp says nothing about them."""
+    return not (shown.name or shown.pet_name or shown.due_on or shown.due_soon or shown.overdue)
 
 
 def _row(tx: Transaction, account: str, client_id: str, site: str) -> Due:
@@ -476,3 +521,40 @@ def notices_since(tx: Transaction, site: str, today: date) -> date:
 def no_notices(tx: Transaction, site: str) -> None:
     """A site sends none: where it begins to again, that is a new beginning."""
     tx.session.execute(sa.delete(Meta).where(col(Meta.key) == f"{_SINCE}{site}"))
+
+
+# -- how far the PIMS was read ---------------------------------------------------------------------------------------
+
+
+def is_read(tx: Transaction, account: str) -> bool:
+    """Whether all was read of a PIMS that due services are worked out from: what is not known is not there."""
+    return accounts.get(tx, account).mirror_complete_at is not None and is_read_through(tx, account)
+
+
+def is_read_through(tx: Transaction, account: str) -> bool:
+    """The same but for its clients and pets."""
+    return tx.session.get(Meta, f"{_READ}{account}") is not None
+
+
+def read_through(tx: Transaction, account: str) -> None:
+    """All was read of a PIMS once, and what changes is read from now on."""
+    tx.session.merge(Meta(key=f"{_READ}{account}", value=tx.now.isoformat()))
+
+
+def read_only(tx: Transaction, accounts_: Collection[str]) -> None:
+    """Of other PIMS accounts nothing is read any more: where that begins again, all is."""
+    kept = [f"{_READ}{account}" for account in accounts_]
+    tx.session.execute(sa.delete(Meta).where(col(Meta.key).startswith(_READ), col(Meta.key).not_in(kept)))
+
+
+def open_now(tx: Transaction, site: str) -> int:
+    """How many cards of a site wait to be worked on, but for those that wait for their hour."""
+    counted = select(sa.func.count()).select_from(Change)
+    return tx.session.exec(
+        counted.where(
+            Change.site == site,
+            Change.kind == Kind.REMINDER,
+            col(Change.state).in_(OPEN_STATES),
+            col(Change.next_at) <= tx.now,
+        )
+    ).one()

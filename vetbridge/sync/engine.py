@@ -314,8 +314,10 @@ class Engine:
         if kind is Kind.ATTACHMENT:
             side = Side.PIMS if account == pair.pims.account else Side.BOOKING
             return workers.attachments.work(job, side, self._enter)
-        if kind is Kind.REMINDER:
+        if kind is Kind.REMINDER and account != pair.pims.account:
             return workers.due_services.work(job, self._enter)
+        if kind in (Kind.REMINDER, Kind.VACCINATION):
+            return workers.due_services.told(kind, job.remote_id)
         if account != pair.pims.account:
             if kind is Kind.APPOINTMENT:
                 return workers.bookings.work(job, self._enter)

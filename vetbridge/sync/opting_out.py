@@ -15,7 +15,7 @@ from typing import Any
 from vetbridge.connector.interface import Operation
 from vetbridge.core.policy import must_opt_out
 from vetbridge.core.records import Client, Kind
-from vetbridge.ledger import accounts, chains, changes, links
+from vetbridge.ledger import accounts, chains, changes, due, links
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.job import Ending, Job
@@ -131,6 +131,7 @@ def was_set(tx: Transaction, pair: Pair, payload: Mapping[str, Any], card: Clien
         },
     )
     if is_news(base, card):
+        due.consent_changed(tx, link)
         _wake(tx, _others(tx, link))
 
 
@@ -207,6 +208,7 @@ def _note(tx: Transaction, link: Link, card: Client, out: Mapping[int, frozenset
     if any(held.get(name) != value for name, value in now.items()):
         links.note(tx, link, now)
     if news:
+        due.consent_changed(tx, link)
         others = _others(tx, link)
         if is_out:
             _mean_anew(tx, link, others)

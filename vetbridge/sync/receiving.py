@@ -16,6 +16,7 @@ from vetbridge.ledger import accounts, actions, changes, links, reviews, suppres
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.sync.comparing import shows_settled
 from vetbridge.sync.desk_visits import is_echo
+from vetbridge.sync.due_reading import keep_visits
 from vetbridge.sync.opting_out import compared, is_news
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import comparable
@@ -36,9 +37,18 @@ PAST = timedelta(days=1)
 class Receiver:
     """Receives hints for one pair."""
 
-    def __init__(self, pair: Pair, ledger: Ledger, *, every: Mapping[str, float] | None = None) -> None:
-        """``every``: seconds between two polls, by account."""
+    def __init__(
+        self,
+        pair: Pair,
+        ledger: Ledger,
+        *,
+        every: Mapping[str, float] | None = None,
+        keeps_visits: bool | None = None,
+    ) -> None:
+        """``every``: seconds between two polls, by account. ``keeps_visits``: the PIMS's visits are mirrored, as they
+        decide which services are due; None: where they do at this pair's site."""
         self._pair = pair
+        self._keeps_visits = pair.due is not None if keeps_visits is None else keeps_visits
         self._ledger = ledger
         self._every = every or {}
         self._shapes = ShapeWatch(ledger)
@@ -119,6 +129,8 @@ class Receiver:
                         ):
                             news.append(tx.now)
                         opened += 1
+                if self._keeps_visits and end is self._pair.pims:
+                    keep_visits(tx, end, page.records)
                 accounts.move_cursor(tx, end.account, kind, page.cursor)
         if kind is Kind.APPOINTMENT:
             self._count_silence(end.account, news)

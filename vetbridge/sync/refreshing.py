@@ -17,6 +17,7 @@ from vetbridge.ledger import accounts, changes, mirror, readings, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.readings import Walk
 from vetbridge.ledger.tables import ChangeState
+from vetbridge.sync.due_reading import people_changed, pets_owners
 from vetbridge.sync.job import Ending
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import hint_if_linked
@@ -56,7 +57,7 @@ class Refresher:
     def __init__(self, pair: Pair, ledger: Ledger) -> None:
         self._pair = pair
         self._ledger = ledger
-        self._reader = _Reader(pair.pims, ledger, news=self._hint)
+        self._reader = _Reader(pair.pims, ledger, news=self._hint, due=True)
 
     def pass_(self, progress: Progress = quiet) -> int:
         """Reads what changed since the last pass, the first time everything; returns how many records it read.
@@ -82,8 +83,10 @@ class Refresher:
         record = end.mapper.read(kind, native)
         assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
         with self._ledger.write() as tx:
+            owners = pets_owners(tx, end.account, [record])
             mirror.put(tx, end.account, [record])
             hint_if_linked(tx, self._pair, record, source)
+            people_changed(tx, end.account, [record], owners)
         return Ending(state=ChangeState.DONE, code="mirrored", message="kept for matching")
 
 
@@ -98,12 +101,18 @@ class _Done:
 
 class _Reader:
     """Reads the clients and pets of one account into the mirror. ``news`` is told of each that came after the first
-    reading."""
+    reading; ``due``: so are the cards that show what is due for them."""
 
     def __init__(
-        self, end: End, ledger: Ledger, news: Callable[[Transaction, Client | Pet], None] = lambda tx, record: None
+        self,
+        end: End,
+        ledger: Ledger,
+        news: Callable[[Transaction, Client | Pet], None] = lambda tx, record: None,
+        *,
+        due: bool = False,
     ) -> None:
         self._end = end
+        self._due = due
         self._ledger = ledger
         self._news = news
         self._shapes = ShapeWatch(ledger)
@@ -152,9 +161,12 @@ class _Reader:
                 records, beside, _ = self._read(kind, page)
                 with self._ledger.write() as tx:
                     records += beside
+                    owners = pets_owners(tx, end.account, records) if self._due else set()
                     mirror.put(tx, end.account, records)
                     for record in records:
                         self._news(tx, record)
+                    if self._due:
+                        people_changed(tx, end.account, records, owners)
                     if page.last:
                         readings.move_cursor(tx, end.account, kind, page.cursor)
                 read += len(page.records)
