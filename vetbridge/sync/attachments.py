@@ -57,6 +57,47 @@ NO_CARD = Ending(
 )
 INACTIVE = Ending(state=ChangeState.SKIPPED, code="client-inactive", message="the owner is no client there any more")
 
+NOT_LINKED = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="the card is linked with no client of the PIMS, so nobody can be sure whose the file is",
+)
+SHARED = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="several clients of the PIMS share the card, so nobody can be sure whose the file is",
+)
+OF_OTHERS = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="visits booked from the card are somebody else's in the PIMS, so nobody can be sure whose the file is",
+)
+CLIENT_GONE = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="the client whom the card stands for is gone or inactive in the PIMS",
+)
+ANOTHER_CARD = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="the card at the booking side is gone, or somebody else's by now",
+)
+ANOTHER_CLIENT = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="under the client's id the PIMS has somebody else now, who must not get the file",
+)
+WHOSE_PET = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="the PIMS does not say for sure whose the pet is",
+)
+WHICH_PET = Ending(
+    state=ChangeState.FAILED,
+    code=UNSURE,
+    message="the PIMS takes files of pets alone, and nobody can tell which one this is about",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Way:
@@ -223,25 +264,25 @@ class Attachments:
             visits = self._visits(tx, card_id)
         primary = next((link for link in linked if link.role == "primary"), None)
         if primary is None:
-            raise _unsure("the card is linked with no client of the PIMS")
+            raise _Over(NOT_LINKED)
         owners = {client_id for client_id, _ in visits}
         client_id = primary.pims_id
         if len(linked) > 1:
             # A couple shares the card: who of them comes says whose it is.
             if len(owners) != 1 or not owners <= {link.pims_id for link in linked}:
-                raise _unsure("several clients of the PIMS share the card")
+                raise _Over(SHARED)
             client_id = next(iter(owners)) or ""
         elif not owners <= {client_id}:
-            raise _unsure("visits that were booked from the card belong to somebody else in the PIMS")
+            raise _Over(OF_OTHERS)
         self._same_card(primary)
         client = self._client(pair.pims, client_id)
         if client is None or not client.active:
-            raise _unsure("the client whom the card stands for is gone or inactive in the PIMS")
+            raise _Over(CLIENT_GONE)
         if client_id == primary.pims_id:
             self._same_client(primary, client)
         pet_id = self._pet(client_id, {pet for _, pet in visits if pet is not None})
         if pet_id is None and Kind.CLIENT not in takes(pair.pims):
-            raise _unsure("the PIMS takes files of pets alone, and of which it is nobody can tell")
+            raise _Over(WHICH_PET)
         return _Whose(here=card_id, there=client_id, pet_id=pet_id)
 
     def _pet(self, client_id: str, visiting: Collection[str]) -> str | None:
@@ -273,7 +314,7 @@ class Attachments:
         if record.pet_id is not None:
             pet = self._read_one(pair.pims, Kind.PET, record.pet_id)
             if not isinstance(pet, Pet) or pet.client_id is None or client_id not in (None, pet.client_id):
-                raise _unsure("whose the pet is, the PIMS does not say for sure")
+                raise _Over(WHOSE_PET)
             client_id = pet.client_id
         if client_id is None or client_id in pair.never_meant:
             raise _Over(OF_NOBODY)
@@ -287,9 +328,9 @@ class Attachments:
         if link is None:
             raise _Over(NO_CARD)
         if link.role != "primary" or len(sharing) > 1:
-            raise _unsure("several clients of the PIMS share the card, and would see it")
+            raise _Over(SHARED)
         if not {owner for owner, _ in visits} <= {client_id}:
-            raise _unsure("visits that were booked from the card belong to somebody else in the PIMS")
+            raise _Over(OF_OTHERS)
         self._same_client(link, client)
         self._same_card(link)
         return _Whose(here=client_id, there=link.booking_id)
@@ -306,13 +347,13 @@ class Attachments:
         with self._ledger.read() as tx:
             base, _ = links.bases(tx, link)
         if card is None or is_another_client(base or {}, card, self._pair.country):
-            raise _unsure("the card is gone, or somebody else's by now")
+            raise _Over(ANOTHER_CARD)
 
     def _same_client(self, link: Link, client: Client) -> None:
         with self._ledger.read() as tx:
             _, base = links.bases(tx, link)
         if is_another_client(base or {}, client, self._pair.country):
-            raise _unsure("under the client's id the PIMS has somebody else now")
+            raise _Over(ANOTHER_CLIENT)
 
     def _client(self, end: End, client_id: str) -> Client | None:
         record = self._read_one(end, Kind.CLIENT, client_id)
@@ -406,11 +447,6 @@ class _Over(Exception):
     def __init__(self, ending: Ending) -> None:
         super().__init__(ending.code)
         self.ending = ending
-
-
-def _unsure(why: str) -> _Over:
-    """The end where nobody can be sure whose a file is: it is never guessed."""
-    return _Over(Ending(state=ChangeState.FAILED, code=UNSURE, message=f"nobody can be sure whose it is: {why}"))
 
 
 def _is_with(pet: Pet, client_id: str) -> bool:
