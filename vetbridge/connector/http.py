@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ LONGEST_UPLOAD = 900.0
 """Seconds that a file may take on its way out: lines of clinics are slower in that direction."""
 
 MOST_REDIRECTS = 3
+
+MOST_RESUMES = 3
+"""How often the rest of a file is asked for after its connection broke."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -295,7 +299,7 @@ class HttpClient:
         if status == 401:
             raise AuthFailed(f"{what}: answered 401, the credentials are not taken")
         if status == 429:
-            wait = self._told_wait(answer.headers, body)
+            wait = _told_wait(self._wait_of, answer.headers, body)
             for name in budgets[-1:]:
                 self._budgets.pause(name, wait)
             raise RateLimited(
@@ -307,16 +311,20 @@ class HttpClient:
             raise _Unreachable(f"{what}: answered {status}")
         raise HttpRefused(f"{what}: answered {status}", status=status, body=body)
 
-    def _told_wait(self, headers: Mapping[str, str], body: Any) -> float:
-        told = self._wait_of(headers, body) if self._wait_of else None
-        if told is None:
-            try:
-                told = float(headers.get("retry-after", ""))
-            except ValueError:
-                told = 60.0
-        if math.isnan(told):
+
+def _told_wait(
+    wait_of: Callable[[Mapping[str, str], Any], float | None] | None, headers: Mapping[str, str], body: Any
+) -> float:
+    """Seconds of pause that a 429 asks for."""
+    told = wait_of(headers, body) if wait_of else None
+    if told is None:
+        try:
+            told = float(headers.get("retry-after", ""))
+        except ValueError:
             told = 60.0
-        return min(max(told, 0.1), 3600.0)
+    if math.isnan(told):
+        told = 60.0
+    return min(max(told, 0.1), 3600.0)
 
 
 # One for all clients: it takes long to make.
@@ -369,6 +377,54 @@ def _told_or_growing(state: tenacity.RetryCallState) -> float:
     return float(min(0.2 * 2**state.attempt_number, 3.0))
 
 
+class _CutOff(_Unreachable):
+    """The connection broke before the file had come whole. VetBridge fetches it again by itself; nothing is lost."""
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """How much of a file has come, and by what its rest can be asked for."""
+
+    latest: float
+    """Until when it may take, by the steady clock."""
+    came: int = 0
+    whole: int | None = None
+    """Bytes of all of it, where that is told."""
+    mark: str = ""
+    """What tells this file from a later one at the same address; empty: its rest cannot be asked for."""
+
+    def begins(self, headers: Mapping[str, str]) -> None:
+        """Takes note of the first answer."""
+        length = headers.get("content-length", "")
+        self.whole = int(length) if _LENGTH.fullmatch(length) else None
+        tag = headers.get("etag", "")
+        is_strong = len(tag) > 2 and tag.startswith('"') and tag.endswith('"')
+        in_parts = headers.get("accept-ranges", "").strip().lower() == "bytes"
+        self.mark = (tag if is_strong else headers.get("last-modified", "")) if in_parts else ""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the rest can be asked for."""
+        return self.came > 0 and self.whole is not None and bool(self.mark)
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The headers that ask for what has not come."""
+        return {"Range": f"bytes={self.came}-", "If-Range": self.mark} if self.came else {}
+
+    def goes_on(self, headers: Mapping[str, str]) -> bool:
+        """Whether an answer is the rest of the same file."""
+        told = _PART.fullmatch(headers.get("content-range", ""))
+        if told is None or self.whole is None:
+            return False
+        is_same = not self.mark.startswith('"') or headers.get("etag", self.mark) == self.mark
+        return is_same and tuple(map(int, told.groups())) == (self.came, self.whole - 1, self.whole)
+
+
+_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
+_PART = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", re.ASCII)
+
+
 class Downloads:
     """Files of one account, from addresses that its vendor names: looked at anew at every redirect, see ``reach``.
 
@@ -376,6 +432,9 @@ class Downloads:
     an answer leads elsewhere. ``hosts`` are all others from which files come, where the connector knows them.
     ``timeout``: seconds for a connection, and for each piece. No proxy of the environment is used: the connection
     goes to the very address that was looked at.
+
+    ``wait_of`` is that of ``HttpClient``. ``no_files`` are media types in which the vendor says why it gives no file,
+    also where its status says that all is well.
     """
 
     def __init__(
@@ -390,7 +449,11 @@ class Downloads:
         authorise: Callable[[], Mapping[str, str]] | None = None,
         largest: int = LARGEST_FILE,
         resolve: reach.Resolve | None = None,
+        wait_of: Callable[[Mapping[str, str], Any], float | None] | None = None,
+        no_files: Collection[str] = (),
     ) -> None:
+        self._wait_of = wait_of
+        self._no_files = no_files
         self._base_url = base_url
         self._account = account
         self._clock = clock
@@ -408,19 +471,34 @@ class Downloads:
         ``download-unsafe`` for an address that is not fetched, ``HttpRefused``, ``BadAnswer`` for a file that is too
         long, takes too long, or leads from place to place, ``Unavailable``, ``RateLimited``. No message names the
         address: it may hold a secret.
+
+        Where the connection breaks, the rest is asked for if the vendor gives parts of a file and a mark that changes
+        with it. The address is looked at anew then. ``HttpRefused`` comes before the first piece alone.
         """
         what = f"{self._account}: a file"
-        latest = self._clock.steady() + LONGEST_DOWNLOAD
+        fetch = _Fetch(self._clock.steady() + LONGEST_DOWNLOAD)
+        for resumed in range(1 + MOST_RESUMES):
+            try:
+                yield from self._fetched(url, what, fetch)
+            except _CutOff:
+                if resumed == MOST_RESUMES or not fetch.can_go_on:
+                    raise
+                self._clock.wait(0.2 * 2**resumed)
+            else:
+                return
+
+    def _fetched(self, url: str, what: str, fetch: _Fetch) -> Iterator[bytes]:
+        """What has not come yet."""
         trusted = True
         for _ in range(1 + MOST_REDIRECTS):
             target = self._target(url)
             trusted = trusted and target.own
-            with self._opened(target, trusted, what) as response:
+            with self._opened(target, trusted, what, fetch.asked) as response:
                 if response.status_code in _REDIRECTS and "location" in response.headers:
                     url = urljoin(url, response.headers["location"])
                     continue
-                self._judge(what, response)
-                yield from self._content(what, response, latest)
+                self._judge(what, response, fetch)
+                yield from self._content(what, response, fetch)
                 return
         raise BadAnswer(f"{what}: its address leads to another one more than {MOST_REDIRECTS} times")
 
@@ -433,8 +511,10 @@ class Downloads:
             ) from None
 
     @contextmanager
-    def _opened(self, target: reach.Target, trusted: bool, what: str) -> Iterator[httpx.Response]:
-        headers = {"Accept-Encoding": "identity", "User-Agent": "VetBridge"}
+    def _opened(
+        self, target: reach.Target, trusted: bool, what: str, asked: Mapping[str, str]
+    ) -> Iterator[httpx.Response]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "VetBridge", **asked}
         if trusted and self._authorise is not None:
             headers |= self._authorise()
         # A client for each: a connection that was opened for one host is never used for another at the same address.
@@ -461,30 +541,40 @@ class Downloads:
                     raise
         raise AssertionError("a target has addresses")
 
-    def _judge(self, what: str, response: httpx.Response) -> None:
-        """Raises where an answer is no file."""
+    def _judge(self, what: str, response: httpx.Response, fetch: _Fetch) -> None:
+        """Raises where an answer is no file, or not the rest of the one that was begun."""
         status = response.status_code
         if status == 429:
-            raise RateLimited(f"{what}: answered 429", wait=60.0, budget="")
+            wait = _told_wait(self._wait_of, response.headers, None)
+            raise RateLimited(f"{what}: answered 429, pause of {wait:.0f} s", wait=wait, budget="")
         if status >= 500:
             raise _Unreachable(f"{what}: answered {status}")
-        if status != 200:
+        if fetch.came:
+            if status != 206 or not fetch.goes_on(response.headers):
+                raise _Unreachable(f"{what}: it was cut off, and its rest was answered with {status}")
+        elif status != 200:
             raise HttpRefused(f"{what}: answered {status}", status=status, body=None)
+        else:
+            fetch.begins(response.headers)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise BadAnswer(f"{what}: answered in a form that was not asked for")
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type in self._no_files:
+            raise BadAnswer(f"{what}: answered {media_type} in place of it")
 
-    def _content(self, what: str, response: httpx.Response, latest: float) -> Iterator[bytes]:
-        came = 0
+    def _content(self, what: str, response: httpx.Response, fetch: _Fetch) -> Iterator[bytes]:
         try:
             for piece in response.iter_raw():
-                came += len(piece)
-                if came > self._largest:
+                fetch.came += len(piece)
+                if fetch.came > self._largest:
                     raise BadAnswer(f"{what}: it is longer than {self._largest} bytes")
-                if self._clock.steady() > latest:
+                if self._clock.steady() > fetch.latest:
                     raise BadAnswer(f"{what}: it took longer than {LONGEST_DOWNLOAD:.0f} s")
                 yield piece
         except httpx.HTTPError as error:
-            raise _Unreachable(f"{what}: it was cut off ({type(error).__name__})") from None
+            raise _CutOff(f"{what}: it was cut off ({type(error).__name__})") from None
+        if fetch.whole is not None and fetch.came != fetch.whole:
+            raise _Unreachable(f"{what}: it has another length than was told")
 
 
 class Caller:
