@@ -17,6 +17,8 @@ FAULTS: Mapping[str, str] = {
     "drop_after_commit": "a write is done, then the connection is closed without an answer",
     "late_landing": "a write is not answered, and takes effect some seconds later",
     "cut_json": "an answer ends in the middle of its JSON; a write is done",
+    "cut_upload": "the connection ends while a file is on its way to the vendor; nothing is done",
+    "cut_download": "the connection ends in the middle of a file that is fetched",
     "html_for_json": "a web page comes with status 200 instead of the JSON; a write is done",
     "page_shift": "a later page of a list begins one row too early or too late, as if rows came or went meanwhile",
     "lagging_search": "what was made in the last seconds is not in lists yet",

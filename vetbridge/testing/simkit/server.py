@@ -89,6 +89,8 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     media_type: str = "application/json; charset=utf-8"
+    ends_after: int | None = None
+    """Bytes after which the connection ends; None: all are sent."""
 
     @property
     def content(self) -> bytes:
@@ -138,7 +140,8 @@ def find_route(routes: list[Route], method: str, path: str) -> tuple[Route, dict
 class Server(ThreadingHTTPServer):
     """Serves ``answer(request) -> Response | None`` (None: close the connection without a word) in threads.
 
-    ``now``: the time that its answers say it is.
+    ``now``: the time that its answers say it is. ``cuts(media type)``: whether the connection ends now, in the
+    middle of a body of that type.
     """
 
     daemon_threads = True
@@ -152,7 +155,9 @@ class Server(ThreadingHTTPServer):
         answer: Callable[[Request], Response | None],
         error: Callable[[int, str], Response],
         now: Callable[[], datetime],
+        cuts: Callable[[str], bool] = lambda media_type: False,
     ) -> None:
+        self.cuts = cuts
         self.answer = answer
         self.error = error
         self.now = now
@@ -220,6 +225,9 @@ class _Conversation(BaseHTTPRequestHandler):
         if int(length) > LARGEST_BODY:
             self._skip(int(length))
             raise Refusal(413, f"the body is longer than {LARGEST_BODY} bytes")
+        if self.server.cuts(self.headers.get_content_type()):
+            self.rfile.read(int(length) // 2)
+            raise ConnectionError("the connection ends in the middle of the body")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionError("the client went away in the middle of the body")
@@ -249,8 +257,11 @@ class _Conversation(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         if response.status != 204:
-            self.wfile.write(content)
+            self.wfile.write(content[: response.ends_after])
         self.wfile.flush()
+        if response.ends_after is not None:
+            self.close_connection = True
+            _end(self.connection)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the base class finds wrong with the request itself is said in the vendor's form too."""

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
@@ -279,7 +280,7 @@ class Simulator:
     def start(self) -> Self:
         """Serves in the background. Raises ``OSError`` when the port is taken."""
         if self._server is None:
-            self._server = Server(self._port, self._answer, self.error, self.clock.now)
+            self._server = Server(self._port, self._answer, self.error, self.clock.now, self._cuts)
             self._port = self._server.server_port
             self.store.set_meta("port", self._port)
             threading.Thread(
@@ -394,6 +395,9 @@ class Simulator:
             self._effects[route.effect] += 1
         return self._spoiled(response, route)
 
+    def _cuts(self, media_type: str) -> bool:
+        return media_type == "multipart/form-data" and self.faults.hits("cut_upload")
+
     def _spoiled(self, response: Response, route: Route) -> Response | None:
         """What becomes of a good answer on its way; None: nothing comes."""
         if route.effect is Effect.WRITE:
@@ -401,9 +405,11 @@ class Simulator:
                 return None
             if self.faults.hits("5xx_after"):
                 return self.error(500, "Internal error")
+        if response.raw is not None and self.faults.hits("cut_download"):
+            return replace(response, ends_after=len(response.raw) // 2)
         if self.faults.hits("html_for_json"):
             return Response(200, raw=_PAGE, media_type="text/html; charset=utf-8")
-        if self.faults.hits("cut_json"):
+        if response.raw is None and self.faults.hits("cut_json"):
             return Response(
                 response.status, headers=response.headers, raw=response.content[: len(response.content) // 2]
             )
