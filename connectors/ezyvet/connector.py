@@ -1,4 +1,4 @@
-"""The ezyVet connector: clients, pets and appointments.
+"""The ezyVet connector: clients, pets, appointments, attachments, vaccinations and what is due.
 
 What is known of ezyVet stands in docs/connectors/ezyvet.md with its evidence. Not yet run against a live account.
 """
@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from connectors.ezyvet import wire
 from connectors.ezyvet.check import check
-from connectors.ezyvet.door import Door, NotServed, Place, Stretch
+from connectors.ezyvet.cursor import AHEAD, Cursor, Mark
+from connectors.ezyvet.door import Door, NotServed
+from connectors.ezyvet.due import Derived
+from connectors.ezyvet.files import Files
 from connectors.ezyvet.options import EzyVetOptions, capabilities
 from connectors.ezyvet.paths import LISTS, PATHS
 from connectors.ezyvet.wire import Where
@@ -39,9 +40,6 @@ from vetbridge.core.records import Kind
 
 IDS_AT_ONCE = 100
 """Clients in one page of changes: as many as one filter takes."""
-
-AHEAD = 300
-"""Seconds by which ezyVet's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
 
 LOOK_BACK = 2 * 86400
 """Seconds of creations among which a visit is looked for, wherever staff have moved it since."""
@@ -80,6 +78,8 @@ class EzyVet:
             booking_url=options.booking_url,
             database=options.site_uid,
         )
+        self._files = Files(self._door, options, environment)
+        self._derived = Derived(self._door, options, environment)
         self._uids: dict[tuple[str, str], str] = {}
         self._resource_owners = _ResourceOwners(self._read_resource_owners, environment.clock)
 
@@ -105,14 +105,18 @@ class EzyVet:
         ``modified_at`` seen where it tells no time that can be; it moves only with the last page, as the order of
         rows is unknown, and only when as many rows came as ezyVet counts. A cursor that cannot be read starts over.
         ``total`` counts what is yielded: contacts that are no customers and calendar blocks are taken off the
-        side's count. What changed of clients has no marks: it is gathered before it is told.
+        side's count. What changed of clients has no marks: it is gathered before it is told. Reminders have none
+        either, and a cursor for each of the resources that they are derived from.
         """
+        self._known(kind)
+        if kind is Kind.REMINDER:
+            return self._derived.changes(since)
         resource = self._resource(kind)
         bound = wire.whole(since) or 0
-        filters = {"modified_at": Where.above(bound - self._options.overlap_seconds)} if bound else {}
+        filters = self._since(bound)
         if kind is Kind.CLIENT and bound:
             return self._changed_clients(bound, filters)
-        return self._walked(kind, resource, bound, filters, _Mark.of(mark))
+        return self._walked(kind, resource, bound, filters, Mark.of(mark))
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """The record now, or None. A contact that is no customer is answered as inactive, a block not at all.
@@ -121,13 +125,16 @@ class EzyVet:
 
         Raises ``BadAnswer`` where a field is left out: what is not there must not count as empty.
         """
+        self._known(kind)
+        if kind is Kind.REMINDER:
+            return self._derived.get(id)
         resource = self._resource(kind)
         if wire.record_id(id) != id:
             return None
         rows = self._door.rows(resource, {"id": Where.equals(id)})
         if not rows or (kind is Kind.APPOINTMENT and self._is_block(rows[0])):
             return None
-        native = next(self._joined(rows[:1])) if kind is Kind.CLIENT else self._flat(kind, rows[0])
+        native = next(iter(self._natives(kind, rows[:1])))
         self._readable(kind, native)
         return native
 
@@ -137,13 +144,17 @@ class EzyVet:
         Clients: ``phone`` (any form), ``email``. Pets: ``client_id``. Appointments: ``client_id``, ``pet_id``, and
         those that begin at ``start_from`` or later and before ``start_before``, both ISO 8601 with an offset (a time
         that is none is ``Refused`` with code ``bad-query``); cancelled ones are found too, their state says so.
+        Attachments: ``client_id`` or ``pet_id``, what hangs on the one or the other; what hangs on a consult is not
+        found so.
         """
-        self._resource(kind)
+        self._known(kind)
         unknown = sorted(set(query) - self._capabilities.of(kind).search)
         if unknown or not query:
             raise self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
         if kind is Kind.CLIENT:
             return self._search_clients(query)
+        if kind is Kind.ATTACHMENT:
+            return self._files.search(query)
         window = Where.within(self._moment(query, "start_from"), self._moment(query, "start_before"))
         references = {"contact_id": query.get("client_id"), "animal_id": query.get("pet_id")}
         if not window.operands:
@@ -157,16 +168,19 @@ class EzyVet:
         Appointment: the stamp in the description, among the visits of that start and those that were created in the
         last two days, as staff may already have moved it or given it to another client (without a stamp: the same
         start, contact, animal and type). Client: the written phones and e-mails, and an equal name. Pet: the same
-        contact, an equal name and species, and not dead.
+        contact, an equal name and species, and not dead. Attachment: see ``Files.look``.
         """
         self._declared(write.kind, Operation.CREATE)
+        if write.kind is Kind.ATTACHMENT:
+            return self._files.look(write)
         if write.kind is Kind.APPOINTMENT:
             return self._look_appointment(write)
         return self._look_pet(write.native) if write.kind is Kind.PET else self._look_client(write.native)
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
-        """See ``Connector.content``: there are no attachments here."""
-        raise self._unsupported("attachments")
+        """The content of an attachment by its own id, which is not the file's (ezyvet.md, section 7), in pieces."""
+        self._known(Kind.ATTACHMENT)
+        return self._files.content(id)
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         """The site's own lists, without what is archived (ezyvet.md, section 7); those whose scope is asked for.
@@ -192,6 +206,8 @@ class EzyVet:
     def apply(self, write: Write) -> Receipt:
         """The one write door. ezyVet is not known to refuse a slot that is taken: ``SlotTaken`` is never raised."""
         self._declared(write.kind, write.operation)
+        if write.kind is Kind.ATTACHMENT:
+            return self._written(write, self._files.create(write))
         if write.operation is Operation.CREATE:
             return self._create(write)
         if wire.record_id(write.id) is None:
@@ -338,6 +354,8 @@ class EzyVet:
 
     def _is_it(self, write: Write, row: Native) -> bool:
         """Whether the answer to a create can be the record that was written: what both name is the same."""
+        if write.kind is Kind.ATTACHMENT:
+            return self._files.is_it(write, row)
         return all(
             wire.whole(row[name]) == wire.whole(write.native[name])
             for name in ("contact_id", "animal_id", "start_at")
@@ -347,9 +365,9 @@ class EzyVet:
     # -- listings
 
     def _walked(
-        self, kind: Kind, resource: str, bound: int, filters: Mapping[str, Where], begin: _Mark
+        self, kind: Kind, resource: str, bound: int, filters: Mapping[str, Where], begin: Mark
     ) -> Iterator[Page]:
-        """Pets, appointments, or all clients with their contact details, as they come."""
+        """Records as they come; clients with their contact details, what hangs on a consult with its pet."""
         cursor = self._cursor(bound, begin)
         left_out = begin.left_out
         for page in self._door.walk(resource, filters, patience=PATIENCE, begin=begin.place):
@@ -357,10 +375,7 @@ class EzyVet:
             cursor.saw(page, resource)
             kept = [row for row in page.rows if self._counts(kind, row)]
             left_out += len(page.rows) - len(kept)
-            if kind is Kind.CLIENT:
-                natives = self._joined(kept, patience=PATIENCE, cursor=cursor)
-            else:
-                natives = (self._flat(kind, row) for row in kept)
+            natives = self._natives(kind, kept, patience=PATIENCE, cursor=cursor)
             yield Page(
                 records=tuple(map(_found, natives)),
                 cursor=cursor.text(last=page.last),
@@ -368,6 +383,18 @@ class EzyVet:
                 total=page.total - left_out,
                 mark=here,
             )
+
+    def _natives(
+        self, kind: Kind, rows: list[Native], *, patience: float = 0.0, cursor: Cursor | None = None
+    ) -> Iterable[Native]:
+        """Rows with what belongs to them, which is read now; ``cursor`` takes note of what lacks fields there."""
+        if kind is Kind.CLIENT:
+            return self._joined(rows, patience=patience, cursor=cursor)
+        if kind is Kind.ATTACHMENT:
+            return self._files.natives(rows, patience=patience, cursor=cursor)
+        if kind is Kind.VACCINATION:
+            return self._derived.vaccinations(rows, patience=patience, cursor=cursor)
+        return (self._flat(kind, row) for row in rows)
 
     # -- clients, joined from contacts and contact details
 
@@ -398,7 +425,7 @@ class EzyVet:
             )
 
     def _joined(
-        self, contacts: Iterable[Native], *, patience: float = 0.0, cursor: _Cursor | None = None
+        self, contacts: Iterable[Native], *, patience: float = 0.0, cursor: Cursor | None = None
     ) -> Iterator[Native]:
         """Contact rows with their details, which are read now; ``cursor`` takes note of those that lack fields."""
         rows = list(contacts)
@@ -567,8 +594,12 @@ class EzyVet:
 
     # -- small things
 
-    def _cursor(self, bound: int, begin: _Mark | None = None) -> _Cursor:
-        return _Cursor(bound, latest=int(self._clock.now().timestamp()) + AHEAD, begin=begin)
+    def _cursor(self, bound: int, begin: Mark | None = None) -> Cursor:
+        return Cursor(bound, latest=int(self._clock.now().timestamp()) + AHEAD, begin=begin)
+
+    def _since(self, bound: int) -> dict[str, Where]:
+        """The filter on what changed."""
+        return {"modified_at": Where.above(bound - self._options.overlap_seconds)} if bound else {}
 
     def _credentials(self) -> Mapping[str, str]:
         """The body of a token request (ezyvet.md, section 2)."""
@@ -586,6 +617,8 @@ class EzyVet:
     def _flat(self, kind: Kind, row: Native) -> Native:
         if kind is Kind.PET:
             return wire.animal(row)
+        if kind is Kind.ATTACHMENT:
+            return wire.attachment(row, {})
         native = wire.appointment(row)
         if not native["active"]:
             native["cancelled_by"] = self._options.cancelled_by(wire.whole(native["cancellation_reason"]))
@@ -621,9 +654,12 @@ class EzyVet:
         rows = self._door.rows("resource", {}, patience=PATIENCE)
         return {row["id"]: wire.record_id(row.get("ownership_id")) for row in rows}
 
-    def _resource(self, kind: Kind) -> str:
+    def _known(self, kind: Kind) -> None:
         if kind not in self._capabilities.kinds:
             raise self._unsupported(f"the kind {kind}")
+
+    def _resource(self, kind: Kind) -> str:
+        self._known(kind)
         return wire.RESOURCE_OF_KIND[kind]
 
     def _declared(self, kind: Kind, operation: Operation) -> None:
@@ -633,7 +669,7 @@ class EzyVet:
             Operation.UPDATE: bool(able.update),
             Operation.CANCEL: able.cancel,
         }
-        if not declared[operation]:
+        if not declared.get(operation, False):
             why = ""
             if operation is Operation.CANCEL:
                 why = "; neither cancellation_reason nor both of cancellation_reasons are set"
@@ -675,80 +711,6 @@ class _ResourceOwners:
             if self._known is None or now - self._known[0] >= LISTS_LAST:
                 self._known = (now, self._read())
             return self._known[1]
-
-
-class _Mark(BaseModel):
-    """Where a walk can be taken up, and what it knew there."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    place: Place = Place()
-    left_out: int = 0
-    """Rows that are not told."""
-    begun: int | None = None
-    """ezyVet's time when the walk began."""
-    greatest: int = 0
-    whole: bool = True
-    first: bool = True
-    """Nothing was read yet."""
-
-    @property
-    def text(self) -> str:
-        """The mark as it is kept."""
-        return self.model_dump_json(exclude_defaults=True)
-
-    @classmethod
-    def of(cls, text: str | None) -> _Mark:
-        """The mark that was kept; that of the beginning where there is none that can be read."""
-        try:
-            return cls.model_validate_json(text or "{}")
-        except ValidationError:
-            return cls()
-
-
-class _Cursor:
-    """The moment up to which everything was seen once a walk is through; moments after ``latest`` do not count."""
-
-    def __init__(self, bound: int, *, latest: int, begin: _Mark | None) -> None:
-        begin = begin or _Mark()
-        self._bound = bound
-        self._latest = latest
-        self._first = begin.first
-        self._begun = begin.begun
-        self._greatest = max(bound, begin.greatest)
-        self._whole = begin.whole
-
-    def saw(self, page: Stretch, resource: str) -> None:
-        """Takes note of a page. One with a row that lacks fields is read again."""
-        if self._first and page.told_at is not None and page.told_at <= self._latest:
-            self._begun = page.told_at
-        self._first = False
-        self._whole = self._whole and (page.complete or not page.last)
-        self.joined(page.rows, resource)
-        stamps = [wire.whole(row.get("modified_at")) or 0 for row in page.rows]
-        self._greatest = max([self._greatest, *(stamp for stamp in stamps if stamp <= self._latest)])
-
-    def joined(self, rows: Iterable[Native], resource: str) -> None:
-        """Takes note of rows that belong to what was seen."""
-        self._whole = self._whole and not any(wire.lacking(resource, row) for row in rows)
-
-    def mark(self, place: Place, left_out: int) -> _Mark:
-        """What is known now, as the mark of the page that comes next."""
-        return _Mark(
-            place=place,
-            left_out=left_out,
-            begun=self._begun,
-            greatest=self._greatest,
-            whole=self._whole,
-            first=self._first,
-        )
-
-    def text(self, *, last: bool) -> str:
-        """The cursor after this page: the old bound until the last, as nothing is known about the order of rows, and
-        after a walk that did not bring all rows."""
-        if not last or not self._whole:
-            return str(self._bound)
-        return str(self._greatest if self._begun is None else max(self._bound, self._begun))
 
 
 def _found(native: Native) -> Found:

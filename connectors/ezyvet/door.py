@@ -15,10 +15,18 @@ from connectors.ezyvet.paths import BOOKING, BOOKING_PATH, BOOKING_SCOPE, DATABA
 from connectors.ezyvet.wire import Listing, Where
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.http import Answer, HttpClient, HttpRefused
-from vetbridge.connector.interface import BudgetSpec, Native
+from vetbridge.connector.http import PATIENCE, Answer, Downloads, HttpClient, HttpRefused
+from vetbridge.connector.interface import BudgetSpec, Content, Native
 from vetbridge.connector.plugin import Environment
-from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, Refused, Unavailable, VetBridgeError
+from vetbridge.core.errors import (
+    AuthFailed,
+    BadAnswer,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Unavailable,
+    VetBridgeError,
+)
 
 IDS_PER_CALL = 100
 """Ids in one ``in`` filter; clients that send more had to split for the length of the URL (ezyvet.md, section 5)."""
@@ -90,7 +98,8 @@ class Door:
         self._clock = environment.clock
         self._credentials = credentials
         self._page_size = page_size
-        shared = Budgets(
+        self._base_url = base_url
+        self._budgets = shared = Budgets(
             budgets,
             environment.clock,
             scale=environment.limit_scale,
@@ -109,7 +118,7 @@ class Door:
                 timeout=environment.timeout,
                 authorise=token.headers if token else None,
                 refresh=token.refused if token else None,
-                wait_of=lambda headers, body: wire.told_wait(headers, body, self._clock.now().timestamp()),
+                wait_of=self._wait_of,
                 ca=environment.ca,
                 on_date=environment.on_date,
             )
@@ -118,12 +127,25 @@ class Door:
         self._token = _Token(self._ask_token, environment.clock)
         self._http = client(base_url, self._token)
         self._booking_http = client(booking_url, self._token)
+        self._downloads = Downloads(
+            base_url,
+            account=environment.account,
+            clock=environment.clock,
+            timeout=environment.timeout,
+            ca=environment.ca,
+            authorise=self._token.headers,
+            wait_of=self._wait_of,
+            no_files=("application/json", "text/html"),
+        )
 
     def close(self) -> None:
         """Gives back connections."""
         self._http.close()
         self._booking_http.close()
         self._token_http.close()
+
+    def _wait_of(self, headers: Mapping[str, str], body: Any) -> float | None:
+        return wire.told_wait(headers, body, self._clock.now().timestamp())
 
     def token(self) -> str:
         """The access token in force; asked for where there is none. Raises ``AuthFailed``."""
@@ -234,6 +256,37 @@ class Door:
         except HttpRefused as refusal:
             raise self._translated(refusal, f"{method} {path}", f"write-{resource}") from None
         return self._taken(answer, method, path)
+
+    def upload(self, path: str, resource: str, fields: Mapping[str, str], part: str, content: Content) -> Answer:
+        """One file in a form, sent once."""
+        try:
+            answer = self._http.upload(
+                "POST", path, budgets=_budgets(resource), fields=fields, part=part, content=content
+            )
+        except HttpRefused as refusal:
+            raise self._translated(refusal, f"POST {path}", f"write-{resource}") from None
+        return self._taken(answer, "POST", path)
+
+    def file(self, path: str, resource: str) -> Iterator[bytes]:
+        """The file at a path of the account's own address, piece by piece. Raises ``Refused`` with the code
+        ``not-found`` where there is none."""
+        what = f"GET {path}"
+        for is_last in (False, True):
+            self._budgets.take(_budgets(resource), patience=PATIENCE)
+            try:
+                yield from self._downloads.pieces(f"{self._base_url}{path}")
+                return
+            except RateLimited as refusal:
+                name = _budgets(resource)[-1]
+                self._budgets.pause(name, refusal.wait)
+                raise RateLimited(refusal.message, wait=refusal.wait, budget=name) from None
+            except HttpRefused as refusal:
+                if refusal.status != 401:
+                    raise self._translated(refusal, what, f"read-{resource}") from None
+                if is_last:
+                    said = f"{self._account}: {what}: answered 401, the credentials are not taken"
+                    raise AuthFailed(said) from None
+                self._token.refused()
 
     def merge(self, path: str, resource: str, body: Any, whole: Callable[[], Any]) -> Answer:
         """Changes the given fields by a merge patch; where the answer says that ezyVet does not know such a request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -42,12 +43,20 @@ SCOPES = (
 )
 """Rights that are asked for by default."""
 
+FILES = ("read-attachment", "write-attachment")
+VACCINATIONS = ("read-vaccination", "read-consult")
+"""Rights to add for files and for vaccinations: a token is not asked for what a site may not have been given."""
+
 CLIENT = "client"
 CLINIC = "clinic"
 """Who may have cancelled a visit, in VetBridge's words."""
 
 RecordId = Annotated[str, Field(coerce_numbers_to_str=True, pattern=r"^[1-9][0-9]{0,17}$")]
 """The id of a record of the site, written as a number or as text."""
+
+
+FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.\[\]-]{0,59}$")]
+"""What ezyVet calls a field, or a part of a form."""
 
 
 class _Group(BaseModel):
@@ -97,6 +106,41 @@ class EzyCab(_Group):
     """Where ezyCAB answers; None: at ``apiv2`` where ``base_url`` is one of ezyVet's ``api`` hosts, else there."""
 
 
+class Upload(_Group):
+    """What the parts of an upload are called; the sheet knows of them, and not their names (ezyvet.md, section 7)."""
+
+    file: FieldName = "file"
+    record_type: FieldName = "record_type"
+    record_id: FieldName = "record_id"
+    name: FieldName | None = "name"
+    notes: FieldName | None = "notes"
+    """None: there is no such part, and a file is found again by its name alone."""
+
+
+class Therapeutics(_Group):
+    """What the fields of the site's therapeutics are called; the sheet knows none of them."""
+
+    due: FieldName
+    """The day when the next one is due, in unix seconds."""
+    service: FieldName
+    name: FieldName
+    pet: FieldName | None = None
+    consult: FieldName | None = None
+
+    @model_validator(mode="after")
+    def _of_a_pet(self) -> Self:
+        if self.pet is None and self.consult is None:
+            raise ValueError("therapeutics need the field pet or the field consult, to know whose they are")
+        return self
+
+
+class DueServices(_Group):
+    """What due services are derived from, beside vaccinations: ezyVet has none of their own."""
+
+    wellness_plans: bool = False
+    therapeutics: Therapeutics | None = None
+
+
 def _site_uid(value: str) -> str:
     """Raises ValueError where nothing stands there: ezyVet demands it of every token since March 2026."""
     if not value.strip():
@@ -134,6 +178,8 @@ class EzyVetOptions(Options):
     """Appointment types that are calendar blocks, never visits."""
     patch_type: str = "application/json"
     """Content type of a change to a contact or animal; which one ezyVet wants there is not documented."""
+    upload: Upload = Upload()
+    due_services: DueServices = DueServices()
     page_size: int = Field(default=200, ge=1, le=200)
     overlap_seconds: int = Field(default=300, ge=0)
     """How far before the last poll a poll looks again: ``modified_at`` has whole seconds, so ties would be lost."""
@@ -144,12 +190,21 @@ class EzyVetOptions(Options):
     def _whole(self) -> Self:
         if self.booking == "ezycab" and self.ezycab is None:
             raise ValueError("booking: ezycab needs the section ezycab, with placeholder_contact at least")
+        if "read-vaccination" in self.scope and "read-consult" not in self.scope:
+            raise ValueError(
+                "the scope read-vaccination needs read-consult: a vaccination has its pet by its consult"
+            )
         return self
 
     @property
     def rights(self) -> tuple[str, ...]:
         """The scopes that a token is asked for."""
-        needed = (BOOKING_SCOPE,) if self.booking == "ezycab" else ()
+        needed = [BOOKING_SCOPE] if self.booking == "ezycab" else []
+        if self.due_services.wellness_plans:
+            needed.append("read-wellnessplanmembership")
+        if self.due_services.therapeutics is not None:
+            needed.append("read-therapeutic")
+            needed += ["read-consult"] if self.due_services.therapeutics.consult else []
         return tuple(dict.fromkeys((*self.scope, *needed)))
 
     @property
@@ -233,6 +288,7 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
                 relink=Relink.UNVERIFIED,
                 loss={"resource": "the first of several; a change of it keeps the others"},
             ),
+            **_other_kinds(options),
         },
         budgets=(
             BudgetSpec(name=DATABASE, calls=180, seconds=60.0, per="database and partner", shared=True),
@@ -253,5 +309,26 @@ def capabilities(options: EzyVetOptions) -> Capabilities:
             "which webhooks there are beside those of appointments (polls find what none told)",
             "whether a new record shows in lists at once (option late_landing)",
             "what becomes of a merged contact's id",
+            "what the parts of an upload are called, and how long a file may be (option upload)",
+            "what the fields of therapeutics are called (option due_services)",
         ),
     )
+
+
+def _other_kinds(options: EzyVetOptions) -> dict[Kind, KindCapabilities]:
+    """Those whose rights the options ask for."""
+    kinds = {}
+    told = KindCapabilities(read=True, incremental=True, deletions_visible=True)
+    if "read-attachment" in options.scope:
+        writes = "write-attachment" in options.scope
+        kinds[Kind.ATTACHMENT] = replace(
+            told,
+            search=frozenset({"client_id", "pet_id"}),
+            create=ExactlyOnce.LOOK if writes else None,
+            hangs_on=frozenset({Kind.CLIENT, Kind.PET} if writes else ()),
+        )
+    if set(VACCINATIONS) <= set(options.scope):
+        kinds[Kind.VACCINATION] = told
+    if options.due_services != DueServices():
+        kinds[Kind.REMINDER] = told
+    return kinds

@@ -19,6 +19,11 @@ PATHS = {
     "resource": "/v1/resource",
     "separation": "/v1/separation",
     "systemsetting": "/v1/systemsetting",
+    "attachment": "/v1/attachment",
+    "consult": "/v1/consult",
+    "vaccination": "/v1/vaccination",
+    "wellnessplanmembership": "/v1/wellnessplanmembership",
+    "therapeutic": "/v1/therapeutic",
 }
 """Where each resource is read."""
 
@@ -31,6 +36,9 @@ LISTS = {
     "status": "appointmentstatus",
 }
 """Which resource holds which code list (ezyvet.md, sections 6 and 7)."""
+
+DOWNLOAD_PATH = "/v1/attachment/download"
+"""Where the content of an attachment is, by the attachment's id (ezyvet.md, section 7)."""
 
 BOOKING = "booking"
 """ezyCAB's endpoint of bookings, as it is called among the budgets."""

@@ -28,8 +28,14 @@ from vetbridge.core.records import Kind
 INACTIVE = "inactive"
 """The ``state`` of an appointment whose ``active`` flag is off: cancelled (ezyvet.md, section 7)."""
 
-RESOURCE_OF_KIND = {Kind.CLIENT: "contact", Kind.PET: "animal", Kind.APPOINTMENT: "appointment"}
-"""ezyVet's wrapper key for each kind."""
+RESOURCE_OF_KIND = {
+    Kind.CLIENT: "contact",
+    Kind.PET: "animal",
+    Kind.APPOINTMENT: "appointment",
+    Kind.ATTACHMENT: "attachment",
+    Kind.VACCINATION: "vaccination",
+}
+"""ezyVet's wrapper key for each kind. Reminders have no resource: they are derived."""
 
 UNREADABLE: Mapping[str, bool] = {"unreadable": True}
 """Stands in a flat record for a value that the row lacks or that cannot be what it should be: no codec takes it, so
@@ -50,6 +56,24 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "status_id",
         "description",
     ),
+    "attachment": ("active", "record_type", "record_id", "name", "notes"),
+    "consult": ("animal_id",),
+    "vaccination": (
+        "active",
+        "consult_id",
+        "product_id",
+        "description",
+        "date_of_administration",
+        "date_of_next_administration",
+    ),
+    "wellnessplanmembership": (
+        "active",
+        "animal_id",
+        "wellness_plan",
+        "end_date",
+        "renew_when_expired",
+        "next_wellness_plan",
+    ),
 }
 """Fields without which a row cannot be read (ezyvet.md, section 7, names them for every row); they may be empty."""
 
@@ -57,7 +81,7 @@ LONGEST_VISIT = 366 * 86400
 """Seconds; what lasts longer is a mistake."""
 
 LONGEST_LINE = 200
-"""Characters of a line of an address; a longer one is none."""
+"""Characters of a line of an address, a longer one is none; and of what a service is called."""
 
 LONGEST_BOOKING = 360 * 60
 """Seconds; ezyCAB is not known to book a longer visit (ezyvet.md, section 7; one source)."""
@@ -385,6 +409,26 @@ def _claims(text: str) -> Mapping[str, Any]:
 
 # -- rows to flat native records
 
+PLAN = "plan:"
+THERAPEUTIC = "therapeutic:"
+"""Before the number of what a due service was derived from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TherapeuticFields:
+    """What a site's therapeutics call the day when the next one is due, and what they are about."""
+
+    due: str
+    service: str
+    name: str
+    pet: str | None = None
+    consult: str | None = None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Fields without which a row cannot be read."""
+        return ("active", *filter(None, (self.due, self.service, self.name, self.pet, self.consult)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetailKinds:
@@ -534,6 +578,118 @@ def appointment(row: Mapping[str, Any]) -> Native:
         "active": active,
         "modified_at": _number(row.get("modified_at")),
     }
+
+
+def attachment(row: Mapping[str, Any], pets: Mapping[str, object]) -> Native:
+    """An attachment. ``pets``: the animal of each consult that is known, by the consult's id.
+
+    What hangs on a consult is the pet's. What hangs on another record, or on a consult that is not known, has neither
+    client nor pet. The address of the file is left out: it counts as a secret (ezyvet.md, section 7).
+    """
+    on, of = row.get("record_type", UNREADABLE), _reference(row, "record_id")
+    word = on.strip().casefold() if isinstance(on, str) else ""
+    if word == "consult" and of is not UNREADABLE:
+        of = pets.get(str(of))
+    if on is not None and not isinstance(on, str):
+        of = UNREADABLE
+    return {
+        "id": record_id(row.get("id")),
+        "client_id": of if word == "contact" or of is UNREADABLE else None,
+        "pet_id": of if word in ("animal", "consult") or of is UNREADABLE else None,
+        "name": _text(row.get("name", UNREADABLE)),
+        "notes": _text(row.get("notes", UNREADABLE)),
+        "made_at": _moment(row.get("created_at")),
+        "active": _yes(row, "active", empty=True),
+        "version": _number(row.get("modified_at")),
+    }
+
+
+def consult_of(row: Mapping[str, Any]) -> str | None:
+    """The id of the consult that an attachment hangs on or a vaccination was given in."""
+    if "consult_id" in row:
+        return record_id(row["consult_id"])
+    on = row.get("record_type")
+    return record_id(row.get("record_id")) if isinstance(on, str) and on.strip().casefold() == "consult" else None
+
+
+def animal_of(consult: Mapping[str, Any]) -> object:
+    """The animal that a consult is about."""
+    return _reference(consult, "animal_id")
+
+
+def vaccination(row: Mapping[str, Any], pets: Mapping[str, object]) -> Native:
+    """A vaccination. It names no animal but by its consult (ezyvet.md, section 7); ``pets`` as in ``attachment``.
+
+    ``service`` is the product: what was given of it before, and is given again, is one service.
+    """
+    consult = _reference(row, "consult_id")
+    return {
+        "id": record_id(row.get("id")),
+        "pet_id": consult if consult in (None, UNREADABLE) else pets.get(str(consult)),
+        "service": record_id(row.get("product_id")) or "",
+        "name": _line(row.get("description", UNREADABLE)),
+        "given_on": _moment(row.get("date_of_administration", UNREADABLE)),
+        "due_on": _moment(row.get("date_of_next_administration", UNREADABLE)),
+        "active": _yes(row, "active", empty=True),
+        "version": _number(row.get("modified_at")),
+    }
+
+
+def membership(row: Mapping[str, Any]) -> Native:
+    """A pet's membership of a wellness plan as a service that is due: that the plan be renewed by its end.
+
+    One that renews itself is never due; where the next plan stands, that was done (ezyvet.md, section 7).
+    """
+    following = _reference(row, "next_wellness_plan")
+    renews = _yes(row, "renew_when_expired", empty=False)
+    due = None if renews is True else _moment(row.get("end_date", UNREADABLE))
+    plan = record_id(row.get("wellness_plan"))
+    return {
+        "id": f"{PLAN}{record_id(row.get('id'))}",
+        "pet_id": _reference(row, "animal_id"),
+        "service": PLAN + plan if plan else PLAN.rstrip(":"),
+        "name": "Wellness plan",
+        "due_on": UNREADABLE if renews is UNREADABLE else due,
+        "completed": UNREADABLE if following is UNREADABLE else following is not None,
+        "active": _yes(row, "active", empty=True),
+        "version": _number(row.get("modified_at")),
+    }
+
+
+def therapeutic(row: Mapping[str, Any], fields: TherapeuticFields, pets: Mapping[str, object]) -> Native:
+    """A therapeutic as a service that is due, by the names of its fields that the site has given: the sheet knows
+    none of them. ``pets`` as in ``attachment``; they serve where a row does not name its animal."""
+    pet: object = None
+    if fields.pet is not None:
+        pet = _reference(row, fields.pet)
+    if pet is None and fields.consult is not None:
+        consult = _reference(row, fields.consult)
+        pet = consult if consult in (None, UNREADABLE) else pets.get(str(consult))
+    return {
+        "id": f"{THERAPEUTIC}{record_id(row.get('id'))}",
+        "pet_id": pet,
+        "service": record_id(row.get(fields.service)) or _line(row.get(fields.service, UNREADABLE)),
+        "name": _line(row.get(fields.name, UNREADABLE)),
+        "due_on": _moment(row.get(fields.due, UNREADABLE)),
+        "completed": False,
+        "active": _yes(row, "active", empty=True),
+        "version": _number(row.get("modified_at")),
+    }
+
+
+def _moment(value: object) -> object:
+    """Unix seconds; None for no moment, as which 0 counts. What cannot be read is for the mapping to name."""
+    number = _number(value)
+    return None if number == 0 else number
+
+
+def _line(value: object) -> object:
+    """The first line of a text, as long as a line may be."""
+    text = _text(value)
+    if not isinstance(text, str):
+        return text
+    lines = (line.strip() for line in text[: 10 * LONGEST_LINE].splitlines())
+    return next(filter(None, lines), "")[:LONGEST_LINE]
 
 
 def resource_ids(row: Mapping[str, Any]) -> list[str] | None:

@@ -129,6 +129,27 @@ ATTACHMENT = Resource(
 )
 FILE = Resource(name="file", fields=fields_of("name:text mime_type:text"), known=False, scoped=False)
 CONSULT = Resource(name="consult", fields=fields_of("date:whole animal_id:whole description:text vet_id:whole"))
+VACCINATION = Resource(
+    name="vaccination",
+    fields=fields_of(
+        "consult_id:whole product_id:whole qty:text date_of_administration:whole "
+        "date_of_next_administration:whole vet_id:whole description:text notes:text"
+    ),
+)
+MEMBERSHIP = Resource(
+    name="wellnessplanmembership",
+    fields=fields_of(
+        "wellness_plan:whole animal_id:whole renew_when_expired:flag start_date:whole end_date:whole status:text "
+        "billing_interval:text resource_id:whole previous_wellness_plan_membership:whole "
+        "next_wellness_plan:whole reference:text ownership_id:whole"
+    ),
+)
+THERAPEUTIC = Resource(
+    name="therapeutic",
+    fields=fields_of("made_up_consult:whole made_up_product:whole made_up_name:text made_up_due:whole"),
+    known=False,
+)
+"""The sheet knows no field of it: these are made up, so that the connector's options for it can be tried."""
 RESOURCES = (
     CONTACT,
     DETAIL,
@@ -161,13 +182,7 @@ RESOURCES = (
     ),
     Resource(name="user", fields=fields_of("name:text"), known=False),
     Resource(name="separation", fields=fields_of("name:text type:text parent:whole contact_id:whole")),
-    Resource(
-        name="vaccination",
-        fields=fields_of(
-            "consult_id:whole product_id:whole qty:text date_of_administration:whole "
-            "date_of_next_administration:whole vet_id:whole description:text notes:text"
-        ),
-    ),
+    VACCINATION,
     Resource(
         name="history",
         fields=fields_of(
@@ -175,14 +190,8 @@ RESOURCES = (
             "vet_id:whole"
         ),
     ),
-    Resource(
-        name="wellnessplanmembership",
-        fields=fields_of(
-            "wellness_plan:whole animal_id:whole renew_when_expired:flag start_date:whole end_date:whole status:text "
-            "billing_interval:text resource_id:whole previous_wellness_plan_membership:whole "
-            "next_wellness_plan:whole reference:text ownership_id:whole"
-        ),
-    ),
+    MEMBERSHIP,
+    THERAPEUTIC,
     Resource(name="tag", fields=fields_of("name:text associated_id:whole associated_type:text category_id:whole")),
     Resource(name="webhookevents", fields=fields_of("name:text"), known=False),
     Resource(name="product", fields=fields_of(""), versions=("v1", "v2"), known=False),
@@ -190,7 +199,6 @@ RESOURCES = (
     *(
         Resource(name=name, fields=fields_of(""), known=False)
         for name in (
-            "therapeutic",
             "diagnostic",
             "diagnosticrequest",
             "diagnosticresult",

@@ -11,9 +11,11 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
+from connectors.ezyvet.simulator.clinical import Clinical
 from connectors.ezyvet.simulator.documents import Documents
 from connectors.ezyvet.simulator.ezycab import EzyCab
 from connectors.ezyvet.simulator.filters import BadFilter, conditions, passes
@@ -35,10 +37,14 @@ from connectors.ezyvet.simulator.resources import (
     ANIMAL,
     APPOINTMENT,
     ATTACHMENT,
+    CONSULT,
     CONTACT,
     DETAIL,
+    MEMBERSHIP,
     RESOURCES,
+    THERAPEUTIC,
     V1_APPOINTMENT,
+    VACCINATION,
     FieldType,
     Resource,
     Version,
@@ -86,6 +92,10 @@ _NOT_RECURRING: Mapping[str, Any] = {
 }
 
 
+EDITABLE = (CONTACT, DETAIL, ANIMAL, APPOINTMENT, ATTACHMENT, CONSULT, VACCINATION, MEMBERSHIP, THERAPEUTIC)
+"""What staff can change at the control door."""
+
+
 def _steps(request: Request) -> list[str]:
     return [step for step in request.path.split("/") if step]
 
@@ -128,6 +138,8 @@ class EzyVetSimulator(Simulator):
         self._tokens: dict[str, tuple[int, frozenset[str]]] = {}
         self._uses: Counter[str] = Counter()
         self._signing_key = secrets.token_bytes(32)
+        self.documents = Documents(self)
+        self.clinical = Clinical(self)
         super().__init__(**options)
 
     def routes(self) -> None:
@@ -146,7 +158,8 @@ class EzyVetSimulator(Simulator):
         Writing(self).routes()
         JsonApi(self).routes()
         EzyCab(self).routes()
-        Documents(self).routes()
+        self.documents.routes()
+        self.clinical.routes()
         self.control("POST", "/webhooks", self._set_webhooks)
         self.control("POST", "/switches", self._set_switches)
         self.control("POST", "/edit", self._edit)
@@ -428,12 +441,35 @@ class EzyVetSimulator(Simulator):
 
     # -- what staff do beside the API
 
+    def attach(self, record_type: str, record_id: int, name: str, content: bytes, *, notes: str = "") -> int:
+        """Hangs a file on an ``Animal``, a ``Contact`` or a ``Consult``; returns the attachment's id.
+
+        This and what follows raises ``ValueError`` where there is no such record.
+        """
+        with self._handling, self.store.transaction():
+            return self.documents.attach(record_type, record_id, name, content, notes)
+
+    def vaccinate(self, animal: int, product: int, description: str, given: date, due: date | None) -> int:
+        """Writes down that an animal was vaccinated, in a consult of its own; returns the vaccination's id."""
+        with self._handling, self.store.transaction():
+            return self.clinical.vaccinate(animal, product, description, given, due)
+
+    def enrol(self, animal: int, plan: int, start: date, end: date, *, renews: bool = False) -> int:
+        """Makes an animal a member of a wellness plan; returns the membership's id."""
+        with self._handling, self.store.transaction():
+            return self.clinical.enrol(animal, plan, start, end, renews=renews)
+
+    def treat(self, animal: int, product: int, name: str, due: date) -> int:
+        """Writes down a therapeutic, whose fields are made up; returns its id."""
+        with self._handling, self.store.transaction():
+            return self.clinical.treat(animal, product, name, due)
+
     def _edit(self, request: Request) -> Response:
         given = request.document()
         kind, changes = given.get("kind"), given.get("set")
-        resource = next((each for each in (CONTACT, DETAIL, ANIMAL, APPOINTMENT) if each.name == kind), None)
+        resource = next((each for each in EDITABLE if each.name == kind), None)
         if resource is None:
-            raise Refusal(400, "kind must be contact, contactdetail, animal or appointment")
+            raise Refusal(400, f"kind must be one of {', '.join(each.name for each in EDITABLE)}")
         row = self.named_row(kind, given.get("id"))
         if not isinstance(changes, dict) or not changes.keys() <= resource.fields.keys() - {"id", "modified_at"}:
             raise Refusal(400, f"set must be an object of fields that a {kind} has")

@@ -47,6 +47,9 @@ class Switches:
     error_status: Literal["plain", "ok"] = "plain"
     """``ok``: refusals come with status 200, only the body says that they are ones."""
 
+    file_ranges: Literal["serve", "refuse"] = "serve"
+    """Whether a part of a file can be asked for; no source says so."""
+
     # Writing: section 7.
     unknown_field: Literal["error", "ignore"] = "error"
     """A body's field that cannot be written is refused (422), or dropped."""
