@@ -102,6 +102,8 @@ class DryRun:
         if write.operation is Operation.CREATE:
             return self._create(write)
         assert write.id is not None  # noqa: S101 - what the interface says of these operations
+        if write.operation is Operation.NOTIFY:
+            return Receipt(id=write.id)
         if self.get(write.kind, write.id) is None:
             raise Refused(f"the {write.kind} to write does not exist (any more)", code="gone")
         native = write.native if write.operation is Operation.UPDATE else self._cancelled(write.kind)
@@ -144,6 +146,7 @@ class DryRun:
             Operation.CREATE: able.create is not None,
             Operation.UPDATE: bool(able.update),
             Operation.CANCEL: able.cancel,
+            Operation.NOTIFY: able.notify,
         }
         if not declared[write.operation]:
             raise Refused(f"this side does not take {write.operation} of {write.kind}", code="not-supported")

@@ -29,7 +29,7 @@ from vetbridge.daemon import connecting as apps
 from vetbridge.daemon.connecting import Connecting, build_connecting
 from vetbridge.daemon.lock import single_instance
 from vetbridge.daemon.upgrading import copied_first
-from vetbridge.ledger import accounts, chains, changes, going_live, links, replays
+from vetbridge.ledger import accounts, chains, changes, due, going_live, links, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.due_reading import DueReader
@@ -185,6 +185,7 @@ def prepare(tx: Transaction, program: Program) -> None:
         going_live.meet(tx, name, start_live=site.start == "live")
     apps.prepare(tx, program.connecting)
     chains.keep_only(tx, chains_of(loaded.config.sites).values())
+    due.read_only(tx, program.due_readers)
     replays.note_mappings(tx, program.mappings)
 
 
@@ -240,18 +241,19 @@ def build_program(
     refreshers: dict[str, Refresher] = {}
     sweepers: dict[str, Sweeper] = {}
     pairers: dict[str, Pairer] = {}
+    watched = [pair for pair in pairs if pair.due is not None]
+    told = {pair.pims.account for pair in watched}
     for pair in pairs:
         every = {
             pair.booking.account: loaded.config.accounts[pair.booking.account].poll,
             pair.pims.account: waits.pims_refresh,
         }
-        receiver = Receiver(pair, ledger, every=every)
+        receiver = Receiver(pair, ledger, every=every, keeps_visits=pair.pims.account in told)
         sweepers[pair.site] = Sweeper(pair, ledger, clock, receiver)
         pairers[pair.site] = Pairer(pair, ledger, clock)
         receivers[pair.booking.account] = receiver
         receivers.setdefault(pair.pims.account, receiver)
         refreshers.setdefault(pair.pims.account, Refresher(pair, ledger))
-    watched = [pair for pair in pairs if pair.due is not None]
     engine = Engine(pairs, ledger, clock, timings, **({"point": point} if point else {}))
     return Program(
         loaded=loaded,

@@ -47,9 +47,10 @@ MOST_ATTEMPTS = 10_000
 
 HELD_BACK = (
     *(FUSE, QUOTA, "mirror-incomplete", "mirror-stale", "not-found", "not-found-unsure", "not-found-in-pims"),
-    *("old-mapping", "undo-unfinished", "kind-paused"),
+    *("old-mapping", "undo-unfinished", "kind-paused", "notice-hours", "notice-limit"),
 )
-"""Codes of changes that wait by design: for a person, for a second look, for a first reading, for a restart."""
+"""Codes of changes that wait by design: for a person, for a second look, for a first reading, for a restart, for the
+hours in which messages go out."""
 
 ATTEMPT_TAKES = timedelta(minutes=10)
 """An attempt that has not ended for longer never will: its process was cut off."""
