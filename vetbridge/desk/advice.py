@@ -26,6 +26,22 @@ _OWN: Mapping[str, str] = MappingProxyType(
         "not-supported": "This side cannot do that by itself. Do it by hand there.",
         "no-room": "The text is longer than the field there takes. Shorten it, or enter it by hand.",
         "field-not-kept": "The side took the write and dropped a field. Look at VetBridge's rights and fields there.",
+        "file-owner-unsure": "VetBridge never guesses whose a file is. Attach it by hand at the other side, where it "
+        "belongs to somebody there.",
+        **dict.fromkeys(
+            (
+                "file-empty",
+                "file-too-large",
+                "file-type",
+                "file-encrypted",
+                "file-broken",
+                "file-polyglot",
+                "file-bomb",
+                "file-infected",
+                "file-not-scanned",
+            ),
+            errors.FileRefused.advice(),
+        ),
     }
 )
 """Codes that no error class bears by itself, and that ask for something else than their class does."""

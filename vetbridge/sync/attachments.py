@@ -181,7 +181,7 @@ class Attachments:
         except FileRefused as refused:
             if refused.wanted:
                 raise
-            return replace(NOT_WANTED, message=refused.message)
+            return replace(NOT_WANTED, code=refused.code, message=refused.message)
         except Unavailable as error:
             if error.account:
                 raise
