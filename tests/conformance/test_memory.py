@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar
 
 from vetbridge.connector.interface import Capabilities, Connector, ExactlyOnce, Relink, Unlinked
 from vetbridge.core.errors import BadAnswer, RateLimited, Unavailable
@@ -57,6 +59,17 @@ class MemorySubject(Subject):
         self.side.remove(kind, id)
         return True
 
+    def seed(self, kind: Kind, values: Mapping[str, Any]) -> str | None:
+        days = {name: value.isoformat() for name, value in values.items() if isinstance(value, date)}
+        return self.side.add(kind, {**values, **days})
+
+    def opt_out(self, client_id: str) -> bool:
+        self.side.edit(Kind.CLIENT, client_id, {"silent": True})
+        return True
+
+    def messages(self) -> int:
+        return len(self.side.messages)
+
 
 class TestMemory(ConnectorSuite):
     def make(self) -> Subject:
@@ -74,6 +87,15 @@ class TestMemoryThatCutsAndDemandsOwners(ConnectorSuite):
         owner = subject.side.add(Kind.CLIENT, {"name": {"given": "", "family": "Placeholder"}})
         subject.placeholder = (owner, subject.side.add(Kind.PET, {"owner": owner, "name": "Placeholder"}))
         return subject
+
+
+class TestMemoryOfABookingSide(ConnectorSuite):
+    """Files hang on clients alone and must be small; what is due stands on the client."""
+
+    def make(self) -> Subject:
+        can = memory_capabilities("booking")
+        can = redeclared(can, Kind.ATTACHMENT, largest=4 * 1024 * 1024, file_types=frozenset({"pdf"}))
+        return MemorySubject(can)
 
 
 class TestMemoryThatRefuses(ConnectorSuite):

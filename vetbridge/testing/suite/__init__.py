@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from vetbridge.testing.suite.base import clock_changes, field_of, stamp_of
 from vetbridge.testing.suite.faults import Faults
+from vetbridge.testing.suite.files import Files
 from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.hygiene import Hints, Hygiene
 from vetbridge.testing.suite.identity import Identity
 from vetbridge.testing.suite.once import Changing, Creating
 from vetbridge.testing.suite.reading import Cursors, Marks, Paging, Reading
 from vetbridge.testing.suite.searching import Searching
+from vetbridge.testing.suite.services import DueServices, Services
 from vetbridge.testing.suite.subject import Fault, SimulatedSubject, Subject
 from vetbridge.testing.suite.values import Texts, Times
 from vetbridge.testing.suite.visits import Cancelling, Relinking
@@ -41,6 +43,9 @@ class ConnectorSuite(
     Texts,
     Creating,
     Changing,
+    Files,
+    DueServices,
+    Services,
     Faults,
     Honesty,
     Hygiene,

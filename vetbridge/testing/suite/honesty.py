@@ -41,6 +41,11 @@ class Honesty(Group):
             refused.append(lambda: connector.apply(Write(operation=Operation.UPDATE, kind=kind, id=id_, native={})))
         if not can.cancel:
             refused.append(lambda: connector.apply(Write(operation=Operation.CANCEL, kind=kind, id=id_, native={})))
+        if not can.notify:
+            told = Write(operation=Operation.NOTIFY, kind=kind, id=id_, native={"text": "Bella is due."})
+            refused.append(lambda: connector.apply(told))
+        if kind is Kind.ATTACHMENT and not can.read:
+            refused.append(lambda: list(connector.content(id_)))
         before = subject.requests()
         for attempt in refused:
             with pytest.raises(Refused) as caught:

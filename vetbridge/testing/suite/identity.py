@@ -15,8 +15,8 @@ from vetbridge.connector.interface import (
 from vetbridge.core.errors import (
     AuthFailed,
 )
-from vetbridge.core.records import Appointment, Client, Kind, Pet
-from vetbridge.testing.suite.base import KINDS, Group
+from vetbridge.core.records import RECORD_TYPES, Kind
+from vetbridge.testing.suite.base import Group
 from vetbridge.testing.suite.subject import Subject
 
 
@@ -34,15 +34,18 @@ class Identity(Group):
         assert all(budget.calls > 0 and budget.seconds > 0 and budget.per for budget in can.budgets)
         assert can == subject.connector.capabilities
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", list(Kind))
     def test_declared_fields_are_mapped(self, subject: Subject, kind: Kind) -> None:
         """What is declared to change can be written, and declared losses name canonical fields."""
         can = subject.connector.capabilities.of(kind)
         if not can.read:
             pytest.skip(f"not declared: {kind}")
         assert can.update <= subject.mapper.writable(kind)
-        record = {Kind.CLIENT: Client, Kind.PET: Pet, Kind.APPOINTMENT: Appointment}[kind]
-        known = {each.name for each in fields(record)} | subject.mapper.readable(kind) | subject.mapper.writable(kind)
+        known = (
+            {each.name for each in fields(RECORD_TYPES[kind])}
+            | subject.mapper.readable(kind)
+            | subject.mapper.writable(kind)
+        )
         assert set(can.loss) | set(can.text_limits) <= known
         assert self.not_kept.get(kind, frozenset()) <= set(can.loss)
 

@@ -78,6 +78,19 @@ class Subject(ABC):
         """Takes a record away at the side for good, past the connector; False: this side cannot."""
         return False
 
+    def seed(self, kind: Kind, values: Mapping[str, Any]) -> str | None:
+        """People at the side enter a record that no connector makes, given in canonical fields: a vaccination, a
+        service that is due. Returns its id; None: this side cannot."""
+        return None
+
+    def opt_out(self, client_id: str) -> bool:
+        """People at the side note that a client wants no messages; False: this side cannot."""
+        return False
+
+    def messages(self) -> int:
+        """Messages that the side sent to owners."""
+        return 0
+
     def close(self) -> None:
         """Ends the side."""
         self.connector.close()
@@ -170,6 +183,10 @@ class SimulatedSubject(Subject):
             return False
         self._simulator.store.delete(self._rows[kind], int(id))
         return True
+
+    def messages(self) -> int:
+        """What the simulator counts as messages to owners."""
+        return int(self._simulator.counts()["notices"])
 
     def close(self) -> None:
         """Ends connector and simulator."""
