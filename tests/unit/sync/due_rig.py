@@ -119,6 +119,12 @@ class Town(Rig):
         assert row is not None
         return row["name"], row["pet_name"], row["due_on"], row["due_soon"], row["overdue"]
 
+    def notified(self, card: str) -> str:
+        """The stamp that a card bears."""
+        row = self.booking.get(Kind.REMINDER, card)
+        assert row is not None
+        return str(row["notified"])
+
     def notices_kept(self) -> list[str]:
         """The states of all notices that were written down."""
         with self.ledger.read() as tx:
