@@ -13,7 +13,7 @@ from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Link
+from vetbridge.ledger.tables import Due, Link
 
 
 def of_booking(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Link | None:
@@ -155,6 +155,17 @@ def end(tx: Transaction, link: Link) -> None:
     row = tx.session.get_one(Link, link.id)
     row.ended_at = tx.now
     row.updated_at = tx.now
+    _due_anew(tx, row)
+
+
+def _due_anew(tx: Transaction, link: Link) -> None:
+    """A client of the booking side is somebody else's now: what is due there is worked out anew."""
+    if link.kind == Kind.CLIENT:
+        tx.session.execute(
+            sa.update(Due)
+            .where(col(Due.account) == link.booking_account, col(Due.client_id) == link.booking_id)
+            .values(looked_on="")
+        )
 
 
 def rename_sites(tx: Transaction, sites: Mapping[str, str]) -> None:
@@ -225,6 +236,7 @@ def point(tx: Transaction, link: Link, *, pims_id: str | None = None, booking_id
     row.pims_id = pims_id or row.pims_id
     row.booking_id = booking_id or row.booking_id
     row.updated_at = tx.now
+    _due_anew(tx, row)
 
 
 def put_member(
@@ -254,6 +266,7 @@ def put_member(
     )
     tx.session.add(row)
     tx.session.flush()
+    _due_anew(tx, row)
     return row
 
 
@@ -286,6 +299,8 @@ def put(
             updated_at=tx.now,
         )
         tx.session.add(row)
+    if row.pims_id != pims_id or row.id is None:
+        _due_anew(tx, row)
     row.pims_id = pims_id
     row.origin = origin
     row.stamp = stamp or row.stamp

@@ -193,6 +193,34 @@ def test_partners_who_share_a_card_share_what_is_due(town: Town) -> None:
     assert town.shown(card)[:2] == ("Dental", "Rex")
 
 
+def test_a_card_that_is_somebody_elses_now_says_what_is_due_for_them(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    bob = town.owner("Bob", "Weiss", "+447912000002", "Rex")
+    (rex,) = (row["id"] for row in town.pims.rows(Kind.PET) if row["owner"] == bob)
+    town.due(tom, 20)
+    town.due(rex, 10, "Dental")
+    town.cycle()
+    town.link(card, bob)
+    town.cycle()
+    assert town.shown(card)[:2] == ("Dental", "Rex")
+    with town.ledger.write() as tx:
+        link = links.of_booking(tx, "booking", Kind.CLIENT, card)
+        assert link is not None
+        links.end(tx, link)
+    town.cycle()
+    assert town.shown(card) == NOTHING
+
+
+def test_a_pet_that_moved_goes_from_one_card_to_the_other(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    bob, _, other = town.family("Bob", phone="+447912000002")
+    town.due(tom, 20)
+    town.cycle()
+    town.pims.edit(Kind.PET, tom, {"owner": bob})
+    town.cycle()
+    assert (town.shown(card), town.shown(other)[:2]) == (NOTHING, ("Rabies", "Tom"))
+
+
 def test_an_answer_that_was_lost_is_looked_for(town: Town) -> None:
     _, (tom,), card = town.family("Ann", "Tom")
     town.due(tom, 20)
