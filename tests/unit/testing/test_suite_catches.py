@@ -49,6 +49,9 @@ class Sound(Subject):
     def writes(self) -> int:
         return len(self.side.written)
 
+    def messages(self) -> int:
+        return len(self.side.messages)
+
     def pass_time(self, seconds: float) -> None:
         pass
 
@@ -364,6 +367,47 @@ class AnswersUnknownForGood(MemorySide):
             return Receipt(id="c1")
 
 
+class MendsLineEnds(MemorySide):
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        return (piece.replace(b"\r\n", b"\n") for piece in super().content(id))
+
+
+class ReadsFilesWhole(MemorySide):
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        return iter([b"".join(super().content(id))])
+
+
+class BookingSide(MemorySide):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(memory_capabilities("booking"), **more)
+
+
+class TellsTwice(BookingSide):
+    def apply(self, write: Write) -> Receipt:
+        if write.operation is Operation.NOTIFY:
+            super().apply(write)
+        return super().apply(write)
+
+
+class ClearsTheCard(BookingSide):
+    """An update of a card takes the rest of it away."""
+
+    def apply(self, write: Write) -> Receipt:
+        if write.kind is Kind.REMINDER:
+            write = replace(write, native={"name": "", "due_soon": False, **write.native})
+        return super().apply(write)
+
+
+class ForgetsTheCard(BookingSide):
+    """An update of a client takes away what stands on its card."""
+
+    def apply(self, write: Write) -> Receipt:
+        receipt = super().apply(write)
+        if write.kind is Kind.CLIENT and write.operation is Operation.UPDATE:
+            self.edit(Kind.REMINDER, receipt.id, {"name": ""})
+        return receipt
+
+
 KEYED = ExactlyOnce.IDEMPOTENCY_KEY
 Suite = ConnectorSuite
 BROKEN: list[tuple[type[MemorySide], Callable[..., None], dict[str, Any]]] = [
@@ -416,6 +460,12 @@ BROKEN: list[tuple[type[MemorySide], Callable[..., None], dict[str, Any]]] = [
     (TakesAnyHook, Suite.test_useless_webhooks_say_nothing, {"body": b"{}"}),
     (KeepsItsVersion, Suite.test_version_moves_with_the_record, {"kind": Kind.CLIENT}),
     (DoesNotCancel, Suite.test_cancel_is_soft_and_seen, {}),
+    (MendsLineEnds, Suite.test_a_file_comes_back_as_it_was, {"on": Kind.PET}),
+    (ReadsFilesWhole, Suite.test_files_go_in_pieces, {}),
+    (SendsAgain, Suite.test_a_lost_upload_is_one_file, {"fault": Fault.DROP}),
+    (TellsTwice, Suite.test_a_message_is_sent_once, {}),
+    (ClearsTheCard, Suite.test_each_part_of_a_card_changes_alone, {}),
+    (ForgetsTheCard, Suite.test_a_change_of_the_client_leaves_the_card, {}),
     (AnswersEverything, Suite.test_undeclared_is_refused_unsent, {"kind": Kind.PET}),
 ]
 
