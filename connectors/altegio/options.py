@@ -254,7 +254,11 @@ CAPABILITIES: Final = Capabilities(
             hangs_on=frozenset({Kind.CLIENT}),
             file_types=FILE_TYPES,
             largest=LARGEST_FILE,
-            loss={"pet_id": "not kept", "notes": "read, and not written"},
+            loss={
+                "name": "quotes may come back as %22, and other changes are not documented",
+                "pet_id": "not kept",
+                "notes": "read, and not written",
+            },
         ),
         Kind.REMINDER: KindCapabilities(
             read=True,

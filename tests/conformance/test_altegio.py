@@ -22,6 +22,10 @@ CODES = {
     "resource": {"vet_1": "501", "vet_2": "502", "vet_3": "503", "vet_4": "504"},
 }
 
+DUE_FIELDS = {"service": "due_service", "pet": "due_pet", "date": "due_on", "notified": "due_notified"}
+DUE_LABELS = {"soon": "1", "overdue": "2"}
+"""Labels of a new store are numbered from 1."""
+
 ROWS = {Kind.CLIENT: "client", Kind.APPOINTMENT: "record"}
 
 
@@ -31,7 +35,29 @@ def options(credentials: Mapping[str, str]) -> dict[str, Any]:
         "partner_token": Secret.of(credentials["partner_token"]),
         "user_token": Secret.of(credentials["user_token"]),
         "page_size": 5,
+        "due_fields": DUE_FIELDS,
+        "due_labels": DUE_LABELS,
+        "mailing": {"clients": "client_ids", "text": "text"},
     }
+
+
+class AltegioSubject(SimulatedSubject):
+    """A location whose people have made fields and labels for what is due."""
+
+    def __init__(self, **more: Any) -> None:
+        secrets = ("partner_token", "user_token")
+        super().__init__(plugin, options=options, secrets=secrets, codes=CODES, rows=ROWS, **more)
+        store = self._simulator.store
+        for what, code in DUE_FIELDS.items():
+            kind = "date" if what == "date" else "text"
+            store.insert("field", {"category": "client", "code": code, "title": code, "type": kind})
+        for what in DUE_LABELS:
+            store.insert("label", {"title": what, "entity": 1})
+
+    def opt_out(self, client_id: str) -> bool:
+        store = self._simulator.store
+        store.put("client", int(client_id), {**(store.get("client", int(client_id)) or {}), "sms_not": 1})
+        return True
 
 
 class TestAltegio(ConnectorSuite):
@@ -40,9 +66,7 @@ class TestAltegio(ConnectorSuite):
     }
 
     def make(self) -> Subject:
-        return SimulatedSubject(
-            plugin, options=options, secrets=("partner_token", "user_token"), codes=CODES, rows=ROWS
-        )
+        return AltegioSubject()
 
 
 class TestAltegioTheOtherWay(Patient, TestAltegio):
@@ -50,12 +74,7 @@ class TestAltegioTheOtherWay(Patient, TestAltegio):
     refuses what comes faster than the vendor's real limits."""
 
     def make(self) -> Subject:
-        return SimulatedSubject(
-            plugin,
-            options=options,
-            secrets=("partner_token", "user_token"),
-            codes=CODES,
-            rows=ROWS,
+        return AltegioSubject(
             real_limits=True,
             simulator={
                 "zone": "America/Los_Angeles",
@@ -85,6 +104,7 @@ class TestAltegioTheOtherWay(Patient, TestAltegio):
                 "no_birth_date": "1970",
                 "gender_names": "sex",
                 "duplicate_status": 400,
+                "file_names": "stem",
                 "webhook_form": "array",
                 "webhook_data": "partial",
                 "webhook_words": "synonyms",
