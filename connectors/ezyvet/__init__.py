@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.ezyvet.options import EzyVetOptions, capabilities
+from connectors.ezyvet.options import FILES, SCOPES, VACCINATIONS, DueServices, EzyVetOptions, capabilities
 from vetbridge.connector.plugin import Environment, Plugin
 from vetbridge.connector.secret import Secret
 
@@ -26,8 +26,15 @@ plugin = Plugin(
     build=build,
     mapping="ezyvet",
     simulator="connectors.ezyvet.simulator",
-    # Cancelling needs a reason that the site has chosen.
+    # Cancelling needs a reason that the site has chosen, other kinds their scopes.
     declares=lambda: capabilities(
-        EzyVetOptions(client_id="", client_secret=Secret.of(""), site_uid="site", cancellation_reason=1)
+        EzyVetOptions(
+            client_id="",
+            client_secret=Secret.of(""),
+            site_uid="site",
+            scope=(*SCOPES, *FILES, *VACCINATIONS),
+            cancellation_reason=1,
+            due_services=DueServices(wellness_plans=True),
+        )
     ),
 )

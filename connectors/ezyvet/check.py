@@ -19,7 +19,13 @@ READ = ("contact", "contactdetail", "animal", "appointment", "resource", "appoin
 SEPARATIONS_SHOWN = 20
 """More are counted only."""
 
-ASKED = ("address", "contactdetailtype", "separation", *LISTS.values())
+FIELDS_SHOWN = 40
+"""Names of fields that are told; more are left out."""
+
+ASKED = (
+    *("address", "contactdetailtype", "separation", *LISTS.values()),
+    *("attachment", "consult", "vaccination", "wellnessplanmembership", "therapeutic"),
+)
 """What else is read, where its scope is asked for."""
 
 
@@ -41,7 +47,7 @@ def check(door: Door, options: EzyVetOptions, zone: str) -> CheckReport:
             lines.append(look())
         except VetBridgeError as error:
             lines.append(_wrong(name, error))
-    lines += [_cancellation(options), *_booking(options)]
+    lines += [_cancellation(options), *_booking(options), *_therapeutics(door, options)]
     try:
         lines.append(_zone(door, zone))
     except VetBridgeError as error:
@@ -90,7 +96,7 @@ def _reads(door: Door) -> Iterator[tuple[str, Callable[[], Check]]]:
 
 def _read_rights(door: Door, options: EzyVetOptions) -> Check:
     """Which scopes beside those that each line names are asked for and not granted: a read of theirs is a 403."""
-    wanted = [resource for resource in ASKED if resource not in READ and f"read-{resource}" in options.scope]
+    wanted = [resource for resource in ASKED if resource not in READ and f"read-{resource}" in options.rights]
     missing, absent = [], []
     for resource in wanted:
         try:
@@ -215,6 +221,32 @@ def _booking(options: EzyVetOptions) -> Iterator[Check]:
         yield Check(name="booking", ok=False, warning=True, text=text, advice=advice)
         return
     yield Check(name="booking", ok=True, text="visits of known clients are booked through ezyCAB; that is not proven")
+
+
+def _therapeutics(door: Door, options: EzyVetOptions) -> Iterator[Check]:
+    """Whether the site's therapeutics have the fields that the options name: no source knows any."""
+    named = options.due_services.therapeutics
+    if named is None:
+        return
+    name = "due_services.therapeutics"
+    path = PATHS["therapeutic"]
+    try:
+        body = door.read(path, "therapeutic", {"page": 1, "limit": 1}).body
+        page = wire.listing(body, "therapeutic", f"GET {path}")
+    except VetBridgeError as error:
+        yield _wrong(name, error)
+        return
+    if not page.rows:
+        yield Check(name=name, ok=True, text="the site has none yet, so the names of their fields are not proven")
+        return
+    row = page.rows[0]
+    missing = [field for field in named.model_dump(exclude_none=True).values() if field not in row]
+    if missing:
+        known = ", ".join(sorted(each for each in row if wire.is_word(each))[:FIELDS_SHOWN])
+        text = f"a therapeutic has no field {', '.join(missing)}; it has {known}"
+        yield Check(name=name, ok=False, text=text, advice="name fields that it has")
+    else:
+        yield Check(name=name, ok=True, text="a therapeutic has the fields that are named")
 
 
 def _zone(door: Door, zone: str) -> Check:

@@ -75,7 +75,7 @@ class Files:
         """Uploads a file. The names of the parts are the options', as the sheet knows none."""
         record_type, id_ = self._target(write)
         if write.content is None:
-            raise Refused(f"{self._account}: an attachment was to be written without its file", code="no-content")
+            raise Refused(f"{self._account}: an attachment was to be written without its file", code="not-supported")
         names = self._names
         fields = {names.record_type: record_type, names.record_id: id_}
         for part, text in ((names.name, self._name(write)), (names.notes, str(write.native.get("notes") or ""))):

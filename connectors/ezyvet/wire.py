@@ -297,6 +297,11 @@ def listing(body: Any, resource: str, what: str) -> Listing:
     )
 
 
+def is_word(name: object) -> bool:
+    """Whether a name from an answer may be shown: letters, digits and few signs, and not long."""
+    return isinstance(name, str) and _WORD.fullmatch(name) is not None
+
+
 def error_words(body: Any) -> str | None:
     """What an error envelope may be quoted with: its type and field names; None where it is no error.
 
@@ -308,11 +313,11 @@ def error_words(body: Any) -> str | None:
     if first is None:
         return None
     words = []
-    if isinstance(first.get("type"), str) and _WORD.fullmatch(first["type"]):
+    if is_word(first.get("type")):
         words.append(first["type"])
     fields = first.get("fields")
     known = fields if isinstance(fields, list) else []
-    names = [name for name in known if isinstance(name, str) and _WORD.fullmatch(name)]
+    names = [name for name in known if is_word(name)]
     if names:
         words.append(f"fields {', '.join(names[:10])}")
     return f" ({'; '.join(words)})" if words else ""
