@@ -21,7 +21,10 @@ from tests.fuzz.door import NAMED, Door
 from tests.fuzz.mutation import PLANTED, PLANTED_PHONE, as_json, spoiled
 from vetbridge.connector.interface import Connector, Native, Operation, Write
 from vetbridge.core.records import Kind
-from vetbridge.testing.suite import ConnectorSuite
+from vetbridge.testing.suite import ConnectorSuite, Subject
+from vetbridge.testing.suite.base import KINDS
+from vetbridge.testing.suite.files import Paper
+from vetbridge.testing.suite.services import CARD
 
 MOST_REQUESTS = 300
 """Of one question: a connector that asks more is led by the nose."""
@@ -128,8 +131,10 @@ class EzyVet(_Answers):
 def _asks(suite: ConnectorSuite, door: _Answers) -> dict[str, Ask]:
     """Questions of every kind, about records that there are."""
     subject = door.subject
+    kinds = subject.connector.capabilities.kinds
     asks: dict[str, Ask] = {"check": _check, "code lists": _code_lists}
-    for kind, can in subject.connector.capabilities.kinds.items():
+    for kind in KINDS:
+        can = kinds[kind]
         create, _ = suite.sample(subject, kind)
         asks[f"changes of {kind}"] = partial(_changes, kind)
         if can.create is None:
@@ -144,6 +149,42 @@ def _asks(suite: ConnectorSuite, door: _Answers) -> dict[str, Ask]:
             asks[f"update {kind}"] = partial(_apply, update)
         if "email" in can.search:
             asks[f"search {kind}"] = partial(_search, kind, {"email": "probe0@example.org"})
+    for kind in kinds.keys() - {*KINDS}:
+        if kinds[kind].incremental:
+            asks[f"changes of {kind}"] = partial(_changes, kind)
+    return {**asks, **_asks_of_files(suite, subject), **_asks_of_cards(suite, subject)}
+
+
+def _asks_of_files(suite: ConnectorSuite, subject: Subject) -> dict[str, Ask]:
+    can = subject.connector.capabilities.of(Kind.ATTACHMENT)
+    if can.create is None:
+        return {}
+    create, values = suite.upload(subject, Paper())
+    there = suite.applied(subject, create)
+    owner = {"client_id": values["client_id"]}
+    return {
+        "create attachment": partial(_apply, create),
+        "get attachment": partial(_get, Kind.ATTACHMENT, there),
+        "content of attachment": partial(_content, there),
+        "look for attachment": partial(_look, create),
+        "search attachment": partial(_search, Kind.ATTACHMENT, owner),
+    }
+
+
+def _asks_of_cards(suite: ConnectorSuite, subject: Subject) -> dict[str, Ask]:
+    can = subject.connector.capabilities.of(Kind.REMINDER)
+    values = {name: value for name, value in CARD.items() if name in can.update}
+    if not values:
+        return {}
+    owner = suite.created(subject, Kind.CLIENT, 9)
+    update = suite.write_of(subject, Kind.REMINDER, Operation.UPDATE, values, id=owner)
+    asks: dict[str, Ask] = {
+        "get reminder": partial(_get, Kind.REMINDER, owner),
+        "update reminder": partial(_apply, update),
+    }
+    if can.notify:
+        notice = Write(operation=Operation.NOTIFY, kind=Kind.REMINDER, id=owner, native={"text": "Bella is due."})
+        asks["notice"] = partial(_apply, notice)
     return asks
 
 
@@ -171,6 +212,12 @@ def _search(kind: Kind, query: dict[str, str], connector: Connector) -> Iterable
     return ((kind, native) for native in connector.search(kind, query))
 
 
+def _content(id_: str, connector: Connector) -> Iterable[tuple[Kind, Native]]:
+    for _piece in connector.content(id_):
+        pass
+    return ()
+
+
 def _look(write: Write, connector: Connector) -> Iterable[tuple[Kind, Native]]:
     return ((write.kind, native) for native in connector.look(write))
 
@@ -186,13 +233,21 @@ def _response(answer: Answer) -> httpx.Response:
     return httpx.Response(answer.status, headers=headers, stream=httpx.ByteStream(answer.content))
 
 
+def _respoken(rng: Random, content: bytes) -> bytes:
+    """Another content; of a file, its beginning and something that is none."""
+    try:
+        return as_json(rng, spoiled(rng, json.loads(content or b"[]")))
+    except ValueError:
+        return content[: rng.randrange(len(content))] + rng.choice((b"", b"<html>", b"\x00" * 5000))
+
+
 def _spoiled(rng: Random, answer: Answer) -> Answer:
     """The same, with another content, status, or header; mostly the content."""
     status, content, headers = answer
     if rng.random() < 0.15:
         status = rng.choice(STATUSES)
     if rng.random() < 0.9:
-        content = as_json(rng, spoiled(rng, json.loads(content))) if content else as_json(rng, [])
+        content = _respoken(rng, content)
     headers = {name: value for name, value in headers.items() if name != "content-length"}
     how = rng.randrange(30)
     if how == 0:
