@@ -117,9 +117,9 @@ class _Compound:
 
     def _sector(self, number: int) -> bytes:
         found = self._source.at((number + 1) * self._size, self._size)
-        if not found:
+        if len(found) < self._size:
             raise broken("is cut off: a part of it is missing")
-        return found.ljust(self._size, b"\0")
+        return found
 
 
 def _has_password(begins: bytes) -> bool:

@@ -95,10 +95,10 @@ def _text(source: Source, head: bytes, rules: FileRules) -> str:
     other = known.other(head)
     if b"%PDF-" in head[:1024] and "pdf" in rules.types:
         raise known.polyglot("something else than a PDF" if not other else other.partition(";")[0])
+    if "txt" in rules.types and known.is_active(head):
+        raise known.polyglot("a web page or a script")
     if other or "txt" not in rules.types:
         raise _unwanted("", head, wanted="UTF-16" in other and "txt" in rules.types)
-    if known.is_active(head):
-        raise known.polyglot("a web page or a script")
     if not texts.is_text(source):
         raise _unwanted("", head)
     known.refuse_second_nature(source, head, "txt")

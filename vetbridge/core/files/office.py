@@ -91,9 +91,9 @@ class _Archive:
             raise refusal
         if not is_office:
             return ""
+        self._refuse_overlaps(parts, directory)
         if len(names) < len(parts):
             raise broken("holds two parts of one name")
-        self._refuse_overlaps(parts, directory)
         self._refuse_lies(parts)
         types = b""
         for part in parts:

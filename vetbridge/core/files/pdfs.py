@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -18,23 +19,27 @@ _BEFORE = 1024
 """Bytes before a stream in which its description is looked for."""
 _END = re.compile(rb"%%EOF")
 _LAST = 1024
-_HEX = {letter: rb"(?:%c|#%02x|#%02X)" % (letter, letter, letter) for letter in range(0x41, 0x7B)}
+_ESCAPED = {letter: rb"(?:%c|#%02x|#%02X)" % (letter, letter, letter) for letter in range(0x41, 0x7B)}
 """A letter of a name, as it is or escaped."""
 
 
 def _word(word: bytes) -> bytes:
-    return b"/" + b"".join(_HEX[letter] for letter in word) + rb"(?![A-Za-z0-9#])"
+    return b"/" + b"".join(_ESCAPED[letter] for letter in word) + rb"(?![A-Za-z0-9#])"
 
 
 _TOKEN = re.compile(
     rb"(?P<stream>(?<=[>\s\x00])stream[ \t]{0,4}(?:\r\n|\n|\r))|(?P<encrypt>" + _word(b"Encrypt") + rb")"
 )
 _LONGEST_TOKEN = 32
-_ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
-_ASCII_HEX = re.compile(rb"/(?:ASCIIHexDecode|AHx)\b")
-_RARE = re.compile(rb"/(?:LZWDecode|LZW|RunLengthDecode|RL)\b")
-_LZW = re.compile(rb"/(?:LZWDecode|LZW)\b")
-_FLATE = re.compile(rb"/(?:FlateDecode|Fl)\b")
+_FILTERS = re.compile(
+    rb"/(ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|RunLengthDecode|RL|FlateDecode|Fl)(?![A-Za-z0-9])"
+)
+_HEX = frozenset({b"ASCIIHexDecode", b"AHx"})
+_LETTERS = _HEX | {b"ASCII85Decode", b"A85"}
+_LZW = frozenset({b"LZWDecode", b"LZW"})
+_RARE = _LZW | {b"RunLengthDecode", b"RL"}
+_SHOWS = 64
+"""Bytes of a stream by which one is told that is not described."""
 _WIDTH = re.compile(rb"/Width\s{1,9}(\d{1,10})")
 _HEIGHT = re.compile(rb"/Height\s{1,9}(\d{1,10})")
 _ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
@@ -58,6 +63,8 @@ def _refuse_behind(rest: bytes) -> None:
     rest = rest.strip(b"\0\r\n\t \x1a").lower()
     if rest.startswith((b"<", b"pk", b"mz", b"#!", b"\x7felf", b"rar!")) or b"<script" in rest or b"<?php" in rest:
         raise polyglot("what stands behind its end")
+    if b" obj" in rest:
+        raise broken("is cut off: it was added to, and the end of that is missing")
 
 
 class _Streams:
@@ -91,28 +98,39 @@ class _Streams:
 
     def _look(self, place: int) -> None:
         before = self._described(place)
-        begins = self._source.at(place, 64)
+        names = _FILTERS.findall(before)
+        letters = list(itertools.takewhile(_is_letters, names))
+        packings = names[len(letters) :]
+        rare = [name for name in packings if name in _RARE]
+        if len(letters) > 2 or any(map(_is_letters, packings)) or (rare and len(packings) > 1):
+            raise bomb("has a stream that is packed several times over")
+        begins = self._source.at(place, _SHOWS)
+        pieces = self._fed_from(place)
         if _is_flate(begins):
-            self._unpack(self._fed_from(place))
-        elif _RARE.search(before):
-            self._measure(before[before.rfind(b"obj") + 1 :], place)
-        elif _ASCII85.search(before) or (_FLATE.search(before) and _looks_like_85(begins)):
-            self._unpack(_from_ascii85(self._fed_from(place)))
-        elif _ASCII_HEX.search(before):
-            self._unpack(_from_hex(self._fed_from(place)))
+            self._unpack(pieces)
+            return
+        if not names and _is_hidden(before):
+            letters = _letters_of(begins)
+        for name in letters:
+            pieces = _from_hex(pieces) if name in _HEX else _from_ascii85(pieces)
+        if rare:
+            self._measure(lzw_sizes(pieces) if rare[0] in _LZW else run_sizes(pieces))
+        elif letters:
+            self._unpack(pieces)
 
     def _described(self, place: int) -> bytes:
         """What is told of a stream, with the letters of names that were escaped; numbers in it are judged here."""
         before = self._source.at(max(place - _BEFORE, 0), min(_BEFORE, place))
-        before = before[before.rfind(b"endobj") + 1 :]
+        began = list(_OBJECT.finditer(before))
+        before = before[began[-1].start() if began else 0 :]
         if b"#" in before:
             before = _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), before)
         width, height = _WIDTH.search(before), _HEIGHT.search(before)
         if width and height and int(width[1]) * int(height[1]) > self._limits.pixels:
             raise bomb("holds a picture of more points than pictures have")
-        extends, object_ = _EXTENDS.search(before), _OBJECT.search(before)
-        if extends and object_:
-            self._extends[int(object_[1])] = int(extends[1])
+        extends = _EXTENDS.search(before)
+        if extends and began:
+            self._extends[int(began[-1][1])] = int(extends[1])
         return before
 
     def _fed_from(self, place: int) -> Iterator[bytes]:
@@ -132,19 +150,10 @@ class _Streams:
             if not goes_on:
                 return
 
-    def _measure(self, before: bytes, place: int) -> None:
-        """Counts what a stream grows to that is packed in one of the rare ways, a code at a time."""
-        packings = _RARE.findall(before)
-        if len(packings) > 1 or _FLATE.search(before):
-            raise bomb("has a stream that is packed several times over")
-        pieces = self._fed_from(place)
-        if _ASCII85.search(before):
-            pieces = _from_ascii85(pieces)
-        elif _ASCII_HEX.search(before):
-            pieces = _from_hex(pieces)
-        sizes = lzw_sizes if _LZW.search(before) else run_sizes
+    def _measure(self, sizes: Iterator[tuple[int, int]]) -> None:
+        """Counts what a stream grows to that is packed in one of the rare ways."""
         size = 0
-        for fed, more in sizes(pieces):
+        for fed, more in sizes:
             self._rare += fed
             size += more
             if self._rare > self._limits.rare:
@@ -226,8 +235,20 @@ def _is_flate(begins: bytes) -> bool:
     )
 
 
-def _looks_like_85(begins: bytes) -> bool:
-    return len(begins) >= 2 and all(0x21 <= byte <= 0x75 or byte in b"z\r\n\t " for byte in begins[:32])
+def _is_letters(name: bytes) -> bool:
+    return name in _LETTERS
+
+
+def _is_hidden(before: bytes) -> bool:
+    """Whether a stream is packed in a way that is told elsewhere."""
+    return re.search(rb"/Filter\s{1,9}\d", before) is not None
+
+
+def _letters_of(begins: bytes) -> list[bytes]:
+    """How a stream may be written in letters that begins so."""
+    if re.fullmatch(rb"[0-9A-Fa-f\s]{2,}", begins):
+        return [b"AHx"]
+    return [b"A85"] if re.fullmatch(rb"[!-uz\s]{2,}", begins) else []
 
 
 def _from_ascii85(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,234 @@
+"""What is in a file: true files are told and pass, and what is not wanted or not right says why."""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import made_files
+from tests.hostile_files import PAGE, PROGRAM, lzw, zeros
+from tests.made_files import docx, gif, heic, jpeg, pdf, png, true_files, xlsx
+from vetbridge.core.errors import FileRefused, Scope
+from vetbridge.core.files import MEGABYTE, TYPES, FileRules, Finding, Limits, inspect, wanted_name
+from vetbridge.core.files.pdfs import lzw_sizes, run_sizes
+
+EVERYTHING = FileRules(types=dict.fromkeys(TYPES, MEGABYTE))
+TRUE = true_files()
+
+
+def looked(content: bytes, rules: FileRules = EVERYTHING, limits: Limits | None = None) -> Finding:
+    return inspect(io.BytesIO(content), len(content), rules, limits or Limits())
+
+
+def refused(content: bytes, rules: FileRules = EVERYTHING, limits: Limits | None = None) -> FileRefused:
+    with pytest.raises(FileRefused) as caught:
+        looked(content, rules, limits)
+    return caught.value
+
+
+def taking(*words: str) -> FileRules:
+    return FileRules(types=dict.fromkeys(words, MEGABYTE))
+
+
+# -- true files
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_a_true_file_is_told_by_what_is_in_it(name: str) -> None:
+    word, content = TRUE[name]
+    assert looked(content) == Finding(word, TYPES[word].media_type, TYPES[word].endings[0])
+    assert looked(content, taking(word)).type == word
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_a_file_of_another_type_than_the_rules_take_is_not_wanted(name: str) -> None:
+    word, content = TRUE[name]
+    others = taking(*(each for each in TYPES if each != word))
+    error = refused(content, others)
+    assert (error.code, error.wanted) == ("file-type", False)
+    assert TYPES[word].words in error.message or word == "txt"
+
+
+def test_a_photo_of_an_iphone_asks_for_a_jpeg() -> None:
+    assert "ask for a JPEG" in refused(heic(), taking("jpeg", "png")).message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (PROGRAM, "a program"),
+        (b"\x7fELF" + bytes(99), "a program"),
+        (b"\0\0\0\x20ftypisom" + bytes(99), "a film"),
+        (b"\0\0\0\x20ftypavif" + bytes(99), "an AVIF picture"),
+        (bytes(128) + b"DICM" + bytes(99), "a DICOM image"),
+        (b"Rar!\x1a\x07" + bytes(99), "an archive"),
+        (made_files.archive([("a.txt", b"a")]), "an archive"),
+        (made_files.compound(("__properties_version1.0", bytes(5000))), "before 2007"),
+        (b"\x89\x01\x02\x03", "of no kind"),
+    ],
+)
+def test_what_is_known_and_never_carried_says_what_it_is(content: bytes, words: str) -> None:
+    error = refused(content)
+    assert (error.code, error.wanted) == ("file-type", False)
+    assert words in error.message
+
+
+def test_a_page_is_a_page_where_texts_are_taken_and_not_wanted_where_not() -> None:
+    assert (refused(PAGE).code, refused(PAGE).wanted) == ("file-polyglot", True)
+    error = refused(PAGE, taking("pdf"))
+    assert (error.code, error.wanted) == ("file-type", False)
+    assert "a web page" in error.message
+
+
+def test_a_text_in_utf_16_is_a_text_that_somebody_should_look_at() -> None:
+    error = refused("Grüße".encode("utf-16"))
+    assert (error.code, error.wanted) == ("file-type", True)
+    assert "UTF-8" in error.message
+    assert not refused("Grüße".encode("utf-16"), taking("pdf")).wanted
+
+
+# -- sizes
+
+
+def test_each_type_has_its_own_size() -> None:
+    rules = FileRules(types={"pdf": len(pdf()) - 1, "txt": 10 * MEGABYTE, "docx": 50, "doc": 50})
+    assert looked(b"a" * 5000, rules).type == "txt"
+    for content in (pdf(), docx(), made_files.doc()):
+        error = refused(content, rules)
+        assert (error.code, error.wanted) == ("file-too-large", True)
+    assert looked(pdf(), FileRules(types={"pdf": len(pdf())})).type == "pdf"
+
+
+def test_an_empty_file_is_one_that_somebody_should_ask_for_again() -> None:
+    assert (refused(b"").code, refused(b"").wanted) == ("file-empty", True)
+
+
+def test_a_refusal_stops_one_change_and_is_told_with_its_kin() -> None:
+    error = refused(b"")
+    assert error.scope is Scope.CHANGE
+    assert FileRefused("a").code == "file-refused"
+
+
+# -- limits
+
+
+def test_a_page_that_was_scanned_white_is_no_bomb() -> None:
+    """A sheet of A4 in grey, scanned with 600 points an inch, packs a thousand times smaller."""
+    white = zeros(35 * MEGABYTE)
+    assert looked(pdf((b"/Filter /FlateDecode /Width 4960 /Height 7016 ", white))).type == "pdf"
+
+
+def test_streams_count_together() -> None:
+    part = zeros(MEGABYTE)
+    three = pdf(*[(b"/Filter /FlateDecode ", part)] * 3)
+    assert looked(three, limits=Limits(unpacked=2 * MEGABYTE, in_all=4 * MEGABYTE)).type == "pdf"
+    assert refused(three, limits=Limits(unpacked=2 * MEGABYTE, in_all=2 * MEGABYTE)).code == "file-bomb"
+    assert refused(three, limits=Limits(unpacked=MEGABYTE - 1)).code == "file-bomb"
+
+
+def test_a_document_and_what_is_inside_it_count_together() -> None:
+    inner = xlsx(("xl/a.bin", bytes(90_000)))
+    content = docx(("word/embeddings/a.xlsx", inner), ("word/b.bin", bytes(90_000)))
+    assert looked(content, limits=Limits(unpacked=200_000)).type == "docx"
+    assert refused(content, limits=Limits(unpacked=150_000)).code == "file-bomb"
+
+
+def test_a_large_picture_inside_a_document_is_no_archive_and_is_not_held() -> None:
+    assert looked(docx(("word/media/a.png", png() + bytes(900_000))), limits=Limits(inner=1000)).type == "docx"
+
+
+@pytest.mark.parametrize("size", [1, 255, 70_000, MEGABYTE])
+def test_what_lzw_grows_to_is_counted(size: int) -> None:
+    packed = lzw(size)
+    cut = len(packed) // 3
+    counted = sum(more for _fed, more in lzw_sizes(iter([packed[:cut], packed[cut:]])))
+    assert size <= counted <= size + 4096, "the last code ends beyond it"
+
+
+@given(st.lists(st.integers(1, 128)), st.integers(1, 50))
+def test_what_runs_grow_to_is_counted(runs: list[int], piece: int) -> None:
+    packed = b"".join(bytes((257 - run, 7)) if run > 1 else bytes((0, 7)) for run in runs) + b"\x80"
+    pieces = (packed[at : at + piece] for at in range(0, len(packed), piece))
+    assert sum(more for _fed, more in run_sizes(pieces)) == sum(runs)
+
+
+@given(st.binary(max_size=400), st.integers(0, 400))
+def test_a_stream_passes_wherever_its_pieces_are_cut(content: bytes, filling: int) -> None:
+    """Tokens are found across the bounds of what is read at once."""
+    packed = b"/Filter /FlateDecode ", zlib.compress(content)
+    assert looked(pdf(packed, extra=b"%" + b"x" * filling + b"\n")).type == "pdf"
+
+
+@pytest.mark.parametrize("shift", range(-12, 4))
+def test_a_password_is_found_where_two_pieces_meet(shift: int) -> None:
+    begins = pdf().index(b"xref\n0")
+    filling = 256 * 1024 - begins + shift - 2
+    content = pdf(extra=b"%" + b"x" * filling + b"\n" + b"9 0 obj\n<</Encrypt 1 0 R>>\nendobj\n")
+    assert refused(content).code == "file-encrypted"
+
+
+def test_names_in_a_pdf_that_begin_like_a_password_are_none() -> None:
+    assert looked(pdf(extra=b"9 0 obj\n<</EncryptionNote (a)>>\nendobj\n")).type == "pdf"
+
+
+def test_a_gif_of_many_blocks_passes() -> None:
+    blocks = b"".join(b"\xff" + bytes(255) for _ in range(900))
+    assert looked(gif().replace(b"\x02\x44\x01\x00\x3b", blocks + b"\x00\x3b")).type == "gif"
+
+
+# -- no message says what is in a file, or how it is called
+
+
+@given(st.sampled_from(sorted(TRUE)), st.integers(0, 5000), st.binary(min_size=1, max_size=30))
+def test_a_damaged_file_passes_or_is_refused_in_our_own_words(name: str, at: int, put: bytes) -> None:
+    content = TRUE[name][1]
+    secret = b"Zielinski"
+    spoiled = content[: at % len(content)] + put + secret + content[at % len(content) :]
+    try:
+        assert looked(spoiled).type in TYPES
+    except FileRefused as why:
+        error = why
+    else:
+        return
+    assert secret.decode() not in error.message
+    assert error.code.startswith("file-")
+    assert set(error.message) & set(";:,"), "it says what to do"
+
+
+# -- names
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "wanted"),
+    [
+        ("*", "", True),
+        ("*discharge*", "Discharge Summary.PDF", True),
+        ("*DISCHARGE*", "discharge.pdf", True),
+        ("*discharge*", "invoice.pdf", False),
+        ("*größe*", "GRO\u0308SSE.pdf", True),
+        ("*entlassung.pdf", "ENTLASSUNG.PDF", True),
+        ("*befund\u00e4*", "Befunda\u0308.pdf", True),
+        ("scan-[0-9].pdf", "scan-7.pdf", True),
+        ("a*", "b" * 100_000, False),
+    ],
+)
+def test_one_of_the_patterns_has_to_fit(pattern: str, name: str, wanted: bool) -> None:
+    assert wanted_name(FileRules(types={"pdf": 1}, names=(pattern,)), name) is wanted
+    assert wanted_name(FileRules(types={"pdf": 1}, names=("nothing", pattern)), name) is wanted
+
+
+def test_rules_shrink_to_what_a_side_takes() -> None:
+    rules = FileRules(types={"pdf": 100, "jpeg": 50, "heic": 50}, names=("a*",))
+    assert rules.within(["pdf", "jpeg"], None) == FileRules(types={"pdf": 100, "jpeg": 50}, names=("a*",))
+    assert rules.within([], 80).types == {"pdf": 79, "jpeg": 50, "heic": 50}
+    assert (rules.largest, FileRules(types={}).largest) == (100, 0)
+
+
+def test_a_camera_s_trailer_is_no_second_file() -> None:
+    film = b"\0\0\0\x18ftypmp42" + bytes(12) + b"\0\0\x13\x88mdat" + bytes(4992)
+    assert looked(jpeg() + film).type == "jpeg"
+    assert refused(jpeg() + PROGRAM).code == "file-polyglot"
