@@ -127,18 +127,28 @@ def remove(tx: Transaction, account: str, kind: Kind, ids: Collection[str]) -> s
     return {pet_id for pet_id in gone.values() if pet_id}
 
 
-def prune_visits(tx: Transaction, ids: Sequence[tuple[str, str]]) -> int:
-    """Deletes those of these visits of the mirror, by account and id, that began too long ago; returns how many."""
-    deleted = 0
-    for account, id_ in ids:
-        row = tx.session.get(Mirror, (account, Kind.APPOINTMENT, id_))
-        if row is None or row.content_sealed is None:
-            continue
-        visit = rich(tx.sealer.open(row.content_sealed))
-        if _is_over(visit, tx.now):
-            tx.session.delete(row)
-            deleted += 1
-    return deleted
+def old_visits(
+    tx: Transaction, after: tuple[str, str], *, most: int
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The next visits of the mirror, by account and id, and those of them that began too long ago."""
+    rows = tx.session.execute(
+        sa.select(TABLE.c.account, TABLE.c.remote_id, TABLE.c.content_sealed)
+        .where(TABLE.c.kind == Kind.APPOINTMENT, sa.tuple_(TABLE.c.account, TABLE.c.remote_id) > after)
+        .order_by(TABLE.c.account, TABLE.c.remote_id)
+        .limit(most)
+    ).all()
+    old = [
+        (account, id_)
+        for account, id_, sealed in rows
+        if sealed is not None and _is_over(rich(tx.sealer.open(sealed)), tx.now)
+    ]
+    return [(account, id_) for account, id_, _ in rows], old
+
+
+def drop_visits(tx: Transaction, visits: Collection[tuple[str, str]]) -> None:
+    """Deletes visits of the mirror, by account and id."""
+    for account, id_ in visits:
+        remove(tx, account, Kind.APPOINTMENT, [id_])
 
 
 def _kind(record: OfPet) -> Kind:
@@ -500,6 +510,12 @@ def noticed_since(tx: Transaction, account: str, client_id: str, since: datetime
     return tx.session.exec(found.limit(1)).first() is not None
 
 
+def last_notice(tx: Transaction, account: str, client_id: str) -> tuple[datetime, str] | None:
+    """When an owner was sent a notice last, and the notice's state."""
+    found = select(Notice.made_at, Notice.state).where(Notice.account == account, Notice.client_id == client_id)
+    return tx.session.exec(found.order_by(col(Notice.made_at).desc()).limit(1)).first()
+
+
 def sent_since(tx: Transaction, account: str, since: datetime) -> int:
     """How many owners were sent a notice since a moment, or may have been."""
     counted = select(sa.func.count(sa.distinct(col(Notice.client_id)))).where(
@@ -516,6 +532,12 @@ def notices_since(tx: Transaction, site: str, today: date) -> date:
         row = Meta(key=f"{_SINCE}{site}", value=today.isoformat())
         tx.session.add(row)
     return date.fromisoformat(row.value)
+
+
+def notices_began(tx: Transaction, site: str) -> date | None:
+    """The day on which a site began to send notices; None: it sends none, or has not begun."""
+    row = tx.session.get(Meta, f"{_SINCE}{site}")
+    return None if row is None else date.fromisoformat(row.value)
 
 
 def no_notices(tx: Transaction, site: str) -> None:

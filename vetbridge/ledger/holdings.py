@@ -27,11 +27,13 @@ from vetbridge.ledger.tables import (
     Alias,
     Change,
     ChangeState,
+    Due,
     Joined,
     Joining,
     Link,
     MatchKey,
     Mirror,
+    Notice,
     Observation,
     Record,
     Reservation,
@@ -125,16 +127,17 @@ class Obstacles:
 
 def held(tx: Transaction, owner: Owner) -> Holdings:
     """What the ledger holds about an owner. It opens all that is sealed."""
-    records = _records(tx, owner.records)
+    keys = owner.records | _cards(tx, owner)
+    records = _records(tx, keys)
     file_rows = _file_rows(tx, owner.clients)
     about = {*records, *file_rows}
-    at_remote = _remote(owner.records)
+    at_remote = _remote(keys)
     own = _ids(tx, Review, _in(Review.record_id, about))
     writes = _ids(tx, Action, sa.or_(_in(Action.record_id, about), at_remote(Action)))
     lines = _ids(tx, Worklist, sa.or_(_in(Worklist.record_id, about), at_remote(Worklist)))
     linked = _ids(tx, Link, sa.or_(_end(owner, "booking"), _end(owner, "pims")))
     taught = sa.or_(_in(Alias.review_id, own), _of_clients(Alias, owner))
-    people = _remote({*owner.clients, *owner.pets})(Mirror)
+    people = sa.or_(_remote({*owner.clients, *owner.pets})(Mirror), _of_pets(owner))
     everything = (
         _numbered("links", Link, linked, "booking_base_sealed", "pims_base_sealed", "evidence_sealed"),
         _numbered(f"links{OF_OTHERS}", Link, _evidence(tx, owner, {*linked}), "evidence_sealed"),
@@ -154,6 +157,8 @@ def held(tx: Transaction, owner: Owner) -> Holdings:
         _marked(tx, "match_keys", MatchKey, _of_clients(MatchKey, owner)),
         _marked(tx, "comparisons", Joining, _of_clients(Joining, owner)),
         _marked(tx, "joins", Joined, _joined(owner)),
+        _marked(tx, "due_services", Due, _of_clients(Due, owner)),
+        _marked(tx, "notices", Notice, _of_clients(Notice, owner)),
         _marked(tx, "mirror", Mirror, people),
     )
     return Holdings(
@@ -245,6 +250,25 @@ def _of_clients(model: Any, owner: Owner) -> sa.ColumnElement[bool]:
         for account, ids in by_account(owner.clients).items()
     )
     return sa.or_(sa.false(), *each)
+
+
+def _of_pets(owner: Owner) -> sa.ColumnElement[bool]:
+    """What the mirror keeps of their pets: vaccinations, what is due, visits."""
+    each = (
+        sa.and_(
+            col(Mirror.account) == account,
+            col(Mirror.kind).not_in([Kind.CLIENT, Kind.PET]),
+            _in(Mirror.parent_id, ids),
+        )
+        for account, ids in by_account(owner.pets).items()
+    )
+    return sa.or_(sa.false(), *each)
+
+
+def _cards(tx: Transaction, owner: Owner) -> set[Key]:
+    """What stands on their clients at booking sides about due services, by what it is known by there."""
+    booking = set(tx.session.exec(select(Link.booking_account).distinct()))
+    return {Key(each.account, Kind.REMINDER, each.id) for each in owner.clients if each.account in booking}
 
 
 def _joined(owner: Owner) -> sa.ColumnElement[bool]:

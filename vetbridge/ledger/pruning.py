@@ -8,8 +8,9 @@ Of changes that are settled:
 - What people have answered stays, and so do the changes that it is about: it is never overruled on the same facts.
 - Writes stay that made a client or a pet, or that were looked for in vain: they are why none is made a second time.
 
-Links, records and the mirror are not touched; nor is what is open, in doubt, failed and seen by nobody, or about a
-visit that is still to come. Personal values end sooner: ``vetbridge.ledger.retention``.
+Links, records and the mirror are not touched, but for visits there that are long over; nor is what is open, in doubt,
+failed and seen by nobody, or about a visit that is still to come. Personal values end sooner:
+``vetbridge.ledger.retention``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sqlmodel import SQLModel, col
 
 from vetbridge.config.models import Retention
 from vetbridge.core.records import Kind
+from vetbridge.ledger import due as due_services
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import (
     UNSETTLED_ACTIONS,
@@ -92,6 +94,7 @@ def prune_rows(ledger: Ledger, retention: Retention, stopping: Callable[[], bool
         done.acts = _audit(ledger, acts, stopping)
     if accesses is not None:
         done.accesses = _simple(ledger, Access, col(Access.at) < accesses, stopping)
+    _visits(ledger, stopping)
     return done
 
 
@@ -257,6 +260,20 @@ def _last_act(tx: Transaction, before: datetime) -> int:
         col(AuditSeal.last_id) < newest, sa.or_(young.is_(None), col(AuditSeal.last_id) < young)
     )
     return tx.session.scalar(sealed) or 0
+
+
+def _visits(ledger: Ledger, stopping: Callable[[], bool]) -> None:
+    """Deletes visits of the mirror that hold no service back any more."""
+    after = ("", "")
+    while not stopping():
+        with ledger.read() as tx:  # their days are sealed: all are opened
+            some, old = due_services.old_visits(tx, after, most=BATCH)
+        if not some:
+            return
+        after = some[-1]
+        if old:
+            with ledger.write() as tx:
+                due_services.drop_visits(tx, old)
 
 
 def _simple(ledger: Ledger, model: type[SQLModel], old: sa.ColumnElement[bool], stopping: Callable[[], bool]) -> int:
