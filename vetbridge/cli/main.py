@@ -32,6 +32,7 @@ from vetbridge.cli import (
     privacy,
     quality,
     reconcile,
+    reminders,
     replay,
     report,
     review,
@@ -110,6 +111,7 @@ app.command(epilog="Example: vetbridge find petrova bobik")(find.find)
 app.add_typer(changes.app)
 app.add_typer(review.app)
 app.add_typer(worklist.app)
+app.add_typer(reminders.app)
 app.add_typer(links.app)
 app.add_typer(quality.app)
 app.add_typer(mapping.app)

@@ -146,6 +146,14 @@ def standing(
     )
 
 
+def told_next(service: DueService, policy: DuePolicy, today: date, *, told: Container[str] = ()) -> date | None:
+    """The first of its told days after today on which an owner is to be told of a service that counts; None: there is
+    none."""
+    now, due = today.toordinal(), service.due_on.toordinal()
+    days = [due + offset for offset in policy.notice_days if due + offset > now and _key(service, offset) not in told]
+    return date.fromordinal(min(days)) if days and min(days) <= date.max.toordinal() else None
+
+
 def changes_on(owner: Owner, policy: DuePolicy, today: date) -> date | None:
     """The next day on which the standing may be another one though nothing was learnt and nobody was told anything;
     None: it never is."""

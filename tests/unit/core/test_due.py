@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from vetbridge.core.due import DuePolicy, Held, Owner, PetVisit, Standing, changes_on, standing
+from vetbridge.core.due import DuePolicy, Held, Owner, PetVisit, Standing, changes_on, standing, told_next
 from vetbridge.core.records import Pet, Reminder, Vaccination
 
 TODAY = date(2026, 11, 23)
@@ -140,6 +140,14 @@ class TestTheSameService:
         known = owner(reminder(-50), reminder(40, id_="2"), vaccinated(20, given=-345))
         assert held(standing(known, DuePolicy(), TODAY)) == {-50: Held.COMPLETED, 20: Held.COMPLETED, 40: None}
 
+    def test_of_two_that_are_due_on_a_day_the_reminder_counts(self) -> None:
+        known = owner(vaccinated(20, name="Nobivac R"), reminder(20, name="Rabies shot"))
+        found = standing(known, DuePolicy(), TODAY)
+        assert [(each.name, each.held) for each in found.services] == [
+            ("Nobivac R", Held.COMPLETED),
+            ("Rabies shot", None),
+        ]
+
     def test_a_completed_reminder_closes_what_is_due_no_later(self) -> None:
         known = owner(reminder(20, completed=True), vaccinated(20, given=-345))
         assert says_nothing(standing(known, TELLING, TODAY))
@@ -213,6 +221,28 @@ class TestNotices:
         assert standing(known, TELLING, TODAY, told=notice.keys).notice is None
         again = [n for n in range(35) if standing(known, TELLING, day(n), told=notice.keys).notice is not None]
         assert again == [15, 16, 17, 18, 31, 32, 33, 34]  # Rex's next told day, then the weight's first
+
+    def test_what_was_settled_is_named_along_but_not_settled_again(self) -> None:
+        first = owner(reminder(30), reminder(60, pet="2"))
+        notice = standing(first, TELLING, TODAY).notice
+        assert notice is not None
+        later = owner(reminder(60, pet="2"), reminder(80, service="W", name="Weight"))
+        again = standing(later, TELLING, day(50), told=notice.keys).notice
+        assert again is not None
+        assert [each.name for each in again.services] == ["Rabies", "Weight"]
+        assert len(again.keys) == 1
+        assert set(again.keys).isdisjoint(notice.keys)
+
+    def test_the_next_told_day_is_one_that_nothing_has_settled(self) -> None:
+        known = owner(reminder(30))
+        found = standing(known, TELLING, TODAY)
+        assert found.notice is not None
+        (service,) = found.services
+        assert told_next(service, TELLING, day(-1)) == TODAY
+        assert told_next(service, TELLING, day(-1), told=found.notice.keys) == day(15)
+        assert told_next(service, TELLING, day(37)) == day(60)
+        assert told_next(service, TELLING, day(60)) is None
+        assert told_next(replace(service, due_on=date.max), TELLING, date.max) is None
 
     def test_all_that_is_to_be_told_today_is_one_notice(self) -> None:
         known = owner(reminder(30), reminder(-30, pet="2", service="W", name="Weight"))
