@@ -103,9 +103,12 @@ class ClientFiles:
         rows = [row for row in wire.as_rows(reply.data) if wire.as_id(row.get("id")) not in {None, *before}]
         if len(rows) > 1:
             rows = [row for row in rows if wire.same_file_name(row, content.name) and wire.fits(row, content.size)]
-        if len(rows) != 1:
-            raise OutcomeUnknown(f"{self._account}: the file may have been added, but the answer does not show which")
-        native = wire.file(rows[0], client_id, self._zone)
+        try:
+            (native,) = (wire.file(row, client_id, self._zone) for row in rows)
+        except ValueError:  # none, several, or one that cannot be read
+            raise OutcomeUnknown(
+                f"{self._account}: the file may have been added, but the answer does not show which"
+            ) from None
         return Receipt(id=native["id"], native=native)
 
     def look(self, write: Write) -> Iterator[Native]:

@@ -526,7 +526,8 @@ class SimulatedClients(SimulatedLocation):
         row = self._row("file", request.number("file"))
         if row["client_id"] != request.number("client"):
             raise Refusal(404, "Not found")
-        return Response(200, raw=self.files.read(row["_content"]), media_type=row["mime"])
+        content = self.files.read(row["_content"])
+        return Response(200, raw=content, media_type=row["mime"], seconds=self.download_seconds)
 
     def _file_delete(self, request: Request) -> Response:
         """202 (section 1)."""

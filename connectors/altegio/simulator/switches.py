@@ -103,6 +103,8 @@ class Switches:
     downloads: Literal["open", "tokens", "page"] = "open"
     """Who gets a client's file from its address: whoever asks; who shows both tokens, and others a 401, or a web page
     to sign in at."""
+    download_seconds: int = 0
+    """So long a file takes on its way."""
     file_names: Literal["whole", "stem"] = "whole"
     """Whether ``name`` of a file has the ending, which ``extension`` has in any case."""
 

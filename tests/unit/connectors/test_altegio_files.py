@@ -17,6 +17,7 @@ from connectors.altegio.connector import AltegioConnector
 from connectors.altegio.connector import build as connect
 from connectors.altegio.options import LARGEST_FILE, AltegioOptions
 from connectors.altegio.simulator import CLIENT_FROM, AltegioSimulator, build
+from connectors.altegio.simulator.base import success
 from tests.unit.connectors.altegio_calls import Calls
 from vetbridge.connector.dry import DryRun
 from vetbridge.connector.interface import Native, Operation, Write
@@ -265,6 +266,18 @@ def test_a_cut_file_raises(
     assert refusal(lambda: list(altegio.content(f"{client}/{made}"))) == "not-found"
 
 
+def test_a_slow_file_comes_piece_by_piece(
+    altegio: AltegioConnector, simulator: AltegioSimulator, client: str
+) -> None:
+    id_ = f"{client}/{simulator.add_file(int(client), 'a.pdf', EVERY_BYTE * 40)}"
+    simulator.turn("download_seconds", 1)
+    pieces = altegio.content(id_)
+    first = next(pieces)
+    assert EVERY_BYTE.startswith(first[:100])
+    assert len(first) < len(EVERY_BYTE) * 20
+    pieces.close()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("told", "least"), [("96.65 KB", 96650), ("12 B", 12), ("1.5 MB", 1.5e6), ("1,5 MB", None), (7, None), ("", None)]
 )
@@ -426,6 +439,18 @@ def test_of_several_new_files_ours_is_told_by_name_and_size(
         return keep(owner, name, *more)
 
     simulator._keep_file = doubled  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown):
+        altegio.apply(upload(client))
+
+
+def test_an_answer_with_another_clients_file_in_it_settles_nothing(
+    altegio: AltegioConnector, simulator: AltegioSimulator, client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = simulator._file
+    monkeypatch.setattr(simulator, "_file", lambda row: {**shown(row), "client_id": 5})
+    with pytest.raises(OutcomeUnknown):
+        altegio.apply(upload(client))
+    monkeypatch.setattr(simulator, "_files_of", lambda owner: success([]))
     with pytest.raises(OutcomeUnknown):
         altegio.apply(upload(client))
 

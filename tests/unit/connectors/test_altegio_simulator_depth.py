@@ -760,7 +760,8 @@ def test_the_page_names_every_switch_with_its_default() -> None:
     words = {True: "true", False: "false", frozenset(): "none"}
     told = {name: value.strip("` ") for name, value in rows}
     assert told == {name: words.get(getattr(Switches, name), str(getattr(Switches, name))) for name in SWITCHES} | {
-        "own_clients_of": "0"
+        "own_clients_of": "0",
+        "download_seconds": "0",
     }
 
 

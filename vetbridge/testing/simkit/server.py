@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,6 +92,8 @@ class Response:
     media_type: str = "application/json; charset=utf-8"
     ends_after: int | None = None
     """Bytes after which the connection ends; None: all are sent."""
+    seconds: float = 0.0
+    """So long the content takes."""
 
     @property
     def content(self) -> bytes:
@@ -257,11 +260,20 @@ class _Conversation(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         if response.status != 204:
-            self.wfile.write(content[: response.ends_after])
+            self._drip(content[: response.ends_after], response.seconds)
         self.wfile.flush()
         if response.ends_after is not None:
             self.close_connection = True
             _end(self.connection)
+
+    def _drip(self, content: bytes, seconds: float) -> None:
+        pieces = 20 if seconds else 1
+        size = -(-len(content) // pieces) or 1
+        for begin in range(0, len(content), size):
+            self.wfile.write(content[begin : begin + size])
+            if seconds:
+                self.wfile.flush()
+                time.sleep(seconds / pieces)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the base class finds wrong with the request itself is said in the vendor's form too."""
