@@ -172,7 +172,10 @@ class _Show:
     def _simulators(self) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
         """All at once; each fills its store from the same clinic."""
         count = len(self._branches)
-        several = ("--locations", str(count), "--switch", "installed=false") if count > 1 else ()
+        # Of a location that belongs to no chain nobody may define fields by the API (altegio.md, section 3.9).
+        several = (
+            ("--locations", str(count), "--switch", "installed=false") if count > 1 else ("--switch", "chain=true")
+        )
         booking = self._simulator("altegio", "altegio", self._branches[0].morning.clinic, BOOKING_FAULTS, *several)
         practices = [
             self._simulator("ezyvet", branch.named("ezyvet"), branch.morning.clinic, PIMS_FAULTS)
