@@ -40,6 +40,9 @@ TOKEN_MARGIN = 60.0
 TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
 
 
+FILE = "attachment"
+"""The resource whose files are fetched."""
+
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -133,7 +136,7 @@ class Door:
             clock=environment.clock,
             timeout=environment.timeout,
             ca=environment.ca,
-            authorise=self._token.headers,
+            authorise=self._file_headers,
             wait_of=self._wait_of,
             no_files=("application/json", "text/html"),
         )
@@ -267,26 +270,32 @@ class Door:
             raise self._translated(refusal, f"POST {path}", f"write-{resource}") from None
         return self._taken(answer, "POST", path)
 
-    def file(self, path: str, resource: str) -> Iterator[bytes]:
+    def file(self, path: str) -> Iterator[bytes]:
         """The file at a path of the account's own address, piece by piece. Raises ``Refused`` with the code
         ``not-found`` where there is none."""
         what = f"GET {path}"
         for is_last in (False, True):
-            self._budgets.take(_budgets(resource), patience=PATIENCE)
             try:
                 yield from self._downloads.pieces(f"{self._base_url}{path}")
                 return
             except RateLimited as refusal:
-                name = _budgets(resource)[-1]
+                if refusal.budget:
+                    raise
+                name = _budgets(FILE)[-1]
                 self._budgets.pause(name, refusal.wait)
                 raise RateLimited(refusal.message, wait=refusal.wait, budget=name) from None
             except HttpRefused as refusal:
                 if refusal.status != 401:
-                    raise self._translated(refusal, what, f"read-{resource}") from None
+                    raise self._translated(refusal, what, f"read-{FILE}") from None
                 if is_last:
                     said = f"{self._account}: {what}: answered 401, the credentials are not taken"
                     raise AuthFailed(said) from None
                 self._token.refused()
+
+    def _file_headers(self) -> Mapping[str, str]:
+        """Called before each request for a file, also one for the rest of it: each counts."""
+        self._budgets.take(_budgets(FILE), patience=PATIENCE)
+        return self._token.headers()
 
     def merge(self, path: str, resource: str, body: Any, whole: Callable[[], Any]) -> Answer:
         """Changes the given fields by a merge patch; where the answer says that ezyVet does not know such a request,

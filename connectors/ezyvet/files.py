@@ -92,7 +92,7 @@ class Files:
         """See ``Connector.content``."""
         if wire.record_id(id_) != id_:
             raise Refused(f"{self._account}: an id of ezyVet's is a number", code="not-found")
-        return self._door.file(f"{DOWNLOAD_PATH}/{id_}", "attachment")
+        return self._door.file(f"{DOWNLOAD_PATH}/{id_}")
 
     def _hung(self, record_type: str, id_: str) -> Iterator[Native]:
         filters = {"record_type": Where.equals(record_type), "record_id": Where.equals(id_)}

@@ -337,3 +337,133 @@ def test_a_file_that_is_cut_is_no_file(fetch: Fetch, files: Files) -> None:
 
     files.handle = cut
     fails(Unavailable, fetch)
+
+
+# -- a connection that breaks
+
+
+WHOLE = bytes(range(256)) * 40
+TAG = '"the-first-version"'
+
+
+def breaking(*ends: int, tag: str = TAG, **headers: str) -> Handler:
+    """Serves ``WHOLE``, and the rest of it where it is asked for; the first answers break after ``ends`` bytes."""
+    left = list(ends)
+    told = {"etag": tag, "accept_ranges": "bytes", **headers}
+
+    def handle(asked: BaseHTTPRequestHandler) -> None:
+        start = int(asked.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if start and asked.headers["if-range"] != tag:
+            start = 0
+        more = {"content_range": f"bytes {start}-{len(WHOLE) - 1}/{len(WHOLE)}"} if start else {}
+        body = WHOLE[start:]
+        end = left.pop(0) if left else len(body)
+        answer(asked, 206 if start else 200, body[:end], **{"content-length": str(len(body))}, **told, **more)
+        if end < len(body):
+            asked.close_connection = True
+
+    return handle
+
+
+def parts_of(files: Files) -> list[tuple[str | None, str | None]]:
+    return [(headers.get("range"), headers.get("if-range")) for _, _, headers in files.asked]
+
+
+def test_the_rest_is_asked_for_where_the_connection_broke(fetch: Fetch, files: Files) -> None:
+    files.handle = breaking(1000, 24, 0)
+    assert fetch(URL) == WHOLE
+    assert parts_of(files) == [(None, None), ("bytes=1000-", TAG), ("bytes=1024-", TAG), ("bytes=1024-", TAG)]
+
+
+def test_a_date_will_do_for_a_mark(fetch: Fetch, files: Files) -> None:
+    date = "Mon, 02 Mar 2026 09:00:00 GMT"
+    files.handle = breaking(1000, tag=date, etag='W/"weak"', last_modified=date)
+    assert fetch(URL) == WHOLE
+    assert parts_of(files)[1] == ("bytes=1000-", date)
+
+
+def test_it_is_asked_for_a_few_times_only(fetch: Fetch, files: Files) -> None:
+    files.handle = breaking(*[1000] * 5)
+    fails(Unavailable, fetch)
+    assert len(files.asked) == 1 + http.MOST_RESUMES
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"accept_ranges": "none"},
+        {"accept_ranges": ""},
+        {"etag": 'W/"weak"'},
+        {"etag": "bare"},
+        {"etag": '""'},
+    ],
+)
+def test_without_parts_or_a_mark_nothing_is_asked_again(fetch: Fetch, files: Files, headers: dict[str, str]) -> None:
+    files.handle = breaking(1000, **headers)
+    fails(Unavailable, fetch)
+    assert len(files.asked) == 1
+
+
+REST = f"bytes 1000-{len(WHOLE) - 1}/{len(WHOLE)}"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, {}),
+        (206, {}),
+        (206, {"content_range": f"bytes 0-{len(WHOLE) - 1}/{len(WHOLE)}"}),
+        (206, {"content_range": f"bytes 999-{len(WHOLE) - 1}/{len(WHOLE)}"}),
+        (206, {"content_range": f"bytes 1000-{len(WHOLE)}/{len(WHOLE) + 1}"}),
+        (206, {"content_range": "bytes 1000-2000/*"}),
+        (206, {"content_range": REST, "etag": '"the-second-version"'}),
+        (206, {"content_range": REST, "content-length": "9", "etag": TAG}),
+        (401, {}),
+        (404, {}),
+        (416, {}),
+        (500, {}),
+    ],
+)
+def test_another_file_is_never_joined_to_the_first(
+    fetch: Fetch, files: Files, status: int, headers: dict[str, str]
+) -> None:
+    """Nor does a refusal then look like one of the whole file: some of it has been given."""
+    first = breaking(1000)
+
+    def then(asked: BaseHTTPRequestHandler) -> None:
+        files.handle = other
+        first(asked)
+
+    def other(asked: BaseHTTPRequestHandler) -> None:
+        body = WHOLE[1000:]
+        answer(asked, status, body[: int(headers.get("content-length", len(body)))], **headers)
+
+    files.handle = then
+    fails(Unavailable, fetch)
+    assert len(files.asked) == 2
+
+
+def test_the_address_is_looked_at_anew_for_the_rest(fetch: Fetch, files: Files) -> None:
+    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
+    files.handle = breaking(1000)
+    assert fails(Refused, fetch, resolve=lambda _host: next(answers)).code == "download-unsafe"
+    assert len(files.asked) == 1
+
+
+def test_the_rest_counts_to_the_longest_file(fetch: Fetch, files: Files) -> None:
+    files.handle = breaking(1000)
+    fails(BadAnswer, fetch, largest=len(WHOLE) - 1)
+
+
+def test_words_in_place_of_a_file_are_no_file(fetch: Fetch, files: Files) -> None:
+    files.handle = lambda asked: answer(asked, body=b"{}", content_type="Application/JSON; charset=utf-8")
+    assert fetch(URL) == b"{}"
+    fails(BadAnswer, fetch, no_files=("application/json",))
+
+
+def test_a_pause_is_as_long_as_the_vendor_says(fetch: Fetch, files: Files) -> None:
+    files.handle = lambda asked: answer(asked, 429, b"", retry_after="7")
+    for more, wait in ({}, 7.0), ({"wait_of": lambda headers, _body: 11.0}, 11.0):
+        with pytest.raises(RateLimited) as caught:
+            fetch(URL, **more)
+        assert caught.value.wait == wait

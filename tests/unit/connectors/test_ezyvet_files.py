@@ -20,6 +20,7 @@ from vetbridge.connector.interface import Native, Operation, Write
 from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, RateLimited, Refused, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
+from vetbridge.testing.clock import FakeClock
 
 STAMP = "VB-0000000001"
 NOTES = f"[VetBridge {STAMP}]\nfrom the owner\n[/VetBridge]"
@@ -244,6 +245,27 @@ def test_a_pause_that_is_asked_for_holds_the_next_call_up(simulator: EzyVetSimul
     with pytest.raises(RateLimited) as caught:
         fetched(side, number)
     assert caught.value.budget == "endpoint:attachment"
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(simulator: EzyVetSimulator, side: EzyVet) -> None:
+    number = simulator.attach("Animal", 5001, "a.pdf", LETTER * 10)
+    fetched(side, number)
+    simulator.faults.arm("cut_download")
+    assert fetched(side, number) == LETTER * 10
+    assert simulator.counts()["requests"]["GET /v1/attachment/download/{id}"] == 3
+
+
+def test_each_request_for_a_file_counts(simulator: EzyVetSimulator) -> None:
+    """Also that for its rest: sixty a minute, of whatever attachments are asked for."""
+    clock = FakeClock()
+    with with_files(simulator, clock=clock, scale=1.0) as side:
+        number = simulator.attach("Animal", 5001, "a.pdf", LETTER)
+        for _ in range(20):
+            simulator.faults.arm("cut_download", 2)
+            assert fetched(side, number) == LETTER
+        before = clock.steady()
+        fetched(side, number)
+    assert clock.steady() - before > 30
 
 
 def test_a_download_that_is_cut_is_no_file(simulator: EzyVetSimulator, side: EzyVet) -> None:
