@@ -24,10 +24,11 @@ from vetbridge.config.secrets import Secret
 from vetbridge.connector.interface import Native
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.joining import Partner
-from vetbridge.core.records import Client, Kind
+from vetbridge.core.records import Client, Kind, Reminder, Vaccination
 from vetbridge.desk import privacy
 from vetbridge.desk.advice import next_step
-from vetbridge.ledger import actions, backup, chains, holdings, links, mirror, owners, reviews, sqlite, worklist
+from vetbridge.ledger import actions, backup, chains, due, holdings, links, mirror, owners, reviews, sqlite, worklist
+from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.restoring import restore
 from vetbridge.ledger.suppression import Key
 from vetbridge.ledger.tables import Action, ActionState, Change, Review
@@ -37,8 +38,8 @@ from vetbridge.sync.refreshing import read_cards
 GIVEN, FAMILY, SECOND = "Zebedeus", "Quillfeather", "Oldquillfeather"
 PHONE, OTHER_PHONE, EMAIL = "+447911777123", "+447911777456", "zq@quillfeather.example"
 PET, NEW_PET = "Xylophonka", "Wuffzilla"
-COMMENT, NOTE = "gate code is zinnober", "rings the magenta bell"
-PLANTED = (GIVEN, FAMILY, SECOND, PHONE, "7911777123", OTHER_PHONE, EMAIL, PET, NEW_PET, COMMENT, NOTE)
+COMMENT, NOTE, VACCINE = "gate code is zinnober", "rings the magenta bell", "Borreliavax"
+PLANTED = (VACCINE, GIVEN, FAMILY, SECOND, PHONE, "7911777123", OTHER_PHONE, EMAIL, PET, NEW_PET, COMMENT, NOTE)
 
 
 @dataclass
@@ -138,7 +139,18 @@ def live(rig: Rig) -> str:
         actions.reserve(tx, "pims", "contact", [f"phone:{PHONE}"], change.record_id)
         chains.looked(tx, "pims", {client: tx.sealer.hash(PHONE)})
         chains.join(tx, ("pims", client), ("elsewhere", "77"), Partner("77", 0.999))
+        tell(tx, client)
     return client
+
+
+def tell(tx: Transaction, client: str) -> None:
+    """What is due for one of their pets stands on their card, and they were sent a notice."""
+    (link, *_) = links.all_of_pims(tx, "pims", Kind.CLIENT, [client])
+    (pet, *_) = mirror.clients(tx, "pims", [client])[0].pets
+    due.put(tx, "pims", [Vaccination(id="1", pet_id=pet.id, name=VACCINE)])
+    card = Reminder(id=link.booking_id, name=VACCINE, pet_name=PET)
+    due.stands(tx, "booking", link.booking_id, "town", due.Standing(wanted=card, shown=card, stamp=""))
+    due.intend(tx, "booking", link.booking_id, [VACCINE], "")
 
 
 def name_elsewhere(rig: Rig, client: str) -> None:
@@ -352,8 +364,9 @@ def test_a_backup_from_before_there_were_chains_is_restored_without_the_owner(pl
     away = planted.backup.parent.parent / "away.db"  # where forgetting does not find it
     shutil.copyfile(planted.backup, away)
     with closing(sqlite3.connect(away)) as old:
-        for table in ("joining", "joined", "install"):
+        for table in ("joining", "joined", "install", "attached", "file_look", "due", "notice"):
             old.execute(f"DROP TABLE {table}")
+        old.execute("ALTER TABLE link DROP COLUMN follows")
         old.execute("UPDATE alembic_version SET version_num = '0009'")
         old.commit()
     forget(planted)
