@@ -213,7 +213,8 @@ def _draw(each: ListedConnector) -> None:
 def _reads(kind: ListedKind) -> list[str]:
     if not kind.read:
         return ["no"]
-    lines = ["what changed" if kind.incremental else "everything each time"]
+    alone = kind.kind in ("attachment", "reminder")
+    lines = ["what changed" if kind.incremental else "one at a time" if alone else "everything each time"]
     lines += ["deletions"] if kind.deletions_visible else []
     return [*lines, *(f"by {key}" for key in kind.search)]
 
@@ -227,6 +228,10 @@ def _writes(kind: ListedKind) -> list[str]:
         lines.append(f"without owner: {words[kind.unlinked]}")
     if kind.relink is not None and kind.create:
         lines.append(f"another owner: {kind.relink}")
+    lines += [f"on {' or '.join(kind.hangs_on)}"] if kind.hangs_on else []
+    lines += [f"as {', '.join(kind.file_types)}"] if kind.file_types else []
+    lines += [f"below {kind.largest / 2**20:g} MiB"] if kind.largest is not None else []
+    lines += ["message to the owner"] if kind.notify else []
     return lines or ["nothing"]
 
 

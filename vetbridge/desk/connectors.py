@@ -37,6 +37,14 @@ class ListedKind:
     """By canonical field, what is not kept as it was written."""
     text_limits: Mapping[str, int]
     """By canonical field, characters that are kept."""
+    hangs_on: tuple[str, ...]
+    """What a new file can hang on: ``client``, ``pet``."""
+    file_types: tuple[str, ...]
+    """Endings of files that are taken; none: any, or there are no files."""
+    largest: int | None
+    """Files must have fewer bytes; None: that is not said."""
+    notify: bool
+    """Messages to owners can be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +131,8 @@ def _kind(kind: Kind, can: KindCapabilities) -> ListedKind:
         relink=can.relink.value if visit else None,
         loss=dict(sorted(can.loss.items())),
         text_limits=dict(sorted(can.text_limits.items())),
+        hangs_on=tuple(sorted(can.hangs_on)),
+        file_types=tuple(sorted(can.file_types)),
+        largest=can.largest,
+        notify=can.notify,
     )

@@ -103,7 +103,7 @@ def test_the_shipped_connectors_declare_what_they_can_do(name: str) -> None:
 def test_levels_abilities_and_losses(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, keyed=f"{__name__}:KEYED")
     (each,) = answer("connectors", "list")["data"]
-    client, pet, visit = each["kinds"]
+    client, pet, visit, *_ = each["kinds"]
     assert (client["create"], client["create_once"], client["changed_once"]) == (False, None, None)
     assert (pet["create_once"], pet["changed_once"]) == ("idempotency-key", "conditional")
     assert (visit["unlinked"], visit["relink"]) == ("placeholder", "yes")
@@ -111,6 +111,17 @@ def test_levels_abilities_and_losses(elsewhere: Path, monkeypatch: pytest.Monkey
     assert "create: idempotency-key" in text
     assert "site's placeholder" in text
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_files_and_messages_are_told() -> None:
+    kinds = {kind["kind"]: kind for kind in answer("connectors", "list")["data"][0]["kinds"]}
+    assert (kinds["attachment"]["hangs_on"], kinds["attachment"]["largest"]) == (["client"], 12 * 2**20)
+    assert "pdf" in kinds["attachment"]["file_types"]
+    assert kinds["reminder"]["notify"]
+    text = " ".join(run("connectors", "list").stdout.split())
+    assert "below 12 MiB" in text
+    assert "message to the owner" in text
 
 
 @pytest.mark.usefixtures("elsewhere")
