@@ -172,7 +172,8 @@ def test_a_password_is_found_where_two_pieces_meet(shift: int) -> None:
 
 
 def test_names_in_a_pdf_that_begin_like_a_password_are_none() -> None:
-    assert looked(pdf(extra=b"9 0 obj\n<</EncryptionNote (a)>>\nendobj\n")).type == "pdf"
+    for words in (b"<</EncryptionNote 5 0 R>>", b"<</Note (/Encrypt is a word)>>", b"(write /Encrypt)"):
+        assert looked(pdf(extra=b"9 0 obj\n" + words + b"\nendobj\n")).type == "pdf"
 
 
 def test_a_gif_of_many_blocks_passes() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import re
+import struct
 import zlib
 from collections.abc import Iterator
 
@@ -24,13 +24,15 @@ _ESCAPED = {letter: rb"(?:%c|#%02x|#%02X)" % (letter, letter, letter) for letter
 
 
 def _word(word: bytes) -> bytes:
-    return b"/" + b"".join(_ESCAPED[letter] for letter in word) + rb"(?![A-Za-z0-9#])"
+    return b"/" + b"".join(_ESCAPED[letter] for letter in word)
 
 
 _TOKEN = re.compile(
-    rb"(?P<stream>(?<=[>\s\x00])stream[ \t]{0,4}(?:\r\n|\n|\r))|(?P<encrypt>" + _word(b"Encrypt") + rb")"
+    rb"(?P<stream>(?<=[>\s\x00])stream[ \t]{0,4}(?:\r\n|\n|\r))|(?P<encrypt>"
+    + _word(b"Encrypt")
+    + rb"[\s\x00]{0,30}(?:\d|<<))"
 )
-_LONGEST_TOKEN = 32
+_LONGEST_TOKEN = 64
 _FILTERS = re.compile(
     rb"/(ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|RunLengthDecode|RL|FlateDecode|Fl)(?![A-Za-z0-9])"
 )
@@ -45,6 +47,8 @@ _HEIGHT = re.compile(rb"/Height\s{1,9}(\d{1,10})")
 _ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
 _OBJECT = re.compile(rb"(\d{1,10})\s{1,9}\d{1,5}\s{1,9}obj\b")
 _EXTENDS = re.compile(rb"/Extends\s{1,9}(\d{1,10})\s")
+_NOT_85 = re.compile(rb"[^!-u]")
+_DIGITS = bytes(max(byte - 33, 0) for byte in range(256))
 _SPACE = re.compile(rb"[\s\0]+")
 
 
@@ -255,21 +259,30 @@ def _from_ascii85(pieces: Iterator[bytes]) -> Iterator[bytes]:
     kept = b""
     for piece in pieces:
         text, end, _ = piece.partition(b"~")
-        kept += _SPACE.sub(b"", text)
-        # Groups of five; a z stands for one of its own.
-        whole = len(kept) if end else _whole_groups(kept)
-        try:
-            yield base64.a85decode(kept[:whole])
-        except ValueError:
+        kept += _SPACE.sub(b"", text).replace(b"z", b"!!!!!")
+        missing = -len(kept) % 5 if end else 0
+        whole = (len(kept) + missing) // 5 * 5
+        packed = _packed85((kept + b"u" * missing)[:whole])
+        if packed is None:
             return
+        yield packed[: len(packed) - missing]
         kept = kept[whole:]
         if end:
             return
 
 
-def _whole_groups(text: bytes) -> int:
-    parts = text.split(b"z")
-    return len(text) - len(parts[-1]) % 5
+def _packed85(text: bytes) -> bytes | None:
+    """What groups of five letters stand for; None where one of them is none. The standard library takes five times
+    as long."""
+    if _NOT_85.search(text):
+        return None
+    digits = text.translate(_DIGITS)
+    groups = zip(*(digits[at::5] for at in range(5)), strict=True)
+    numbers = [(((a * 85 + b) * 85 + c) * 85 + d) * 85 + e for a, b, c, d, e in groups]
+    try:
+        return struct.pack(f">{len(numbers)}I", *numbers)
+    except struct.error:
+        return None
 
 
 def _from_hex(pieces: Iterator[bytes]) -> Iterator[bytes]:
