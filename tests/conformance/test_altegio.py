@@ -44,9 +44,16 @@ def options(credentials: Mapping[str, str]) -> dict[str, Any]:
 class AltegioSubject(SimulatedSubject):
     """A location whose people have made fields and labels for what is due."""
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(self, changed: Mapping[str, Any] | None = None, **more: Any) -> None:
         secrets = ("partner_token", "user_token")
-        super().__init__(plugin, options=options, secrets=secrets, codes=CODES, rows=ROWS, **more)
+        super().__init__(
+            plugin,
+            options=lambda credentials: {**options(credentials), **(changed or {})},
+            secrets=secrets,
+            codes=CODES,
+            rows=ROWS,
+            **more,
+        )
         store = self._simulator.store
         for what, code in DUE_FIELDS.items():
             kind = "date" if what == "date" else "text"
@@ -75,6 +82,7 @@ class TestAltegioTheOtherWay(Patient, TestAltegio):
 
     def make(self) -> Subject:
         return AltegioSubject(
+            {"file_download": {"address": "link", "authorise": True}},
             real_limits=True,
             simulator={
                 "zone": "America/Los_Angeles",
@@ -105,6 +113,7 @@ class TestAltegioTheOtherWay(Patient, TestAltegio):
                 "gender_names": "sex",
                 "duplicate_status": 400,
                 "file_names": "stem",
+                "downloads": "tokens",
                 "webhook_form": "array",
                 "webhook_data": "partial",
                 "webhook_words": "synonyms",
