@@ -103,19 +103,29 @@ def is_linked(tx: Transaction, account: str, remote_id: str) -> bool:
     )
 
 
-def is_known(tx: Transaction, account: str, remote_id: str, *, failed: bool = True) -> bool:
-    """Whether an attachment was seen before. ``failed``: also one whose last change has failed."""
-    record_id = tx.session.exec(
-        select(Record.id).where(
-            Record.account == account, Record.kind == Kind.ATTACHMENT, Record.remote_id == remote_id
-        )
-    ).first()
-    if record_id is None or failed:
-        return record_id is not None
+def is_known(tx: Transaction, account: str, remote_id: str) -> bool:
+    """Whether an attachment was seen before."""
+    return _record(tx, account, remote_id) is not None
+
+
+def is_settled(tx: Transaction, account: str, remote_id: str, digest: str) -> bool:
+    """Whether an attachment was seen before, and is not one that failed and is another by now.
+
+    ``digest``: of its record as it is now.
+    """
+    record = _record(tx, account, remote_id)
+    if record is None:
+        return False
     last = tx.session.exec(
-        select(Change.state).where(Change.record_id == record_id).order_by(col(Change.id).desc()).limit(1)
+        select(Change.state).where(Change.record_id == record.id).order_by(col(Change.id).desc()).limit(1)
     ).first()
-    return last != ChangeState.FAILED
+    return last != ChangeState.FAILED or record.digest_hash in (None, digest)
+
+
+def _record(tx: Transaction, account: str, remote_id: str) -> Record | None:
+    return tx.session.exec(
+        select(Record).where(Record.account == account, Record.kind == Kind.ATTACHMENT, Record.remote_id == remote_id)
+    ).first()
 
 
 def owner_of_pet(tx: Transaction, account: str, pet_id: str) -> str | None:

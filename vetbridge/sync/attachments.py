@@ -18,11 +18,12 @@ from vetbridge.core import notes
 from vetbridge.core.errors import BadAnswer, FileRefused, OutcomeUnknown, Refused, Unavailable
 from vetbridge.core.files import FileRules, wanted_name
 from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Side
-from vetbridge.ledger import attached, changes, links, reviews, subjects, suppression
+from vetbridge.ledger import actions, attached, changes, links, reviews, subjects, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.answering import close_answered, given_answer, mark_applied
-from vetbridge.sync.file_looking import is_wanted, takes, window
+from vetbridge.sync.answering import close_answered, given_answer, mark_applied, stays
+from vetbridge.sync.file_looking import digest, is_wanted, takes, window
+from vetbridge.sync.following import KEPT
 from vetbridge.sync.forgotten import FORGOTTEN, Forgotten, require_known
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import Ending, Enter, Job, PutOff
@@ -155,9 +156,11 @@ class Attachments:
         way = self._way(side)
         if way is None:
             return NOT_WANTED
+        record = self._read(job, way)
+        if stays(self._ledger, job):
+            return KEPT
         writer = self._writers[way.target.account]
         writer.settle_unknown(job, {Kind.ATTACHMENT: self._keep(job, way)}, said)
-        record = self._read(job, way)
         if not wanted_name(way.rules, record.name):
             return NOT_WANTED
         whose = self._in_pims(record) if way.in_pims else self._at_booking(record)
@@ -168,7 +171,8 @@ class Attachments:
             of = replace(record, client_id=whose.here)
             subjects.note(tx, job.record_id, of, country=self._pair.country, account=way.source.account)
             if attached.is_linked(tx, way.source.account, job.remote_id):
-                return SETTLED
+                own = actions.answered_operation(tx, job.change_id, Kind.ATTACHMENT, way.target.account)
+                return CARRIED if own else SETTLED  # by an earlier try, whose answer was lost
         self._point("read")
         watch = _Watch(self._ledger, self._clock, self._timings, job)
         try:
@@ -242,6 +246,7 @@ class Attachments:
         with self._ledger.write() as tx:
             changes.found(tx, end.account, Kind.ATTACHMENT, job.remote_id)
         job.version = record.version
+        job.digest = digest(self._ledger.sealer, record)
         if not record.active:
             raise _Over(GONE)
         return record

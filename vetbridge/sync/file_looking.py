@@ -6,6 +6,7 @@ visit soon, or had one of late, a few at a time. What was there before VetBridge
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -15,7 +16,9 @@ from vetbridge.connector.interface import Found, Native
 from vetbridge.core.errors import MappingError, Refused
 from vetbridge.core.records import Attachment, Kind, Side
 from vetbridge.ledger import accounts, attached, changes, going_live, links, readings, suppression
+from vetbridge.ledger.content import plain
 from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.sealing import Sealer
 from vetbridge.sync.pair import End, FilePolicy, Pair
 
 log = structlog.get_logger("vetbridge.sync")
@@ -92,12 +95,15 @@ class FileLooker:
 
     def _take(self, tx: Transaction, end: End, found: Found) -> bool:
         """Receives a file that a listing of changes shows; whether it opened a change. One that failed is tried
-        again, as it has changed."""
-        if found.deleted or attached.is_known(tx, end.account, found.id, failed=False):
+        again where it has changed."""
+        if found.deleted:
             return False
         record = None if found.native is None else _read(end, found.native)
         if record is None:  # whoever works on it says why
-            return self._receive(tx, self._pair.site, end, found.id)
+            known = attached.is_known(tx, end.account, found.id)
+            return not known and self._receive(tx, self._pair.site, end, found.id)
+        if attached.is_settled(tx, end.account, found.id, digest(tx.sealer, record)):
+            return False
         site, booking = self._place(tx, end, record)
         since = new_since(tx, site, booking)
         return self._is_new(tx, end, record, since) and self._receive(tx, site, end, found.id)
@@ -197,7 +203,7 @@ def window(now: datetime, policy: FilePolicy) -> tuple[datetime, datetime]:
 
 
 def new_since(tx: Transaction, site: str, booking_account: str) -> datetime | None:
-    """Files that are as old as this, or older, are history at a site; None while all are."""
+    """Files that are older than this are history at a site; None while all are."""
     since = attached.began(tx, booking_account)
     row = going_live.of(tx, site)
     if since is None or row is None:
@@ -205,9 +211,14 @@ def new_since(tx: Transaction, site: str, booking_account: str) -> datetime | No
     return None if row.approved_at is None else max(since, row.approved_at)
 
 
+def digest(sealer: Sealer, record: Attachment) -> str:
+    """A keyed hash of what a side says about a file; not of its content."""
+    return sealer.hash(repr(plain(replace(record, version=None))))
+
+
 def is_history(record: Attachment, since: datetime) -> bool:
-    """Whether a file is known to be as old as that."""
-    return record.made_at is not None and record.made_at.utc < since
+    """Whether a file is known to be older than that; sides tell whole seconds."""
+    return record.made_at is not None and record.made_at.utc < since.replace(microsecond=0)
 
 
 def _read(end: End, native: Native) -> Attachment | None:

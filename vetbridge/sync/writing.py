@@ -474,7 +474,14 @@ class Writer:
         found = {str(record.id): record for record in records if record.id is not None}
         file = intention.payload.get(FILE)
         if file is not None:
-            found = {id_: one for id_, one in found.items() if has_content(end, id_, file["digest"], file["size"])}
+            try:
+                found = {
+                    id_: one for id_, one in found.items() if has_content(end, id_, file["digest"], file["size"])
+                }
+            except (Refused, BadAnswer):
+                # What has its name cannot be looked into: that is for a person to do.
+                self._ask_what_became(job, intention, keep, said)
+                return
         self._point("looked")
         standing = self._linked(intention, found)
         if standing is not None:
