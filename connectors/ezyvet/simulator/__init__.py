@@ -22,6 +22,8 @@ Through the control door staff do what the API is not known to do; webhooks tell
 - ``POST /_sim/merge_contacts`` with ``{"from": 1001, "into": 1002}``: the first goes inactive, its animals and visits
   go over to the second. Its contact details stay with it: of merges no more is known than that no pointer shows (10).
 - ``POST /_sim/purge`` with ``{"kind": "appointment", "id": 1}``, also of a contact or an animal.
+- ``POST /_sim/vaccinate``, ``/enrol``, ``/treat`` and ``/attach``: see ``clinical``; the methods of the same names of
+  ``EzyVetSimulator`` do the same. The fields of a therapeutic are made up, as the sheet knows none.
 - ``POST /_sim/switches`` with ``{"partner_id": "optional"}``: sets switches while the simulator runs, but not those
   of a new store.
 

@@ -621,6 +621,46 @@ def test_section_7_an_upload_that_is_not_right_leaves_nothing(
     assert read.rows("/v1/attachment") == read.rows("/v1/file") == []
 
 
+def test_section_7_a_part_of_a_file_is_served_with_its_mark(site: Client) -> None:
+    number = site.simulator.attach("Animal", 5001, "a.pdf", b"0123456789")
+    path = f"/v1/attachment/download/{number}"
+    tag = site.http.get(path).headers["etag"]
+    part = site.http.get(path, headers={"Range": "bytes=4-", "If-Range": tag})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"456789", "bytes 4-9/10")
+    for headers in ({"Range": "bytes=4-", "If-Range": '"old"'}, {"Range": "bytes=10-"}, {"Range": "lines=1-2"}):
+        assert (site.http.get(path, headers=headers).status_code, site.http.get(path).content) == (200, b"0123456789")
+    site.switch(file_ranges="refuse")
+    assert site.http.get(path, headers={"Range": "bytes=4-"}).status_code == 200
+
+
+def test_section_7_vets_write_down_what_the_api_does_not_take(site: Client) -> None:
+    def ask(name: str, /, **sent: Any) -> httpx.Response:
+        return httpx.post(f"{site.simulator.control_url}/{name}", json=sent)
+
+    given = {"animal": 5001, "product": 31, "description": "Rabies", "given": "2026-03-02", "due": "2027-03-02"}
+    shot = ask("vaccinate", **given).json()["id"]
+    [row] = site.rows("/v1/vaccination", id=shot)
+    assert (row["product_id"], row["date_of_next_administration"]) == ("31", "1803945600")
+    assert site.rows("/v1/consult", id=row["consult_id"])[0]["animal_id"] == "5001"
+    plan = ask("enrol", animal=5001, plan=2, start="2026-03-02", end="2027-03-02", renews=True).json()["id"]
+    assert site.rows("/v1/wellnessplanmembership", id=plan)[0]["renew_when_expired"] == "1"
+    done = ask("treat", animal=5001, product=20, name="Worming", due="2026-06-02").json()["id"]
+    assert site.rows("/v1/therapeutic", id=done)[0]["made_up_name"] == "Worming"
+    file = ask("attach", record_type="Consult", record_id=1, name="a.pdf", content="JVBERg==").json()["id"]
+    assert site.http.get(f"/v1/attachment/download/{file}").content == b"%PDF"
+    assert ask("edit", kind="vaccination", id=shot, set={"active": False}).status_code == 200
+    for name, sent in (
+        ("vaccinate", {**given, "animal": 99}),
+        ("vaccinate", {**given, "given": "yesterday"}),
+        ("vaccinate", {}),
+        ("attach", {"record_type": "Invoice", "record_id": 1, "name": "a", "content": ""}),
+        ("attach", {"record_type": "Animal", "record_id": 5001, "name": "a", "content": "no base64"}),
+        ("treat", {"animal": [], "product": 1, "name": "x", "due": "2026-06-02"}),
+        ("enrol", {"animal": 5001, "plan": 1, "start": 5, "end": "2026-06-02"}),
+    ):
+        assert ask(name, **sent).status_code == 400, name
+
+
 # -- sections 8 to 10
 
 
