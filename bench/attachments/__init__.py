@@ -1,0 +1,1 @@
+"""Files on their way: what memory and time they cost."""
