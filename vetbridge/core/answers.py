@@ -73,6 +73,8 @@ PET_OF_ANOTHER = "pet-of-another"
 """Why of the question whose a visit is, asked again as the pet that was chosen is not the chosen client's."""
 SLOT_TAKEN = "slot-taken"
 """Why of the question about a time that another visit holds at the other side."""
+NO_SHOW_AHEAD = "no-show-ahead"
+"""Why of the question whether an owner comes whose visit is marked as missed online before it begins."""
 
 PAIR_VISIT = "maybe-one-visit"
 """Why of the question whether a booking and a visit, which both stood when VetBridge came, are one and the same."""
@@ -97,6 +99,7 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     SLOT_TAKEN: (Choice.AGAIN, Choice.KEEP),
     PAIR_VISIT: (Choice.PIMS, Choice.BOOKING, Choice.AGAIN, Choice.KEEP),
     PAIR_CLIENT: (Choice.LINK, Choice.KEEP),
+    NO_SHOW_AHEAD: _BOTH_SIDES,
     "no-client-there": (Choice.AGAIN, Choice.KEEP),
     "conflict": _BOTH_SIDES,
     "cancelled-here-moved-there": _BOTH_SIDES,

@@ -9,11 +9,12 @@ from datetime import timedelta
 import structlog
 
 from vetbridge.config.secrets import secrets_in
+from vetbridge.core.answers import NO_SHOW_AHEAD
 from vetbridge.core.errors import SchemaChanged, Scope, Unavailable, VetBridgeError
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.machine import clock_is_sure
-from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, pruning, retention
+from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, pruning, retention, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.refreshing import Progress, Refresher, quiet, read_cards
@@ -193,12 +194,17 @@ class Rounds:
         return bool(changed)
 
     def expire(self) -> int:
-        """Gives up writes whose visit has begun meanwhile; returns how many. None while the clock is in doubt."""
+        """Gives up writes whose visit has begun meanwhile; returns how many. None while the clock is in doubt.
+
+        A visit that was marked as missed before it began is worked on again: what was a question is plain by now.
+        """
         self._program.engine.mind_clock()
         if not clock_is_sure(self._program):
             return 0
         with self._program.ledger.write() as tx:
             expired = changes.expire(tx, without_sites=going_live.held_back(tx))
+            for record_id in reviews.begun_meanwhile(tx, NO_SHOW_AHEAD):
+                changes.receive_again(tx, record_id, "visit-begun")
         if expired:
             log.error("changes.expired", count=expired)
         return expired

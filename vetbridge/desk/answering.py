@@ -18,6 +18,7 @@ from vetbridge.core.answers import (
     ADOPT,
     COPIED,
     FUSE,
+    NO_SHOW_AHEAD,
     NOT_SHOWN,
     PAIR_CLIENT,
     PAIR_VISIT,
@@ -627,7 +628,7 @@ def _booking_consequence(item: ReviewItem) -> str:
             kind=phrase(item.kind),
             changes=changes,
         )
-    if item.why.startswith("cancelled-here") or item.why in ("cancel-not-allowed", "reopened-there"):
+    if item.why.startswith("cancelled-here") or item.why in ("cancel-not-allowed", "reopened-there", NO_SHOW_AHEAD):
         return phrase("The booking is right: {visit} is cancelled in the PIMS.", visit=_visit_inside(item))
     if item.why.endswith("-cancelled-there"):
         return phrase(

@@ -16,6 +16,7 @@ from vetbridge.core.answers import (
     CLIENT_IS_ANOTHER,
     COPIED,
     FUSE,
+    NO_SHOW_AHEAD,
     NOT_SHOWN,
     OFF_ITS_OWNER,
     PAIR_CLIENT,
@@ -68,6 +69,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "cancel-not-allowed": "cancelled online, and VetBridge may not cancel in the PIMS",
         "counterpart-cancelled": "the visit that was found in the PIMS is cancelled",
         "reopened-here": "cancelled in both places, and stands again online",
+        NO_SHOW_AHEAD: "marked as missed online, though the visit is still ahead: the owner may not be coming",
         "no-client-there": "the booking side takes no visit without a client, and the owner cannot be one there",
         "reopened-there": "cancelled in both places, and stands again in the PIMS",
     }

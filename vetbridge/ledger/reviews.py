@@ -63,6 +63,21 @@ def ask(tx: Transaction, change: Change, *, why: str, visit_at: datetime | None,
     return row
 
 
+def begun_meanwhile(tx: Transaction, why: str) -> tuple[int, ...]:
+    """The records with an open question of this kind whose visit has begun since they were worked on last."""
+    rows = tx.session.exec(
+        select(Review.record_id)
+        .join(Change, col(Change.id) == Review.change_id)
+        .where(
+            Review.state == "open",
+            Review.why == why,
+            col(Review.visit_at) <= tx.now,
+            col(Change.updated_at) < col(Review.visit_at),
+        )
+    )
+    return tuple(record_id for record_id in rows if record_id is not None)
+
+
 def ask_beside(tx: Transaction, change: Change, *, why: str, question: Any) -> Review:
     """Asks something else about a record; whose a visit is stays to be answered, and is asked again after it."""
     item = standing(tx, change.record_id)

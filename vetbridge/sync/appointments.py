@@ -38,6 +38,7 @@ from vetbridge.sync.following import (
     CANCELLED,
     CANCELLED_BACK,
     KEPT,
+    OVERRULED,
     UPDATED,
     Follower,
     Steer,
@@ -128,8 +129,8 @@ class Appointments:
         if ending.state is ChangeState.SKIPPED:
             ending = self._written_before(job, link) or ending
         if ending in (CANCELLED, UPDATED):
-            self._paired.bring_along(job, here, self._to_pims)
-        if ending in (CANCELLED_BACK, UPDATED, BROUGHT_BACK):
+            self._paired.bring_along(job, None if ending is CANCELLED else here, self._to_pims)
+        if ending in (CANCELLED_BACK, UPDATED, BROUGHT_BACK, OVERRULED):
             self._paired.hint_lines(link)
         return ending
 
@@ -215,6 +216,8 @@ class Appointments:
             )
         if here.start.utc <= self._clock.now():
             return self._begun(job, here)
+        if here.status is AppointmentStatus.NO_SHOW:
+            return _NOT_COMING
         if not steer.beside:
             self._to_pims.reserve(job, "slot", slot_keys(here), "visit at the same time")
             stamp = self._stamp(job)
@@ -394,6 +397,11 @@ class Appointments:
 
 
 _GONE = Ending(state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over")
+_NOT_COMING = Ending(
+    state=ChangeState.SKIPPED,
+    code="missed-before-written",
+    message="it was marked as missed before it was carried over; it is carried over once that is taken back",
+)
 _LEFT = Ending(
     state=ChangeState.DONE,
     code=ONE_SIDE_ONLY,

@@ -9,7 +9,7 @@ from typing import Any
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
-from vetbridge.core.answers import CANCELLED_HERE_OF_LATE, CANCELLED_THERE_OF_LATE, SLOT_TAKEN
+from vetbridge.core.answers import CANCELLED_HERE_OF_LATE, CANCELLED_THERE_OF_LATE, NO_SHOW_AHEAD, SLOT_TAKEN
 from vetbridge.core.errors import SlotTaken
 from vetbridge.core.planning import MOVES, STATUS, FieldOwner, Outcome, Plan, Situation, plan
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
@@ -26,12 +26,18 @@ from vetbridge.sync.writing import Step, Writer
 TO_PIMS = CARRIED | {"notes"}
 """What a change at the booking side may change in the PIMS. The owner and the pet of a visit that stands are not
 among them: they change by a person's answer only."""
+_BEGUN = frozenset({AppointmentStatus.ARRIVED, AppointmentStatus.COMPLETED, AppointmentStatus.NO_SHOW})
 _QUIET = frozenset({STATUS, "notes"})
 """Fields whose change is no move and overwrites nobody's work: the fuse does not count it."""
 
 UPDATED = Ending(state=ChangeState.DONE, code="updated", message="changed in the PIMS")
 CANCELLED = Ending(state=ChangeState.DONE, code="cancelled", message="cancelled in the PIMS")
 BROUGHT_BACK = Ending(state=ChangeState.DONE, code="brought-back", message="changed at the booking side")
+OVERRULED = Ending(
+    state=ChangeState.DONE,
+    code="pims-says",
+    message="one side says that the owner came, the other that the visit was missed; the PIMS's word stands on both",
+)
 CANCELLED_BACK = Ending(state=ChangeState.DONE, code="cancelled-back", message="cancelled at the booking side")
 AGREED = Ending(state=ChangeState.DONE, code="agreed", message="both sides already agree")
 KEPT = Ending(state=ChangeState.DONE, code="kept", message="both sides stay as they are, as a person has decided")
@@ -104,6 +110,9 @@ class Follower:
             return self._keep(job, link, here, there)
         self._require_seen(link, here, there, steer)
         self._require_remembered(link, here, there, steer)
+        booked = here
+        if here is not None and there is not None and self._is_missed_ahead(link, here, there):
+            here = _as_told(here, there, steer)
         forth = self._forth(link, here, there, steer)
         if forth.outcome is Outcome.QUESTION:
             # Where more differs by now than was decided upon, all of it is asked about.
@@ -114,7 +123,7 @@ class Follower:
             self._end(link)
             return ANEW_IN_PIMS
         done: list[Ending] = []
-        there, ending = self._carry_forth(job, link, forth, here, there, steer)
+        there, ending = self._carry_forth(job, link, forth, here, there, steer, booked)
         done += [ending] if ending else []
         back = self._back(link, here, there, steer)
         if back.outcome is Outcome.QUESTION:
@@ -124,8 +133,9 @@ class Follower:
             self._require(job, self._pair.booking)
             self._end(link, wake_visit=True)
             return ANEW_AT_BOOKING
+        overruled = self._is_overruled(link, back, here, there, steer)
         ending = self._carry_back(job, link, back, forth, here, there, steer)
-        done += [ending] if ending else []
+        done += [OVERRULED if overruled and ending is BROUGHT_BACK else ending] if ending else []
         if done:
             return done[0]  # the writes have kept the bases
         if job.left:
@@ -201,6 +211,32 @@ class Follower:
         message = "it stands on one side only, and a ledger that was restored does not know which came last"
         raise Ask(why, message, {"booking": here, "pims": there, "fields": [STATUS]})
 
+    def _is_missed_ahead(self, link: Link, here: Appointment, there: Appointment) -> bool:
+        """Whether a booking is newly marked as missed, and its visit still stands ahead: nobody has missed it yet."""
+        booking_base, _ = self._bases(link)
+        return (
+            here.status is AppointmentStatus.NO_SHOW
+            and (booking_base or {}).get(STATUS) != AppointmentStatus.NO_SHOW
+            and not _off(there)
+            and there.status not in _BEGUN
+            and self._clock.now() < max(here.start.utc, there.start.utc)
+        )
+
+    def _is_overruled(
+        self, link: Link, back: Plan, here: Appointment | None, there: Appointment | None, steer: Steer
+    ) -> bool:
+        """Whether a booking says, by no answer of a person, that a visit was missed which the PIMS saw, or the other
+        way round."""
+        if here is None or there is None or steer.asked_for or STATUS not in back.fields:
+            return False
+        booking_base, _ = self._bases(link)
+        news = (booking_base or {}).get(STATUS) != here.status
+        return (
+            news
+            and AppointmentStatus.NO_SHOW in (here.status, there.status)
+            and {here.status, there.status} <= _BEGUN
+        )
+
     # -- what a person has seen
 
     def _require_seen(self, link: Link, here: Appointment | None, there: Appointment | None, steer: Steer) -> None:
@@ -256,11 +292,15 @@ class Follower:
         here: Appointment | None,
         there: Appointment | None,
         steer: Steer,
+        booked: Appointment | None,
     ) -> tuple[Appointment | None, Ending | None]:
-        """Carries a plan out in the PIMS; returns the visit as it stands there then, and what was done."""
+        """Carries a plan out in the PIMS; returns the visit as it stands there then, and what was done.
+
+        ``booked`` is the booking as it was read; ``here`` what it means.
+        """
         if there is None:
             return None, None
-        payload = self._payload(link, here, there, decision.held)
+        payload = self._payload(link, booked, there, decision.held)
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
         if decision.outcome is Outcome.UPDATE:
             if self._leaves(job, self._pair.pims):
@@ -458,6 +498,17 @@ def _carried(record: Appointment | None) -> dict[str, object]:
     if record is None or _off(record):
         return {STATUS: AppointmentStatus.CANCELLED}
     return {name: getattr(record, name) for name in CARRIED}
+
+
+def _as_told(here: Appointment, there: Appointment, steer: Steer) -> Appointment:
+    """What a booking means that is marked as missed before its visit: a person says it. Raises ``Ask``."""
+    if not steer.asked_for:
+        question = {"booking": here, "pims": there, "fields": [STATUS]}
+        raise Ask(NO_SHOW_AHEAD, "it is marked as missed online, and the visit is still ahead", question)
+    if steer.decided is not FieldOwner.HERE:
+        return here
+    reason = "Marked online as not coming."
+    return replace(here, status=AppointmentStatus.CANCELLED, cancelled_by="client", cancel_reason=reason)
 
 
 def _without_said(base: Mapping[str, object] | None, steer: Steer) -> Mapping[str, object] | None:
