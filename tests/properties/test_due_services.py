@@ -319,10 +319,10 @@ def reference(owner: Owner, policy: DuePolicy, today: date, told: Told, since: d
     counted = [each for each in services if each.held is None]
 
     card = None
+    due_days = {each.due_on for each in counted}
     for day in DAYS:
-        on_day = sorted((each for each in counted if each.due_on == day), key=words)
-        if on_day and card is None and (day >= today or policy.card_overdue):
-            card = on_day[0]
+        if day in due_days and card is None and (day >= today or policy.card_overdue):
+            card = sorted((each for each in counted if each.due_on == day), key=words)[0]
 
     begun = []
     for each in counted:

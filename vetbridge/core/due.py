@@ -200,6 +200,9 @@ def _services(owner: Owner, policy: DuePolicy, today: date) -> list[DueService]:
             key = (reminder.pet_id, _same(policy, reminder.service, reminder.name))
             reminders.setdefault(key, []).append(reminder)
     pets = {pet.id: pet for pet in owner.pets}
+    visits: dict[str, list[PetVisit]] = {}
+    for visit in owner.visits:
+        visits.setdefault(visit.pet_id, []).append(visit)
     found = []
     for key in vaccinations.keys() | reminders.keys():
         pet_id, service = key
@@ -207,9 +210,10 @@ def _services(owner: Owner, policy: DuePolicy, today: date) -> list[DueService]:
         if pet is None or not service:
             continue
         given = vaccinations.get(key, [])
-        visits = _visits(owner, policy, pet_id, given)
-        for entry in _entries(given, reminders.get(key, []), policy):
-            held = _held(owner, pet, policy) or _held_today(entry, policy, visits, today)
+        last_given = max((each.given_on for each in given if each.given_on is not None), default=date.min)
+        days = _holding(visits.get(pet_id, []), policy, last_given)
+        for entry in _entries(given, reminders.get(key, []), policy, last_given):
+            held = _held(owner, pet, policy) or _held_today(entry, policy, days, today)
             found.append(
                 DueService(
                     pet_id=pet_id,
@@ -223,17 +227,18 @@ def _services(owner: Owner, policy: DuePolicy, today: date) -> list[DueService]:
     return sorted(found, key=_order)
 
 
-def _entries(given: Sequence[Vaccination], reminders: Sequence[Reminder], policy: DuePolicy) -> list[_Entry]:
+def _entries(
+    given: Sequence[Vaccination], reminders: Sequence[Reminder], policy: DuePolicy, last_given: date
+) -> list[_Entry]:
     """All of one service of one pet that have a day; one is not done at the most."""
     newest = max(given, key=_given_order, default=None)
-    last_given = max((each.given_on for each in given if each.given_on is not None), default=None)
     closed = max((each.due_on for each in reminders if each.completed and each.due_on is not None), default=None)
 
     def open_(due_on: date) -> bool:
         return closed is None or due_on > closed
 
     def given_since(due_on: date) -> bool:
-        return last_given is not None and _days(last_given, due_on) <= policy.visit_before
+        return _days(last_given, due_on) <= policy.visit_before
 
     known: list[tuple[Vaccination | Reminder, date, bool]] = [
         (each, each.due_on, each is newest and open_(each.due_on)) for each in given if each.due_on is not None
@@ -251,13 +256,10 @@ def _entries(given: Sequence[Vaccination], reminders: Sequence[Reminder], policy
     return [_Entry(each.service, each.name, due_on, each is not counts) for each, due_on, _ in known]
 
 
-def _visits(owner: Owner, policy: DuePolicy, pet_id: str, given: Sequence[Vaccination]) -> list[date]:
+def _holding(visits: Sequence[PetVisit], policy: DuePolicy, last_given: date) -> list[date]:
     """The days of a pet's visits that may hold a service back: one at which it was given, or before, does not."""
-    last_given = max((each.given_on for each in given if each.given_on is not None), default=date.min)
     return [
-        visit.day
-        for visit in owner.visits
-        if visit.pet_id == pet_id and visit.day > last_given and visit.appointment_type not in policy.exempt_types
+        visit.day for visit in visits if visit.day > last_given and visit.appointment_type not in policy.exempt_types
     ]
 
 
