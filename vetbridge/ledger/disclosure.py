@@ -44,6 +44,7 @@ def disclosed(tx: Transaction, found: Holdings) -> dict[str, Any]:
             "clients": _names(owner.clients),
             "pets": _names(owner.pets),
             "visits": _names(owner.visits),
+            "files": _names(owner.files),
             "forgotten": any(suppression.is_forgotten(tx, *each) for each in owner.records),
         },
         "changes": [_shown(tx, row) for row in changes],

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.matching import contact_keys, forms_of
-from vetbridge.core.records import Appointment, Kind, Pet
+from vetbridge.core.records import Appointment, Attachment, Kind, Pet
 from vetbridge.ledger import chains, mirror, statements, suppression
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
@@ -29,13 +29,15 @@ class Owner:
     clients: frozenset[Key]
     pets: frozenset[Key]
     visits: frozenset[Key]
+    files: frozenset[Key]
+    """What was attached to their clients and pets, as far as VetBridge has carried it, or was to."""
     sharing: frozenset[Key]
     """Clients of the PIMS who are somebody else, and share a client of the booking side with this owner."""
 
     @property
     def records(self) -> frozenset[Key]:
         """All of them."""
-        return self.clients | self.pets | self.visits
+        return self.clients | self.pets | self.visits | self.files
 
     def ids(self, kind: Kind) -> frozenset[str]:
         """The ids of the clients or the pets, wherever they are."""
@@ -76,10 +78,11 @@ def owner_of(tx: Transaction, seeds: Iterable[Key]) -> Owner:
         )
     }
     visits = {key for key in every if key.kind == Kind.APPOINTMENT}
+    files = {key for key in every if key.kind == Kind.ATTACHMENT} | _attached(tx, clients)
     for key, record in _subjects(tx):
-        client_id = record.client_id if isinstance(record, (Appointment, Pet)) else None
+        client_id = record.client_id if isinstance(record, (Appointment, Pet, Attachment)) else None
         if client_id is not None and Key(key.account, Kind.CLIENT, client_id) in clients:
-            (visits if isinstance(record, Appointment) else pets).add(key)
+            (visits if isinstance(record, Appointment) else pets if isinstance(record, Pet) else files).add(key)
     on_them, animals = _linked_visits(tx, clients)
     visits |= on_them
     pets |= animals
@@ -87,6 +90,7 @@ def owner_of(tx: Transaction, seeds: Iterable[Key]) -> Owner:
         clients=frozenset(clients),
         pets=frozenset(_with_counterparts(tx, pets)),
         visits=frozenset(_with_counterparts(tx, visits)),
+        files=frozenset(_with_counterparts(tx, files)),
         sharing=frozenset(_ends(tx, clients, role="member")) - clients,
     )
 
@@ -164,6 +168,17 @@ def _subjects(tx: Transaction) -> Iterator[tuple[Key, object]]:
     )
     for account, kind, id_, sealed in rows:
         yield Key(account, kind, id_), rich(tx.sealer.open(sealed))
+
+
+def _attached(tx: Transaction, clients: set[Key]) -> set[Key]:
+    """The files that are known to stand on clients."""
+    return {
+        Key(account, Kind.ATTACHMENT, id_)
+        for account, ids in by_account(clients).items()
+        for (id_,) in statements.rows_of(
+            tx, "SELECT remote_id FROM attached WHERE account = ? AND client_id IN", (account,), sorted(ids)
+        )
+    }
 
 
 def _linked_visits(tx: Transaction, clients: set[Key]) -> tuple[set[Key], set[Key]]:
