@@ -91,7 +91,9 @@ class DryRun:
         yield from (native for native in made if self._fits(kind, native, query))
 
     def look(self, write: Write) -> Iterator[Native]:
-        """What an earlier write in earnest may have made, as it would be now."""
+        """What an earlier write in earnest may have made, as it would be now; nothing with what was only planned."""
+        if any(isinstance(value, str) and value.startswith(PLANNED) for value in write.native.values()):
+            return
         for native in self._inner.look(write):
             yield self._now_of(write.kind, native)
 

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from vetbridge.core.planning import settle
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record
-from vetbridge.ledger import links, mirror, reviews
+from vetbridge.ledger import attached, links, mirror, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Link
 from vetbridge.sync import opting_out
-from vetbridge.sync.comparing import CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
+from vetbridge.sync.comparing import BOOKED_BY, CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
 from vetbridge.sync.forgotten import require_known
 from vetbridge.sync.job import Job
 from vetbridge.sync.pair import Pair
@@ -176,6 +176,9 @@ class Keeper:
         if "unlinked" in payload:
             link.unlinked = bool(payload["unlinked"])
         self.bases(tx, link, payload["here"], _as_written(record, payload), frozenset(payload["held"]))
+        card_id = (payload["here"] or {}).get(BOOKED_BY)
+        if card_id is not None:  # what is sent in comes with the booking it is meant for
+            attached.look_soon(tx, self._pair.booking.account, str(card_id))
 
     def _booking(self, tx: Transaction, job: Job, payload: Mapping[str, Any], record: Record) -> None:
         """A visit that was written at the booking side: its link and its bases."""
