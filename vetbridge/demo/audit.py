@@ -53,7 +53,7 @@ class Audit:
         shown += [self.recognised] if self.morning.mourner is not None else []
         shown += [self.replayed] if self.morning.without_code else []
         shown += [self.seen.held] if self.morning.purged else []
-        shown += [len(self.carried)] if self.morning.papers else []
+        shown += [len(self.carried)] if self.seen.put else []
         shown += [len(self.shown), self.opted_out] if self.morning.due else []
         return 0 not in shown
 

@@ -36,6 +36,8 @@ class Errands(Scenes):
         self._practice = practice
         self._pims_door = pims_door
         self._today = today
+        self.put: set[int] = set()
+        """Files that were put where they belong."""
         self.refused: set[int] = set()
         """Files that VetBridge said it would not carry."""
         self.marked: set[int] = set()
@@ -44,13 +46,17 @@ class Errands(Scenes):
         """Pets whose owner wants no messages, as the desk was told."""
 
     def carrying(self, paper: Paper) -> Scene[None]:
-        """The desk puts a file where it belongs, and sees it at the other side."""
+        """The desk puts a file where it belongs, and sees it at the other side. A visit whose owner is not known has
+        none."""
         booking = self._morning.booking(paper.booking)
         yield from self._until(lambda: self._house.played(paper.booking), "a booking is made")
+        yield from self._until(partial(self._practice.holds, booking), "a visit stands in the PIMS")
+        if (yield from self._answered(lambda: self._practice.parked(booking) is not None)):
+            return
+        self.put.add(paper.number)
         if paper.at_pims:
             yield from self._done(lambda: self._practice.put_file(booking, paper), "the PIMS takes a file")
         else:
-            yield from self._done(lambda: self._practice.files_of(booking), "a visit is on its owner")
             self._platform.put_file(self._platform.card_of(booking), paper)
         self._house.happens(f"a file comes {'to the practice' if paper.at_pims else 'from an owner'}: {paper.name}")
         if paper.carried and paper.at_pims:

@@ -46,7 +46,7 @@ class FileAuditor:
 
     def audit(self) -> None:
         """Checks every file."""
-        for paper in self._morning.papers:
+        for paper in (each for each in self._morning.papers if each.number in self._seen.put):
             digest = hashlib.sha256(paper.content).hexdigest()
             on_cards, in_pims = self._on_cards.pop(digest, []), self._in_pims.pop(digest, [])
             here, there = (in_pims, on_cards) if paper.at_pims else (on_cards, in_pims)

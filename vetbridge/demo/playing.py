@@ -105,6 +105,7 @@ class Playing:
         return replace(
             self._reception.seen,
             entered=self._entered,
+            put=frozenset(errands.put),
             refused=frozenset(errands.refused),
             marked=frozenset(errands.marked),
             noted=frozenset(errands.noted),

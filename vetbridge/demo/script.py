@@ -431,19 +431,18 @@ class _Author:
 
     # -- files, and services that are due
 
-    def _sure(self, *cases: Case) -> list[Booking]:
-        """Bookings whose owner nobody doubts, and whose visits stand."""
+    def _sure(self, case: Case) -> list[Booking]:
+        """Bookings of a case whose owner should be found or made, and whose visits stand."""
         return [
             one
             for one in self._booked
-            if one.part.case in cases and one.part.linkable == (one.part.case is Case.KNOWN)
-            if not one.cancelled
+            if one.part.case is case and one.part.linkable == (case is Case.KNOWN) and not one.cancelled
         ]
 
     def _papers(self, answers: Sequence[Answer], conflicts: Sequence[Conflict]) -> Iterator[Paper]:
         """Files on owners who have booked: most belong on both sides, one is the practice's own, one is locked."""
         shown = {each.booking for each in answers} | {each.booking for each in conflicts}
-        known = [one for one in self._sure(Case.KNOWN, Case.NEW) if one.number not in shown]
+        known = [one for case in (Case.KNOWN, Case.NEW) for one in self._sure(case) if one.number not in shown]
         kinds = _PAPERS_OF_SHORT if self._plot.is_short else _PAPERS
         for number, (kind, booking) in enumerate(zip(kinds, known, strict=False), start=1):
             reference = f"(ref F{self._seed}-{number:04d})"

@@ -365,6 +365,8 @@ class Seen:
     """Bookings about which VetBridge asked because the pet is deceased at another branch, naming it."""
     entered: frozenset[int] = frozenset()
     """Contacts of the PIMS that the desk had entered before the morning."""
+    put: frozenset[int] = frozenset()
+    """Files that the desk had an owner for, and put on one side."""
     refused: frozenset[int] = frozenset()
     """Files that VetBridge said it would not carry."""
     noted: frozenset[int] = frozenset()

@@ -75,6 +75,7 @@ class World:
             asked=frozenset(conflict.booking for conflict in morning.conflicts),
             replayed=frozenset(booking.number for booking in morning.without_code),
             held=17,
+            put=frozenset(paper.number for paper in morning.papers),
             refused=frozenset(paper.number for paper in morning.papers if not paper.carried and not paper.at_pims),
             marked=frozenset(each.number for each in morning.due if each.case in (DueCase.DIES, DueCase.OPTS_OUT)),
             noted=frozenset(each.number for each in morning.due if each.case is DueCase.OPTS_OUT),
