@@ -483,7 +483,7 @@ def nothing(chance: random.Random) -> tuple[str, bytes]:
 
 
 def without_end(chance: random.Random) -> Hostile:
-    begins = chance.choice([pdf(), jpeg(), b"a text that goes on and on\n", made_files.doc()])
+    begins = chance.choice([pdf(), jpeg(), b"a text that goes on and on\n" * 200, made_files.doc()])
     return Hostile("without_end", "a.pdf", begins + bytes(MEGA), frozenset({"file-too-large"}), endless=True)
 
 

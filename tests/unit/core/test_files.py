@@ -64,6 +64,7 @@ def test_a_photo_of_an_iphone_asks_for_a_jpeg() -> None:
         (b"\x7fELF" + bytes(99), "a program"),
         (b"\0\0\0\x20ftypisom" + bytes(99), "a film"),
         (b"\0\0\0\x20ftypavif" + bytes(99), "an AVIF picture"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf" + bytes(99), "an AVIF picture"),
         (bytes(128) + b"DICM" + bytes(99), "a DICOM image"),
         (b"Rar!\x1a\x07" + bytes(99), "an archive"),
         (made_files.archive([("a.txt", b"a")]), "an archive"),
@@ -89,6 +90,26 @@ def test_a_text_in_utf_16_is_a_text_that_somebody_should_look_at() -> None:
     assert (error.code, error.wanted) == ("file-type", True)
     assert "UTF-8" in error.message
     assert not refused("Grüße".encode("utf-16"), taking("pdf")).wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("Größe\f2".encode(), True),
+        ("Размер".encode("cp1251"), True),
+        ("גודל \u200f7".encode(), True),
+        ("clear the screen: \x9b2J".encode(), False),
+        (b"clear the screen: \x1b[2J", False),
+        (b"a" * 300_000 + "ö".encode()[:1], True),
+        (b"a" * 262_143 + "ö".encode(), True),
+        (b"\x81\x8d", False),
+    ],
+)
+def test_a_text_is_in_utf_8_or_in_the_letters_of_windows_and_steers_no_screen(text: bytes, is_one: bool) -> None:
+    if is_one:
+        assert looked(text).type == "txt"
+    else:
+        assert refused(text).code == "file-type"
 
 
 # -- sizes

@@ -46,7 +46,8 @@ def too_large_by_head(head: bytes, rules: FileRules) -> FileRefused:
     """The error for a file that is larger than any that the rules take, of which only the beginning was read."""
     begins = known.beginning(head)
     possible = {"zip": _OFFICE, "compound": _OLD_OFFICE | _OFFICE, "": frozenset({"txt"})}.get(begins, {begins})
-    if possible.isdisjoint(rules.types) or (not begins and known.other(head)):
+    is_other = not begins and (known.other(head) or known.is_active(head) or not texts.may_be_text(head))
+    if is_other or possible.isdisjoint(rules.types):
         return _unwanted(begins, head)
     return too_large(max(rules.types[word] for word in possible if word in rules.types))
 

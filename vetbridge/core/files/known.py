@@ -61,7 +61,7 @@ def beginning(head: bytes) -> str:
     for begins, word in _BEGINNINGS:
         if head.startswith(begins):
             return word
-    if head[4:8] == b"ftyp" and (head[8:12] in _HEIF):
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF and not _is_avif(head):
         return "heic"
     return ""
 
@@ -69,12 +69,18 @@ def beginning(head: bytes) -> str:
 def other(head: bytes) -> str:
     """In words, what a file is that begins as none of the types; "" where nobody can tell."""
     if head[4:8] == b"ftyp":
-        return "an AVIF picture; ask for a JPEG" if head[8:12] in (b"avif", b"avis") else "a film"
+        return "an AVIF picture; ask for a JPEG" if _is_avif(head) else "a film"
     if head[128:132] == b"DICM":
         return "a DICOM image; ask for a JPEG"
     if head.startswith(b"MZ") and b"\0" in head:
         return "a program"
     return next((words for begins, words in _OTHERS if head.startswith(begins)), "")
+
+
+def _is_avif(head: bytes) -> bool:
+    """By all the kinds that it says it can be read as."""
+    brands = head[8 : min(int.from_bytes(head[:4], "big"), 256)]
+    return any(brands[at : at + 4] in (b"avif", b"avis") for at in range(0, len(brands), 4))
 
 
 def is_active(head: bytes) -> bool:

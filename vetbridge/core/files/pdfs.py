@@ -27,12 +27,11 @@ def _word(word: bytes) -> bytes:
     return b"/" + b"".join(_ESCAPED[letter] for letter in word)
 
 
-_TOKEN = re.compile(
-    rb"(?P<stream>(?<=[>\s\x00])stream[ \t]{0,4}(?:\r\n|\n|\r))|(?P<encrypt>"
-    + _word(b"Encrypt")
-    + rb"[\s\x00]{0,30}(?:\d|<<))"
-)
+_STREAM = re.compile(rb"stream[ \t]{0,4}(?:\r\n|\n|\r)")
+_ENCRYPT = re.compile(_word(b"Encrypt") + rb"[\s\x00]{0,30}(?:\d|<<)")
+"""Two patterns, as each begins with one letter by which it is looked for twenty times as fast as both together."""
 _LONGEST_TOKEN = 64
+_BEFORE_STREAM = frozenset(b"> \t\r\n\f\0")
 _FILTERS = re.compile(
     rb"/(ASCII85Decode|A85|ASCIIHexDecode|AHx|LZWDecode|LZW|RunLengthDecode|RL|FlateDecode|Fl)(?![A-Za-z0-9])"
 )
@@ -85,9 +84,12 @@ class _Streams:
         self._extends: dict[int, int] = {}
 
     def follow(self) -> None:
-        for place, match in self._source.matches(_TOKEN, _LONGEST_TOKEN):
-            if match["encrypt"]:
-                raise encrypted("a PDF")
+        for _ in self._source.matches(_ENCRYPT, _LONGEST_TOKEN):
+            raise encrypted("a PDF")
+        for place, match in self._source.matches(_STREAM, _LONGEST_TOKEN):
+            if match.string[match.start() - 1] not in _BEFORE_STREAM:
+                # The end of another stream, or a word.
+                continue
             self._count += 1
             if self._count > self._limits.streams:
                 raise bomb("has more streams than a document needs")

@@ -89,8 +89,8 @@ class Limits:
 
     unpacked: int = 128 * MEGABYTE
     """Bytes that one stream of a PDF, or all parts of an Office document together, may grow to."""
-    in_all: int = 512 * MEGABYTE
-    """Bytes that all streams of a PDF may grow to."""
+    in_all: int = 2048 * MEGABYTE
+    """Bytes that all streams of a PDF may grow to: a hundred pages that were scanned in colour and packed well."""
     ratio: int = 200
     """How many times its size an Office document may grow, once it has more than ``small``."""
     small: int = 16 * MEGABYTE
