@@ -67,7 +67,7 @@ class Files:
             if not write.stamp or self._names.notes is None:
                 is_it = is_named
             else:
-                is_it = write.stamp in found["notes"] or (not found["notes"] and is_named and is_new)
+                is_it = write.stamp in str(found["notes"]) or (not found["notes"] and is_named and is_new)
             if is_it:
                 yield found
 

@@ -56,7 +56,7 @@ LONGEST_UPLOAD = 900.0
 MOST_REDIRECTS = 3
 
 MOST_RESUMES = 3
-"""How often the rest of a file is asked for after its connection broke."""
+"""How often a file, or the rest of it, is asked for again after its connection broke."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -377,10 +377,6 @@ def _told_or_growing(state: tenacity.RetryCallState) -> float:
     return float(min(0.2 * 2**state.attempt_number, 3.0))
 
 
-class _CutOff(_Unreachable):
-    """The connection broke before the file had come whole. VetBridge fetches it again by itself; nothing is lost."""
-
-
 @dataclass(slots=True)
 class _Fetch:
     """How much of a file has come, and by what its rest can be asked for."""
@@ -404,8 +400,8 @@ class _Fetch:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether the rest can be asked for."""
-        return self.came > 0 and self.whole is not None and bool(self.mark)
+        """Whether what has not come can be asked for: all of it, or the rest."""
+        return not self.came or (self.whole is not None and bool(self.mark))
 
     @property
     def asked(self) -> dict[str, str]:
@@ -472,18 +468,19 @@ class Downloads:
         long, takes too long, or leads from place to place, ``Unavailable``, ``RateLimited``. No message names the
         address: it may hold a secret.
 
-        Where the connection breaks, the rest is asked for if the vendor gives parts of a file and a mark that changes
-        with it. The address is looked at anew then. ``HttpRefused`` comes before the first piece alone.
+        What fails on the way is tried again as long as nothing has come. Where the connection breaks later, the rest
+        is asked for if the vendor gives parts of a file and a mark that changes with it. The address is looked at
+        anew each time. ``HttpRefused`` comes before the first piece alone.
         """
         what = f"{self._account}: a file"
         fetch = _Fetch(self._clock.steady() + LONGEST_DOWNLOAD)
-        for resumed in range(1 + MOST_RESUMES):
+        for again in range(1 + MOST_RESUMES):
             try:
                 yield from self._fetched(url, what, fetch)
-            except _CutOff:
-                if resumed == MOST_RESUMES or not fetch.can_go_on:
+            except _Unreachable as error:
+                if again == MOST_RESUMES or not fetch.can_go_on or error.code == UNTRUSTED:
                     raise
-                self._clock.wait(0.2 * 2**resumed)
+                self._clock.wait(0.2 * 2**again)
             else:
                 return
 
@@ -551,7 +548,7 @@ class Downloads:
             raise _Unreachable(f"{what}: answered {status}")
         if fetch.came:
             if status != 206 or not fetch.goes_on(response.headers):
-                raise _Unreachable(f"{what}: it was cut off, and its rest was answered with {status}")
+                raise Unavailable(f"{what}: it was cut off, and its rest was answered with {status}")
         elif status != 200:
             raise HttpRefused(f"{what}: answered {status}", status=status, body=None)
         else:
@@ -572,9 +569,9 @@ class Downloads:
                     raise BadAnswer(f"{what}: it took longer than {LONGEST_DOWNLOAD:.0f} s")
                 yield piece
         except httpx.HTTPError as error:
-            raise _CutOff(f"{what}: it was cut off ({type(error).__name__})") from None
+            raise _Unreachable(f"{what}: it was cut off ({type(error).__name__})") from None
         if fetch.whole is not None and fetch.came != fetch.whole:
-            raise _Unreachable(f"{what}: it has another length than was told")
+            raise Unavailable(f"{what}: it has another length than was told")
 
 
 class Caller:

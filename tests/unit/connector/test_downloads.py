@@ -382,6 +382,26 @@ def test_a_date_will_do_for_a_mark(fetch: Fetch, files: Files) -> None:
     assert parts_of(files)[1] == ("bytes=1000-", date)
 
 
+@pytest.mark.parametrize(
+    ("ends", "fails_then"), [([], [True, True]), ([1000], [False, True, True]), ([1000, 24], [False, False, True])]
+)
+def test_a_vendor_that_fails_for_a_moment_is_asked_again(
+    fetch: Fetch, files: Files, ends: list[int], fails_then: list[bool]
+) -> None:
+    serve = breaking(*ends)
+    failures = iter(fails_then)
+
+    def handle(asked: BaseHTTPRequestHandler) -> None:
+        if next(failures, False):
+            answer(asked, 503)
+        else:
+            serve(asked)
+
+    files.handle = handle
+    assert fetch(URL) == WHOLE
+    assert len(files.asked) == len(fails_then) + 1
+
+
 def test_it_is_asked_for_a_few_times_only(fetch: Fetch, files: Files) -> None:
     files.handle = breaking(*[1000] * 5)
     fails(Unavailable, fetch)
@@ -421,7 +441,6 @@ REST = f"bytes 1000-{len(WHOLE) - 1}/{len(WHOLE)}"
         (401, {}),
         (404, {}),
         (416, {}),
-        (500, {}),
     ],
 )
 def test_another_file_is_never_joined_to_the_first(
