@@ -157,7 +157,10 @@ class AltegioConnector:
             parts = wire.split_pet_id(id)
             return next((pet for pet in self._pets_of(parts[0]) if pet["id"] == id), None) if parts else None
         if kind is Kind.ATTACHMENT:
-            return self._files.one(id)
+            file = self._files.one(id)
+            if file is None and wire.split_file_id(id) is not None:
+                self._require_sight("a file")
+            return file
         if kind is Kind.REMINDER and self.capabilities.of(kind).read:
             card = self._one("client", id)
             return None if card is None else self._due(card)
@@ -167,13 +170,18 @@ class AltegioConnector:
         """A record or card as it stands now. Raises ``BadAnswer`` where one that is not shown may be hidden: rights
         shorten what is shown without a word (section 3.14), and that must never read as a deletion."""
         row = self._api.one(what, id_)
-        if row is None and wire.as_id(id_) is not None and (limits := self._limits()):
+        if row is None and wire.as_id(id_) is not None:
+            self._require_sight(f"{what} {wire.as_id(id_)}")
+        return row
+
+    def _require_sight(self, missing: str) -> None:
+        """Raises ``BadAnswer`` where what is not shown may be hidden."""
+        if limits := self._limits():
             raise BadAnswer(
-                f"{self._account}: {what} {wire.as_id(id_)} is not shown, and may be hidden: {limits[0]} shows "
-                "VetBridge's user the part of one team member only; let that user see all",
+                f"{self._account}: {missing} is not shown, and may be hidden: {limits[0]} shows VetBridge's user the "
+                "part of one team member only; let that user see all",
                 code="no-rights",
             )
-        return row
 
     def _limits(self) -> list[str]:
         """The rights that shorten what VetBridge's user sees; none where nobody tells: then a miss is a miss."""

@@ -183,7 +183,7 @@ def test_files_go_both_ways_once(town: Town) -> None:
     assert town.simulator.counts()["notices"] == 0
 
 
-@pytest.mark.parametrize("fault", ["drop_after_commit", "cut_upload", "5xx_after", "late_landing"])
+@pytest.mark.parametrize("fault", ["drop_after_commit", "cut_upload"])
 def test_a_file_whose_answer_was_lost_stands_there_once(town: Town, fault: str) -> None:
     town.rig.pims.add(Kind.ATTACHMENT, {"name": "Discharge.pdf", "pet_id": town.pet}, content=pdf("home again"))
     town.looker.pass_()

@@ -154,6 +154,15 @@ def test_what_is_not_there_is_none_and_asks_for_nothing_odd(
     assert simulator.counts()["requests"] == before
 
 
+def test_a_file_that_may_be_hidden_is_not_gone(
+    altegio: AltegioConnector, simulator: AltegioSimulator, client: str
+) -> None:
+    simulator.turn("own_clients_of", 501)
+    with pytest.raises(BadAnswer) as caught:
+        altegio.get(Kind.ATTACHMENT, f"{client}/999999")
+    assert caught.value.code == "no-rights"
+
+
 @pytest.mark.parametrize(
     ("row", "name"),
     [
