@@ -29,7 +29,12 @@ def list_(
         str | None,
         typer.Option(metavar="ID", help="Only the client with this id, at the booking side or in the PIMS."),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Completed services, too.")] = False,
+    all_: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="All services that are known, also those that are completed, far ahead or long ago."
+        ),
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="List at most so many owners.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -70,10 +75,12 @@ def list_(
 def _draw(found: Listing) -> None:
     if not found.sites:
         talk("No site wants anything done about due services: see `reminders` in docs/configuration.md.")
+    for site in found.not_live:
+        talk(f"Nothing is written for {site} yet: no card says anything.")
     for account in found.unread:
         talk(f"{account} was not read through yet: what is due there is not known.")
     if not found.owners:
-        say("Nothing is due.")
+        say("Nothing is due: --all lists what is completed, far ahead or long ago, too.")
     for place, owner in enumerate(found.owners):
         if place:
             say("")

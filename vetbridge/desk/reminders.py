@@ -13,7 +13,7 @@ from vetbridge.core.due import DuePolicy, DueService, Held, Standing, standing, 
 from vetbridge.core.normalise import shown
 from vetbridge.core.records import Kind
 from vetbridge.desk.language import phrase
-from vetbridge.ledger import due, links, mirror
+from vetbridge.ledger import due, going_live, links, mirror
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.due import Card, Told
 
@@ -21,6 +21,8 @@ LONGEST_NAME = 60
 """Characters of a name that a sentence shows."""
 LONGEST_ID = 200
 """Characters of an id that is looked for."""
+QUIET = frozenset({Held.COMPLETED, Held.LATER, Held.LONG_AGO})
+"""Of these nothing is said because of their day alone: everybody has some."""
 BATCH = 200
 """Cards that are looked at before more are asked for."""
 
@@ -94,6 +96,8 @@ class Listing:
     """There are more than were asked for."""
     sites: tuple[str, ...]
     """The sites that were looked at: those that want something done about due services."""
+    not_live: tuple[str, ...]
+    """Those of them for which nothing is written yet."""
     unread: tuple[str, ...]
     """PIMS accounts that were not read through yet: what is due there is not known."""
 
@@ -107,16 +111,18 @@ def listing(
     all_: bool = False,
     limit: int = 50,
 ) -> Listing:
-    """Owners of whom any service is known that is not completed, or whose card says something.
+    """Owners of whom anything is said or held back, but for what is completed, far ahead or long ago; or whose card
+    says something.
 
-    ``client``: the one with this id, at the booking side or in the PIMS, whatever is known; raises ``UnknownCard``.
-    ``all_``: completed services, too.
+    ``client``: the one with this id, at the booking side or in the PIMS, with all that is not completed; raises
+    ``UnknownCard``. ``all_``: all services that are known.
     """
+    hidden = frozenset() if all_ else QUIET if client is None else frozenset({Held.COMPLETED})
     looked = {name: policy for name, each in sites.items() if (policy := due_policy(each)) and site in (None, name)}
     found: list[ListedOwner] = []
     for name, policy in looked.items():
         for card in _cards(tx, sites[name], client):
-            owner = _owner(tx, card, name, sites[name], policy, all_=all_)
+            owner = _owner(tx, card, name, sites[name], policy, hidden)
             if client is not None or owner.services or not _is_blank(owner.card):
                 found.append(owner)
             if len(found) > limit:
@@ -125,11 +131,13 @@ def listing(
             break
     if client is not None and not found:
         raise UnknownCard
+    held_back = going_live.held_back(tx)
     pims = sorted({sites[name].pims.account for name in looked})
     return Listing(
         owners=tuple(found[:limit]),
         more=len(found) > limit,
         sites=tuple(looked),
+        not_live=tuple(name for name in looked if name in held_back),
         unread=tuple(account for account in pims if not due.is_read(tx, account)),
     )
 
@@ -151,7 +159,9 @@ def _cards(tx: Transaction, site: Site, client: str | None) -> Iterator[Card]:
         after = cards[-1].client_id
 
 
-def _owner(tx: Transaction, card: Card, name: str, site: Site, policy: DuePolicy, *, all_: bool) -> ListedOwner:
+def _owner(
+    tx: Transaction, card: Card, name: str, site: Site, policy: DuePolicy, hidden: frozenset[Held]
+) -> ListedOwner:
     zone = ZoneInfo(site.zone)
     today = tx.now.astimezone(zone).date()
     told = Told(tx, card.account, card.client_id)
@@ -169,11 +179,7 @@ def _owner(tx: Transaction, card: Card, name: str, site: Site, policy: DuePolicy
         pims_ids=card.pims_ids,
         who=", ".join(filter(None, names)),
         card=_on_card(card),
-        services=tuple(
-            _service(each, now, policy, today, told)
-            for each in now.services
-            if all_ or each.held is not Held.COMPLETED
-        ),
+        services=tuple(_service(each, now, policy, today, told) for each in now.services if each.held not in hidden),
         notice_due=now.notice is not None,
         last_notice_at=last_at,
         last_notice="" if last is None else last[1],

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.desk.practice import ZONE, Desk
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet, Reminder, Vaccination
-from vetbridge.ledger import access, due, links, mirror
+from vetbridge.ledger import access, due, going_live, links, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.due import Standing
 
@@ -85,7 +85,6 @@ def test_each_service_says_where_it_is_said_or_why_it_is_not(desk: Desk, owned: 
         ("Mia", "Lepto", [], "visit-booked"),
         ("Bo", "", [], "nameless"),
         ("Bella", "Rabies", ["card", "due-soon"], None),
-        ("Bo", "Bloods", [], "later"),
     ]
     assert [each["told_on"] for each in owner["services"]] == [
         day(desk, 2).isoformat(),
@@ -93,14 +92,12 @@ def test_each_service_says_where_it_is_said_or_why_it_is_not(desk: Desk, owned: 
         None,
         None,
         day(desk, 10).isoformat(),
-        None,
     ]
     words = [each["words"] for each in owner["services"]]
     assert words[1] == "Held back: the pet is deceased."
     assert words[4] == (
         f"The card is to name it. It counts as due soon. A notice is to go out on {day(desk, 10).isoformat()}."
     )
-    assert words[5] == f"Held back until {day(desk, 67).isoformat()}: it is due too far ahead."
     assert (owner["card"]["words"], owner["notice_due"], owner["last_notice"]) == (
         "The card says nothing.",
         False,
@@ -108,11 +105,12 @@ def test_each_service_says_where_it_is_said_or_why_it_is_not(desk: Desk, owned: 
     )
 
 
-def test_completed_services_are_listed_on_request(desk: Desk, owned: None) -> None:
-    (owner,) = desk.data("reminders", "list", "--all")["owners"]
-    assert [each["words"] for each in owner["services"] if each["held"] == "completed"] == [
-        "Done, or another entry of the same service counts."
-    ]
+def test_what_is_far_ahead_or_completed_is_listed_on_request(desk: Desk, owned: None) -> None:
+    later = f"Held back until {day(desk, 67).isoformat()}: it is due too far ahead."
+    done = "Done, or another entry of the same service counts."
+    for options, expected in ([], set()), (["--client", "2001"], {later}), (["--all"], {later, done}):
+        (owner,) = desk.data("reminders", "list", *options)["owners"]
+        assert {each["words"] for each in owner["services"]} & {later, done} == expected
 
 
 def test_it_says_what_stands_on_the_card_and_what_the_owner_was_sent(desk: Desk, ledger: Ledger, owned: None) -> None:
@@ -158,14 +156,15 @@ def test_a_client_without_a_card_is_unknown(desk: Desk, owned: None) -> None:
     assert [each["code"] for each in json.loads(result.stdout)["problems"]] == ["unknown-client"]
 
 
-def test_owners_of_whom_nothing_is_known_are_left_out_and_the_limit_is_said(
+def test_owners_of_whom_nothing_is_to_be_said_are_left_out_and_the_limit_is_told(
     desk: Desk, ledger: Ledger, owned: None
 ) -> None:
     with ledger.write() as tx:
-        for number in ("1", "3"):
+        for number in ("1", "2", "3"):
             mirror.put(tx, "ezyvet-city", [Client(id=f"200{number}"), Pet(id=f"5{number}", client_id=f"200{number}")])
             link(tx, f"300{number}", f"200{number}")
         due.put(tx, "ezyvet-city", [Reminder(id="9", pet_id="53", name="Dental", due_on=day(desk, 3))])
+        due.put(tx, "ezyvet-city", [Reminder(id="10", pet_id="52", name="Dental", due_on=day(desk, 300))])
     assert [each["client_id"] for each in desk.data("reminders", "list")["owners"]] == ["2001", "3003"]
     found = desk.data("reminders", "list", "--limit", "1")
     assert ([each["client_id"] for each in found["owners"]], found["more"]) == (["2001"], True)
@@ -187,6 +186,10 @@ def test_what_is_not_known_yet_is_said(desk: Desk, ledger: Ledger) -> None:
     assert "No site wants anything done" in desk.run("reminders", "list").output
     want(desk)
     result = desk.run("reminders", "list")
-    assert "Nothing is due." in result.stdout
+    assert "Nothing is due:" in result.stdout
     assert "ezyvet-city was not read through yet" in result.output
+    assert "Nothing is written for city yet" not in result.output
+    with ledger.write() as tx:
+        going_live.meet(tx, "city", start_live=False)
+    assert "Nothing is written for city yet" in desk.run("reminders", "list").output
     assert desk.run("reminders", "list", "--site", "cty").exit_code == 2
