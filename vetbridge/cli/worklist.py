@@ -29,6 +29,7 @@ LONGEST_LINE = 600
 """Characters of a line that the list shows."""
 
 _READ = "VetBridge reads the record anew: the line goes when it is so there, and stays until then."
+_BELIEVED = "Nobody can read that back from the PIMS: the line goes because you say so."
 
 
 @app.command(name="list", epilog="Example: vetbridge worklist list --site city")
@@ -87,10 +88,11 @@ def done(
                 with ledger.write() as tx:
                     found = worklist.done(tx, loaded.config.sites, line, by=who(by))
     state = "planned" if plan else "written-down"
+    message = _BELIEVED if worklist.is_believed(found) else _READ
     if as_json:
-        emit_json(command, {"line": line, "state": state, "message": _READ, "words": found.words})
+        emit_json(command, {"line": line, "state": state, "message": message, "words": found.words})
         return
-    for text in (*wrapped(one_line(found.words, LONGEST_LINE)), *wrapped(_READ)):
+    for text in (*wrapped(one_line(found.words, LONGEST_LINE)), *wrapped(message)):
         say(text)
     if plan:
         talk("Nothing has been changed.")

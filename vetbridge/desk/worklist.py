@@ -27,9 +27,13 @@ _TASKS: Mapping[str, str] = MappingProxyType(
     {
         worklist.RELINK: "{record}: put it on its owner and pet",
         worklist.CONTACT: "{record}: take over the client's phone numbers and e-mail addresses",
+        worklist.OPT_OUT: "{record}: note that the client wants no messages",
+        worklist.OPT_IN: "{record}: note that the client wants messages again",
     }
 )
-"""What is to be done where the values themselves are kept no more."""
+"""What is to be done where there are no values to set, or they are kept no more."""
+_BELIEVED = "somebody has said so, and the PIMS cannot be asked"
+"""Why a line is closed that no read can confirm."""
 
 
 class NoSuchLine(Exception):
@@ -61,9 +65,10 @@ class Line:
     remote_id: str
     """The record to change, by its id in the PIMS."""
     task: str
-    """``relink``: put the visit on its owner and pet; ``contact``: take over what a client's contact is now."""
+    """``relink``: put the visit on its owner and pet; ``contact``: take over what a client's contact is now;
+    ``opt_out``, ``opt_in``: note that the client wants no messages, or wants them again."""
     state: str
-    """``open``; ``done``: somebody says so, and the next read has to confirm it."""
+    """``open``; ``done``: somebody says so, and the next read has to confirm it, where it can."""
     visit_at: datetime | None
     """At the site's own time."""
     steps: tuple[Step, ...]
@@ -86,13 +91,18 @@ def line(tx: Transaction, sites: Mapping[str, Site], number: int) -> Line:
 
 
 def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str, via: str = audit.COMMAND) -> Line:
-    """Somebody says that a line is done: the record is read anew, and the line goes when it is so there.
+    """Somebody says that a line is done: the record is read anew, and the line goes when it is so there. A line that
+    no read can confirm goes at once.
 
     Raises ``NoSuchLine`` where there is none that stands.
     """
     row = _standing(tx, number)
     worklist.done(tx, row, by)
     audit.note(tx, Act.LINE_DONE, by=by, via=via, site=row.site, subject="worklist", subject_id=number)
+    said = _line(tx, row, sites.get(row.site))
+    if row.task in worklist.BELIEVED:
+        worklist.close(tx, row.record_id, row.task, confirmed=True, why=_BELIEVED)
+        return said
     record = tx.session.get_one(Record, row.record_id)
     changes.receive(
         tx,
@@ -102,7 +112,12 @@ def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str, vi
         remote_id=record.remote_id,
         source=SOURCE,
     )
-    return _line(tx, row, sites.get(row.site))
+    return said
+
+
+def is_believed(line: Line) -> bool:
+    """Whether a line is done when somebody says so: no read can confirm it."""
+    return line.task in worklist.BELIEVED
 
 
 def _standing(tx: Transaction, number: int) -> Worklist:

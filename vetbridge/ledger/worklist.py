@@ -17,6 +17,12 @@ RELINK = "relink"
 """Task: put a visit on its owner and pet."""
 CONTACT = "contact"
 """Task: take over what a client's name, phone or e-mail address is now."""
+OPT_OUT = "opt_out"
+"""Task: note that a client wants no messages. Nobody can read that back."""
+OPT_IN = "opt_in"
+"""Task: note that a client wants messages again. The same."""
+BELIEVED = frozenset({OPT_OUT, OPT_IN})
+"""Tasks that are done when somebody says so."""
 
 _STANDING = ("open", "done")
 
@@ -31,12 +37,15 @@ def put(
     task: str,
     details: Mapping[str, Any],
     visit_at: datetime | None,
+    record_id: int | None = None,
 ) -> Worklist:
-    """Writes a line, or brings the one that stands for the same record and task up to date."""
-    row = standing(tx, change.record_id, task)
+    """Writes a line, or brings the one that stands for the same record and task up to date. ``record_id``: of the
+    record that it is about; None: the change's own."""
+    record_id = change.record_id if record_id is None else record_id
+    row = standing(tx, record_id, task)
     if row is None:
         row = Worklist(
-            record_id=change.record_id,
+            record_id=record_id,
             site=change.site,
             account=account,
             kind=kind,

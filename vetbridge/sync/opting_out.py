@@ -15,7 +15,7 @@ from typing import Any
 from vetbridge.connector.interface import Operation
 from vetbridge.core.policy import must_opt_out
 from vetbridge.core.records import Client, Kind
-from vetbridge.ledger import accounts, chains, changes, due, links
+from vetbridge.ledger import accounts, chains, changes, due, links, mirror
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.job import Ending, Job
@@ -30,12 +30,16 @@ people did it: they meant everybody on the card."""
 KNOWN = "opted_out_known"
 """Field of a base and of a payload: the links of the other cards that were opted out when this one was last worked
 on. Whoever opts this one in again has overruled those; one that is opted out later counts anew."""
-_KEPT = frozenset({OPTED_OUT, SET_FOR, KNOWN})
+WRITTEN = "opted_out_in_pims"
+"""Field of a base: the clients of the PIMS whom VetBridge has opted out there, because the card is."""
+LISTED = "opted_out_listed"
+"""The same of those of whom the work list has told staff."""
+_KEPT = frozenset({OPTED_OUT, SET_FOR, KNOWN, WRITTEN, LISTED})
 
 SOURCE = "opt-out"
 """Source of a change of a card that another card has woken."""
 
-SET = Ending(state=ChangeState.DONE, code="opted-out", message="opted out of messages, as another branch has it")
+SET = Ending(state=ChangeState.DONE, code="opted-out", message="opted out of messages, as it is elsewhere")
 LEFT_IN = Ending(
     state=ChangeState.DONE,
     code="opted-in-by-hand",
@@ -75,10 +79,11 @@ class OptingOut:
         with self._ledger.read() as tx:
             base = _base(tx, link)
             others = _others(tx, link)
-        out = _opted_out(others)
+            there = _out_in_pims(tx, self._pair, link)
+        out = {**_opted_out(others), **there}
         known = frozenset(_ids(base))
         is_out = _said(base, card)
-        by_people = {card.link.id for card in others if card.by_people and card.link.id is not None}
+        by_people = {card.link.id for card in others if card.by_people and card.link.id is not None} | there.keys()
         if must_opt_out(is_out, frozenset(out), known, by_people):
             if not self._can_write():
                 return card, None
@@ -105,7 +110,10 @@ class OptingOut:
         if not self._can_write():
             return {}
         with self._ledger.read() as tx:
-            out = _opted_out(_cards(tx, {(self._pair.pims.account, client.id or "")}))
+            person = (self._pair.pims.account, client.id or "")
+            out = _opted_out(_cards(tx, {person}))
+        if client.opted_out and self._pair.due is not None:
+            return {SET_FOR: tuple(sorted({person, *_people(out)})), KNOWN: tuple(sorted(out))}
         return _payload(out, frozenset()) if out else {}
 
     def _can_write(self) -> bool:
@@ -146,7 +154,7 @@ def met(tx: Transaction, pair: Pair, booking_id: str, card: Client) -> None:
         return
     others = _others(tx, link)
     own = _Card(link, frozenset(), by_people=False, known=card.opted_out is not None)
-    if card.opted_out or _opted_out(others):
+    if card.opted_out or _opted_out(others) or _out_in_pims(tx, pair, link):
         _wake(tx, (own, *others))
     elif others or accounts.are_several_pairs(tx):
         _wake(tx, [each for each in (own, *others) if not each.known])
@@ -162,6 +170,44 @@ def joined(tx: Transaction, account: str, client_id: str) -> None:
 def is_news(base: Mapping[str, object] | None, card: Client) -> bool:
     """Whether a card is opted out, or in again, that was not so before."""
     return bool(_said(base, card)) != bool((base or {}).get(OPTED_OUT))
+
+
+def is_out(base: Mapping[str, object] | None, card: Client) -> bool:
+    """Whether a card is opted out; one that does not say so now is as it was."""
+    return bool(_said(base, card))
+
+
+def out_for(base: Mapping[str, Any], pims_account: str, ids: Collection[str]) -> set[str]:
+    """For whom of its PIMS clients a card is opted out: all, but where VetBridge did it for some."""
+    people = base.get(SET_FOR)
+    return {id_ for id_ in ids if people is None or (pims_account, id_) in people}
+
+
+def is_news_in_pims(tx: Transaction, pair: Pair, link: Link, client: Client) -> bool:
+    """Whether a client of the PIMS is opted out there, or in again, and a card of its own was not looked at since."""
+    if pair.due is None or client.opted_out is None:
+        return False
+    primary = links.of_booking(tx, link.booking_account, Kind.CLIENT, link.booking_id)
+    if primary is None:
+        return False
+    base = links.bases(tx, primary)[0] or {}
+    out = client.opted_out and client.id not in (base.get(WRITTEN) or ())  # type: ignore[operator]
+    return out != (-(link.id or 0) in _ids(base))
+
+
+def _out_in_pims(tx: Transaction, pair: Pair, link: Link) -> dict[int, frozenset[Person]]:
+    """Clients of the PIMS who share a card and are opted out there, but not by VetBridge; known by their links'
+    numbers below 0, beside the cards that are known by theirs."""
+    if pair.due is None:
+        return {}
+    written = (links.bases(tx, link)[0] or {}).get(WRITTEN) or ()
+    sharing = links.of_client_members(tx, link.booking_account, link.booking_id)
+    by_id = {one.pims_id: one for one in sharing if one.pims_account == pair.pims.account}
+    return {
+        -(by_id[known.client.id or ""].id or 0): frozenset({(pair.pims.account, known.client.id or "")})
+        for known in mirror.clients(tx, pair.pims.account, by_id)
+        if known.client.opted_out and known.client.id not in written  # type: ignore[operator]
+    }
 
 
 def compared(base: Mapping[str, object] | None) -> dict[str, object] | None:

@@ -22,7 +22,8 @@ from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
-from vetbridge.sync.opting_out import OptingOut, compared
+from vetbridge.sync.opt_outs_in_pims import OptOutsInPims
+from vetbridge.sync.opting_out import OptingOut, compared, is_news_in_pims
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.writing import Point, Step, Writer
 
@@ -53,6 +54,7 @@ class People:
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._opting_out = OptingOut(pair, ledger, self._to_booking)
+        self._opt_outs_in_pims = OptOutsInPims(pair, ledger, self._to_pims, self._keeper)
 
     def work(self, job: Job, kind: Kind, enter: Enter) -> Ending:
         """Works on one booking-side client or pet; an answer about it is carried out, and a question that the facts
@@ -74,7 +76,7 @@ class People:
         It holds the lane of that client: a side may keep a client and its pets in one record, which is written whole.
         """
         said = given.said if given else None
-        self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
+        self._to_pims.settle_unknown(job, self._opt_outs_in_pims.keepers(job), said)
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, kind, job.remote_id)
@@ -109,6 +111,7 @@ class People:
         if isinstance(here, Client):
             # Before all else: a question about a phone must not hold it up.
             here, consent = self._opting_out.work(job, link, here, self._keeper.at_booking(job)[kind])
+            consent = self._opt_outs_in_pims.work(job, link, here) or consent
         ending = self._agree(job, kind, link, here, there, given)
         return consent if consent is not None and _is_idle(ending) else ending
 
@@ -276,7 +279,8 @@ def hint_if_linked(tx: Transaction, pair: Pair, person: Person, source: str = "p
     woken = False
     for link in links.all_of_pims(tx, pair.pims.account, kind, [person.id or ""]):
         _, base = links.bases(tx, link)
-        if link.role == "primary" and base != now:
+        news = isinstance(person, Client) and is_news_in_pims(tx, pair, link, person)
+        if news or (link.role == "primary" and base != now):
             changes.receive_linked(tx, link, source, urgent=urgent)
             woken = True
     return woken

@@ -54,7 +54,7 @@ def routes(frame: Frame) -> APIRouter:
         visitor = frame.require(request, Role.RECEPTION)
         try:
             with frame.ledger.write() as tx:
-                worklist.done(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
+                line = worklist.done(tx, frame.sites, number, by=visitor.name, via=audit.PAGE)
         except NoSuchLine as missing:
             status = 404 if missing.code == "unknown-line" else 409
             raise Refusal(
@@ -69,6 +69,8 @@ def routes(frame: Frame) -> APIRouter:
             "Line {number} is done: VetBridge looks at the PIMS, and the line goes when it is so there.",
             number=number,
         )
+        if worklist.is_believed(line):
+            words = phrase("Line {number} is done, because you say so: the PIMS cannot be asked.", number=number)
         return frame.after(request, "/worklist", done=words)
 
     return router
