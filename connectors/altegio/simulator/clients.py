@@ -438,11 +438,10 @@ class SimulatedClients(SimulatedLocation):
         return known
 
     def _file_list(self, request: Request) -> Response:
-        return self._files_of(self._known_client(request))
+        return self._files_of(self.listed("file", self.store.find("file", client_id=self._known_client(request))))
 
-    def _files_of(self, client: int) -> Response:
-        rows = [self._file(row) for row in self.store.find("file", client_id=client)]
-        return success(rows, meta={"count": len(rows)})
+    def _files_of(self, rows: list[Row]) -> Response:
+        return success([self.thinned(self._file(row)) for row in rows], meta={"count": len(rows)})
 
     def _file(self, row: Row) -> dict[str, Any]:
         link = _DOWNLOAD.format(client=row["client_id"], file=row["id"])
@@ -472,7 +471,7 @@ class SimulatedClients(SimulatedLocation):
         if not 0 < len(content) < _LARGEST_FILE:
             raise invalid(file="The file must not be empty and must be smaller than 12 MB")
         self._keep_file(client, name, mime, content)
-        return self._files_of(client)
+        return self._files_of(self.store.find("file", client_id=client))
 
     def _keep_file(self, client: int, name: str, mime: str, content: bytes, description: str = "") -> int:
         made = self.store.insert(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.request import urlopen
@@ -450,6 +451,21 @@ def test_of_several_new_files_ours_is_told_by_name_and_size(
     simulator._keep_file = doubled  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknown):
         altegio.apply(upload(client))
+
+
+def test_a_list_that_lags_and_rows_that_lack_fields_lead_to_no_other_file(
+    altegio: AltegioConnector, simulator: AltegioSimulator, client: str
+) -> None:
+    simulator.faults.set({"lagging_search": 1.0})
+    ids = [altegio.apply(upload(client, File(EVERY_BYTE, name=f"{number}.pdf"))).id for number in range(3)]
+    assert listed(altegio, client) == []
+    simulator.faults.set({"lagging_search": 0.0, "missing_fields": 0.5})
+    for id_ in ids:
+        native = altegio.get(Kind.ATTACHMENT, id_)
+        assert native is not None
+        assert native["client_id"] == client
+        with suppress(BadAnswer):
+            assert b"".join(altegio.content(id_)) == EVERY_BYTE
 
 
 def test_an_answer_with_another_clients_file_in_it_settles_nothing(
