@@ -447,6 +447,10 @@ def macros(chance: random.Random) -> tuple[str, bytes]:
         [
             ("a.docx", docx(("word/vbaProject.bin", b"a"))),
             ("a.docx", docx(("word/VBAPROJECT.BIN", b"a"))),
+            (
+                "a.docx",
+                docx(content_type=made_files.WORD + '"/><Default ContentType="application/vnd.ms-office.vbaProject'),
+            ),
             ("a.docx", docx(content_type="application/vnd.ms-word.document.macroEnabled.main+xml")),
             ("a.doc", made_files.doc("Macros", "VBA")),
             ("a.xls", made_files.xls("_VBA_PROJECT_CUR")),

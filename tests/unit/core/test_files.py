@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 
 import pytest
@@ -168,6 +169,26 @@ def test_what_lzw_grows_to_is_counted(size: int) -> None:
     cut = len(packed) // 3
     counted = sum(more for _fed, more in lzw_sizes(iter([packed[:cut], packed[cut:]])))
     assert size <= counted <= size + 4096, "the last code ends beyond it"
+
+
+def test_many_short_streams_in_old_packings_are_no_large_one() -> None:
+    short = b"/Filter /LZWDecode ", lzw(50)
+    assert looked(pdf(*[short] * 300), limits=Limits(rare=50_000)).type == "pdf"
+    assert refused(pdf((b"/Filter /LZWDecode ", bytes(99_000))), limits=Limits(rare=50_000)).code == "file-bomb"
+
+
+def test_pages_that_share_their_parts_are_counted_each() -> None:
+    """A few bytes that every page points at would be read again and again."""
+    order, pages, strips = "<", 40, 20_000
+    table_at = 8
+    first_page = table_at + strips * 4
+    made = b"II*\0" + struct.pack("<I", first_page) + bytes(strips * 4)
+    for number in range(pages):
+        at = first_page + number * (2 + 3 * 12 + 4)
+        entries = [(256, 4, 1, 8), (273, 4, strips, table_at), (279, 4, strips, table_at)]
+        made += struct.pack("<H", 3) + b"".join(struct.pack(f"{order}HHII", *each) for each in entries)
+        made += struct.pack("<I", at + 2 + 3 * 12 + 4 if number < pages - 1 else 0)
+    assert refused(made).code == "file-bomb"
 
 
 @given(st.lists(st.integers(1, 128)), st.integers(1, 50))

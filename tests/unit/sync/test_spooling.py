@@ -21,7 +21,7 @@ from vetbridge.core.errors import BadAnswer, FileRefused, Unavailable
 from vetbridge.core.files import MEGABYTE, TYPES, FileRules, Limits
 from vetbridge.sync.spooling import Spooled, spool
 
-EVERYTHING = FileRules(types=dict.fromkeys(TYPES, 10 * MEGABYTE))
+EVERYTHING = FileRules(types=dict.fromkeys(TYPES, 3 * MEGABYTE))
 TIGHT = Limits(unpacked=2 * MEGABYTE, in_all=6 * MEGABYTE, streams=500)
 """So that a bomb need not be large in a test."""
 SEED = 10

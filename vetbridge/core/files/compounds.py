@@ -69,18 +69,20 @@ class _Compound:
 
     def _read_table(self, head: bytes) -> array[int]:
         """Which sector follows on which."""
-        count, at = struct.unpack_from("<I", head, 44)[0], struct.unpack_from("<I", head, 68)[0]
-        named = list(struct.unpack_from("<109I", head, 76))
-        most = self._source.size // self._size + 1
+        at = struct.unpack_from("<I", head, 68)[0]
+        sectors = [each for each in struct.unpack_from("<109I", head, 76) if each < _NO_SECTOR]
+        # Twice as many as it needs: some programs make room before they write.
+        most = 2 * (self._source.size // self._size // (self._size // 4)) + 109
         met: set[int] = set()
         while at < _NO_SECTOR:
-            if at in met or len(met) > most:
+            if at in met:
                 raise bomb("leads in a circle")
             met.add(at)
             *more, at = struct.unpack(f"<{self._size // 4}I", self._sector(at))
-            named += more
-        sectors = [each for each in named if each < _NO_SECTOR]
-        if count > most or len(sectors) > most or len(set(sectors)) < len(sectors):
+            sectors += [each for each in more if each < _NO_SECTOR]
+            if len(sectors) > most or len(met) > most:
+                raise broken("does not tell rightly where its parts are")
+        if len(set(sectors)) < len(sectors):
             raise broken("does not tell rightly where its parts are")
         table = array("I")
         for sector in sectors:

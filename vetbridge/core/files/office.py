@@ -58,6 +58,13 @@ class Purse:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.left = limits.unpacked
+        self.parts = limits.parts
+
+    def hold(self, parts: int) -> None:
+        """So many parts more."""
+        self.parts -= parts
+        if self.parts < 0:
+            raise bomb(f"holds more than {self.limits.parts} parts")
 
     def spend(self, size: int) -> None:
         """So many bytes more."""
@@ -116,8 +123,9 @@ class _Archive:
         begins = source.size - _END - length
         if disk or first_disk or here != count or place != begins or count == 0:
             raise broken("does not tell rightly what it holds")
-        if count > self._limits.parts or length > _LARGEST_DIRECTORY:
-            raise bomb(f"holds {count} parts")
+        self._purse.hold(count)
+        if length > _LARGEST_DIRECTORY:
+            raise bomb("has a list of its parts that is larger than such lists are")
         return sorted(self._listed(source.at(begins, length), count), key=lambda part: part.place), begins
 
     def _listed(self, listing: bytes, count: int) -> list[_Part]:
@@ -209,6 +217,8 @@ class _Archive:
     def _told(self, types: bytes, names: set[str]) -> str:
         """The type that the list of types tells."""
         text = _decoded(types)
+        if "vbaproject" in text.lower():
+            raise FileRefused("the file is a document with macros; ask for one without", code="file-type")
         found = set()
         for override in _OVERRIDE.findall(text):
             told = dict(_ATTRIBUTE.findall(override))

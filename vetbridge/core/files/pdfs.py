@@ -309,7 +309,7 @@ def lzw_sizes(pieces: Iterator[bytes]) -> Iterator[tuple[int, int]]:
     width = 9
     for piece in pieces:
         size = 0
-        for byte in piece:
+        for number, byte in enumerate(piece, 1):
             held = (held << 8) | byte
             bits += 8
             if bits < width:
@@ -322,7 +322,7 @@ def lzw_sizes(pieces: Iterator[bytes]) -> Iterator[tuple[int, int]]:
                 width, previous = 9, 0
                 continue
             if code == 257 or code > len(lengths) or (code == len(lengths) and not previous):
-                yield len(piece), size
+                yield number, size
                 return
             length = lengths[code] if code < len(lengths) else previous + 1
             size += length
@@ -341,7 +341,7 @@ def run_sizes(pieces: Iterator[bytes]) -> Iterator[tuple[int, int]]:
         while at < len(piece):
             length = piece[at]
             if length == 128:
-                yield len(piece), size
+                yield at + 1, size
                 return
             size += length + 1 if length < 128 else 257 - length
             at += length + 2 if length < 128 else 2

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import Literal
 
 from vetbridge.core.files.known import bomb, broken, refuse_active_inside, refuse_trailer
-from vetbridge.core.files.reading import Source
+from vetbridge.core.files.reading import FIRST, PIECE, Source
 from vetbridge.core.files.rules import MEGABYTE, Limits
 
 _MOST_BEHIND = 64
 """Bytes of rubbish behind the end of a picture. Only phones write more, and only behind a JPEG."""
 _LARGEST_TEXT = 8 * MEGABYTE
 """Bytes that a text or a colour profile inside a PNG may grow to."""
-_MOST_BLOCKS = 1_000_000
+_MOST_BLOCKS = 200_000
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of a JPEG behind which its size stands."""
@@ -147,11 +148,11 @@ def _table(packed: int) -> int:
     return 3 << ((packed & 7) + 1) if packed & 0x80 else 0
 
 
-def _behind_blocks(source: Source, at: int) -> int:
-    window, begins = b"", at
+def _behind_blocks(source: Source, start: int) -> int:
+    window, begins, at = b"", start, start
     while True:
         if not begins <= at < begins + len(window):
-            window, begins = source.at(at, 65_536), at
+            window, begins = source.at(at, FIRST if at == start else PIECE), at
             if not window:
                 raise broken("is cut off: its end is missing")
         length = window[at - begins]
@@ -164,25 +165,36 @@ def refuse_tiff(source: Source, limits: Limits) -> None:
     """Raises ``FileRefused`` for a TIFF that is cut off, too large, or leads in a circle."""
     order: Literal["<", ">"] = "<" if source.at(0, 2) == b"II" else ">"
     met: set[int] = set()
+    parts = 0
     at = _number(source, 4, order)
     while at:
-        if at in met or len(met) > 1_000:
+        page = _tiff_page(source, at, order, limits)
+        parts += page.parts
+        if at in met or parts > _MOST_BLOCKS:
             raise bomb("leads from picture to picture without end")
         met.add(at)
-        at = _tiff_page(source, at, order, limits)
+        at = page.next
     if not met:
         raise broken("holds no picture")
     refuse_active_inside(source)
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    parts: int
+    next: int
+    """Where the next one is described, 0 for none."""
+
+
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TIFF_DATA = {273: 279, 324: 325}
 """Tags that tell where the points stand, and those that tell how many bytes they have."""
-_MOST_STRIPS = 100_000
+_TIFF_TOLD = frozenset({256, 257, *_TIFF_DATA, *_TIFF_DATA.values()})
+"""Width, height, and these."""
 
 
-def _tiff_page(source: Source, at: int, order: Literal["<", ">"], limits: Limits) -> int:
-    """Looks at one picture; returns where the next one is described, 0 for none."""
+def _tiff_page(source: Source, at: int, order: Literal["<", ">"], limits: Limits) -> _Page:
+    """Looks at one picture."""
     count = struct.unpack(f"{order}H", source.at(at, 2).ljust(2, b"\0"))[0]
     listing = source.at(at + 2, count * 12 + 4)
     if count == 0 or len(listing) < count * 12 + 4:
@@ -194,8 +206,8 @@ def _tiff_page(source: Source, at: int, order: Literal["<", ">"], limits: Limits
         place = at + 2 + entry * 12 + 8 if size <= 4 else _unpacked_number(listing, entry * 12 + 8, order)
         if place + size > source.size:
             raise broken("is cut off: a part of it is missing")
-        if tag in (256, 257, 273, 279, 324, 325) and kind in (3, 4):
-            if length > _MOST_STRIPS:
+        if tag in _TIFF_TOLD and kind in (3, 4) and tag not in values:
+            if length > _MOST_BLOCKS:
                 raise bomb("has more parts than a picture has")
             sign = "H" if kind == 3 else "I"
             values[tag] = struct.unpack(f"{order}{length}{sign}", source.at(place, size))
@@ -206,7 +218,8 @@ def _tiff_page(source: Source, at: int, order: Literal["<", ">"], limits: Limits
         for place, size in zip(values.get(places, ()), values.get(lengths, ()), strict=False):
             if place + size > source.size:
                 raise broken("is cut off: a part of it is missing")
-    return _unpacked_number(listing, count * 12, order)
+    parts = count + sum(map(len, values.values()))
+    return _Page(parts, _unpacked_number(listing, count * 12, order))
 
 
 def _number(source: Source, at: int, order: str) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 PIECE = 256 * 1024
+FIRST = 4 * 1024
+"""Bytes that are read at first where what is looked for is mostly near."""
 
 
 class Source:
@@ -45,7 +47,7 @@ class Source:
         """Where a pattern is met, with the place of its piece. No match may be longer than ``longest``."""
         kept, place = b"", start
         reached = start
-        for piece in self.pieces(start):
+        for piece in self.pieces(start, first=FIRST if start else PIECE):
             window = kept + piece
             last = place + len(window) >= self.size
             for match in pattern.finditer(window):
