@@ -1,0 +1,193 @@
+"""Files and due services between an ezyVet site, over HTTP, and a booking side, by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.ezyvet import plugin
+from connectors.ezyvet.options import FILES, SCOPES, VACCINATIONS
+from connectors.ezyvet.simulator import CODE_LISTS, FIRST_ANIMAL, FIRST_CONTACT, EzyVetSimulator, build
+from tests.file_rig import content, pdf
+from tests.rig import Rig
+from vetbridge.connector.accounted import Accounted
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.secret import Secret
+from vetbridge.core.due import DuePolicy
+from vetbridge.core.files import FileRules
+from vetbridge.core.records import Kind
+from vetbridge.ledger import accounts
+from vetbridge.mapping import Mapper, load_table
+from vetbridge.sync.due_reading import DueReader
+from vetbridge.sync.due_services import DueRound
+from vetbridge.sync.engine import Engine
+from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.sync.pair import End, FilePolicy, Placeholder
+from vetbridge.sync.receiving import Receiver
+from vetbridge.sync.refreshing import Refresher
+from vetbridge.testing.clinic import make_clinic
+from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.memory import MemorySide, memory_capabilities
+
+ZONE = "Europe/London"
+ACCOUNT = "ezyvet-city"
+CLIENTS, SEED = 12, 7
+RULES = FileRules(types={"pdf": 1_000_000})
+OWNER = next(
+    each for each in make_clinic(SEED, CLIENTS).owners if each.active and each.phones and len(each.pets) == 1
+)
+
+
+class Town:
+    """One owner with one pet and a visit to come; known at both sides. It is Monday, 2 March 2026."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        booking = MemorySide(memory_capabilities("booking"), clock=self.clock)
+        self.rig = Rig(folder, clock=self.clock, booking=booking)
+        self.simulator: EzyVetSimulator = build(clients=CLIENTS, seed=SEED, zone=ZONE, clock=self.clock).start()
+        credentials: dict[str, Any] = dict(self.simulator.credentials)
+        options = plugin.options.model_validate(
+            {
+                **credentials,
+                "client_secret": Secret.of(credentials["client_secret"]),
+                "base_url": self.simulator.base_url,
+                "cancellation_reason": 2,
+                "scope": (*SCOPES, *FILES, *VACCINATIONS),
+                "due_services": {"wellness_plans": True},
+            }
+        )
+        environment = Environment(
+            account=ACCOUNT, zone=ZONE, country="GB", clock=self.clock, timeout=5.0, limit_scale=1000.0
+        )
+        self.ezyvet = plugin.build(options, environment)
+        mapper = Mapper(load_table("ezyvet"), zone=ZONE, country="GB", codes=CODE_LISTS)
+        pims = End(
+            account=ACCOUNT, connector=Accounted(self.ezyvet, ACCOUNT, self.clock), mapper=mapper, timeout=10.0
+        )
+        self.pair = replace(
+            self.rig.pair,
+            pims=pims,
+            placeholder=Placeholder(client_id="900", pet_id="901"),
+            files=FilePolicy(to_pims=RULES, to_booking=RULES),
+            due=DuePolicy(),
+        )
+        with self.rig.ledger.write() as tx:
+            accounts.enrol(tx, ACCOUNT, "ezyvet", country="GB")
+        self.rig.engine = Engine([self.pair], self.rig.ledger, self.clock, self.rig.timings)
+        self.refresher, self.receiver = Refresher(self.pair, self.rig.ledger), Receiver(self.pair, self.rig.ledger)
+        self.looker = FileLooker(self.pair, self.rig.ledger)
+        self.reader, self.round = DueReader(self.pair, self.rig.ledger), DueRound(self.pair, self.rig.ledger)
+        self.contact, self.animal = FIRST_CONTACT + OWNER.number, FIRST_ANIMAL + OWNER.pets[0].number
+        self.rig.book(OWNER.given_name, OWNER.family_name, OWNER.phones[0], OWNER.pets[0].name)
+        self.card = booking.rows(Kind.CLIENT)[0]["id"]
+        self.go_on()
+        self.looker.pass_()  # from now on files are new
+        self.clock.advance(1)
+
+    def go_on(self) -> None:
+        """All that the daemon does once in a while."""
+        self.refresher.pass_()
+        self.receiver.poll_desk()
+        self.receiver.poll()
+        self.reader.pass_()
+        self.round.pass_()
+        self.rig.settle()
+
+    def look(self) -> None:
+        """Time passes, files are looked for and carried."""
+        self.clock.advance(AGAIN.total_seconds())
+        self.looker.pass_()
+        self.rig.settle()
+
+    def on_card(self) -> dict[str, bytes]:
+        """The files on the owner's card, by name."""
+        return {row["name"]: content(self.rig.booking, row["id"]) for row in self.rig.booking.rows(Kind.ATTACHMENT)}
+
+    def at_site(self) -> list[tuple[str, int, str, bytes]]:
+        """The attachments of the site: what each hangs on, its name and its content."""
+        rows = self.simulator.store.all("attachment")
+        files = {row["id"]: self.simulator.files.read(row["_content"]) for row in self.simulator.store.all("file")}
+        return [(row["record_type"], row["record_id"], row["name"], files[row["file_id"]]) for row in rows]
+
+    def says(self) -> dict[str, Any]:
+        """What the owner's card says about what is due."""
+        return self.rig.booking.get(Kind.REMINDER, self.card) or {}
+
+    def close(self) -> None:
+        self.ezyvet.close()
+        self.simulator.stop()
+        self.rig.ledger.close()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    town = Town(tmp_path)
+    yield town
+    town.close()
+
+
+def bring(town: Town, name: str, data: bytes) -> None:
+    town.rig.booking.add(Kind.ATTACHMENT, {"client_id": town.card, "name": name}, content=data)
+
+
+def test_files_go_both_ways_once(town: Town) -> None:
+    bring(town, "Referral.pdf", pdf("from the old vet"))
+    consult = town.simulator.store.insert("consult", {"animal_id": town.animal, "active": True})
+    for record_type, number in (("Consult", consult), ("Animal", town.animal)):
+        town.simulator.attach(record_type, number, "Discharge.pdf", pdf("home again"))
+    town.look()
+    brought = ("Animal", town.animal, "Referral.pdf", pdf("from the old vet"))
+    assert brought in town.at_site()
+    assert town.on_card() == {"Referral.pdf": pdf("from the old vet"), "Discharge.pdf": pdf("home again")}
+    for _ in range(2):
+        town.look()
+    assert len(town.at_site()) == 3, "no echo"
+    assert len(town.rig.booking.rows(Kind.ATTACHMENT)) == 2, "one content is one file, filed twice as it is"
+
+
+@pytest.mark.parametrize("fault", ["drop_after_commit", "5xx_after", "cut_upload", "late_landing", "token_expiry"])
+def test_a_file_whose_answer_was_lost_stands_there_once(town: Town, fault: str) -> None:
+    bring(town, "Referral.pdf", pdf("from the old vet"))
+    town.clock.advance(AGAIN.total_seconds())
+    town.looker.pass_()
+    town.simulator.faults.arm(fault)
+    town.rig.settle()
+    assert town.simulator.faults.happened[fault] == 1
+    assert town.at_site() == [("Animal", town.animal, "Referral.pdf", pdf("from the old vet"))]
+
+
+@pytest.mark.parametrize("fault", ["cut_download", "5xx_before", "html_for_json", "429"])
+def test_a_file_whose_download_fails_comes_whole_in_the_end(town: Town, fault: str) -> None:
+    town.simulator.attach("Contact", town.contact, "Discharge.pdf", pdf("home again"))
+    town.clock.advance(AGAIN.total_seconds())
+    town.looker.pass_()
+    town.simulator.faults.arm(fault)
+    town.rig.settle()
+    assert town.simulator.faults.happened[fault] == 1
+    assert town.on_card() == {"Discharge.pdf": pdf("home again")}
+
+
+def test_what_is_due_stands_on_the_card_and_goes_when_the_pet_dies(town: Town) -> None:
+    today = town.clock.now().date()
+    booked = town.rig.booking.rows(Kind.APPOINTMENT)[0]
+    town.rig.booking.edit(Kind.APPOINTMENT, booked["id"], {"state": "cancelled"})
+    town.go_on()
+    town.simulator.vaccinate(town.animal, 31, "Rabies", today - timedelta(days=345), today + timedelta(days=20))
+    town.simulator.enrol(town.animal, 2, today - timedelta(days=300), today + timedelta(days=60))
+    town.go_on()
+    card = town.says()
+    assert (card["name"], card["pet_name"]) == ("Rabies", OWNER.pets[0].name)
+    assert card["due_on"] == (today + timedelta(days=20)).isoformat()
+    assert card["due_soon"]
+    animal = town.simulator.store.get("animal", town.animal) or {}
+    changed = {**animal, "is_dead": True, "modified_at": town.simulator.now()}
+    town.simulator.store.put("animal", town.animal, changed)
+    town.go_on()
+    card = town.says()
+    assert (card["name"], card["due_on"], card["due_soon"]) == ("", None, False)
