@@ -47,7 +47,8 @@ NOTICE_HOURS = "notice-hours"
 NOTICE_LIMIT = "notice-limit"
 """The same for one that would be too many for the day."""
 
-_FIELDS = ("name", "pet_name", "due_on", "due_soon", "overdue")
+SAID = ("name", "pet_name", "due_on", "due_soon", "overdue")
+"""What a card says about due services; a notice's stamp says nothing about them."""
 _NEXT_DAYS = 8
 
 _SHOWN = Ending(state=ChangeState.DONE, code="due-shown", message="the card says which service is due next")
@@ -219,7 +220,7 @@ class DueServices:
         """What is to be written: whatever differs, but for what the side has made of the same before."""
         wanted, stands = _wanted(self._pair, seen.shown.id or "", seen.standing), seen.stands
         fields = {}
-        for name in _FIELDS:
+        for name in SAID:
             want, now = getattr(wanted, name), getattr(seen.shown, name)
             kept = stands is not None and (want, now) == (getattr(stands.wanted, name), getattr(stands.shown, name))
             if want != now and not kept and name in _able(self._pair):
@@ -413,7 +414,7 @@ class DueRound:
         standing = _standing(tx, pair, card, policy, today)
         wanted = _wanted(pair, card_id, standing)
         before = Reminder() if stands is None else stands.wanted
-        if any(getattr(wanted, name) != getattr(before, name) for name in _able(pair).intersection(_FIELDS)):
+        if any(getattr(wanted, name) != getattr(before, name) for name in _able(pair).intersection(SAID)):
             return True
         return standing.notice is not None and pair.notices is not None and _can(pair).notify
 

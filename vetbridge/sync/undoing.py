@@ -19,8 +19,8 @@ from vetbridge.core import notes
 from vetbridge.core.answers import SLOT_TAKEN
 from vetbridge.core.errors import SlotTaken, VetBridgeError
 from vetbridge.core.planning import MOVES
-from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record
-from vetbridge.ledger import changes, going_live, links, mirror, reviews, runs, worklist
+from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record, Reminder
+from vetbridge.ledger import changes, due, going_live, links, mirror, reviews, runs, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.runs import Written
 from vetbridge.ledger.tables import ChangeState, Link
@@ -36,6 +36,7 @@ from vetbridge.sync.comparing import (
     standing_fields,
     wanted_fields,
 )
+from vetbridge.sync.due_services import SAID
 from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper, but_own, later
 from vetbridge.sync.opting_out import OPTED_OUT
@@ -302,6 +303,8 @@ class Undoer:
             if reverse.undone:
                 runs.undone(tx, [each.action_id for each in group])
             row = None if link is None else tx.session.get_one(Link, link.id)
+            if isinstance(now, Reminder):
+                due.drop(tx, one.account, one.remote_id or "")
             if reverse.code == CANCELLED:
                 self._off(tx, job, bench, one, shown)
             if row is not None and reverse.code in (STAYS.code, CANCELLED):
@@ -392,6 +395,8 @@ class Undoer:
         if native is None:
             return _left("gone", f"{end.account} does not show the record any more")
         now = end.mapper.read(one.kind, native)
+        if isinstance(now, Reminder):
+            return self._of_card(bench, one, now)
         link = self._link(bench, one)
         if isinstance(now, Appointment) and one.operation == Operation.CREATE:
             return self._of_visit(bench, one, one.payload, now, link)
@@ -496,6 +501,25 @@ class Undoer:
         )
         return replace(partly, step=step)
 
+    def _of_card(self, bench: _Bench, one: Written, now: Reminder) -> Reverse:
+        """What is due is taken off a card, and never put back: who it was said of may have died since."""
+        end, blank = bench.end(one.account), Reminder()
+        able = end.connector.capabilities.of(Kind.REMINDER).update & end.mapper.writable(Kind.REMINDER)
+        fields = {name: getattr(blank, name) for name in SAID if name in able}
+        fields = {name: value for name, value in fields.items() if value != getattr(now, name)}
+        if not fields:
+            return Reverse(code="written-back", words="nothing is said there about due services", now=now)
+        step = Step(
+            kind=Kind.REMINDER,
+            operation=Operation.UPDATE,
+            fields=fields,
+            remote_id=one.remote_id,
+            version=now.version,
+            payload={_OWN: [one.action_id]},
+            before=now,
+        )
+        return Reverse(code="written-back", words="what was said about due services is taken off", step=step, now=now)
+
     def _obstacle(self, bench: _Bench, one: Written, now: Record, back: Mapping[str, object]) -> Reverse | None:
         """Why the former values of a visit cannot be written back."""
         if not isinstance(now, Appointment):
@@ -553,7 +577,7 @@ def _unreached(bench: _Bench | None, one: Written) -> Reverse:
 def _keepers(bench: _Bench, job: Job, end: End) -> dict[Kind, Keep]:
     """How a write is kept whose answer was lost: the run's own as ever, one that takes another back not at all."""
     usual = bench.keeper.in_pims(job) if end.account == bench.pair.pims.account else bench.keeper.at_booking(job)
-    return but_own(usual, _OWN)
+    return but_own({Kind.REMINDER: later, **usual}, _OWN)
 
 
 def _by_target(found: Iterable[Written]) -> list[tuple[tuple[str, str, str], list[Written]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.sync.due_rig import NOTHING, Town
+from tests.unit.sync.test_undoing import begin, undo
 from vetbridge.core.records import Kind
 from vetbridge.ledger import links
 from vetbridge.sync.receiving import Receiver
@@ -230,3 +231,20 @@ def test_an_answer_that_was_lost_is_looked_for(town: Town) -> None:
     assert town.shown(card)[0] == "Rabies"
     assert len(town.booking.written) == 1
     assert town.ended() == ["due-stands"]
+
+
+def test_an_undo_takes_off_what_a_run_has_put_there_and_brings_back_nothing(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    town.due(tom, 20)
+    town.cycle()
+    run = begin(town)
+    town.due(tom, 10, "Dental")
+    town.cycle()
+    town.meet(start_live=True)
+    assert undo(town, run) == {"update reminder": (True, "written-back")}
+    assert town.shown(card) == NOTHING
+    town.cycle()
+    assert town.shown(card) == NOTHING
+    town.approve()
+    town.cycle()
+    assert town.shown(card)[0] == "Dental"
