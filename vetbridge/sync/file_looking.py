@@ -13,7 +13,7 @@ import structlog
 
 from vetbridge.connector.budgets import in_bulk, in_poll
 from vetbridge.connector.interface import Found, Native
-from vetbridge.core.errors import MappingError, Refused
+from vetbridge.core.errors import BadAnswer, MappingError, Refused
 from vetbridge.core.records import Attachment, Kind, Side
 from vetbridge.ledger import accounts, attached, changes, going_live, links, readings, suppression
 from vetbridge.ledger.content import plain
@@ -147,7 +147,7 @@ class FileLooker:
                     record = _read(end, native)
                     if record is not None and record.id is not None and record.client_id in (None, client_id):
                         records.append(record)
-        except Refused as error:  # of one client: the others are asked nevertheless
+        except (Refused, BadAnswer) as error:  # of one client: the others are asked nevertheless
             log.warning("files.refused", account=end.account, code=error.code)
             records = []
         opened = 0

@@ -96,13 +96,17 @@ class Town:
         self.reader, self.round = (DueReader(self.pair, self.rig.ledger), DueRound(self.pair, self.rig.ledger))
         self.owner = self.rig.owner("Ann", "Weiss", "+447912000001", "Tom")
         self.pet = next(row["id"] for row in self.rig.pims.rows(Kind.PET) if row["name"] == "Tom")
-        self.card = self._make(
-            Kind.CLIENT, {"given_name": "Ann", "family_name": "Weiss", "phones": ["+447912000001"]}
-        )
-        start = (self.clock.now() + timedelta(hours=48)).replace(tzinfo=None)
+        self.card = self.book("Ann", "Weiss", "+447912000001", "Tom", hours=48)
+        self.looker.pass_()  # from now on files are new
+        self.clock.advance(1)
+
+    def book(self, given: str, family: str, phone: str, pet: str, *, hours: int) -> str:
+        """An owner whom the PIMS knows makes a card and a visit; returns the card."""
+        card = self._make(Kind.CLIENT, {"given_name": given, "family_name": family, "phones": [phone]})
+        start = (self.clock.now() + timedelta(hours=hours)).replace(tzinfo=None)
         visit: Native = {
-            "client_id": self.card,
-            "pet": {"name": "Tom", "species": "dog"},
+            "client_id": card,
+            "pet": {"name": pet, "species": "dog"},
             "date": f"{start:%Y-%m-%d %H:%M:%S}",
             "seance_length": 900,
             "service_id": "701",
@@ -111,8 +115,7 @@ class Town:
         }
         self._make(Kind.APPOINTMENT, visit)
         self.go_on()
-        self.looker.pass_()  # from now on files are new
-        self.clock.advance(1)
+        return card
 
     def _make(self, kind: Kind, native: Native) -> str:
         write = Write(operation=Operation.CREATE, kind=kind, id=None, native=native, stamp="VB-7F3K9Q2MXX")
@@ -199,6 +202,19 @@ def test_a_page_to_sign_in_at_is_no_referral(town: Town) -> None:
     town.look()
     assert town.rig.pims.rows(Kind.ATTACHMENT) == []
     assert "no-file" in [code for _, code in town.rig.endings()]
+
+
+def test_a_list_of_files_that_cannot_be_read_keeps_no_other_back(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.rig.owner("Bo", "Jones", "+447912000002", "Rex")
+    later = town.book("Bo", "Jones", "+447912000002", "Rex", hours=72)
+    for card in (town.card, later):
+        town.simulator.add_file(int(card), "Referral.pdf", pdf(card))
+    shown = town.simulator._file
+    spoilt = {int(town.card): {"client_id": 5}}
+    monkeypatch.setattr(town.simulator, "_file", lambda row: {**shown(row), **spoilt.get(row["client_id"], {})})
+    town.look()
+    (there,) = town.rig.pims.rows(Kind.ATTACHMENT)
+    assert b"".join(town.rig.pims.content(there["id"])) == pdf(later)
 
 
 def test_a_user_who_may_see_no_files_keeps_nothing_else_back(town: Town) -> None:
