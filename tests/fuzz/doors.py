@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.answers import Altegio, EzyVet
+from tests.fuzz.carried import Carried
 from tests.fuzz.documents import Config, Table, Weights
 from tests.fuzz.door import Door
 from tests.fuzz.files import ForAltegio, Lists
@@ -21,6 +22,7 @@ DOORS: tuple[type[Door], ...] = (
     Weights,
     Lists,
     ForAltegio,
+    Carried,
     Page,
     Api,
     Arguments,

@@ -264,11 +264,9 @@ def test_one_of_the_patterns_has_to_fit(pattern: str, name: str, wanted: bool) -
     assert wanted_name(FileRules(types={"pdf": 1}, names=("nothing", pattern)), name) is wanted
 
 
-def test_rules_shrink_to_what_a_side_takes() -> None:
-    rules = FileRules(types={"pdf": 100, "jpeg": 50, "heic": 50}, names=("a*",))
-    assert rules.within(["pdf", "jpeg"], None) == FileRules(types={"pdf": 100, "jpeg": 50}, names=("a*",))
-    assert rules.within([], 80).types == {"pdf": 79, "jpeg": 50, "heic": 50}
-    assert (rules.largest, FileRules(types={}).largest) == (100, 0)
+def test_the_largest_of_all_types_is_read_at_the_most() -> None:
+    assert FileRules(types={"pdf": 100, "jpeg": 50}).largest == 100
+    assert FileRules(types={}).largest == 0
 
 
 def test_a_camera_s_trailer_is_no_second_file() -> None:

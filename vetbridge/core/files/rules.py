@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -62,15 +62,6 @@ class FileRules:
     def largest(self) -> int:
         """Bytes of the largest file that is wanted, whatever is in it."""
         return max(self.types.values(), default=0)
-
-    def within(self, endings: Collection[str], below: int | None) -> FileRules:
-        """What is left at a side that takes these endings alone (none: any), and fewer bytes than ``below``."""
-        kept = {
-            word: most if below is None else min(most, below - 1)
-            for word, most in self.types.items()
-            if not endings or not set(endings).isdisjoint(TYPES[word].endings)
-        }
-        return FileRules(types=kept, names=self.names)
 
 
 def wanted_name(rules: FileRules, name: str) -> bool:
