@@ -18,6 +18,9 @@ from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync.only import family, receive
 from vetbridge.sync.pairing import Report
 
+MOST_CARDS = 1000
+"""Cards that are brought up to date about due services in one pass, at the most: bookings were read before them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -164,7 +167,7 @@ def _look_for_more(rounds: Rounds, program: Program, progress: Callable[[str], N
         rounds.files(site)
     for site in program.due_rounds:
         progress(f"working out which services are due at {site}")
-        rounds.due_round(site)
+        rounds.due_round(site, MOST_CARDS)
 
 
 def _look_at_installs(program: Program, progress: Callable[[str], None]) -> None:

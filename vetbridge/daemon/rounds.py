@@ -16,6 +16,7 @@ from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.machine import clock_is_sure
 from vetbridge.ledger import accounts, changes, events, going_live, observations, pauses, pruning, retention, reviews
 from vetbridge.ledger.database import Transaction
+from vetbridge.sync.due_services import MOST_OPEN
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.refreshing import Progress, Refresher, quiet, read_cards
 from vetbridge.sync.upgrades import Upgrades
@@ -245,10 +246,10 @@ class Rounds:
         """Reads what a PIMS account tells of due services; False where it could not be done."""
         return self._round("due-services", account, self._program.due_readers[account].pass_)
 
-    def due_round(self, site: str) -> int:
+    def due_round(self, site: str, most: int = MOST_OPEN) -> int:
         """Looks at the next cards of a site whose due services may be others today; returns how many are to be
-        changed. Asks the ledger alone."""
-        return self._program.due_rounds[site].pass_()
+        changed, ``most`` at the most. Asks the ledger alone."""
+        return self._program.due_rounds[site].pass_(most)
 
     def _pair_of(self, site: str) -> Pair:
         return next(pair for pair in self._program.pairs if pair.site == site)

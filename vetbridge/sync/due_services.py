@@ -364,11 +364,11 @@ class DueRound:
         self._pair = pair
         self._ledger = ledger
 
-    def pass_(self) -> int:
+    def pass_(self, most: int = MOST_OPEN) -> int:
         """Looks at the next cards; returns how many changes it opened.
 
-        Nothing is looked at in the shadow, and before the PIMS was read once; and no more than ``MOST_OPEN`` wait to
-        be worked on.
+        Nothing is looked at in the shadow, and before the PIMS was read once. ``most``: so many changes wait to be
+        worked on at the most.
         """
         pair, policy = self._pair, self._pair.due
         if policy is None or not serves(pair):
@@ -378,7 +378,7 @@ class DueRound:
                 return 0
             if pair.notices is None:
                 due.no_notices(tx, pair.site)
-            room = MOST_OPEN - due.open_now(tx, pair.site)
+            room = most - due.open_now(tx, pair.site)
         opened = 0
         while opened < room:
             with self._ledger.write() as tx:

@@ -110,7 +110,7 @@ class Town(Rig):
         self.round.pass_()
         self.work()
 
-    def sleep(self, **span: float) -> None:
+    def later(self, **span: float) -> None:
         self.clock.advance(timedelta(**span).total_seconds())
 
     def shown(self, card: str) -> tuple[str, str, str | None, bool, bool]:

@@ -34,7 +34,7 @@ def test_the_owner_is_told_once_and_the_card_bears_the_stamp(town: Town) -> None
     assert town.notified(card).startswith(f"{town.today.isoformat()} vb-")
     assert len(town.booking.written) == 2
     for _ in range(5):
-        town.sleep(days=1)
+        town.later(days=1)
         town.cycle()
     assert len(town.booking.messages) == 1
     assert set(town.notices_kept()) == {due.SENT}
@@ -46,13 +46,13 @@ def test_nobody_is_told_of_what_was_to_be_told_before_notices_began(town: Town) 
     town.cycle()
     assert town.booking.messages == []
     assert town.ended() == ["due-shown"]
-    town.sleep(days=21)
+    town.later(days=21)
     town.cycle()
     assert len(town.booking.messages) == 1
 
 
 def test_a_notice_waits_for_the_hours_and_the_card_does_not(town: Town) -> None:
-    town.sleep(hours=20)  # five in the morning
+    town.later(hours=20)  # five in the morning
     _, (tom,), card = town.family("Ann", "Tom")
     town.due(tom, 15)
     town.cycle()
@@ -66,8 +66,8 @@ def test_a_notice_waits_for_the_hours_and_the_card_does_not(town: Town) -> None:
 
 
 def test_a_notice_that_is_too_late_is_not_sent(town: Town) -> None:
-    town.sleep(days=4)
-    town.sleep(hours=10)  # Friday evening
+    town.later(days=4)
+    town.later(hours=10)  # Friday evening
     _, (tom,), _ = town.family("Ann", "Tom")
     town.notices = replace(NOTICES, weekdays=frozenset({1}))
     town.policy = replace(POLICY, notice_late=2)
@@ -99,7 +99,7 @@ def test_a_lost_answer_counts_as_sent_and_is_told(town: Town) -> None:
     town.cycle()
     assert (town.ended(), town.notices_kept()) == (["notice-unsure"], [due.UNKNOWN])
     for _ in range(4):
-        town.sleep(days=1)
+        town.later(days=1)
         town.cycle()
     assert len(town.booking.messages) == 1
 
@@ -128,7 +128,7 @@ def test_killed_anywhere_it_is_sent_once_at_the_most(town: Town, point: str, sen
     for _ in range(4):
         town.cycle()
         town.settle()
-        town.sleep(days=1)
+        town.later(days=1)
     assert len(town.booking.messages) == sent
     assert town.shown(card)[0] == "Rabies"
     told = town.notices_kept()
@@ -161,7 +161,7 @@ def test_what_was_refused_is_not_tried_again_that_day(town: Town) -> None:
     touch(town, tom)
     town.cycle()
     assert town.booking.messages == []
-    town.sleep(days=1)
+    town.later(days=1)
     town.cycle()
     assert len(town.booking.messages) == 1
 
@@ -182,7 +182,7 @@ def test_a_ledger_that_was_restored_sends_nothing_that_the_card_bears_the_stamp_
             tx.session.delete(row)
     for _ in range(4):
         town.cycle()
-        town.sleep(days=1)
+        town.later(days=1)
     assert len(town.booking.messages) == 1
     town.due(tom, 15, "Dental")  # what it has not told yet, it tells
     town.cycle()
@@ -205,7 +205,7 @@ def test_a_replay_makes_nobody_be_told_and_the_round_does(town: Town) -> None:
 
 
 def test_who_dies_or_opts_out_before_the_hour_is_told_nothing(town: Town) -> None:
-    town.sleep(hours=20)
+    town.later(hours=20)
     _, (tom,), card = town.family("Ann", "Tom")
     _, (rex,), other = town.family("Bob", "Rex", phone="+447912000002")
     town.due(tom, 15)

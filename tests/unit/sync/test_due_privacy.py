@@ -54,13 +54,13 @@ def test_who_is_forgotten_leaves_nothing_of_what_was_due(tmp_path: Path) -> None
 
 def test_visits_that_are_long_over_are_dropped(tmp_path: Path) -> None:
     town, _, _ = told_town(tmp_path)
-    town.sleep(days=470)
+    town.later(days=470)
     with town.ledger.read() as tx:
         assert mirror.count(tx, "pims", Kind.APPOINTMENT) == 1
     pruning.prune_rows(town.ledger, Retention())
     with town.ledger.read() as tx:
         assert mirror.count(tx, "pims", Kind.APPOINTMENT) == 1
-    town.sleep(days=20)
+    town.later(days=20)
     pruning.prune_rows(town.ledger, Retention())
     with town.ledger.read() as tx:
         assert mirror.count(tx, "pims", Kind.APPOINTMENT) == 0

@@ -35,7 +35,7 @@ def test_a_settled_card_is_left_alone(town: Town) -> None:
     written = len(town.booking.written)
     for _ in range(3):
         town.cycle()
-        town.sleep(days=1)
+        town.later(days=1)
     assert len(town.booking.written) == written
     assert town.shown(card)[0] == "Rabies"
 
@@ -137,10 +137,10 @@ def test_a_day_brings_what_is_due_by_then(town: Town) -> None:
     town.due(tom, 40)
     town.cycle()
     assert town.shown(card) == ("Rabies", "Tom", town.day(40), False, False)
-    town.sleep(days=10)
+    town.later(days=10)
     town.cycle()
     assert town.shown(card) == ("Rabies", "Tom", town.day(30), True, False)
-    town.sleep(days=31)
+    town.later(days=31)
     town.cycle()
     assert town.shown(card) == ("", "", None, False, True)
 
