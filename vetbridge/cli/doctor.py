@@ -74,6 +74,7 @@ def examined(loaded: Loaded) -> Iterator[Line]:
     yield from surroundings.check_listeners(config, _running(loaded))
     yield from surroundings.check_certificate(None if pages is None else pages.tls, config.watch, clock.now())
     yield from surroundings.check_mail(config)
+    yield from desk.check_scanner(config)
     yield from desk.check_clock(clock, config.sites)
     known = desk.remembered(config.ledger, config, clock)
     yield from desk.check_pauses(config, known, clock.now())

@@ -20,6 +20,7 @@ from vetbridge.config.models import Config, Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import WEBHOOKS, Check, Connector, InstallState, Marketplace, Unlinked
+from vetbridge.connector.scanning import Scanner
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -295,6 +296,27 @@ def check_clock(clock: Clock, sites: Mapping[str, Site]) -> Iterator[Line]:
     for name, site in sites.items():
         there = now.astimezone(ZoneInfo(site.zone))
         yield fine(name, "clock", f"it is {there:%a %d %b %H:%M} there now ({site.zone}); compare with the wall's")
+
+
+def check_scanner(config: Config) -> Iterator[Line]:
+    """The virus scanner answers, where files are looked at by one; it is asked for nothing else."""
+    if config.scanner is None:
+        if any(site.attachments is not None for site in config.sites.values()):
+            yield fine("files", "scanner", "files are carried, and nobody looks at them for viruses")
+        return
+    try:
+        Scanner(config.scanner.address, timeout=config.scanner.timeout).ping()
+    except Unavailable as error:
+        yield Line(
+            subject="files",
+            name="scanner",
+            mark=Mark.WRONG,
+            text=error.message,
+            advice="Start clamd, or correct scanner.address in the config: no file is carried before it answers.",
+            exit_code=error.exit_code,
+        )
+        return
+    yield fine("files", "scanner", "the virus scanner answers")
 
 
 def check_app(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, BinaryIO
@@ -411,8 +412,9 @@ class Attachments:
         write = Write(operation=Operation.CREATE, kind=Kind.ATTACHMENT, id=None, native=native)
         for native in target.connector.look(write):
             id_ = target.mapper.read(Kind.ATTACHMENT, native).id
-            if id_ is not None and has_content(target, id_, content.digest, content.size):
-                return id_
+            with suppress(Refused, BadAnswer):  # one that cannot be fetched may be any
+                if id_ is not None and has_content(target, id_, content.digest, content.size):
+                    return id_
         return None
 
     def _keep(self, job: Job, way: _Way) -> Keep:

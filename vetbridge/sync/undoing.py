@@ -577,7 +577,7 @@ def _unreached(bench: _Bench | None, one: Written) -> Reverse:
 def _keepers(bench: _Bench, job: Job, end: End) -> dict[Kind, Keep]:
     """How a write is kept whose answer was lost: the run's own as ever, one that takes another back not at all."""
     usual = bench.keeper.in_pims(job) if end.account == bench.pair.pims.account else bench.keeper.at_booking(job)
-    return but_own({Kind.REMINDER: later, **usual}, _OWN)
+    return but_own({Kind.REMINDER: later, Kind.ATTACHMENT: later, **usual}, _OWN)
 
 
 def _by_target(found: Iterable[Written]) -> list[tuple[tuple[str, str, str], list[Written]]]:

@@ -271,3 +271,14 @@ def test_seconds_are_not_wasted_on_a_clock_that_is_nearly_right(town: Desk, sett
     town.clock.advance(timedelta(minutes=10, seconds=20).total_seconds())
     settled(ChangeState.DONE)
     assert ("ledger", "clock") not in checks(town, 0)
+
+
+def test_a_virus_scanner_that_does_not_answer_is_named(town: Desk) -> None:
+    config = town.config()
+    config["scanner"] = {"address": f"unix://{town.folder}/clamd.ctl"}
+    town.save(config)
+
+    line = checks(town, 5)["files", "scanner"]
+
+    assert "does not answer" in line["text"]
+    assert "scanner.address" in line["advice"]
