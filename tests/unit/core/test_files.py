@@ -159,6 +159,23 @@ def test_a_document_and_what_is_inside_it_count_together() -> None:
     assert refused(content, limits=Limits(unpacked=150_000)).code == "file-bomb"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'<?xml version="1.0" encoding="UTF-7"?>+ADwAIQ-DOCTYPE a+AD4-',
+        '<?xml version="1.0"?><!DOCTYPE a []><a/>'.encode("cp037"),
+        b"<?xml version='1.0' encoding='iso-2022-jp'?><a/>",
+    ],
+)
+def test_text_whose_letters_nobody_can_look_through_is_refused(text: bytes) -> None:
+    assert refused(docx(("word/a.xml", text))).code == "file-broken"
+
+
+@pytest.mark.parametrize("text", [b"", b"\xef\xbb\xbf<a/>", "\ufeff<a/>".encode("utf-16-le"), b"\r\n<a/>"])
+def test_text_as_programs_write_it_passes(text: bytes) -> None:
+    assert looked(docx(("word/a.xml", text))).type == "docx"
+
+
 def test_a_large_picture_inside_a_document_is_no_archive_and_is_not_held() -> None:
     assert looked(docx(("word/media/a.png", png() + bytes(900_000))), limits=Limits(inner=1000)).type == "docx"
 

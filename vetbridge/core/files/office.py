@@ -34,6 +34,12 @@ _DECLARED = tuple(
     f"<!{word}".encode(encoding) for word in ("DOCTYPE", "ENTITY") for encoding in ("ascii", "utf-16-le", "utf-16-be")
 )
 """What declares entities, which may grow without end; no part of a document has it."""
+_SHIFTING = re.compile(
+    rb"encoding\s{0,9}=\s{0,9}[\"'](?:utf-?7|utf-?32|ucs-?4|iso-2022|hz-|ebcdic|ibm|cp0?37)|\A\s*[^\s<\xef\xfe\xff\x00]",
+    re.IGNORECASE,
+)
+"""Text in which that would not be seen, as its letters are other bytes."""
+_HEAD = 256
 _LONGEST_DECLARED = max(map(len, _DECLARED))
 
 
@@ -259,6 +265,8 @@ class _Looked:
         if self._kept is not None:
             self._keep(piece)
         if self._is_markup:
+            if not self._before and _SHIFTING.search(piece[:_HEAD]):
+                raise broken("holds text in letters that documents are not written in")
             window = self._before + piece
             if any(each in window for each in _DECLARED):
                 raise bomb("declares entities")
