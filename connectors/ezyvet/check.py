@@ -11,7 +11,7 @@ from connectors.ezyvet.options import CLIENT, CLINIC, EzyVetOptions
 from connectors.ezyvet.paths import LISTS, PATHS
 from vetbridge.connector.interface import Check, CheckReport, Native
 from vetbridge.core import normalise
-from vetbridge.core.errors import AuthFailed, VetBridgeError
+from vetbridge.core.errors import AuthFailed, Refused, VetBridgeError
 
 READ = ("contact", "contactdetail", "animal", "appointment", "resource", "appointmentstatus", "appointmenttype")
 """What must be readable."""
@@ -101,12 +101,13 @@ def _read_rights(door: Door, options: EzyVetOptions) -> Check:
     for resource in wanted:
         try:
             door.read(PATHS[resource], resource, {"page": 1, "limit": 1})
-        except NotServed:
-            absent.append(resource)
-        except AuthFailed as refusal:
-            if refusal.code != "right-missing":
+        except (NotServed, AuthFailed, Refused) as refusal:
+            if isinstance(refusal, NotServed) or refusal.code == "not-supported":
+                absent.append(resource)
+            elif refusal.code == "right-missing":
+                missing.append(f"read-{resource}")
+            else:
                 raise
-            missing.append(f"read-{resource}")
     if missing:
         return Check(
             name="read rights",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.ezyvet import wire
-from connectors.ezyvet.paths import BOOKING, BOOKING_PATH, BOOKING_SCOPE, DATABASE, PATHS
+from connectors.ezyvet.paths import BESIDE, BOOKING, BOOKING_PATH, BOOKING_SCOPE, DATABASE, PATHS
 from connectors.ezyvet.wire import Listing, Where
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.clock import Clock
@@ -239,10 +239,17 @@ class Door:
         return page
 
     def read(self, path: str, resource: str, params: Mapping[str, Any], *, patience: float = 0.0) -> Answer:
-        """One read. A 404 never means that a record is gone: all reads are listings."""
+        """One read. A 404 never means that a record is gone: all reads are listings.
+
+        What is not granted or not served raises ``AuthFailed`` or ``NotServed``, and of ``BESIDE``, which bookings do
+        not wait for, ``Refused`` with code ``right-missing`` or ``not-supported``.
+        """
         try:
             return self._http.read(path, budgets=_budgets(resource), params=params, patience=patience)
         except HttpRefused as refusal:
+            if refusal.status == 404 and resource in BESIDE:
+                said = f"{self._account}: GET {path}: answered 404: the site's API does not have it"
+                raise Refused(said, code="not-supported") from None
             if refusal.status == 404:
                 raise NotServed(
                     f"{self._account}: GET {path}: answered 404; a trial site that expired answers so, and so does "
@@ -331,7 +338,8 @@ class Door:
         words = wire.error_words(refusal.body) or ""
         said = f"{self._account}: {what}: answered {refusal.status}{words}"
         if refusal.status == 403:
-            return AuthFailed(f"{said}; the credentials lack the scope {scope}", code="right-missing")
+            kind = Refused if scope.partition("-")[2] in BESIDE else AuthFailed
+            return kind(f"{said}; the credentials lack the scope {scope}", code="right-missing")
         codes = {400: "bad-request", 404: "not-found", 422: "invalid"}
         return Refused(said, code=codes.get(refusal.status, f"http-{refusal.status}"))
 

@@ -40,6 +40,9 @@ LISTS = {
 DOWNLOAD_PATH = "/v1/attachment/download"
 """Where the content of an attachment is, by the attachment's id (ezyvet.md, section 7)."""
 
+BESIDE = frozenset({"attachment", "consult", "vaccination", "wellnessplanmembership", "therapeutic"})
+"""What serves files and due services: where a site gives none of it, bookings go on."""
+
 BOOKING = "booking"
 """ezyCAB's endpoint of bookings, as it is called among the budgets."""
 

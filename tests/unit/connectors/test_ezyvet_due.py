@@ -305,3 +305,19 @@ def test_rights_that_are_missing_are_told(simulator: EzyVetSimulator, side: EzyV
     [line] = [each for each in side.check().lines if each.name == "read rights"]
     assert line.warning
     assert "read-consult, read-wellnessplanmembership" in line.text
+    with pytest.raises(Refused, match="read-wellnessplanmembership"):
+        told(side, Kind.REMINDER)
+
+
+def test_a_site_without_therapeutics_keeps_nothing_else_back(
+    simulator: EzyVetSimulator, side: EzyVet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        simulator, "_routes", [each for each in simulator._routes if "therapeutic" not in each.template]
+    )
+    with pytest.raises(Refused) as caught:
+        told(side, Kind.REMINDER)
+    assert caught.value.code == "not-supported"
+    lines = {line.name: line for line in side.check().lines}
+    assert "does not serve therapeutic" in lines["read rights"].text
+    assert not lines["due_services.therapeutics"].ok

@@ -17,7 +17,7 @@ from connectors.ezyvet.options import FILES, SCOPES
 from connectors.ezyvet.simulator import CODE_LISTS, EzyVetSimulator, build
 from tests.unit.connectors.test_ezyvet_connector import CLINIC, connected
 from vetbridge.connector.interface import Native, Operation, Write
-from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, RateLimited, Refused, Unavailable
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, RateLimited, Refused, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.testing.clock import FakeClock
@@ -227,15 +227,16 @@ def test_a_token_that_ended_is_renewed_once(simulator: EzyVetSimulator, side: Ez
     assert simulator.counts()["tokens"] == 2
 
 
-def test_a_right_that_was_not_granted_is_named(simulator: EzyVetSimulator, side: EzyVet) -> None:
+def test_a_right_that_was_not_granted_is_named_and_stops_no_booking(simulator: EzyVetSimulator, side: EzyVet) -> None:
     number = simulator.attach("Animal", 5001, "a.pdf", LETTER)
     fetched(side, number)
     [token] = simulator._tokens
     simulator._tokens[token] = (simulator._tokens[token][0], frozenset({"read-animal"}))
-    with pytest.raises(AuthFailed) as caught:
-        fetched(side, number)
-    assert caught.value.code == "right-missing"
-    assert "read-attachment" in caught.value.message
+    for act in (lambda: fetched(side, number), lambda: listed(side), lambda: side.apply(upload())):
+        with pytest.raises(Refused) as caught:
+            act()
+        assert caught.value.code == "right-missing"
+        assert "-attachment" in caught.value.message
 
 
 def test_a_pause_that_is_asked_for_holds_the_next_call_up(simulator: EzyVetSimulator, side: EzyVet) -> None:
