@@ -24,6 +24,7 @@ SERVICES = [
     ("", "Rabies "),
     ("L", "Lepto"),
     ("N", ""),
+    ("", ""),
 ]
 IDS = ["9", "10", "11", "101", "a", "b7", "B"]
 PLAIN = DuePolicy()
