@@ -114,6 +114,8 @@ def _draw_link(shown: ShownLink, now: datetime) -> None:
     say(f"  last settled: {ago(link.updated_at, now)}")
     if link.stamp:
         say(f"  stamp: {one_line(link.stamp)}")
+    if link.follows is not None:
+        say(f"  follows a missed visit: `vetbridge changes trace link/{link.follows}`")
     if link.ended_at is not None:
         say(f"  ended: {ago(link.ended_at, now)}")
     if link.dropped:
@@ -139,4 +141,6 @@ def _origin(link: ListedLink) -> str:
         notes.append(link.role)
     if link.unlinked:
         notes.append("without its owner")
+    if link.follows is not None:
+        notes.append("follows a missed visit")
     return ", ".join(notes)

@@ -40,6 +40,8 @@ class ListedLink:
     ended_at: datetime | None
     dropped: bool
     """It has ended, and what it was decided by is no longer kept (``ledger.keep_bodies_days``)."""
+    follows: int | None
+    """The link of the visit that its owner missed, and after which this one was booked."""
     evidence_count: int
     """How many fields spoke for or against it."""
 
@@ -93,6 +95,7 @@ def _listed(link: LinkReport) -> ListedLink:
         updated_at=link.updated_at,
         ended_at=link.ended_at,
         dropped=link.dropped,
+        follows=link.follows,
         evidence_count=len(_evidence(link)),
     )
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from vetbridge.core.records import Kind
 from vetbridge.desk.changes import story
-from vetbridge.desk.language import phrase
+from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.wording import record_words
 from vetbridge.ledger import reports
 from vetbridge.ledger.database import Transaction
@@ -53,6 +53,8 @@ class TracedLink:
     """The visit stands without its owner, or on the placeholder."""
     since: datetime
     ended_at: datetime | None
+    follows: int | None
+    """The link of the visit that its owner missed, and after which this one was booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,8 @@ class TracedEvent:
 
     at: datetime
     stage: str
-    """As in the story of a change; ``link-ended`` where a link did."""
+    """As in the story of a change; ``link-ended`` where a link did, ``follows`` where it is of a visit after a missed
+    one."""
     record: TracedRecord
     """To which record."""
     change: int | None
@@ -110,6 +113,7 @@ def trace(tx: Transaction, reference: str) -> Trace:
     told = {event.at for event in events if event.stage == "linked"}
     for link in links:
         events += _link_events(link, told=link.created_at in told)
+        events += _following(tx, link)
     records = dict.fromkeys([*own, *(end for link in links for end in _ends(link))])
     return Trace(
         records=tuple(records),
@@ -210,6 +214,18 @@ def _link_events(link: LinkReport, *, told: bool) -> Iterator[TracedEvent]:
         yield TracedEvent(at=link.ended_at, stage="link-ended", record=here, change=None, words=words)
 
 
+def _following(tx: Transaction, link: LinkReport) -> Iterator[TracedEvent]:
+    """That a visit was booked after a missed one."""
+    if link.follows is None:
+        return
+    begun = reports.begins(tx, link.follows)
+    if begun is None:
+        words = phrase("follows a visit that was missed")
+    else:
+        words = phrase("follows the visit of {moment}, which was missed", moment=moment(begun.at_site()))
+    yield TracedEvent(at=link.created_at, stage="follows", record=_ends(link)[0], change=None, words=words)
+
+
 def _traced(link: LinkReport) -> TracedLink:
     here, there = _ends(link)
     return TracedLink(
@@ -220,4 +236,5 @@ def _traced(link: LinkReport) -> TracedLink:
         unlinked=link.unlinked,
         since=link.created_at,
         ended_at=link.ended_at,
+        follows=link.follows,
     )

@@ -9,11 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from vetbridge.core.finding import client_key
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Kind
+from vetbridge.ledger import subjects
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import Due, Link
+from vetbridge.ledger.tables import Due, Link, Record
 
 
 def of_booking(tx: Transaction, account: str, kind: Kind, booking_id: str) -> Link | None:
@@ -158,13 +160,18 @@ def end(tx: Transaction, link: Link) -> None:
     _due_anew(tx, row)
 
 
+def due_again(tx: Transaction) -> str:
+    """In place of the day for which what is due on a card was worked out: it is to be worked out anew, since now."""
+    return f"again {tx.now.isoformat()}"
+
+
 def _due_anew(tx: Transaction, link: Link) -> None:
     """A client of the booking side is somebody else's now: what is due there is worked out anew."""
     if link.kind == Kind.CLIENT:
         tx.session.execute(
             sa.update(Due)
             .where(col(Due.account) == link.booking_account, col(Due.client_id) == link.booking_id)
-            .values(looked_on="")
+            .values(looked_on=due_again(tx))
         )
 
 
@@ -210,6 +217,43 @@ def visits_at(tx: Transaction, pims_account: str, start: datetime) -> tuple[Link
                 Link.visit_at == start,
                 Link.kind == Kind.APPOINTMENT,
                 col(Link.ended_at).is_(None),
+            )
+            .order_by(col(Link.id))
+        ).all()
+    )
+
+
+def of_client_visits(
+    tx: Transaction, link: Link, client_id: str, card_id: str | None, begin: datetime
+) -> tuple[Link, ...]:
+    """The links of the visits that begin at a moment or later, of a client of the accounts of ``link``.
+
+    ``client_id`` is the client's id in the PIMS, ``card_id`` at the booking side. Found by what was read of the
+    visits last: partners who share a card at the booking side may be among them.
+    """
+    keys = {client_key(link.pims_account, client_id)}
+    keys |= set() if card_id is None else {client_key(link.booking_account, card_id)}
+    rows = tx.session.exec(
+        select(Record.account, Record.remote_id).where(
+            Record.kind == Kind.APPOINTMENT, col(Record.id).in_(subjects.fitting(tx, (), keys))
+        )
+    ).all()
+    here, there = (
+        [remote_id for account, remote_id in rows if account == one]
+        for one in (link.booking_account, link.pims_account)
+    )
+    return tuple(
+        tx.session.exec(
+            select(Link)
+            .where(
+                Link.kind == Kind.APPOINTMENT,
+                Link.role == "primary",
+                col(Link.ended_at).is_(None),
+                col(Link.visit_at) >= begin,
+                sa.or_(
+                    sa.and_(col(Link.booking_account) == link.booking_account, col(Link.booking_id).in_(here)),
+                    sa.and_(col(Link.pims_account) == link.pims_account, col(Link.pims_id).in_(there)),
+                ),
             )
             .order_by(col(Link.id))
         ).all()

@@ -14,6 +14,7 @@ from sqlmodel import col, select
 from vetbridge.core import normalise
 from vetbridge.core.answers import FUSE, PAIR_CLIENT
 from vetbridge.core.finding import Part
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import fuses, mirror, reviews, subjects
 from vetbridge.ledger import glance as glancing
@@ -163,6 +164,8 @@ class LinkReport:
     booking_mapping: str
     """The mapping by which it was read last at the booking side, as a hash; then the PIMS's."""
     pims_mapping: str
+    follows: int | None
+    """The link of the visit that its owner missed, and after which this one was booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -474,6 +477,14 @@ def link_of(tx: Transaction, account: str, kind: str, remote_id: str) -> LinkRep
     return None if row is None else _link(tx, row)
 
 
+def begins(tx: Transaction, link_id: int) -> Instant | None:
+    """When a linked visit begins in the PIMS, as both sides were settled; None where that is kept no more."""
+    row = tx.session.get(Link, link_id)
+    base = {} if row is None or row.pims_base_sealed is None else rich(tx.sealer.open(row.pims_base_sealed))
+    start = base.get("start")
+    return start if isinstance(start, Instant) else None
+
+
 def stands_on(tx: Transaction, link_id: int) -> tuple[str | None, str | None]:
     """The client and the pet of the PIMS on whom a linked visit stood when both sides were settled."""
     row = tx.session.get_one(Link, link_id)
@@ -660,6 +671,7 @@ def _link(tx: Transaction, row: Link) -> LinkReport:
         dropped=row.ended_at is not None and bool(row.booking_mapping) and row.booking_base_sealed is None,
         booking_mapping=row.booking_mapping,
         pims_mapping=row.pims_mapping,
+        follows=row.follows,
     )
 
 

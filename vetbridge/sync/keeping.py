@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from vetbridge.core.planning import settle
+from vetbridge.core.planning import STATUS, settle
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record
 from vetbridge.ledger import attached, links, mirror, reviews
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Link
-from vetbridge.sync import opting_out
+from vetbridge.sync import follow_ups, opting_out
 from vetbridge.sync.comparing import BOOKED_BY, CARRIED, client_fields, pet_fields, standing_fields, wanted_fields
 from vetbridge.sync.forgotten import require_known
 from vetbridge.sync.job import Job
@@ -137,13 +137,20 @@ class Keeper:
     ) -> None:
         """Both bases of a visit's link as they are now, but for the fields that are not settled."""
         booking_base, pims_base = links.bases(tx, link)
+        pims = settle(pims_base, None if there is None else standing_fields(there), held)
         self._set_bases(
             tx,
             link,
             booking=settle(booking_base, wanted, held),
-            pims=settle(pims_base, None if there is None else standing_fields(there), held),
+            pims=pims,
             version=there.version if there else None,
         )
+        before = pims_base or {}
+        owner_is_new = pims.get("client_id") != before.get("client_id")
+        if owner_is_new and link.origin != PAIRED:
+            follow_ups.made(tx, self._pair, link)
+        if pims[STATUS] is AppointmentStatus.NO_SHOW and (owner_is_new or before.get(STATUS) != pims[STATUS]):
+            follow_ups.missed(tx, self._pair, link)
 
     def _visit(self, tx: Transaction, job: Job, payload: Mapping[str, Any], record: Record) -> None:
         """A visit that was written in the PIMS: its link, its bases, and the question about it."""
