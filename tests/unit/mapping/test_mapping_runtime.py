@@ -220,10 +220,12 @@ def test_errors_name_the_field_and_not_the_value(kind: Kind, native: dict[str, A
 
 
 def test_a_kind_without_a_table_is_a_mapping_error() -> None:
-    with pytest.raises(MappingError, match="has no kind reminder"):
-        MAPPER.read(Kind.REMINDER, {})
-    with pytest.raises(MappingError, match="has no kind reminder"):
-        MAPPER.write(Kind.REMINDER, {})
+    codes = {"appointment_type": {"checkup": "1"}, "resource": {"vet": "1"}}
+    mapper = Mapper(load_table("altegio"), zone=LONDON, codes=codes)
+    with pytest.raises(MappingError, match="has no kind vaccination"):
+        mapper.read(Kind.VACCINATION, {})
+    with pytest.raises(MappingError, match="has no kind vaccination"):
+        mapper.write(Kind.VACCINATION, {})
 
 
 JSON = st.recursive(

@@ -174,6 +174,9 @@ class Hostile:
             raise
         return replace(receipt, id=self._id(receipt.id), native=self._told(kind, receipt.native))
 
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        return iter(self._named(lambda: list(self._side.content(id))))
+
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         return self._named(self._side.code_lists)
 
