@@ -368,7 +368,8 @@ def check_account(name: str, connector: Connector, *, hooked: bool = True) -> It
 
 
 def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mapper_of: MapperOf) -> Iterator[Line]:
-    """The mappings load, the words of both sides fit together, and the placeholder can stand in.
+    """The mappings load, the words of both sides fit together, the placeholder can stand in, and files can be carried
+    where that is wanted.
 
     ``connectors`` are those whose accounts answer: what only a silent one could tell is left out.
     """
@@ -381,6 +382,7 @@ def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mappe
     yield from _words(name, booking, pims)
     if site.pims.account in connectors:
         yield from _placeholder(name, site.pims.placeholder, connectors[site.pims.account], pims)
+    yield from _files(name, site, connectors)
 
 
 def read_lists(connector: Connector) -> CodeLists:
@@ -524,6 +526,32 @@ def _placeholder(name: str, placeholder: Placeholder | None, connector: Connecto
     if not misfits:
         text = f"client {placeholder.client} and its pet {placeholder.pet} can be read and are active"
         yield fine(name, "placeholder", text)
+
+
+def _files(name: str, site: Site, connectors: Mapping[str, Connector]) -> Iterator[Line]:
+    """Both sides can do what the site wants done with files, as far as they are set up."""
+    wanted = site.attachments
+    if wanted is None:
+        return
+    booking, pims = site.booking.account, site.pims.account
+    for way, rules, source, target in (
+        ("to_pims", wanted.to_pims, booking, pims),
+        ("to_booking", wanted.to_booking, pims, booking),
+    ):
+        if rules is None or source not in connectors or target not in connectors:
+            continue
+        gives = connectors[source].capabilities.of(Kind.ATTACHMENT).read
+        takes = connectors[target].capabilities.of(Kind.ATTACHMENT).create is not None
+        if gives and takes:
+            yield fine(name, f"files {way}", "both sides can")
+            continue
+        yield Line(
+            subject=name,
+            name=f"files {way}",
+            mark=Mark.WARN,
+            text=f"{target} takes no files as it is set up" if gives else f"{source} gives no files as it is set up",
+            advice=f"No file goes {way} so: the page of its connector says which right or option it needs.",
+        )
 
 
 def _read(connector: Connector, mapper: Mapper, kind: Kind, id_: str) -> object:

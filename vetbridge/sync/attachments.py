@@ -7,6 +7,7 @@ beyond doubt: where it is not, a person attaches it by hand. What is in a file i
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Content, ExactlyOnce, Operation, Write
 from vetbridge.core import notes
-from vetbridge.core.errors import BadAnswer, FileRefused, OutcomeUnknown, Refused, Unavailable
+from vetbridge.core.errors import BadAnswer, FileRefused, OutcomeUnknown, Refused, Stale, Unavailable
 from vetbridge.core.files import FileRules, wanted_name
 from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Side
 from vetbridge.ledger import actions, attached, changes, links, reviews, subjects, suppression
@@ -39,6 +40,12 @@ HERE_WAIT = timedelta(minutes=10)
 """Where the virus scanner or the disk of this machine does not take a file, it is fetched anew after that."""
 LONGEST = timedelta(minutes=15)
 """A file that takes longer to come, or to go, is given up: somebody drips it."""
+_TURNS = threading.BoundedSemaphore(2)
+"""So many files are on their way at once, whatever their pairs: the other workers are for bookings."""
+TURN_WAIT = timedelta(seconds=15)
+"""A file for which there is no room now is looked at again after that."""
+LONG = 10.0
+"""Seconds after which it is looked again whose a file is, once it was fetched."""
 ONLINE = "online"
 """Origin of the link of a file that came from the booking side."""
 
@@ -157,15 +164,21 @@ class Attachments:
         way = self._way(side)
         if way is None:
             return NOT_WANTED
-        record = self._read(job, way)
-        if stays(self._ledger, job):
+        record = self._read(job, way.source)
+        if record is not None and stays(self._ledger, job):
             return KEPT
         writer = self._writers[way.target.account]
         writer.settle_unknown(job, {Kind.ATTACHMENT: self._keep(job, way)}, said)
+        if record is None:
+            self._await_gone(job)
+            return GONE
+        if not record.active:
+            return GONE
         if not wanted_name(way.rules, record.name):
             return NOT_WANTED
-        whose = self._in_pims(record) if way.in_pims else self._at_booking(record)
-        enter(job, changes.client_lane(self._pair.booking.account, whose.here if way.in_pims else whose.there))
+        card_id = self._card_of(record, way)
+        enter(job, changes.client_lane(self._pair.booking.account, card_id))
+        whose = self._whose(record, way, card_id)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             self._require_known(tx, way, whose)
@@ -175,6 +188,15 @@ class Attachments:
                 own = actions.answered_operation(tx, job.change_id, Kind.ATTACHMENT, way.target.account)
                 return CARRIED if own else SETTLED  # by an earlier try, whose answer was lost
         self._point("read")
+        if not _TURNS.acquire(blocking=False):
+            raise PutOff(self._clock.now() + TURN_WAIT, "files-under-way", "other files are on their way")
+        try:
+            return self._fetched(job, way, whose, record)
+        finally:
+            _TURNS.release()
+
+    def _fetched(self, job: Job, way: _Way, whose: _Whose, record: Attachment) -> Ending:
+        """Fetches a file, looks into it, and brings it over."""
         watch = _Watch(self._ledger, self._clock, self._timings, job)
         try:
             spooled = spool(
@@ -193,6 +215,9 @@ class Attachments:
             # The scanner, or the disk: no outage of a vendor, whose account goes on.
             raise PutOff(self._clock.now() + HERE_WAIT, error.code, error.message) from None
         with spooled as content:
+            card_id = whose.here if way.in_pims else whose.there
+            if watch.took_long() and self._whose(record, way, card_id) != whose:
+                raise Stale("whose the file is has changed while it was fetched; it is read again")
             return self._carry(job, way, whose, record, content, watch)
 
     def _carry(
@@ -230,37 +255,57 @@ class Attachments:
         source, target = (pair.booking, pair.pims) if in_pims else (pair.pims, pair.booking)
         return _Way(source=source, target=target, rules=rules, scan=pair.files.scan, in_pims=in_pims)
 
-    def _read(self, job: Job, way: _Way) -> Attachment:
-        """The file as it stands now. One that is not shown is gone after two misses a set time apart."""
-        end = way.source
+    def _read(self, job: Job, end: End) -> Attachment | None:
+        """The file as it stands now; None where the side does not show it."""
         native = end.connector.get(Kind.ATTACHMENT, job.remote_id)
         if native is None:
-            with self._ledger.write() as tx:
-                changes.held(tx, job.leases)
-                since = changes.missed(tx, job.record_id)
-                until = since + timedelta(seconds=self._timings.absence_confirm)
-                if tx.now >= until:
-                    changes.gone(tx, job.record_id)
-                    raise _Over(GONE)
-            raise PutOff(until, "file-not-shown", "the side does not show the file; it is asked once more")
+            return None
         record = end.mapper.read(Kind.ATTACHMENT, native)
-        with self._ledger.write() as tx:
-            changes.found(tx, end.account, Kind.ATTACHMENT, job.remote_id)
+        with self._ledger.read() as tx:
+            missed = changes.is_missed(tx, end.account, Kind.ATTACHMENT, job.remote_id)
+        if missed:
+            with self._ledger.write() as tx:
+                changes.found(tx, end.account, Kind.ATTACHMENT, job.remote_id)
         job.version = record.version
         job.digest = digest(self._ledger.sealer, record)
-        if not record.active:
-            raise _Over(GONE)
         return record
+
+    def _await_gone(self, job: Job) -> None:
+        """Raises ``PutOff`` until a file that is not shown counts as gone: after two misses a set time apart."""
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            until = changes.missed(tx, job.record_id) + timedelta(seconds=self._timings.absence_confirm)
+            if tx.now >= until:
+                changes.gone(tx, job.record_id)
+                return
+        raise PutOff(until, "file-not-shown", "the side does not show the file; it is asked once more")
 
     # -- whose it is
 
-    def _in_pims(self, record: Attachment) -> _Whose:
+    def _card_of(self, record: Attachment, way: _Way) -> str:
+        """The client of the booking side in whose lane a file is carried."""
+        if way.in_pims:
+            if record.client_id is None:
+                raise _Over(OF_NOBODY)
+            return record.client_id
+        with self._ledger.read() as tx:
+            link = self._card_link(tx, self._owner(record))
+        if link is None:
+            raise _Over(NO_CARD)
+        return link.booking_id
+
+    def _card_link(self, tx: Transaction, client_id: str) -> Link | None:
+        pair = self._pair
+        return links.of_pims(tx, pair.pims.account, Kind.CLIENT, client_id, booking_account=pair.booking.account)
+
+    def _whose(self, record: Attachment, way: _Way, card_id: str) -> _Whose:
+        """Whose a file is, by fresh reads. Raises ``_Over`` where that is not beyond doubt."""
+        return self._in_pims(card_id) if way.in_pims else self._at_booking(self._owner(record), card_id)
+
+    def _in_pims(self, card_id: str) -> _Whose:
         """Whose a file of the booking side is in the PIMS: the client whom its card stands for, as it is now; and the
         one pet that it can be about."""
         pair = self._pair
-        card_id = record.client_id
-        if card_id is None:
-            raise _Over(OF_NOBODY)
         with self._ledger.read() as tx:
             linked = [
                 link
@@ -269,7 +314,7 @@ class Attachments:
             ]
             visits = self._visits(tx, card_id)
         primary = next((link for link in linked if link.role == "primary"), None)
-        if primary is None:
+        if primary is None or primary.pims_id in pair.never_meant:
             raise _Over(NOT_LINKED)
         owners = {client_id for client_id, _ in visits}
         client_id = primary.pims_id
@@ -313,30 +358,34 @@ class Attachments:
         pet = self._read_one(self._pair.pims, Kind.PET, pet_id)
         return pet_id if isinstance(pet, Pet) and _is_with(pet, client_id) else None
 
-    def _at_booking(self, record: Attachment) -> _Whose:
-        """Whose a file of the PIMS is at the booking side: the client whose card it is, and nobody else's."""
-        pair = self._pair
+    def _owner(self, record: Attachment) -> str:
+        """The client of the PIMS on whom a file hangs, or whose the pet is now on which it does."""
         client_id = record.client_id
         if record.pet_id is not None:
-            pet = self._read_one(pair.pims, Kind.PET, record.pet_id)
+            pet = self._read_one(self._pair.pims, Kind.PET, record.pet_id)
             if not isinstance(pet, Pet) or pet.client_id is None or client_id not in (None, pet.client_id):
                 raise _Over(WHOSE_PET)
             client_id = pet.client_id
-        if client_id is None or client_id in pair.never_meant:
+        if client_id is None or client_id in self._pair.never_meant:
             raise _Over(OF_NOBODY)
-        client = self._client(pair.pims, client_id)
-        if client is None or not client.active:
-            raise _Over(INACTIVE)
+        return client_id
+
+    def _at_booking(self, client_id: str, card_id: str) -> _Whose:
+        """Whose a file of the PIMS is at the booking side: the client whose card it is, and nobody else's."""
+        pair = self._pair
         with self._ledger.read() as tx:
-            link = links.of_pims(tx, pair.pims.account, Kind.CLIENT, client_id, booking_account=pair.booking.account)
-            sharing = () if link is None else links.of_client_members(tx, pair.booking.account, link.booking_id)
-            visits = () if link is None else self._visits(tx, link.booking_id)
-        if link is None:
-            raise _Over(NO_CARD)
+            link = self._card_link(tx, client_id)
+            sharing = links.of_client_members(tx, pair.booking.account, card_id)
+            visits = self._visits(tx, card_id)
+        if link is None or link.booking_id != card_id:
+            raise Stale("the client was linked with another card meanwhile; it is read again")
         if link.role != "primary" or len(sharing) > 1:
             raise _Over(SHARED)
         if not {owner for owner, _ in visits} <= {client_id}:
             raise _Over(OF_OTHERS)
+        client = self._client(pair.pims, client_id)
+        if client is None or not client.active:
+            raise _Over(INACTIVE)
         self._same_client(link, client)
         self._same_card(link)
         return _Whose(here=client_id, there=link.booking_id)
@@ -478,7 +527,11 @@ class _Watch:
         self._clock = clock
         self._lease = timings.lease
         self._job = job
-        self._renewed = clock.steady()
+        self._began = self._renewed = clock.steady()
+
+    def took_long(self) -> bool:
+        """Whether it is a while ago that the watch began."""
+        return self._clock.steady() - self._began > LONG
 
     def pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The pieces of a file that comes. Raises ``Stale`` where the lanes were taken over."""

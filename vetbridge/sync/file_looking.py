@@ -6,6 +6,7 @@ visit soon, or had one of late, a few at a time. What was there before VetBridge
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -132,11 +133,11 @@ class FileLooker:
             asked = attached.looks(tx, end.account, soonest)
             due = [id_ for id_ in soonest if asked.get(id_, _NEVER) + self.again <= tx.now]
             due.sort(key=lambda id_: (asked.get(id_, _NEVER), soonest[id_]))
-            linked = links.booking_ids(tx, end.account, Kind.CLIENT)
-            known = [id_ for id_ in due if id_ in linked]
+            linked = (id_ for id_ in due if links.of_booking(tx, end.account, Kind.CLIENT, id_) is not None)
+            chosen = list(itertools.islice(linked, AT_ONCE))
         if since is None:
             return 0
-        return sum(self._ask_one(end, id_, since, first=id_ not in asked) for id_ in known[:AT_ONCE])
+        return sum(self._ask_one(end, id_, since, first=id_ not in asked) for id_ in chosen)
 
     def _ask_one(self, end: End, client_id: str, since: datetime, *, first: bool) -> int:
         """``first``: of files whose age nobody tells, those that are there now are history."""

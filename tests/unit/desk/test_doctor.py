@@ -282,3 +282,16 @@ def test_a_virus_scanner_that_does_not_answer_is_named(town: Desk) -> None:
 
     assert "does not answer" in line["text"]
     assert "scanner.address" in line["advice"]
+
+
+def test_files_that_a_side_does_not_give_as_it_is_set_up_are_told(town: Desk) -> None:
+    config = town.config()
+    config["sites"]["city"]["attachments"] = {"to_pims": {}, "to_booking": {}}
+    town.save(config)
+
+    found = checks(town, 0)
+
+    assert found["files", "scanner"]["mark"] == "OK"
+    for way in ("to_pims", "to_booking"):
+        assert found["city", f"files {way}"]["mark"] == "WARN"
+        assert "ezyvet" in found["city", f"files {way}"]["text"]
