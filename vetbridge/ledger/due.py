@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from vetbridge.core.due import Owner, PetVisit
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Reminder, Vaccination
-from vetbridge.ledger import accounts, changes, going_live, links, mirror, statements, suppression
+from vetbridge.ledger import accounts, changes, links, mirror, statements, suppression
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.sealing import Sealer
@@ -40,6 +40,7 @@ INTENDED, SENT, UNKNOWN, NOT_DONE = "intended", "sent", "unknown", "not_done"
 """States of a notice."""
 
 TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
+DUE: sa.Table = Due.__table__  # type: ignore[attr-defined]
 _OFF = frozenset({AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW})
 _OPTED_OUT = "opted_out"
 _SINCE = "notices_since/"
@@ -190,8 +191,13 @@ class Card:
     """The one that it is linked with first, then those who share it."""
     opted_out: bool
     """As the card was read last."""
-    shown: Reminder | None
-    """What stands on it, as that side has it; None: nothing."""
+    stands: Standing | None
+    """What VetBridge has put on it; None: nothing."""
+
+    @property
+    def shown(self) -> Reminder | None:
+        """What stands on it, as that side has it; None: nothing."""
+        return None if self.stands is None else self.stands.shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,14 +266,13 @@ def card(tx: Transaction, account: str, client_id: str) -> Card | None:
         return None
     first = sharing[0]
     base = links.bases(tx, first)[0] or {}
-    stands = standing(tx, account, client_id)
     return Card(
         account=account,
         client_id=client_id,
         pims_account=first.pims_account,
         pims_ids=tuple(one.pims_id for one in sharing if one.pims_account == first.pims_account),
         opted_out=bool(base.get(_OPTED_OUT)),
-        shown=None if stands is None else stands.shown,
+        stands=standing(tx, account, client_id),
     )
 
 
@@ -284,30 +289,27 @@ def cards(tx: Transaction, account: str, *, after: str = "", most: int = 200) ->
     return tuple(one for one in found if one is not None)
 
 
-def not_looked_at(tx: Transaction, account: str, today: date, *, most: int) -> tuple[str, ...]:
+def not_looked_at(tx: Transaction, account: str, today: date, *, most: int) -> dict[str, str]:
     """Some cards of a booking side for which nobody has worked out yet what stands today, those of linked clients and
-    those on which something was left standing."""
+    those on which something was left standing; with what is kept in place of the day, for ``looked_all``."""
     unlinked = ~sa.exists().where(*_primary(account), col(Link.booking_id) == col(Due.client_id))
     left = tx.session.exec(
-        select(Due.client_id)
+        select(Due.client_id, Due.looked_on)
         .where(Due.account == account, col(Due.content_sealed).is_not(None), Due.looked_on != today.isoformat())
         .where(unlinked)
         .order_by(Due.client_id)
         .limit(most)
     ).all()
-    looked = sa.exists().where(
-        col(Due.account) == account,
-        col(Due.client_id) == col(Link.booking_id),
-        col(Due.looked_on) == today.isoformat(),
-    )
+    at = sa.and_(col(Due.account) == account, col(Due.client_id) == col(Link.booking_id))
     linked = tx.session.exec(
-        select(Link.booking_id)
-        .where(*_primary(account), ~looked)
+        select(Link.booking_id, sa.func.coalesce(col(Due.looked_on), ""))
+        .outerjoin(Due, at)
+        .where(*_primary(account), sa.or_(col(Due.looked_on).is_(None), col(Due.looked_on) != today.isoformat()))
         .distinct()
         .order_by(Link.booking_id)
         .limit(most - len(left))
     ).all()
-    return (*left, *linked)
+    return dict((*left, *linked))
 
 
 def _primary(account: str) -> tuple[Any, ...]:
@@ -353,12 +355,33 @@ def stands(tx: Transaction, account: str, client_id: str, site: str, found: Stan
     row.updated_at = tx.now
 
 
-def looked(tx: Transaction, account: str, client_id: str, site: str, today: date, *, read: bool = False) -> None:
-    """What stands on a card is worked out for this day; ``read``: by a read of the card."""
+def looked_on(tx: Transaction, account: str, client_id: str) -> str:
+    """The day for which what stands on a card was worked out last, or what is kept in its place; to be read before it
+    is worked out."""
+    row = tx.session.get(Due, (account, client_id))
+    return "" if row is None else row.looked_on
+
+
+def looked(tx: Transaction, account: str, client_id: str, site: str, today: date, *, before: str) -> None:
+    """What stands on a card is worked out for this day, by a read of the card; not so where there was news since the
+    work began with ``before``, as ``looked_on`` has told."""
     row = _row(tx, account, client_id, site)
-    row.looked_on = today.isoformat()
-    if read:
-        row.updated_at = tx.now
+    row.updated_at = tx.now
+    if row.looked_on == before:
+        row.looked_on = today.isoformat()
+
+
+def looked_all(tx: Transaction, account: str, site: str, today: date, before: Mapping[str, str]) -> None:
+    """The same of many cards, by the ledger alone. ``before``: as ``not_looked_at`` has told."""
+    bound = DUE.c.updated_at.type.bind_processor(tx.session.connection().dialect)
+    now = bound(tx.now) if bound else tx.now
+    statements.run(
+        tx,
+        "INSERT INTO due (account, client_id, site, looked_on, updated_at) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (account, client_id) DO UPDATE SET looked_on = excluded.looked_on, site = excluded.site "
+        "WHERE due.looked_on = ?",
+        [(account, id_, site, today.isoformat(), now, was) for id_, was in sorted(before.items())],
+    )
 
 
 def drop(tx: Transaction, account: str, client_id: str) -> None:
@@ -368,11 +391,10 @@ def drop(tx: Transaction, account: str, client_id: str) -> None:
         tx.session.delete(row)
 
 
-def is_older_than_backup(tx: Transaction, account: str, client_id: str) -> bool:
-    """Whether what is known of a card is as old as the backup that the ledger was restored from."""
-    moment = going_live.restored_at(tx)
+def is_older_than(tx: Transaction, account: str, client_id: str, moment: datetime) -> bool:
+    """Whether a card was read before a moment, or never."""
     row = tx.session.get(Due, (account, client_id))
-    return moment is not None and (row is None or row.updated_at < moment)
+    return row is None or row.updated_at < moment
 
 
 def look_again(tx: Transaction, pims_account: str, client_ids: Collection[str]) -> None:
@@ -385,7 +407,7 @@ def look_again_at(tx: Transaction, account: str, client_id: str) -> None:
     """What stands on a card is worked out anew."""
     row = tx.session.get(Due, (account, client_id))
     if row is not None:
-        row.looked_on = ""
+        row.looked_on = links.due_again(tx)
 
 
 def receive_standing(tx: Transaction, pims_account: str, client_ids: Collection[str]) -> None:

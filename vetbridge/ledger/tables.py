@@ -789,9 +789,10 @@ class Due(SQLModel, table=True):
     client_id: str = Field(primary_key=True)
     site: str
     content_sealed: bytes | None = _sealed()
-    """As that side has it."""
+    """What VetBridge wanted to stand there, what that side made of it, and the stamp of the last notice."""
     looked_on: str = ""
-    """The last day, by the site's clock, for which it was worked out."""
+    """The last day, by the site's clock, for which it was worked out; ``again`` and a moment, where it is to be
+    anew."""
     updated_at: datetime = _moment()
 
 

@@ -42,6 +42,8 @@ MOST_OPEN = 20
 """So many cards of a site wait to be worked on at the most: bookings that come meanwhile stand behind no more."""
 BATCH = 50
 """Cards that one transaction looks at."""
+MOST_BATCHES = 20
+"""So many of these in one round, at the least."""
 NOTICE_HOURS = "notice-hours"
 """Code of a change whose notice waits for the hours in which messages go out."""
 NOTICE_LIMIT = "notice-limit"
@@ -81,6 +83,8 @@ class _Seen:
     shown: Reminder
     standing: core.Standing | None
     today: date
+    looked_on: str
+    """As ``due.looked_on`` told before anything was worked out."""
 
 
 class DueServices:
@@ -139,7 +143,7 @@ class DueServices:
         account = self._pair.booking.account
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
-            due.looked(tx, account, job.remote_id, self._pair.site, seen.today, read=True)
+            due.looked(tx, account, job.remote_id, self._pair.site, seen.today, before=seen.looked_on)
             left = seen.standing is not None and seen.standing.notice is not None
             if left and self._pair.notices is not None and not self._is_of_the_day(tx, job):
                 due.look_again_at(tx, account, job.remote_id)
@@ -160,12 +164,15 @@ class DueServices:
         account, card_id = self._pair.booking.account, job.remote_id
         with self._ledger.write() as tx:
             require_known(tx, account, Kind.CLIENT, card_id)
-            today = self._today(tx)
+            today = _today(tx, self._pair)
+            if self._pair.notices is not None:
+                due.notices_since(tx, self._pair.site, today)
             card = due.card(tx, account, card_id)
             standing = None
             if card is not None:
                 standing = _standing(tx, self._pair, replace(card, opted_out=card.opted_out or silent), policy, today)
-            return _Seen(card, due.standing(tx, account, card_id), shown, standing, today)
+            looked_on = due.looked_on(tx, account, card_id)
+            return _Seen(card, due.standing(tx, account, card_id), shown, standing, today, looked_on)
 
     def _read_anew(self, job: Job, seen: _Seen, policy: DuePolicy) -> _Seen:
         """What holds by fresh reads of the card, of its owners and of all pets of whom something would be said."""
@@ -210,9 +217,6 @@ class DueServices:
     def _is_read(self) -> bool:
         with self._ledger.read() as tx:
             return due.is_read(tx, self._pair.pims.account)
-
-    def _today(self, tx: Transaction) -> date:
-        return tx.now.astimezone(ZoneInfo(self._pair.zone)).date()
 
     # -- the card
 
@@ -378,56 +382,76 @@ class DueRound:
                 return 0
             if pair.notices is None:
                 due.no_notices(tx, pair.site)
+            else:
+                due.notices_since(tx, pair.site, _today(tx, pair))
             room = most - due.open_now(tx, pair.site)
         opened = 0
-        while opened < room:
-            with self._ledger.write() as tx:
-                today = tx.now.astimezone(ZoneInfo(pair.zone)).date()
-                ids = due.not_looked_at(tx, pair.booking.account, today, most=BATCH)
-                for id_ in ids:
-                    if opened == room:
-                        break
-                    due.looked(tx, pair.booking.account, id_, pair.site, today)
-                    if self._is_news(tx, id_, policy, today):
-                        opened += 1
-                        changes.receive(
-                            tx,
-                            site=pair.site,
-                            account=pair.booking.account,
-                            kind=Kind.REMINDER,
-                            remote_id=id_,
-                            source=due.SOURCE,
-                        )
-            if not ids:
+        for _ in range(max(MOST_BATCHES, most)):
+            found = self._batch(policy, room - opened) if opened < room else None
+            if found is None:
                 break
+            opened += found
         return opened
+
+    def _batch(self, policy: DuePolicy, room: int) -> int | None:
+        """Looks at some cards; returns how many changes it opened, as many as there is room for, and None where all
+        cards were looked at.
+
+        What comes up between the look and its keeping has the card looked at once more.
+        """
+        pair = self._pair
+        before: dict[str, str] = {}
+        news: list[str] = []
+        with self._ledger.read() as tx:
+            today = _today(tx, pair)
+            for id_, was in due.not_looked_at(tx, pair.booking.account, today, most=BATCH).items():
+                if len(news) == room:
+                    break
+                before[id_] = was
+                if self._is_news(tx, id_, policy, today):
+                    news.append(id_)
+        if not before:
+            return None
+        with self._ledger.write() as tx:
+            due.looked_all(tx, pair.booking.account, pair.site, today, before)
+            for id_ in news:
+                changes.receive(
+                    tx,
+                    site=pair.site,
+                    account=pair.booking.account,
+                    kind=Kind.REMINDER,
+                    remote_id=id_,
+                    source=due.SOURCE,
+                )
+        return len(news)
 
     def _is_news(self, tx: Transaction, card_id: str, policy: DuePolicy, today: date) -> bool:
         """Whether a card says something else than it should, or its owner is to be sent a notice."""
         pair = self._pair
-        stands = due.standing(tx, pair.booking.account, card_id)
         card = due.card(tx, pair.booking.account, card_id)
         if card is None:
-            return stands is not None
-        if due.is_older_than_backup(tx, pair.booking.account, card_id):
+            return due.standing(tx, pair.booking.account, card_id) is not None
+        restored_at = going_live.restored_at(tx)
+        if restored_at is not None and due.is_older_than(tx, pair.booking.account, card_id, restored_at):
             return True
         standing = _standing(tx, pair, card, policy, today)
         wanted = _wanted(pair, card_id, standing)
-        before = Reminder() if stands is None else stands.wanted
+        before = Reminder() if card.stands is None else card.stands.wanted
         if any(getattr(wanted, name) != getattr(before, name) for name in _able(pair).intersection(SAID)):
             return True
         return standing.notice is not None and pair.notices is not None and _can(pair).notify
 
 
+def _today(tx: Transaction, pair: Pair) -> date:
+    return tx.now.astimezone(ZoneInfo(pair.zone)).date()
+
+
 def _standing(tx: Transaction, pair: Pair, card: Card, policy: DuePolicy, today: date) -> core.Standing:
-    since = None if pair.notices is None else due.notices_since(tx, pair.site, today)
-    return core.standing(
-        due.owner_of(tx, card, pair.zone),
-        policy,
-        today,
-        told=Told(tx, card.account, card.client_id),
-        since=since,
-    )
+    owner = due.owner_of(tx, card, pair.zone)
+    if pair.notices is None:
+        return core.standing(owner, policy, today)
+    since = due.notices_began(tx, pair.site) or today
+    return core.standing(owner, policy, today, told=Told(tx, card.account, card.client_id), since=since)
 
 
 def _wanted(pair: Pair, card_id: str, standing: core.Standing | None) -> Reminder:
