@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,11 @@ from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
 from vetbridge.desk import changes as desk_changes
 from vetbridge.desk import review
-from vetbridge.ledger import reviews
+from vetbridge.ledger import actions, reviews
+from vetbridge.sync import attachments
 from vetbridge.sync.engine import Engine
 from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.testing.memory import MemorySide
 
 
 @pytest.fixture
@@ -165,6 +168,55 @@ def test_a_file_that_is_gone_before_it_was_carried_is_not_carried(rig: FileRig) 
     rig.settle()
 
     assert rig.ends() == [("skipped", "gone")]
+
+
+def test_what_became_of_an_upload_is_found_out_also_where_the_file_is_gone_meanwhile(rig: FileRig) -> None:
+    card = rig.known()
+    rig.pims.lose_answers(done=True)
+    id_ = rig.bring(card)
+    rig.clock.advance(AGAIN.total_seconds())
+    rig.looker.pass_()
+    rig.work()
+    rig.booking.remove(Kind.ATTACHMENT, id_)
+
+    rig.settle()
+
+    assert rig.ends() == [("skipped", "gone")]
+    with rig.ledger.read() as tx:
+        assert actions.unsettled(tx, rig.changes()[-1].record_id) == ()
+
+
+def test_where_a_pet_goes_to_somebody_else_while_its_file_is_fetched_it_is_read_again(
+    rig: FileRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.known()
+    other = rig.known("Cleo", "Cross", "+441632960003", "Kit")
+    rig.file(pet_id=rig.pet("Rex"))
+    whole = MemorySide.content
+
+    def slow(side: MemorySide, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        yield from whole(side, id)
+        rig.clock.advance(60)
+        rig.pims.edit(Kind.PET, rig.pet("Rex"), {"owner": rig.client("Cross")})
+
+    monkeypatch.setattr(MemorySide, "content", slow)
+    rig.look()
+
+    assert [row["client_id"] for row in rig.files(rig.booking)] == [other]
+
+
+def test_a_file_waits_while_as_many_as_may_be_are_on_their_way(rig: FileRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachments, "_TURNS", threading.BoundedSemaphore(1))
+    rig.bring(rig.known())
+    rig.clock.advance(AGAIN.total_seconds())
+    rig.looker.pass_()
+    with attachments._TURNS:
+        rig.work()
+        assert rig.ends() == [("waiting", "files-under-way")]
+
+    rig.settle()
+
+    assert rig.ends() == [("done", "carried")]
 
 
 def test_of_a_pims_that_several_sites_share_a_file_is_the_one_of_its_owners_site(rig: FileRig) -> None:
