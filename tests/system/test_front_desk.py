@@ -110,6 +110,24 @@ def test_a_confirmation_of_the_booking_side_reaches_the_pims_and_can_be_taken_ba
         assert place.record(record)["attendance"] == attendance
 
 
+def test_a_visit_that_is_marked_as_missed_online_before_it_begins_stands_until_a_person_says(
+    place: Town, sync: Sync
+) -> None:
+    record, _ = place.book_owner(place.plain_owner())
+    sync()
+    (visit,) = place.visits()
+    place.set_attendance(record, MISSED)
+    sync()
+    assert place.visit(visit["id"])["status_id"] == CODE_LISTS["status"]["booked"]
+    (item,) = command(place, "review", "list")
+    assert item["why"] == "no-show-ahead"
+    command(place, "review", "answer", item["id"], "booking")
+    sync()
+    assert place.visit(visit["id"])["active"] is False
+    assert place.visit(visit["id"])["cancellation_reason"] == BY_CLIENT
+    assert place.record(record)["attendance"] == MISSED
+
+
 def test_a_cancellation_goes_both_ways_and_says_by_whom(place: Town, sync: Sync) -> None:
     by_owner, by_owner_hash = place.book_owner(place.plain_owner(0))
     by_desk, _ = place.book_owner(place.plain_owner(1))
