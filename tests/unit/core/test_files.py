@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
@@ -228,6 +229,30 @@ def test_a_password_is_found_where_two_pieces_meet(shift: int) -> None:
     filling = 256 * 1024 - begins + shift - 2
     content = pdf(extra=b"%" + b"x" * filling + b"\n" + b"9 0 obj\n<</Encrypt 1 0 R>>\nendobj\n")
     assert refused(content).code == "file-encrypted"
+
+
+@pytest.mark.parametrize("shift", range(-10, 3))
+def test_a_bomb_is_found_once_where_two_pieces_meet(shift: int) -> None:
+    """Also where a line's end is cut in two: what follows it is the content."""
+    told = b"9 0 obj\n<</Filter /FlateDecode>>\nstream\r\n"
+    filling = 256 * 1024 - pdf().index(b"xref\n0") - len(told) + shift - 2
+    before = b"%" + b"x" * filling + b"\n" + told
+    assert refused(pdf(extra=before + zeros(MEGABYTE)), limits=Limits(unpacked=1000)).code == "file-bomb"
+    assert looked(pdf(extra=before + zlib.compress(b"a")), limits=Limits(streams=2)).type == "pdf"
+
+
+@pytest.mark.parametrize(
+    "packings", [b"[/Fl /AHx /Fl]", b"[/FlateDecode /LZWDecode]", b"[/A85 /A85 /AHx]", b"[/LZWDecode /LZWDecode]"]
+)
+def test_packings_that_nobody_puts_together_are_refused(packings: bytes) -> None:
+    assert refused(pdf((b"/Filter " + packings + b" ", b"a"))).code == "file-bomb"
+
+
+@pytest.mark.parametrize(
+    "letters", [base64.a85encode(zeros(MEGABYTE)) + b"~>", zeros(MEGABYTE).hex().encode() + b">"]
+)
+def test_a_bomb_in_letters_is_found_where_that_is_told_elsewhere(letters: bytes) -> None:
+    assert refused(pdf((b"/Filter 9 0 R ", letters)), limits=Limits(unpacked=1000)).code == "file-bomb"
 
 
 def test_names_in_a_pdf_that_begin_like_a_password_are_none() -> None:
