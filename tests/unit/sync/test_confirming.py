@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.rig import Rig
+from vetbridge.config.models import Watch
 from vetbridge.core.answers import NO_SHOW_AHEAD, Answer, Choice
 from vetbridge.core.records import Kind
-from vetbridge.ledger import changes, reviews
+from vetbridge.daemon.assembly import Program
+from vetbridge.daemon.rounds import Rounds
+from vetbridge.ledger import reviews
 
 
 @pytest.fixture
@@ -222,17 +226,23 @@ def test_what_the_practice_says_meanwhile_answers_the_question(rig: Rig) -> None
 def test_once_the_visit_has_begun_the_mark_is_what_it_says(rig: Rig) -> None:
     id_ = booked(rig, hours=2)
     online(rig, id_, "missed")
-    with rig.ledger.read() as tx:
-        assert reviews.begun_meanwhile(tx, NO_SHOW_AHEAD) == ()
+    loaded = SimpleNamespace(config=SimpleNamespace(accounts={}, watch=Watch()))
+    parts: dict[str, Any] = {"loaded": loaded, "ledger": rig.ledger, "engine": rig.engine, "clock": rig.clock}
+    program = SimpleNamespace(**parts, pairs=[rig.pair], connectors={})
+    rounds = Rounds(cast(Program, program))
+    for _ in range(2):
+        assert rounds.expire() == 0
+        rig.settle()
+        assert [item.why for item in rig.questions()] == [NO_SHOW_AHEAD]
     rig.clock.advance(3 * 3600)
-    with rig.ledger.write() as tx:
-        (record,) = reviews.begun_meanwhile(tx, NO_SHOW_AHEAD)
-        changes.receive_again(tx, record, "visit-begun")
+    rounds.expire()
     rig.settle()
     assert states(rig, id_) == ("missed", "missed")
     assert rig.questions() == ()
-    with rig.ledger.read() as tx:
-        assert reviews.begun_meanwhile(tx, NO_SHOW_AHEAD) == ()
+    ended = len(rig.endings())
+    rounds.expire()
+    rig.settle()
+    assert len(rig.endings()) == ended
 
 
 def test_a_visit_that_was_put_off_in_the_pims_is_still_ahead(rig: Rig) -> None:
