@@ -598,6 +598,9 @@ def daemon(app: Connected) -> SimpleNamespace:
         connectors={"booking": None},
         connecting={APP: app.app},
         joiners={},
+        file_lookers={},
+        due_readers={},
+        due_rounds={},
     )
 
 

@@ -62,6 +62,9 @@ def program(rig: Rig) -> Program:
         "pairs": [rig.pair],
         "connecting": {},
         "joiners": {},
+        "file_lookers": {},
+        "due_readers": {},
+        "due_rounds": {},
         "connectors": {"booking": rig.pair.booking.connector, "pims": rig.pair.pims.connector},
         "receivers": {"booking": rig.receiver, "pims": rig.receiver},
     }
@@ -212,6 +215,9 @@ def test_rounds_that_take_hours_keep_none_from_running_by_which_the_daemon_is_kn
         engine=rig.engine,
         connecting={},
         joiners={},
+        file_lookers={},
+        due_readers={},
+        due_rounds={},
         connectors={"booking": rig.pair.booking.connector, "pims": rig.pair.pims.connector},
         pairs=[rig.pair],
     )

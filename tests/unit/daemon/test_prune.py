@@ -26,6 +26,9 @@ def program(rig: Rig, days: int) -> Program:
         "connectors": {},
         "connecting": {},
         "joiners": {},
+        "file_lookers": {},
+        "due_readers": {},
+        "due_rounds": {},
         "loaded": SimpleNamespace(config=config(keep_bodies_days=days), folder=Path()),
     }
     return cast(Program, SimpleNamespace(**parts))

@@ -773,6 +773,9 @@ def test_the_daemon_tells_however_many_do_not_answer(
         "connectors": {},
         "connecting": {},
         "joiners": {},
+        "file_lookers": {},
+        "due_readers": {},
+        "due_rounds": {},
     }
     running = service.Service(
         cast(Program, SimpleNamespace(**parts, loaded=SimpleNamespace(config=loaded, folder=Path())))

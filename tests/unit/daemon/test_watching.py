@@ -511,6 +511,9 @@ def test_the_daemon_watches_tells_and_beats(watch: Watch, tmp_path: Path) -> Non
         "connectors": {},
         "connecting": {},
         "joiners": {},
+        "file_lookers": {},
+        "due_readers": {},
+        "due_rounds": {},
     }
     engine = SimpleNamespace(clock_move=None)
     loaded = SimpleNamespace(config=watched.config, folder=tmp_path)
