@@ -41,6 +41,7 @@ fuzz: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.status
+	$(BIN)/python -m bench.attachments
 
 # The matcher beside its peers, an hour: makes bench/matching/RESULTS.md. The peers weigh 640 MB.
 bench-matching: $(READY)
