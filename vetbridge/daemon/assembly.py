@@ -29,7 +29,7 @@ from vetbridge.daemon import connecting as apps
 from vetbridge.daemon.connecting import Connecting, build_connecting
 from vetbridge.daemon.lock import single_instance
 from vetbridge.daemon.upgrading import copied_first
-from vetbridge.ledger import accounts, chains, changes, due, going_live, links, replays
+from vetbridge.ledger import accounts, attached, chains, changes, due, going_live, links, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.due_reading import DueReader
@@ -183,6 +183,9 @@ def prepare(tx: Transaction, program: Program) -> None:
     links.rename_sites(tx, booked_at)  # after that: by its links it is known what a pair was called
     for name, site in loaded.config.sites.items():
         going_live.meet(tx, name, start_live=site.start == "live")
+    looked_at = {end.account for pair in program.pairs if pair.files for end in (pair.booking, pair.pims)}
+    for name in loaded.config.accounts.keys() - looked_at:
+        attached.end(tx, name)
     apps.prepare(tx, program.connecting)
     chains.keep_only(tx, chains_of(loaded.config.sites).values())
     due.read_only(tx, program.due_readers)

@@ -13,7 +13,7 @@ from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.ledger import links, statements
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.owners import BOOKED_BY
-from vetbridge.ledger.tables import Attached, Change, ChangeState, FileLook, Link, Record
+from vetbridge.ledger.tables import Attached, Change, ChangeState, Cursor, FileLook, Link, Reading, Record
 
 _EVERYBODY = ""
 """The client of the row that says when VetBridge began to look for files at a side."""
@@ -43,6 +43,13 @@ def began(tx: Transaction, account: str) -> datetime | None:
     """When VetBridge began to look for files for a booking side; None where it has not."""
     row = tx.session.get(FileLook, (account, _EVERYBODY))
     return None if row is None else row.looked_at
+
+
+def end(tx: Transaction, account: str) -> None:
+    """VetBridge looks for files at a side no more: what comes meanwhile is history when it begins again."""
+    tx.session.execute(sa.delete(FileLook).where(col(FileLook.account) == account))
+    for model in (Cursor, Reading):
+        tx.session.execute(sa.delete(model).where(col(model.account) == account, col(model.kind) == Kind.ATTACHMENT))
 
 
 def looks(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, datetime]:

@@ -13,7 +13,7 @@ from tests.file_rig import FileRig, content, pdf, sent
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts, links
+from vetbridge.ledger import accounts, attached, links
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync.file_looking import AGAIN
 from vetbridge.testing.clock import FakeClock
@@ -134,6 +134,23 @@ def test_in_the_shadow_nothing_is_carried_nor_later_what_came_meanwhile(rig: Fil
     rig.file(pet_id=rig.pet(), content=pdf("d"))
     rig.look()
 
+    assert (sent(rig.pims), sent(rig.booking)) == (1, 1)
+
+
+def test_what_came_while_the_config_wanted_no_files_is_history(rig: FileRig) -> None:
+    card = rig.known()
+    rig.bring(card, content=pdf("a"))
+    rig.file(pet_id=rig.pet(), content=pdf("b"))
+    with rig.ledger.write() as tx:  # as a start does then
+        attached.end(tx, "booking")
+        attached.end(tx, "pims")
+    rig.clock.advance(1)
+    rig.look()
+    assert rig.ends() == []
+
+    rig.bring(card, content=pdf("c"))
+    rig.file(pet_id=rig.pet(), content=pdf("d"))
+    rig.look()
     assert (sent(rig.pims), sent(rig.booking)) == (1, 1)
 
 
