@@ -31,7 +31,7 @@ from vetbridge.ledger import actions, backup, chains, due, holdings, links, mirr
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.restoring import restore
 from vetbridge.ledger.suppression import Key
-from vetbridge.ledger.tables import Action, ActionState, Change, Review
+from vetbridge.ledger.tables import Action, ActionState, Attached, Change, FileLook, Review
 from vetbridge.sync.importing import import_clients
 from vetbridge.sync.refreshing import read_cards
 
@@ -144,13 +144,16 @@ def live(rig: Rig) -> str:
 
 
 def tell(tx: Transaction, client: str) -> None:
-    """What is due for one of their pets stands on their card, and they were sent a notice."""
+    """What is due for one of their pets stands on their card, they were sent a notice, and a file lies there."""
     (link, *_) = links.all_of_pims(tx, "pims", Kind.CLIENT, [client])
     (pet, *_) = mirror.clients(tx, "pims", [client])[0].pets
     due.put(tx, "pims", [Vaccination(id="1", pet_id=pet.id, name=VACCINE)])
     card = Reminder(id=link.booking_id, name=VACCINE, pet_name=PET)
     due.stands(tx, "booking", link.booking_id, "town", due.Standing(wanted=card, shown=card, stamp=""))
     due.intend(tx, "booking", link.booking_id, [VACCINE], "")
+    at = {"account": "booking", "client_id": link.booking_id}
+    tx.session.add(Attached(**at, content_hash=tx.sealer.hash(NOTE), remote_id="7", seen_at=tx.now))
+    tx.session.add(FileLook(**at, looked_at=tx.now))
 
 
 def name_elsewhere(rig: Rig, client: str) -> None:
