@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from tests.file_rig import ANYTHING, FileRig, content, pdf, sent
 from tests.rig import Killed
@@ -16,7 +17,10 @@ from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
 from vetbridge.desk import changes as desk_changes
 from vetbridge.desk import review
-from vetbridge.ledger import actions, reviews
+from vetbridge.ledger import actions, holdings, owners, reviews, subjects
+from vetbridge.ledger.forgetting import forget
+from vetbridge.ledger.suppression import Key
+from vetbridge.ledger.tables import Action
 from vetbridge.sync import attachments
 from vetbridge.sync.engine import Engine
 from vetbridge.sync.file_looking import AGAIN, FileLooker
@@ -231,3 +235,23 @@ def test_of_a_pims_that_several_sites_share_a_file_is_the_one_of_its_owners_site
 
     assert [row["client_id"] for row in rig.files(rig.booking)] == [card]
     assert [row.site for row in rig.changes() if row.kind == Kind.ATTACHMENT] == ["town"]
+
+
+def test_of_an_owner_who_is_forgotten_nothing_of_their_files_is_kept_and_no_more_come(rig: FileRig) -> None:
+    card = rig.known()
+    rig.bring(card, "Letter about Ann.pdf")
+    rig.file(pet_id=rig.pet(), content=pdf("b"))
+    rig.look()
+    with rig.ledger.write() as tx:
+        forget(tx, holdings.held(tx, owners.owner_of(tx, [Key("booking", Kind.CLIENT, card)])))
+    with rig.ledger.read() as tx:
+        written = tx.session.exec(select(Action).where(Action.kind == Kind.ATTACHMENT)).all()
+        assert [each.payload_sealed for each in written] == [None, None]
+        assert subjects.contents(tx, [row.record_id for row in rig.changes()]) == {}
+    before = len(rig.changes())
+    rig.bring(card, content=pdf("c"))
+    rig.file(pet_id=rig.pet(), content=pdf("d"))
+
+    rig.look()
+
+    assert len(rig.changes()) == before
