@@ -48,7 +48,7 @@ PRUNE_BEGIN = 600.0
 """Seconds after the start of the first such look: what waits for VetBridge goes first."""
 JOIN_EVERY = 30.0
 """Seconds between two looks for clients whom several branches of a chain have."""
-DUE_ROUND_EVERY = 60.0
+DUE_ROUND_EVERY = 15.0
 """Seconds between two looks at cards for which a new day has begun, each at a part of them."""
 SEAL_EVERY = 3600.0
 """Seconds between two seals over what people have done."""

@@ -78,6 +78,7 @@ class Errands(Scenes):
             vaccinate = partial(self._practice.vaccinate, self._pims_door, due.pet, day)
             yield from self._done(vaccinate, "the PIMS takes a vaccination")
         if due.case is DueCase.VISIT:
+            yield from self._holding_back(due)
             return
         card = self._platform.card_with(owner.phones[0])
         yield from self._until(lambda: self._platform.marks(card), "a card says which service is due")
@@ -94,6 +95,14 @@ class Errands(Scenes):
         yield from self._until(lambda: not self._platform.marks(card), "nothing is left on the card")
         if due.case is DueCase.OPTS_OUT:
             yield from self._note(due)
+
+    def _holding_back(self, due: DuePet) -> Scene[None]:
+        """Once a pet has a visit, nothing is said of what is due."""
+        visit = next(one for one in self._morning.bookings if due.pet in one.part.pets)
+        yield from self._until(lambda: self._house.played(visit.number), "a booking is made")
+        yield from self._until(partial(self._practice.holds, visit), "a visit stands in the PIMS")
+        card = self._platform.card_of(visit)
+        yield from self._until(lambda: not self._platform.marks(card), "a visit holds back what is due")
 
     def _note(self, due: DuePet) -> Scene[None]:
         """The work list asks the desk to write down in the PIMS that an owner wants no messages; it does."""
