@@ -272,7 +272,9 @@ def build_program(
         pairers=pairers,
         connecting=build_connecting(loaded, clock, ledger),
         joiners={name: Joiner(ledger, chain) for name, chain in chains_of(loaded.config.sites).items()},
-        file_lookers={pair.site: FileLooker(pair, ledger) for pair in pairs if pair.files is not None},
+        file_lookers={
+            pair.site: FileLooker(pair, ledger, every=waits.files) for pair in pairs if pair.files is not None
+        },
         due_readers={pair.pims.account: DueReader(pair, ledger) for pair in reversed(watched)},
         due_rounds={pair.site: DueRound(pair, ledger) for pair in watched},
     )

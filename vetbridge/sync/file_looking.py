@@ -26,18 +26,18 @@ log = structlog.get_logger("vetbridge.sync")
 
 AT_ONCE = 20
 """Clients that are asked for their files in one pass, each by a call."""
-AGAIN = timedelta(minutes=5)
-"""A client is asked again after that, unless something was booked meanwhile."""
+REST = 5
+"""A client is asked again after the time of so many passes, unless something was booked meanwhile."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FileLooker:
-    """Looks for the new files of one pair."""
+    """Looks for the new files of one pair. ``every``: seconds between two passes."""
 
-    def __init__(self, pair: Pair, ledger: Ledger) -> None:
+    def __init__(self, pair: Pair, ledger: Ledger, *, every: float = 60.0) -> None:
         self._pair = pair
         self._ledger = ledger
-        self.again = AGAIN
+        self.again = timedelta(seconds=REST * every)
         """A client is asked again after that."""
 
     def pass_(self) -> int:

@@ -15,7 +15,6 @@ from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
 from vetbridge.ledger import accounts, attached, links
 from vetbridge.ledger.tables import ChangeState
-from vetbridge.sync.file_looking import AGAIN
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
 
@@ -334,7 +333,7 @@ def test_a_virus_scanner_that_is_silent_holds_the_file_back_and_no_account(rig: 
 
     rig.wants(scan=scan)
     rig.bring(rig.known())
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     rig.work()
     assert rig.ends() == [("waiting", "scanner-silent")]

@@ -23,7 +23,7 @@ from vetbridge.ledger.suppression import Key
 from vetbridge.ledger.tables import Action
 from vetbridge.sync import attachments
 from vetbridge.sync.engine import Engine
-from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.sync.file_looking import FileLooker
 from vetbridge.testing.memory import MemorySide
 
 
@@ -51,7 +51,7 @@ def test_killed_at_any_point_the_file_stands_there_once_and_whole(rig: FileRig, 
         rig.bring(card)
     else:
         rig.file(pet_id=rig.pet())
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
 
     def kill(at: str) -> None:
@@ -79,7 +79,7 @@ def in_doubt(rig: FileRig) -> str:
     rig.wants(to_booking=None)
     rig.pims.lose_answers(done=True)
     rig.bring(card, "letter.pdf")
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     rig.work()
     (there,) = rig.files(rig.pims)
@@ -120,7 +120,7 @@ def test_two_that_stand_there_are_a_question(rig: FileRig) -> None:
     rig.wants(to_booking=None)
     rig.pims.lose_answers(done=True)
     rig.bring(card, "letter.pdf")
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     rig.work()
     (there,) = rig.files(rig.pims)
@@ -149,7 +149,7 @@ def test_a_file_that_failed_is_tried_again_where_it_has_changed_and_not_before(r
 
 def test_a_card_is_asked_for_files_at_once_after_a_booking_and_else_in_its_turn(rig: FileRig) -> None:
     card = rig.known()
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     rig.clock.advance(10)
     rig.bring(card)
@@ -163,7 +163,7 @@ def test_a_card_is_asked_for_files_at_once_after_a_booking_and_else_in_its_turn(
 def test_a_file_that_is_gone_before_it_was_carried_is_not_carried(rig: FileRig) -> None:
     card = rig.known()
     id_ = rig.bring(card)
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     rig.booking.remove(Kind.ATTACHMENT, id_)
     rig.work()
@@ -178,7 +178,7 @@ def test_what_became_of_an_upload_is_found_out_also_where_the_file_is_gone_meanw
     card = rig.known()
     rig.pims.lose_answers(done=True)
     id_ = rig.bring(card)
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     rig.work()
     rig.booking.remove(Kind.ATTACHMENT, id_)
@@ -212,7 +212,7 @@ def test_where_a_pet_goes_to_somebody_else_while_its_file_is_fetched_it_is_read_
 def test_a_file_waits_while_as_many_as_may_be_are_on_their_way(rig: FileRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attachments, "_TURNS", threading.BoundedSemaphore(1))
     rig.bring(rig.known())
-    rig.clock.advance(AGAIN.total_seconds())
+    rig.clock.advance(rig.looker.again.total_seconds())
     rig.looker.pass_()
     with attachments._TURNS:
         rig.work()
