@@ -11,7 +11,7 @@ from tests.rig import Rig
 from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
 from vetbridge.sync.engine import Engine, nowhere
-from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.sync.file_looking import FileLooker
 from vetbridge.sync.pair import FilePolicy
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
@@ -90,7 +90,7 @@ class FileRig(Rig):
 
     def look(self) -> None:
         """Time passes, files are looked for and carried."""
-        self.clock.advance(AGAIN.total_seconds())
+        self.clock.advance(self.looker.again.total_seconds())
         self.looker.pass_()
         self.settle()
 

@@ -26,7 +26,7 @@ from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.due_reading import DueReader
 from vetbridge.sync.due_services import DueRound
 from vetbridge.sync.engine import Engine
-from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.sync.file_looking import FileLooker
 from vetbridge.sync.pair import End, FilePolicy, NoticePolicy
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
@@ -132,7 +132,7 @@ class Town:
 
     def look(self) -> None:
         """Time passes, files are looked for and carried."""
-        self.clock.advance(AGAIN.total_seconds())
+        self.clock.advance(self.looker.again.total_seconds())
         self.looker.pass_()
         self.rig.settle()
 

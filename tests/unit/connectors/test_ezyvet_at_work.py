@@ -26,7 +26,7 @@ from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.due_reading import DueReader
 from vetbridge.sync.due_services import DueRound
 from vetbridge.sync.engine import Engine
-from vetbridge.sync.file_looking import AGAIN, FileLooker
+from vetbridge.sync.file_looking import FileLooker
 from vetbridge.sync.pair import End, FilePolicy, Placeholder
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
@@ -101,7 +101,7 @@ class Town:
 
     def look(self) -> None:
         """Time passes, files are looked for and carried."""
-        self.clock.advance(AGAIN.total_seconds())
+        self.clock.advance(self.looker.again.total_seconds())
         self.looker.pass_()
         self.rig.settle()
 
@@ -154,7 +154,7 @@ def test_files_go_both_ways_once(town: Town) -> None:
 @pytest.mark.parametrize("fault", ["drop_after_commit", "cut_upload", "late_landing"])
 def test_a_file_whose_answer_was_lost_stands_there_once(town: Town, fault: str) -> None:
     bring(town, "Referral.pdf", pdf("from the old vet"))
-    town.clock.advance(AGAIN.total_seconds())
+    town.clock.advance(town.looker.again.total_seconds())
     town.looker.pass_()
     town.simulator.faults.arm(fault)
     town.rig.settle()
@@ -165,7 +165,7 @@ def test_a_file_whose_answer_was_lost_stands_there_once(town: Town, fault: str) 
 @pytest.mark.parametrize("fault", ["cut_download", "html_for_json"])
 def test_a_file_whose_download_fails_comes_whole_in_the_end(town: Town, fault: str) -> None:
     town.simulator.attach("Contact", town.contact, "Discharge.pdf", pdf("home again"))
-    town.clock.advance(AGAIN.total_seconds())
+    town.clock.advance(town.looker.again.total_seconds())
     town.looker.pass_()
     town.simulator.faults.arm(fault)
     town.rig.settle()
