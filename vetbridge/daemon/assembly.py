@@ -189,6 +189,7 @@ def prepare(tx: Transaction, program: Program) -> None:
     apps.prepare(tx, program.connecting)
     chains.keep_only(tx, chains_of(loaded.config.sites).values())
     due.read_only(tx, program.due_readers)
+    due.notices_only(tx, [pair.site for pair in program.pairs if pair.notices is not None])
     replays.note_mappings(tx, program.mappings)
 
 

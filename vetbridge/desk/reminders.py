@@ -164,7 +164,7 @@ def _owner(
 ) -> ListedOwner:
     zone = ZoneInfo(site.zone)
     today = tx.now.astimezone(zone).date()
-    told = Told(tx, card.account, card.client_id)
+    told = Told(tx, due.cards_of_owners(tx, card))
     since = due.notices_began(tx, name) or today
     now = standing(due.owner_of(tx, card, site.zone), policy, today, told=told, since=since)
     people = mirror.clients(tx, card.pims_account, card.pims_ids)

@@ -17,11 +17,11 @@ from sqlmodel import col, select
 
 from vetbridge.core.due import Owner, PetVisit
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Reminder, Vaccination
-from vetbridge.ledger import accounts, changes, links, mirror, statements, suppression
+from vetbridge.ledger import accounts, changes, going_live, links, mirror, statements, suppression
 from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.sealing import Sealer
-from vetbridge.ledger.tables import OPEN_STATES, Change, Due, Link, Meta, Mirror, Notice
+from vetbridge.ledger.tables import OPEN_STATES, Change, Cursor, Due, Link, Meta, Mirror, Notice
 
 OfPet = Vaccination | Reminder | Appointment
 """What is kept of a pet, to know which services are due."""
@@ -43,7 +43,8 @@ TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
 DUE: sa.Table = Due.__table__  # type: ignore[attr-defined]
 _OFF = frozenset({AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW})
 _OPTED_OUT = "opted_out"
-_SINCE = "notices_since/"
+NOTICES_SINCE = "notices_since/"
+"""Begin of the keys of what is kept of when each site began to send notices."""
 _READ = "due_services_read/"
 
 
@@ -276,6 +277,12 @@ def card(tx: Transaction, account: str, client_id: str) -> Card | None:
     )
 
 
+def cards_of_owners(tx: Transaction, card: Card) -> frozenset[tuple[str, str]]:
+    """All cards of those whose card this is, at whatever booking sides: accounts and ids, its own among them."""
+    found = links.all_of_pims(tx, card.pims_account, Kind.CLIENT, card.pims_ids)
+    return frozenset({(link.booking_account, link.booking_id) for link in found} | {(card.account, card.client_id)})
+
+
 def cards(tx: Transaction, account: str, *, after: str = "", most: int = 200) -> tuple[Card, ...]:
     """The next cards of a booking side, by id."""
     ids = tx.session.exec(
@@ -450,19 +457,21 @@ def _row(tx: Transaction, account: str, client_id: str, site: str) -> Due:
 
 
 class Told:
-    """The keys of the notices that an owner was sent, or may have been: asked for one by one, as the ledger keeps
-    hashes alone."""
+    """The keys of the notices that an owner was sent on any of some cards, or may have been: asked for one by one, as
+    the ledger keeps hashes alone."""
 
-    def __init__(self, tx: Transaction, account: str, client_id: str) -> None:
-        rows = tx.session.exec(
-            select(Notice.key_hash, Notice.state).where(Notice.account == account, Notice.client_id == client_id)
-        ).all()
-        self._hashes = frozenset(key_hash for key_hash, state in rows if state != NOT_DONE)
+    def __init__(self, tx: Transaction, cards: Collection[tuple[str, str]]) -> None:
+        self._hashes: dict[tuple[str, str], frozenset[str]] = {}
+        for account, client_id in cards:
+            rows = tx.session.exec(
+                select(Notice.key_hash, Notice.state).where(Notice.account == account, Notice.client_id == client_id)
+            ).all()
+            if rows:
+                self._hashes[account, client_id] = frozenset(hash_ for hash_, state in rows if state != NOT_DONE)
         self._sealer = tx.sealer
-        self._card = (account, client_id)
 
     def __contains__(self, key: object) -> bool:
-        return bool(self._hashes) and _hash(self._sealer, *self._card, str(key)) in self._hashes
+        return any(_hash(self._sealer, *at, str(key)) in hashes for at, hashes in self._hashes.items())
 
 
 def _hash(sealer: Sealer, account: str, client_id: str, key: str) -> str:
@@ -524,11 +533,10 @@ def in_doubt(tx: Transaction, account: str, client_id: str) -> tuple[str, ...]:
     return tuple(sorted(rows))
 
 
-def noticed_since(tx: Transaction, account: str, client_id: str, since: datetime) -> bool:
-    """Whether a notice to an owner was tried since a moment, whatever became of it."""
-    found = select(Notice.key_hash).where(
-        Notice.account == account, Notice.client_id == client_id, col(Notice.made_at) >= since
-    )
+def noticed_since(tx: Transaction, cards: Collection[tuple[str, str]], since: datetime) -> bool:
+    """Whether a notice was tried at any of these cards since a moment, whatever became of it."""
+    at = sa.tuple_(col(Notice.account), col(Notice.client_id))
+    found = select(Notice.key_hash).where(at.in_(sorted(cards)), col(Notice.made_at) >= since)
     return tx.session.exec(found.limit(1)).first() is not None
 
 
@@ -547,24 +555,32 @@ def sent_since(tx: Transaction, account: str, since: datetime) -> int:
 
 
 def notices_since(tx: Transaction, site: str, today: date) -> date:
-    """The day on which a site began to send notices: today where it did not before. What was to be told before that
-    day is told nobody."""
-    row = tx.session.get(Meta, f"{_SINCE}{site}")
+    """The day on which a site began to send notices: today where it did not before, and tomorrow where the ledger was
+    restored from a backup within a day. What was to be told before that day is told nobody."""
+    row = tx.session.get(Meta, f"{NOTICES_SINCE}{site}")
     if row is None:
-        row = Meta(key=f"{_SINCE}{site}", value=today.isoformat())
+        restored = going_live.restored_at(tx)
+        is_of_late = restored is not None and tx.now - restored < timedelta(days=1)
+        row = Meta(key=f"{NOTICES_SINCE}{site}", value=(today + timedelta(days=is_of_late)).isoformat())
         tx.session.add(row)
     return date.fromisoformat(row.value)
 
 
 def notices_began(tx: Transaction, site: str) -> date | None:
     """The day on which a site began to send notices; None: it sends none, or has not begun."""
-    row = tx.session.get(Meta, f"{_SINCE}{site}")
+    row = tx.session.get(Meta, f"{NOTICES_SINCE}{site}")
     return None if row is None else date.fromisoformat(row.value)
 
 
 def no_notices(tx: Transaction, site: str) -> None:
     """A site sends none: where it begins to again, that is a new beginning."""
-    tx.session.execute(sa.delete(Meta).where(col(Meta.key) == f"{_SINCE}{site}"))
+    tx.session.execute(sa.delete(Meta).where(col(Meta.key) == f"{NOTICES_SINCE}{site}"))
+
+
+def notices_only(tx: Transaction, sites: Collection[str]) -> None:
+    """Other sites send none."""
+    kept = [f"{NOTICES_SINCE}{site}" for site in sites]
+    tx.session.execute(sa.delete(Meta).where(col(Meta.key).startswith(NOTICES_SINCE), col(Meta.key).not_in(kept)))
 
 
 # -- how far the PIMS was read ---------------------------------------------------------------------------------------
@@ -583,6 +599,12 @@ def is_read_through(tx: Transaction, account: str) -> bool:
 def read_through(tx: Transaction, account: str) -> None:
     """All was read of a PIMS once, and what changes is read from now on."""
     tx.session.merge(Meta(key=f"{_READ}{account}", value=tx.now.isoformat()))
+
+
+def was_read_since(tx: Transaction, account: str, kinds: Collection[Kind], moment: datetime) -> bool:
+    """Whether what changed of all these kinds was listed at a PIMS account since a moment."""
+    rows = tx.session.exec(select(Cursor.kind).where(Cursor.account == account, col(Cursor.read_at) >= moment)).all()
+    return set(kinds) <= {Kind(kind) for kind in rows}
 
 
 def read_only(tx: Transaction, accounts_: Collection[str]) -> None:

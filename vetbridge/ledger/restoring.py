@@ -38,6 +38,7 @@ from vetbridge.ledger.database import (
     upgrade,
     upgrade_at,
 )
+from vetbridge.ledger.due import NOTICES_SINCE
 from vetbridge.ledger.going_live import RESTORED_AT
 from vetbridge.ledger.scrubbing import scrub
 from vetbridge.ledger.sealing import Sealer
@@ -199,6 +200,8 @@ def _look_again(
     connection.execute(sa.delete(_META).where(_META.c.key == RESTORED_AT))
     moment = now.astimezone(UTC).isoformat(timespec="seconds")
     connection.execute(sa.insert(_META).values(key=RESTORED_AT, value=moment))
+    # What owners were told since the backup is not known any more.
+    connection.execute(sa.delete(_META).where(_META.c.key.startswith(NOTICES_SINCE)))
     there = set(sa.inspect(connection).get_table_names())
     if _SESSION.name in there:
         connection.execute(sa.delete(_SESSION))

@@ -33,6 +33,11 @@ AHEAD = timedelta(days=800)
 _WINDOW = frozenset({"start_from", "start_before"})
 
 
+def listed(end: End) -> tuple[Kind, ...]:
+    """What is listed of a PIMS to know which services are due, as far as it has these."""
+    return tuple(kind for kind in (*READ, Kind.APPOINTMENT) if end.connector.capabilities.of(kind).read)
+
+
 class DueReader:
     """Reads those of one PIMS account."""
 
@@ -48,7 +53,7 @@ class DueReader:
         A PIMS that tells neither vaccinations nor reminders has no due services, and nothing is read.
         """
         account = self._end.account
-        kinds = [kind for kind in READ if self._end.connector.capabilities.of(kind).read]
+        kinds = [kind for kind in READ if kind in listed(self._end)]
         if not kinds:
             return 0
         self._unreadable = 0

@@ -30,7 +30,7 @@ from vetbridge.ledger import changes, due, going_live, mirror
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.due import Card, Standing, Told
 from vetbridge.ledger.tables import Change, ChangeState
-from vetbridge.sync.due_reading import DueReader
+from vetbridge.sync.due_reading import DueReader, listed
 from vetbridge.sync.forgotten import require_known
 from vetbridge.sync.job import Ending, Enter, Job, PutOff
 from vetbridge.sync.pair import NoticePolicy, Pair, Timings
@@ -48,6 +48,9 @@ NOTICE_HOURS = "notice-hours"
 """Code of a change whose notice waits for the hours in which messages go out."""
 NOTICE_LIMIT = "notice-limit"
 """The same for one that would be too many for the day."""
+NOTICE_UNREAD = "notice-unread"
+"""The same for one that waits until the PIMS was read that day: what is known may be out of date."""
+_UNREAD_WAIT = timedelta(minutes=10)
 
 SAID = ("name", "pet_name", "due_on", "due_soon", "overdue")
 """What a card says about due services; a notice's stamp says nothing about them."""
@@ -287,10 +290,9 @@ class DueServices:
         found = None if seen.standing is None else seen.standing.notice
         if found is None or self._pair.notices is None or not _can(self._pair).notify:
             return None
-        account, card_id = self._pair.booking.account, job.remote_id
         with self._ledger.read() as tx:
             midnight = datetime.combine(seen.today, time.min, ZoneInfo(self._pair.zone))
-            if not self._is_of_the_day(tx, job) or due.noticed_since(tx, account, card_id, midnight):
+            if not self._is_of_the_day(tx, job) or due.noticed_since(tx, self._cards(tx, seen), midnight):
                 return None
         stamp = seen.shown.notified
         stamped_on = due.stamped_on(stamp)
@@ -298,6 +300,11 @@ class DueServices:
         if forgotten and stamped_on is not None and stamped_on >= found.day:
             return None  # VetBridge has sent one since that day, and knows no more of it than this
         return found
+
+    @staticmethod
+    def _cards(tx: Transaction, seen: _Seen) -> frozenset[tuple[str, str]]:
+        """All cards of the owners: who has several is told once."""
+        return frozenset() if seen.card is None else due.cards_of_owners(tx, seen.card)
 
     @staticmethod
     def _is_of_the_day(tx: Transaction, job: Job) -> bool:
@@ -312,12 +319,16 @@ class DueServices:
             local = tx.now.astimezone(ZoneInfo(self._pair.zone))
             midnight = datetime.combine(local.date(), time.min, local.tzinfo)
             spent = due.sent_since(tx, self._pair.booking.account, midnight) >= policy.per_day
+            was_read = due.was_read_since(tx, self._pair.pims.account, listed(self._pair.pims), midnight)
         if not is_open(policy, local):
             return PutOff(opens_at(policy, local), NOTICE_HOURS, "a notice waits for the hours of messages")
         if spent:
             tomorrow = midnight + timedelta(days=1)
             words = f"{policy.per_day} notices were sent today, and no more are"
             return PutOff(opens_at(policy, tomorrow), NOTICE_LIMIT, words)
+        if not was_read:
+            words = "the visits and due services of the PIMS were not read yet today, and a notice waits for that"
+            return PutOff(local + _UNREAD_WAIT, NOTICE_UNREAD, words)
         return None
 
     def _send(self, job: Job, seen: _Seen, notice: DueNotice) -> Ending:
@@ -327,6 +338,9 @@ class DueServices:
         began = self._clock.steady()
         with self._ledger.write() as tx:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
+            midnight = datetime.combine(seen.today, time.min, ZoneInfo(self._pair.zone))
+            if due.noticed_since(tx, self._cards(tx, seen), midnight):
+                return _STANDS  # meanwhile, at another card of theirs
             stamp = due.stamp_of(tx, account, card_id, notice.keys, seen.today)
             due.intend(tx, account, card_id, notice.keys, stamp)
         self._point("notice-intended")
@@ -451,7 +465,7 @@ def _standing(tx: Transaction, pair: Pair, card: Card, policy: DuePolicy, today:
     if pair.notices is None:
         return core.standing(owner, policy, today)
     since = due.notices_began(tx, pair.site) or today
-    return core.standing(owner, policy, today, told=Told(tx, card.account, card.client_id), since=since)
+    return core.standing(owner, policy, today, told=Told(tx, due.cards_of_owners(tx, card)), since=since)
 
 
 def _wanted(pair: Pair, card_id: str, standing: core.Standing | None) -> Reminder:

@@ -164,12 +164,12 @@ def test_a_notice_is_known_by_each_of_its_keys_unless_it_was_refused(pims: Ledge
     with pims.write() as tx:
         due.intend(tx, "booking", "k1", ["a", "b"], "2026-01-05 vb-1")
         assert due.in_doubt(tx, "booking", "k1") == ("2026-01-05 vb-1",)
-        told = due.Told(tx, "booking", "k1")
+        told = due.Told(tx, [("booking", "k1")])
         assert ("a" in told, "b" in told, "c" in told) == (True, True, False)
-        assert "a" not in due.Told(tx, "booking", "k2")
+        assert "a" not in due.Told(tx, [("booking", "k2")])
         due.ended(tx, "booking", "k1", "2026-01-05 vb-1", due.NOT_DONE)
-        assert "a" not in due.Told(tx, "booking", "k1")
-        assert due.noticed_since(tx, "booking", "k1", tx.now)
+        assert "a" not in due.Told(tx, [("booking", "k1")])
+        assert due.noticed_since(tx, [("booking", "k1")], tx.now)
         assert due.sent_since(tx, "booking", tx.now) == 0
         due.intend(tx, "booking", "k1", ["a", "b"], "2026-01-06 vb-1")
         assert due.sent_since(tx, "booking", tx.now) == 1

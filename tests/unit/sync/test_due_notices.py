@@ -88,7 +88,8 @@ def test_a_day_has_its_share_and_the_rest_waits_for_the_next(town: Town) -> None
     town.cycle()
     assert len(town.booking.messages) == 2
     assert [change.code for change in town.changes()] == ["notice-sent", "notice-sent", "notice-limit"]
-    town.settle(limit=86400)
+    town.later(days=1)
+    town.cycle()
     assert len(town.booking.messages) == 3
 
 

@@ -1,0 +1,116 @@
+"""What would send owners a message by mistake: old news, a second card, a backup, a clock that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sync.due_rig import NOTICES, Town
+from vetbridge.core.errors import Unavailable
+from vetbridge.core.records import Kind
+from vetbridge.ledger import due
+from vetbridge.ledger.going_live import RESTORED_AT
+from vetbridge.ledger.tables import Meta
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path, notices=NOTICES)
+
+
+def test_nobody_is_told_by_what_was_read_on_another_day(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    town.due(tom, 18)
+    town.cycle()
+    town.later(days=3)  # VetBridge stood still; meanwhile the pet was vaccinated
+    town.pims.add(
+        Kind.VACCINATION,
+        {"pet_id": tom, "service": "Rab", "name": "Rabies", "given_on": town.day(-1), "due_on": town.day(364)},
+    )
+    town.round.pass_()
+    town.work()
+    assert town.booking.messages == []
+    assert town.ended()[-1] == "notice-unread"
+    town.cycle()
+    town.later(minutes=10)
+    town.cycle()
+    assert town.booking.messages == []
+    assert town.shown(card)[0] == ""
+
+
+def test_a_listing_that_fails_holds_notices_until_it_is_read_again(town: Town) -> None:
+    _, (tom,), _ = town.family("Ann", "Tom")
+    town.due(tom, 18)
+    town.cycle()
+    town.later(days=3)
+    town.receiver.poll_desk()
+    town.round.pass_()
+    town.work()
+    assert town.booking.messages == []
+    town.reader.pass_()
+    town.later(minutes=10)
+    town.work()
+    assert len(town.booking.messages) == 1
+
+
+def test_who_has_two_cards_is_told_once(town: Town) -> None:
+    owner, (tom,), card = town.family("Ann", "Tom")
+    other = town.booking.add(Kind.CLIENT, {"name": {"given": "Ann", "family": "Weiss"}, "phones": []})
+    town.link(other, owner)
+    town.due(tom, 15)
+    for _ in range(5):
+        town.cycle()
+        town.later(days=1)
+    assert [id_ for id_, _ in town.booking.messages] == [card]
+    assert town.shown(other)[0] == "Rabies"
+
+
+def test_partners_on_one_card_do_not_hear_again_what_one_was_told_on_the_own_card(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    bob, (rex,), _ = town.family("Bob", "Rex", phone="+447912000002")
+    town.link(card, bob)
+    town.due(tom, 16)
+    town.due(rex, 15, "Dental")
+    told = []
+    for _ in range(6):
+        town.cycle()
+        town.later(days=1)
+        told = [text for _, text in town.booking.messages]
+    assert sum("Dental" in text for text in told) == 1
+
+
+def test_days_up_to_that_of_a_restore_are_told_nobody(town: Town) -> None:
+    _, (tom,), _ = town.family("Ann", "Tom")
+    _, (rex,), card = town.family("Bob", "Rex", phone="+447912000002")
+    town.due(tom, 15)  # told since the backup, as far as anybody knows
+    town.due(rex, 16)
+    with town.ledger.write() as tx:
+        tx.session.add(Meta(key=RESTORED_AT, value=tx.now.isoformat()))
+    for _ in range(4):
+        town.cycle()
+        town.later(days=1)
+    assert [id_ for id_, _ in town.booking.messages] == [card]
+
+
+def test_a_site_that_sends_none_for_a_while_begins_anew(town: Town) -> None:
+    with town.ledger.write() as tx:
+        due.notices_since(tx, "town", town.today)
+        due.notices_since(tx, "city", town.today)
+        due.notices_only(tx, ["city"])
+        assert due.notices_began(tx, "town") is None
+        assert due.notices_began(tx, "city") == town.today
+
+
+def test_a_side_that_was_away_tells_nobody_twice_by_two_cards(town: Town) -> None:
+    owner, (tom,), _ = town.family("Ann", "Tom")
+    other = town.booking.add(Kind.CLIENT, {"name": {"given": "Ann", "family": "Weiss"}, "phones": []})
+    town.link(other, owner)
+    town.due(tom, 15)
+    town.start(
+        point=lambda name: town.booking.fail(Unavailable("away"), times=1) if name == "notice-intended" else None
+    )
+    town.cycle()
+    town.start()
+    town.settle()
+    assert len(town.booking.messages) == 1
