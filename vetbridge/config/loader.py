@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,7 +240,10 @@ class _Judge:
 
     def judge(self, error: ValidationError, around: Place) -> None:
         """Adds what pydantic found in the value at ``around``."""
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        for detail in details:
+            if detail["type"] == "too_short" and any(_is_inside(other["loc"], detail["loc"]) for other in details):
+                continue  # what is wrong with its entries is told
             place, value = self._locate((*around, *detail["loc"]), missing=detail["type"] == "missing")
             if not self._is_broken(place, whole=detail["type"] == "secret"):
                 self.note(place, self._words(detail, place, value))
@@ -270,6 +273,19 @@ class _Judge:
             if account not in role_of and sites:
                 self.note(("accounts", account), "no site uses this account", warning=True)
         self._check_apps(accounts)
+        for site, parts in sites.items():
+            if isinstance(parts, dict):
+                self._check_idle(("sites", site), parts)
+
+    def _check_idle(self, place: Place, parts: Mapping[str, Any]) -> None:
+        """Names parts of a site that stand there and do nothing."""
+        files = parts.get("attachments", ...)
+        if files is None or (isinstance(files, dict) and not any(way in files for way in ("to_pims", "to_booking"))):
+            text = "has neither to_pims nor to_booking, so no file is carried; write to_pims: {} for the defaults"
+            self.note((*place, "attachments"), text, warning=True)
+        if parts.get("reminders", ...) is None:
+            text = "is empty, so nothing is done about due services; write reminders: {} for the defaults"
+            self.note((*place, "reminders"), text, warning=True)
 
     def _check_apps(self, accounts: Mapping[str, Any]) -> None:
         apps = self._group("apps")
@@ -340,16 +356,26 @@ class _Judge:
             "string_too_short": "must not be empty",
             "string_too_long": f"must have at most {context.get('max_length')} characters",
             "literal_error": f"must be one of {context.get('expected')}",
-            "greater_than": f"must be more than {context.get('gt')}",
-            "greater_than_equal": f"must be at least {context.get('ge')}",
-            "less_than": f"must be less than {context.get('lt')}",
-            "less_than_equal": f"must be at most {context.get('le')}",
+            "greater_than": f"must be more than {_number(context.get('gt'))}",
+            "greater_than_equal": f"must be at least {_number(context.get('ge'))}",
+            "less_than": f"must be less than {_number(context.get('lt'))}",
+            "less_than_equal": f"must be at most {_number(context.get('le'))}",
         }
         if kind in words:
             return words[kind]
         if kind == "string_pattern_mismatch" and (len(place) == 2 or place[-1] == "account"):
             return "a name has lower-case letters, digits and hyphens only"
+        if kind == "string_pattern_mismatch" and str(context.get("pattern")).startswith("^[0-9]{1"):
+            return "must be a number, in quotes"
         return str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _is_inside(inner: Sequence[Any], outer: Sequence[Any]) -> bool:
+    return len(inner) > len(outer) and tuple(inner[: len(outer)]) == tuple(outer)
+
+
+def _number(limit: Any) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
 
 
 def _broken(node: Any, place: Place) -> Iterator[Place]:

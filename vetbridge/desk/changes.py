@@ -15,7 +15,7 @@ from vetbridge.desk.advice import next_step
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.search import days, meant
 from vetbridge.desk.wording import record_words, why, write_words
-from vetbridge.ledger import audit, replays, reports
+from vetbridge.ledger import audit, due, replays, reports
 from vetbridge.ledger.changes import SUPERSEDED
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import (
@@ -41,6 +41,8 @@ _SOURCES: Mapping[str, str] = MappingProxyType(
         "replay/booking": "a person asked for it to be looked at again, for the booking side only",
         "replay/pims": "a person asked for it to be looked at again, for the PIMS only",
         "pims": "the record that it is linked with may have changed",
+        due.SOURCE: "what is due for this owner may have changed, or a day has begun",
+        due.ENDED: "somebody has died, left, or wants no messages: what is due is to go from the card",
     }
 )
 _REPLAYS: Mapping[str, str] = MappingProxyType(

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from vetbridge.config.loader import Loaded
-from vetbridge.config.models import Config, Ledger, Placeholder, Site
+from vetbridge.config.models import Config, FileRules, Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import WEBHOOKS, Check, Connector, InstallState, Marketplace, Unlinked
@@ -42,6 +42,7 @@ from vetbridge.ledger.database import Place, exists, must_be_known, newest_schem
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.mapping import Mapper
 from vetbridge.mapping.codes import CodeList
+from vetbridge.sync import due_reading
 from vetbridge.sync.upgrades import used_codes
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -368,8 +369,8 @@ def check_account(name: str, connector: Connector, *, hooked: bool = True) -> It
 
 
 def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mapper_of: MapperOf) -> Iterator[Line]:
-    """The mappings load, the words of both sides fit together, the placeholder can stand in, and files can be carried
-    where that is wanted.
+    """The mappings load, the words of both sides fit together, the placeholder can stand in, and what is wanted
+    of files and due services can be done.
 
     ``connectors`` are those whose accounts answer: what only a silent one could tell is left out.
     """
@@ -383,6 +384,7 @@ def check_site(name: str, site: Site, connectors: Mapping[str, Connector], mappe
     if site.pims.account in connectors:
         yield from _placeholder(name, site.pims.placeholder, connectors[site.pims.account], pims)
     yield from _files(name, site, connectors)
+    yield from _due(name, site, connectors, booking, pims)
 
 
 def read_lists(connector: Connector) -> CodeLists:
@@ -543,7 +545,7 @@ def _files(name: str, site: Site, connectors: Mapping[str, Connector]) -> Iterat
         gives = connectors[source].capabilities.of(Kind.ATTACHMENT).read
         takes = connectors[target].capabilities.of(Kind.ATTACHMENT).create is not None
         if gives and takes:
-            yield fine(name, f"files {way}", "both sides can")
+            yield from _types(name, way, rules, target, connectors[target])
             continue
         yield Line(
             subject=name,
@@ -552,6 +554,59 @@ def _files(name: str, site: Site, connectors: Mapping[str, Connector]) -> Iterat
             text=f"{target} takes no files as it is set up" if gives else f"{source} gives no files as it is set up",
             advice=f"No file goes {way} so: the page of its connector says which right or option it needs.",
         )
+
+
+def _types(name: str, way: str, rules: FileRules, target: str, connector: Connector) -> Iterator[Line]:
+    """The side takes files of the types and sizes that the site wants carried to it."""
+    able = connector.capabilities.of(Kind.ATTACHMENT)
+    untaken = [each for each in rules.types if able.file_types and each not in able.file_types]
+    large = [each for each, most in rules.types.items() if able.largest and most * 1024 * 1024 > able.largest]
+    for those, text in ((untaken, "no"), (large, f"only files below {(able.largest or 0) // 1024**2} MB of")):
+        if those:
+            yield Line(
+                subject=name,
+                name=f"files {way}",
+                mark=Mark.WARN,
+                text=f"{target} takes {text} {', '.join(those)}",
+                advice=f"Mend {way}.types; other files end as failed, to be attached by hand.",
+            )
+    if not untaken and not large:
+        yield fine(name, f"files {way}", "both sides can")
+
+
+def _due(name: str, site: Site, connectors: Mapping[str, Connector], booking: Mapper, pims: Mapper) -> Iterator[Line]:
+    """Both sides can do what the site wants done about due services, as far as they are set up."""
+    wanted = site.reminders
+    if wanted is None:
+        return
+    advice = "The page of its connector says which right or option that needs."
+    tells = connectors.get(site.pims.account)
+    if tells is not None:
+        able = any(tells.capabilities.of(kind).read for kind in due_reading.READ)
+        text = f"{site.pims.account} tells what is due"
+        missing = f"{site.pims.account} tells of no service that is due, as it is set up: nothing is said of any"
+        yield fine(name, "reminders", text) if able else _thought(name, "reminders", missing, advice)
+    shows = connectors.get(site.booking.account)
+    if shows is not None:
+        card = shows.capabilities.of(Kind.REMINDER)
+        text = f"cards of {site.booking.account} have a place for it"
+        missing = f"cards of {site.booking.account} have no place for it, as it is set up"
+        yield fine(name, "reminders card", text) if card.update else _thought(name, "reminders card", missing, advice)
+        if wanted.notices is not None:
+            text = f"{site.booking.account} can send them"
+            missing = f"{site.booking.account} can send no message, as it is set up: nobody gets a notice"
+            can = fine(name, "reminders notices", text)
+            yield can if card.notify else _thought(name, "reminders notices", missing, advice)
+    known = {
+        word for side in (booking, pims) if (codes := side.codes.get("appointment_type")) for word in codes.entries
+    }
+    if strange := [word for word in wanted.exempt_types if word not in known]:
+        text = f"no code list has {', '.join(strange)}, so such visits hold services back"
+        yield _thought(name, "reminders exempt_types", text, "Write them as they stand in codes.appointment_type.")
+
+
+def _thought(subject: str, name: str, text: str, advice: str) -> Line:
+    return Line(subject=subject, name=name, mark=Mark.WARN, text=text, advice=advice)
 
 
 def _read(connector: Connector, mapper: Mapper, kind: Kind, id_: str) -> object:

@@ -316,3 +316,27 @@ def test_an_app_that_is_none_is_named(tmp_path: Path, app: str, says: str) -> No
     apps = "apps:\n  fake: {connector: fake, address: https://bridge.example}\n"
     text = apps + SOUND.replace("  shop:\n", f"  shop:\n    app: {app}\n")
     assert any(problem.endswith(says) for problem in problems(tmp_path, text))
+
+
+def test_what_is_wrong_with_the_entries_of_a_list_is_all_that_is_said_of_it(tmp_path: Path) -> None:
+    text = SOUND.replace(
+        "    name: City Vets\n", "    name: City Vets\n    attachments: {to_pims: {names: ['']}}\n", 1
+    )
+    assert [each.partition("sites.")[2] for each in problems(tmp_path, text)] == [
+        "city.attachments.to_pims.names[0]: must not be empty"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("attachments: {}", "attachments: has neither to_pims nor to_booking, so no file is carried"),
+        ("attachments:", "attachments: has neither to_pims nor to_booking, so no file is carried"),
+        ("reminders:", "reminders: is empty, so nothing is done about due services"),
+    ],
+)
+def test_a_part_that_does_nothing_is_named(tmp_path: Path, part: str, words: str) -> None:
+    text = SOUND.replace("    name: City Vets\n", f"    name: City Vets\n    {part}\n", 1)
+    assert any(words in str(each) for each in loaded(tmp_path, text).warnings)
+    sound = text.replace(part, "attachments: {to_pims: {}}\n    reminders: {}", 1)
+    assert not any("so no" in str(each) for each in loaded(tmp_path, sound).warnings)

@@ -11,6 +11,7 @@ import pytest
 
 from connectors.altegio import simulator as altegio
 from connectors.ezyvet import simulator as ezyvet
+from connectors.ezyvet.options import SCOPES
 from tests.unit.desk.practice import Desk, Settled
 from vetbridge.desk.doctor import Line, Mark, check_clock, exit_code
 from vetbridge.ledger.database import open_ledger
@@ -59,6 +60,10 @@ def town(desk: Desk, booking: Simulator, pims: Simulator) -> Desk:
     }
     desk.save(config)
     return desk
+
+
+def every_line(desk: Desk) -> list[dict[str, Any]]:
+    return list(json.loads(desk.run("doctor", "--json").stdout)["data"]["checks"])
 
 
 def checks(desk: Desk, code: int) -> dict[tuple[str, str], dict[str, Any]]:
@@ -295,3 +300,46 @@ def test_files_that_a_side_does_not_give_as_it_is_set_up_are_told(town: Desk) ->
     for way in ("to_pims", "to_booking"):
         assert found["city", f"files {way}"]["mark"] == "WARN"
         assert "ezyvet" in found["city", f"files {way}"]["text"]
+
+
+def test_types_and_sizes_of_files_that_a_side_does_not_take_are_told(town: Desk) -> None:
+    config = town.config()
+    config["accounts"]["ezyvet-city"]["options"]["scope"] = [*SCOPES, "read-attachment", "write-attachment"]
+    config["sites"]["city"]["attachments"] = {"to_booking": {"types": {"heic": 5, "pdf": 12, "docx": 13}}}
+    town.save(config)
+    found = [each for each in every_line(town) if each["name"] == "files to_booking"]
+
+    assert [each["mark"] for each in found] == ["WARN", "WARN"]
+    assert found[0]["text"].endswith("takes no heic")
+    assert found[1]["text"].endswith("takes only files below 12 MB of docx")
+
+
+def test_due_services_that_no_side_is_set_up_for_are_told(town: Desk) -> None:
+    config = town.config()
+    config["sites"]["city"]["reminders"] = {
+        "notices": {"text": "{services}"},
+        "exempt_types": ["checkup", "grooming"],
+    }
+    town.save(config)
+
+    found = checks(town, 0)
+
+    for part in ("reminders", "reminders card", "reminders notices", "reminders exempt_types"):
+        assert found["city", part]["mark"] == "WARN"
+    assert "ezyvet" in found["city", "reminders"]["text"]
+    assert "altegio" in found["city", "reminders card"]["text"]
+    assert "has grooming, so" in found["city", "reminders exempt_types"]["text"]
+
+
+def test_due_services_that_both_sides_are_set_up_for_are_well(town: Desk) -> None:
+    config = town.config()
+    accounts = config["accounts"]
+    accounts["altegio-city"]["options"] |= {"due_labels": {"soon": "1"}, "mailing": {"clients": "c", "text": "t"}}
+    accounts["ezyvet-city"]["options"]["scope"] = [*SCOPES, "read-vaccination", "read-consult"]
+    config["sites"]["city"]["reminders"] = {"notices": {"text": "{services}"}}
+    town.save(config)
+
+    found = {(each["subject"], each["name"]): each for each in every_line(town)}
+
+    for part in ("reminders", "reminders card", "reminders notices"):
+        assert found["city", part]["mark"] == "OK"
