@@ -145,10 +145,10 @@ def owner_of_pet(tx: Transaction, account: str, pet_id: str) -> str | None:
     return None if not found else found[0][0]
 
 
-def visits(tx: Transaction, site: str, begin: datetime, end: datetime) -> tuple[CardVisit, ...]:
-    """The visits of clients of the booking side between two moments that stand, the soonest first."""
+def visits(tx: Transaction, account: str, begin: datetime, end: datetime) -> tuple[CardVisit, ...]:
+    """The visits of clients of a booking side between two moments that stand, the soonest first."""
     found = []
-    for link in links.visits(tx, site, begin, end):
+    for link in links.booked_visits(tx, account, begin, end):
         here, there = links.bases(tx, link)
         if link.visit_at is None or here is None or there is None or not here.get(BOOKED_BY):
             continue

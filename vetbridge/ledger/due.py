@@ -133,18 +133,27 @@ def old_visits(
     tx: Transaction, after: tuple[str, str], *, most: int
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """The next visits of the mirror, by account and id, and those of them that began too long ago."""
-    rows = tx.session.execute(
-        sa.select(TABLE.c.account, TABLE.c.remote_id, TABLE.c.content_sealed)
-        .where(TABLE.c.kind == Kind.APPOINTMENT, sa.tuple_(TABLE.c.account, TABLE.c.remote_id) > after)
-        .order_by(TABLE.c.account, TABLE.c.remote_id)
-        .limit(most)
-    ).all()
+    account, id_ = after
+    while not (rows := _visits_from(tx, account, id_, most)):
+        following = tx.session.scalar(sa.select(sa.func.min(TABLE.c.account)).where(TABLE.c.account > account))
+        if following is None:
+            break
+        account, id_ = following, ""
     old = [
         (account, id_)
         for account, id_, sealed in rows
         if sealed is not None and _is_over(rich(tx.sealer.open(sealed)), tx.now)
     ]
     return [(account, id_) for account, id_, _ in rows], old
+
+
+def _visits_from(tx: Transaction, account: str, after: str, most: int) -> Sequence[Any]:
+    return tx.session.execute(
+        sa.select(TABLE.c.account, TABLE.c.remote_id, TABLE.c.content_sealed)
+        .where(TABLE.c.account == account, TABLE.c.kind == Kind.APPOINTMENT, TABLE.c.remote_id > after)
+        .order_by(TABLE.c.remote_id)
+        .limit(most)
+    ).all()
 
 
 def drop_visits(tx: Transaction, visits: Collection[tuple[str, str]]) -> None:
@@ -406,8 +415,21 @@ def is_older_than(tx: Transaction, account: str, client_id: str, moment: datetim
 
 def look_again(tx: Transaction, pims_account: str, client_ids: Collection[str]) -> None:
     """What stands on the cards of these PIMS clients is worked out anew, at every booking side."""
-    for link in links.all_of_pims(tx, pims_account, Kind.CLIENT, client_ids):
-        look_again_at(tx, link.booking_account, link.booking_id)
+    found = tx.session.exec(
+        select(Link.booking_account, Link.booking_id).where(
+            Link.pims_account == pims_account,
+            Link.kind == Kind.CLIENT,
+            col(Link.pims_id).in_(sorted(client_ids)),
+            col(Link.ended_at).is_(None),
+        )
+    ).all()
+    for account in sorted({account for account, _ in found}):
+        ids = sorted({id_ for at, id_ in found if at == account})
+        tx.session.execute(
+            sa.update(Due)
+            .where(col(Due.account) == account, col(Due.client_id).in_(ids))
+            .values(looked_on=links.due_again(tx))
+        )
 
 
 def look_again_at(tx: Transaction, account: str, client_id: str) -> None:

@@ -207,6 +207,23 @@ def visits(
     )
 
 
+def booked_visits(tx: Transaction, account: str, begin: datetime, end: datetime) -> tuple[Link, ...]:
+    """The links of the visits of a booking side between two moments."""
+    return tuple(
+        tx.session.exec(
+            select(Link)
+            .where(
+                Link.booking_account == account,
+                Link.kind == Kind.APPOINTMENT,
+                Link.role == "primary",
+                col(Link.ended_at).is_(None),
+                col(Link.visit_at).between(begin, end),
+            )
+            .order_by(col(Link.visit_at), col(Link.id))
+        ).all()
+    )
+
+
 def visits_at(tx: Transaction, pims_account: str, start: datetime) -> tuple[Link, ...]:
     """The links of the visits of a PIMS account that start at a moment."""
     return tuple(

@@ -800,6 +800,7 @@ class Notice(SQLModel, table=True):
     """A message to an owner about services that are due: written down before it is sent, and sent once at most."""
 
     __tablename__ = "notice"
+    __table_args__ = (sa.Index("notice_made", "account", "made_at"),)
     account: str = Field(primary_key=True)
     client_id: str = Field(primary_key=True)
     key_hash: str = Field(primary_key=True)

@@ -393,7 +393,7 @@ class Attachments:
     def _visits(self, tx: Transaction, card_id: str) -> tuple[tuple[str | None, str | None], ...]:
         """Client and pet, in the PIMS, of the visits of a card that are near."""
         assert self._pair.files is not None  # noqa: S101 - files are wanted
-        near = attached.visits(tx, self._pair.site, *window(tx.now, self._pair.files))
+        near = attached.visits(tx, self._pair.booking.account, *window(tx.now, self._pair.files))
         return tuple((each.client_id, each.pet_id) for each in near if each.card_id == card_id)
 
     def _same_card(self, link: Link) -> None:

@@ -128,7 +128,7 @@ class FileLooker:
         soonest first."""
         with self._ledger.read() as tx:
             since = new_since(tx, self._pair.site, end.account)
-            visits = attached.visits(tx, self._pair.site, *window(tx.now, policy))
+            visits = attached.visits(tx, self._pair.booking.account, *window(tx.now, policy))
             soonest = {each.card_id: each.at for each in reversed(visits)}
             asked = attached.looks(tx, end.account, soonest)
             due = [id_ for id_ in soonest if asked.get(id_, _NEVER) + self.again <= tx.now]

@@ -114,12 +114,12 @@ def test_a_visit_tells_whose_the_card_is_unless_it_is_cancelled_or_nobody_is_sur
                 pims_mapping="",
                 pims_version=None,
             )
-        near = attached.visits(tx, "town", clock.now(), clock.now() + timedelta(days=3))
+        near = attached.visits(tx, "booking", clock.now(), clock.now() + timedelta(days=3))
         assert [(each.card_id, each.client_id, each.pet_id) for each in near] == [
             ("card0", "c1", "p1"),
             ("card2", None, None),
         ]
-        assert attached.visits(tx, "town", clock.now(), clock.now() + timedelta(days=1)) == ()
+        assert attached.visits(tx, "booking", clock.now(), clock.now() + timedelta(days=1)) == ()
 
 
 def test_of_an_owner_who_is_forgotten_no_file_is_known_any_more(pair: Ledger) -> None:

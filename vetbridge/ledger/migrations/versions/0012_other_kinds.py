@@ -47,4 +47,5 @@ def upgrade() -> None:
         _moment("ended_at", nullable=True),
         sa.PrimaryKeyConstraint("account", "client_id", "key_hash"),
     )
+    op.create_index("notice_made", "notice", ["account", "made_at"])
     op.add_column("link", sa.Column("follows", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
