@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import time
+from datetime import time, timedelta
 from pathlib import Path
 
 from vetbridge.config import models as config_models
@@ -189,6 +189,8 @@ def prepare(tx: Transaction, program: Program) -> None:
     apps.prepare(tx, program.connecting)
     chains.keep_only(tx, chains_of(loaded.config.sites).values())
     due.read_only(tx, program.due_readers)
+    reach = [pair.due.overdue + pair.due.visit_before + 1 for pair in program.pairs if pair.due is not None]
+    due.keep_visits_for(tx, timedelta(days=max(reach, default=0)))
     due.notices_only(tx, [pair.site for pair in program.pairs if pair.notices is not None])
     replays.note_mappings(tx, program.mappings)
 

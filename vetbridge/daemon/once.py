@@ -15,6 +15,7 @@ from vetbridge.daemon.rounds import Rounds
 from vetbridge.desk.paused import reason
 from vetbridge.ledger import changes, fuses, going_live, pauses
 from vetbridge.ledger.tables import ChangeState
+from vetbridge.sync.due_services import NOTICE_HOURS, NOTICE_LIMIT
 from vetbridge.sync.only import family, receive
 from vetbridge.sync.pairing import Report
 
@@ -38,6 +39,8 @@ class Outcome:
     """Sites that were paired in this pass, with what that came to."""
     stopped: tuple[str, ...] = ()
     """Sites that VetBridge itself has paused."""
+    at_their_hour: int = 0
+    """Changes whose notice waits for its hours, or for the next day: no leftovers."""
 
     @property
     def exit_code(self) -> int:
@@ -49,7 +52,8 @@ class Outcome:
         if self.stopped:
             return 4
         left = (ChangeState.RECEIVED, ChangeState.WAITING, ChangeState.FAILED)
-        return 4 if sum(self.states.get(state, 0) for state in left) > sum(self.shadow.values()) else 0
+        fine = sum(self.shadow.values()) + self.at_their_hour
+        return 4 if sum(self.states.get(state, 0) for state in left) > fine else 0
 
     def as_data(self) -> dict[str, Any]:
         """The outcome as plain data."""
@@ -71,10 +75,19 @@ def pass_over(program: Program, *, patience: float, progress: Callable[[str], No
     drain(program, patience, progress)
     with program.ledger.read() as tx:
         states = changes.states_since(tx, before)
+        at_their_hour = changes.count_waiting(tx, before, (NOTICE_HOURS, NOTICE_LIMIT))
         in_shadow = going_live.held_back(tx) - going_live.ended(tx)
         shadow = {site: changes.count_new(tx, site, before) for site in sorted(in_shadow)}
     paired = {site: pairer.report for site, pairer in program.pairers.items() if pairer.report is not None}
-    outcome = Outcome(states, tuple(problems), bool(problems), _blown(program), shadow, paired)
+    outcome = Outcome(
+        states,
+        tuple(problems),
+        bool(problems),
+        _blown(program),
+        shadow,
+        paired,
+        at_their_hour=at_their_hour,
+    )
     return _with_stopped(program, outcome)
 
 

@@ -284,11 +284,12 @@ def next_due(
     without_kinds: Collection[SiteKind] = (),
     records: Collection[int] | None = None,
 ) -> Change | None:
-    """The first change of a lane that is due: what is urgent, then people before the visits that hang on them.
+    """The first change of a lane that is due: what is urgent, then people before the visits that hang on them, and
+    files, which take long, last.
 
     ``tries`` and ``code`` tell how often the same held it up.
     """
-    visits_last = sa.case((col(Change.kind) == Kind.APPOINTMENT, 1), else_=0)
+    in_turn = sa.case((col(Change.kind) == Kind.APPOINTMENT, 1), (col(Change.kind) == Kind.ATTACHMENT, 2), else_=0)
     return tx.session.exec(
         select(Change)
         .join(Record, col(Record.id) == Change.record_id)
@@ -299,9 +300,19 @@ def next_due(
             _flows(without_kinds),
             _of(records),
         )
-        .order_by(col(Change.urgent).desc(), visits_last, col(Change.id))
+        .order_by(col(Change.urgent).desc(), in_turn, col(Change.id))
         .limit(1)
     ).first()
+
+
+def open_in_lane(tx: Transaction, lane: str, kind: Kind) -> Sequence[Record]:
+    """The records of a kind in a lane whose change is to be worked on still, or waits for a person's answer."""
+    states = (*OPEN_STATES, ChangeState.REVIEW)
+    return tx.session.exec(
+        select(Record)
+        .join(Change, col(Change.record_id) == Record.id)
+        .where(Record.lane == lane, Record.kind == kind, col(Change.state).in_(states))
+    ).all()
 
 
 def begin(tx: Transaction, change_id: int) -> Change:
@@ -511,6 +522,16 @@ def states_since(tx: Transaction, change_id: int) -> dict[str, int]:
         select(Change.state, sa.func.count()).where(col(Change.id) > change_id).group_by(Change.state)
     )
     return dict(rows.all())
+
+
+def count_waiting(tx: Transaction, change_id: int, codes: Collection[str]) -> int:
+    """How many changes after ``change_id`` wait with one of these codes."""
+    counted = select(sa.func.count()).select_from(Change)
+    return tx.session.exec(
+        counted.where(
+            col(Change.id) > change_id, Change.state == ChangeState.WAITING, col(Change.code).in_(sorted(codes))
+        )
+    ).one()
 
 
 def count_new(tx: Transaction, site: str, change_id: int) -> int:

@@ -29,7 +29,9 @@ OfPet = Vaccination | Reminder | Appointment
 KINDS = (Kind.VACCINATION, Kind.REMINDER, Kind.APPOINTMENT)
 """The kinds of these."""
 VISITS_KEPT = timedelta(days=400)
-"""A visit that began longer ago holds no service back any more."""
+"""A visit that began longer ago holds no service back any more, unless the config looks further back."""
+_LONGEST_KEPT = timedelta(days=3660)
+_VISITS = "visits_kept"
 
 SOURCE = "due"
 """Source of a change of a card for which a new day, or news of its pets, has brought something."""
@@ -62,13 +64,14 @@ def put(tx: Transaction, account: str, records: Iterable[OfPet]) -> set[str]:
     lost_visits = suppression.ids_forgotten(
         tx, account, Kind.APPOINTMENT, [one.id or "" for one in every if isinstance(one, Appointment)]
     )
+    oldest = tx.now - visits_kept(tx)
     changed: set[str] = set()
     for kind in KINDS:
         read = {one.id or "": one for one in every if _kind(one) is kind}
         wanted = {
             id_: one
             for id_, one in read.items()
-            if one.pet_id and one.pet_id not in lost and id_ not in lost_visits and not _is_over(one, tx.now)
+            if one.pet_id and one.pet_id not in lost and id_ not in lost_visits and not _is_over(one, oldest)
         }
         changed |= _put(tx, account, kind, wanted)
         changed |= remove(tx, account, kind, read.keys() - wanted.keys())
@@ -139,10 +142,11 @@ def old_visits(
         if following is None:
             break
         account, id_ = following, ""
+    oldest = tx.now - visits_kept(tx)
     old = [
         (account, id_)
         for account, id_, sealed in rows
-        if sealed is not None and _is_over(rich(tx.sealer.open(sealed)), tx.now)
+        if sealed is not None and _is_over(rich(tx.sealer.open(sealed)), oldest)
     ]
     return [(account, id_) for account, id_, _ in rows], old
 
@@ -181,8 +185,23 @@ def _small(record: OfPet) -> OfPet:
     )
 
 
-def _is_over(record: OfPet, now: datetime) -> bool:
-    return isinstance(record, Appointment) and (record.status in _OFF or record.start.utc < now - VISITS_KEPT)
+def _is_over(record: OfPet, oldest: datetime) -> bool:
+    return isinstance(record, Appointment) and (record.status in _OFF or record.start.utc < oldest)
+
+
+def visits_kept(tx: Transaction) -> timedelta:
+    """How long visits are kept after they began."""
+    row = tx.session.get(Meta, _VISITS)
+    return VISITS_KEPT if row is None else timedelta(days=int(row.value))
+
+
+def keep_visits_for(tx: Transaction, wanted: timedelta) -> None:
+    """Visits are kept for so long, for 400 days at the least and ten years at the most. Where that is longer than
+    before, all are read once more: older ones were dropped, or never read."""
+    kept, before = min(max(wanted, VISITS_KEPT), _LONGEST_KEPT), visits_kept(tx)
+    tx.session.merge(Meta(key=_VISITS, value=str(kept.days)))
+    if kept > before:
+        read_only(tx, ())
 
 
 # -- owners and cards ------------------------------------------------------------------------------------------------

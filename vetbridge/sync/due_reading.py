@@ -130,8 +130,8 @@ class DueReader:
             yield from (list(page.records) for page in end.connector.changes(Kind.APPOINTMENT, None))
             return
         with self._ledger.read() as tx:
-            now = tx.now
-        window = {"start_from": now - due.VISITS_KEPT, "start_before": now + AHEAD}
+            now, kept = tx.now, due.visits_kept(tx)
+        window = {"start_from": now - kept, "start_before": now + AHEAD}
         natives = end.connector.search(
             Kind.APPOINTMENT, {name: moment.isoformat() for name, moment in window.items()}
         )

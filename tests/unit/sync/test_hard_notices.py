@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.unit.sync.due_rig import NOTICES, Town
+from tests.unit.sync.due_rig import NOTICES, POLICY, Town
+from vetbridge.config.models import Retention
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.records import Kind
-from vetbridge.ledger import due
+from vetbridge.daemon.once import Outcome
+from vetbridge.ledger import changes, due, mirror, pruning
 from vetbridge.ledger.going_live import RESTORED_AT
 from vetbridge.ledger.tables import Meta
+from vetbridge.sync.due_services import NOTICE_HOURS, NOTICE_LIMIT
 
 
 @pytest.fixture
@@ -114,3 +119,40 @@ def test_a_side_that_was_away_tells_nobody_twice_by_two_cards(town: Town) -> Non
     town.start()
     town.settle()
     assert len(town.booking.messages) == 1
+
+
+def test_a_notice_that_waits_for_its_hours_is_no_leftover_of_a_pass(town: Town) -> None:
+    town.later(hours=20)
+    _, (tom,), _ = town.family("Ann", "Tom")
+    town.due(tom, 15)
+    town.cycle()
+    with town.ledger.read() as tx:
+        states = changes.states_since(tx, 0)
+        waits = changes.count_waiting(tx, 0, (NOTICE_HOURS, NOTICE_LIMIT))
+    assert states == {"waiting": 1}
+    assert Outcome(states, (), unreachable=False, at_their_hour=waits).exit_code == 0
+    assert Outcome({"waiting": 2}, (), unreachable=False, at_their_hour=waits).exit_code == 4
+
+
+def test_visits_are_kept_for_as_long_as_they_may_hold_something_back(town: Town) -> None:
+    owner, (tom,), card = town.family("Ann", "Tom")
+    town.pims.add(
+        Kind.APPOINTMENT,
+        {"owner": owner, "pet": tom, "start": "2024-11-04T09:00:00+00:00", "seconds": 900, "type": "2", "who": "v1"},
+    )
+    town.due(tom, -470)
+    town.policy = replace(POLICY, overdue=600)
+    town.start()
+    with town.ledger.write() as tx:
+        due.keep_visits_for(tx, timedelta(days=0))
+    town.cycle()
+    assert town.shown(card)[4]  # the visit that dealt with it was never read
+    with town.ledger.write() as tx:
+        due.keep_visits_for(tx, timedelta(days=631))
+        due.keep_visits_for(tx, timedelta(days=631))
+        assert not due.is_read(tx, "pims")
+    town.cycle()
+    assert not town.shown(card)[4]
+    pruning.prune_rows(town.ledger, Retention())
+    with town.ledger.read() as tx:
+        assert mirror.count(tx, "pims", Kind.APPOINTMENT) == 1
