@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from vetbridge.core.records import Kind
+
 
 class Severity(StrEnum):
     """How soon a person is needed."""
@@ -107,6 +109,8 @@ SEVERITY: Mapping[Code, Severity] = {
     ),
 }
 """How soon a person is needed, by condition."""
+_CAN_WAIT = frozenset({Kind.ATTACHMENT, Kind.VACCINATION, Kind.REMINDER})
+"""Kinds without which bookings flow all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,5 +134,5 @@ class Condition:
 
     @property
     def severity(self) -> Severity:
-        """How soon a person is needed."""
-        return SEVERITY[self.code]
+        """How soon a person is needed; for files and due services alone not before today."""
+        return Severity.TODAY if self.kind in _CAN_WAIT else SEVERITY[self.code]

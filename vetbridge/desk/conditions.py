@@ -59,6 +59,10 @@ UNREAD_AFTER = timedelta(hours=2)
 NO_SITE = "no-site"
 """Why an install waits: no account of the config is for it."""
 
+_EVERY: Mapping[Kind, str] = MappingProxyType(
+    {Kind.ATTACHMENT: "files", Kind.VACCINATION: "due_services", Kind.REMINDER: "due_services"}
+)
+"""By which of the timings a side is asked for these kinds; they are read where a site wants them alone."""
 _DOWN_FOLLOWS = frozenset({Code.READ_STALE, Code.WRITE_STALE, Code.MIRROR_STALE, Code.ACCOUNT_UNREACHABLE})
 """What follows by itself where nothing runs, or cannot be known, as nobody asks."""
 
@@ -321,6 +325,8 @@ class _View:
         found: dict[Kind, datetime | None] = {Kind.APPOINTMENT: row.listed.get(Kind.APPOINTMENT)}
         if row.name in self._pims:
             found |= dict.fromkeys((Kind.CLIENT, Kind.PET), row.mirror_read_at)
+            wanted = [kind for kind in _EVERY if self._wanting(row.name, kind)]
+            found |= {kind: row.listed[kind] for kind in wanted if kind in row.listed}
         else:
             found |= {kind: at for kind, at in row.listed.items() if kind is not Kind.APPOINTMENT}
         return tuple(
@@ -329,15 +335,27 @@ class _View:
                 kind=kind,
                 at=at,
                 age=None if at is None else (self.now - at).total_seconds(),
-                stale=self._is_stale(row, at),
+                stale=self._is_stale(row, kind, at),
             )
             for kind, at in found.items()
         )
 
-    def _is_stale(self, row: AccountReport, at: datetime | None) -> bool:
+    def _wanting(self, account: str, kind: Kind) -> list[str]:
+        """The sites that want what a PIMS account is asked for beside its clients, pets and visits."""
+        known = {name: self.config.sites[name] for name in self.sites_of(account)}
+        if kind is Kind.ATTACHMENT:
+            return [name for name, site in known.items() if site.attachments and site.attachments.to_booking]
+        return [name for name, site in known.items() if site.reminders]
+
+    def _is_stale(self, row: AccountReport, kind: Kind, at: datetime | None) -> bool:
         if row.name not in self._sites or not self.runs or self.excused(row.name):
             return False
         floor = self.floor(row.name)
+        if kind is Kind.ATTACHMENT and row.name in self._pims:  # nor is it asked while the other side is silent
+            others = [self.config.sites[name].booking.account for name in self._wanting(row.name, kind)]
+            if all(self.excused(other) for other in others):
+                return False
+            floor = max(floor, *(self.floor(other) for other in others))
         begun_at = min((each.begun_at for each in row.readings), default=None)
         if (
             begun_at is not None
@@ -346,7 +364,8 @@ class _View:
         ):
             return False
         timings, accounts = self.config.timings, self.config.accounts
-        every = timings.pims_refresh if row.name in self._pims else accounts[row.name].poll
+        usual = timings.pims_refresh if row.name in self._pims else accounts[row.name].poll
+        every = getattr(timings, _EVERY[kind]) if kind in _EVERY else usual
         limit = timedelta(seconds=max(self.config.watch.read_stale, MISSED_ROUNDS * every))
         return self.open_since(self.awake(row.name), floor if at is None else max(at, floor)) > limit
 

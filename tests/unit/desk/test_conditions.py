@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from tests.unit.desk.practice import Desk
 from vetbridge.cli.main import app
-from vetbridge.config.models import Backup, Config, Webhook
+from vetbridge.config.models import Attachments, Backup, Config, FileRules, Reminders, Webhook
 from vetbridge.core.answers import FUSE
 from vetbridge.core.conditions import SEVERITY, Code, Condition, Scope, Severity
 from vetbridge.core.records import Kind
@@ -380,6 +380,26 @@ def test_reading_and_writing_are_told_apart(config: Config) -> None:
         Kind.CLIENT: (NOW - DAY, None, False),
         Kind.APPOINTMENT: (None, NOW - 16 * MINUTE, True),
     }
+
+
+def test_files_and_due_services_that_stand_still_are_told_where_they_are_wanted(config: Config) -> None:
+    site = config.sites["city"].model_copy(
+        update={"attachments": Attachments(to_booking=FileRules()), "reminders": Reminders()}
+    )
+    wanting = config.model_copy(update={"sites": {"city": site}})
+    read = {Kind.APPOINTMENT: NOW - MINUTE}
+    old = {**read, Kind.ATTACHMENT: NOW - 16 * MINUTE, Kind.VACCINATION: NOW - 16 * MINUTE}
+    glance = seen(pims={"listed": old})
+
+    assert found(glance, config) == []
+    told = conditions.standing(glance, wanting)
+    assert [(each.code, each.kind, each.severity) for each in told] == [
+        (Code.READ_STALE, kind, Severity.TODAY) for kind in (Kind.ATTACHMENT, Kind.VACCINATION)
+    ]
+    assert found(seen(pims={"listed": {**old, Kind.VACCINATION: NOW}}, booking=silent(6)), wanting) == [
+        ("account-unreachable", BOOKING, "")
+    ]
+    assert found(seen(pims={"listed": read}), wanting) == []  # a first reading takes its time
 
 
 # -- words
