@@ -90,7 +90,7 @@ class ClientFiles:
 
     def create(self, write: Write) -> Receipt:
         """Uploads a file. The answer is the client's complete list (section 3.10): what was not in it before is the
-        new one, and of several that of its name and size. Where that cannot be told it is ``OutcomeUnknown``."""
+        new one of its size, and of several that of its name. Where that cannot be told it is ``OutcomeUnknown``."""
         client_id, content = wire.as_id(write.native.get("client_id")), write.content
         if client_id is None or content is None or content.size < 1:
             raise Refused(f"{self._account}: a file needs a client, and something in it", code="incomplete")
@@ -101,8 +101,9 @@ class ClientFiles:
         before = {wire.as_id(row["id"]) for row in self._api.files(client_id)}
         reply = self._api.upload(self._path.replace("{client}", client_id), part="file", content=content)
         rows = [row for row in wire.as_rows(reply.data) if wire.as_id(row.get("id")) not in {None, *before}]
+        rows = [row for row in rows if wire.fits(row, content.size)]
         if len(rows) > 1:
-            rows = [row for row in rows if wire.same_file_name(row, content.name) and wire.fits(row, content.size)]
+            rows = [row for row in rows if wire.same_file_name(row, content.name)]
         try:
             (native,) = (wire.file(row, client_id, self._zone) for row in rows)
         except ValueError:  # none, several, or one that cannot be read
