@@ -19,6 +19,7 @@ from vetbridge.ledger.tables import (
     Budget,
     Change,
     Delivery,
+    FileLook,
     Fuse,
     GoingLive,
     Record,
@@ -35,6 +36,8 @@ _AHEAD: Sequence[tuple[Any, Sequence[Any]]] = (
     (Fuse, (col(Fuse.counted_from),)),
     (GoingLive, (col(GoingLive.approved_at), col(GoingLive.quota_from))),
     (StaffSession, (col(StaffSession.seen_at), col(StaffSession.ends_at))),
+    # Nobody would be asked for files, and all that come would be history.
+    (FileLook, (col(FileLook.looked_at),)),
 )
 """What would lie ahead for too long after the clock was set back."""
 
