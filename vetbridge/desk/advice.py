@@ -29,6 +29,10 @@ _OWN: Mapping[str, str] = MappingProxyType(
         "file-owner-unsure": "VetBridge never guesses whose a file is. Attach it by hand at the other side, where it "
         "belongs to somebody there.",
         **dict.fromkeys(
+            ("file-not-fetched", "file-not-taken"),
+            "VetBridge has tried for a day. Attach the file by hand, or replay the change once the side is in order.",
+        ),
+        **dict.fromkeys(
             (
                 "file-empty",
                 "file-too-large",

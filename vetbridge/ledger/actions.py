@@ -249,6 +249,22 @@ def in_vain(tx: Transaction, record_id: int, account: str, kind: Kind) -> int | 
     return next((id_ for id_, code in tried if code == NOT_FOUND), None) if len(tried) <= MOST_REFUSED else None
 
 
+def count_lost(tx: Transaction, record_id: int, account: str) -> int:
+    """How many creates for a record were looked for in vain."""
+    lost = (
+        select(Action.id)
+        .join(Attempt, col(Attempt.action_id) == Action.id)
+        .where(
+            Action.record_id == record_id,
+            Action.account == account,
+            Action.operation == "create",
+            Action.state == ActionState.NOT_DONE,
+            Attempt.code == NOT_FOUND,
+        )
+    )
+    return len(tx.session.exec(lost).all())
+
+
 def reserve(tx: Transaction, account: str, kind: str, keys: Collection[str], record_id: int) -> bool:
     """Reserves contact keys or slots for a record: all of them, or none where another record holds one.
 

@@ -54,9 +54,15 @@ def end(tx: Transaction, account: str) -> None:
 
 def looks(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, datetime]:
     """When each of these clients was asked for files last; without those who never were."""
-    rows = tx.session.exec(select(FileLook).where(FileLook.account == account, col(FileLook.client_id) != _EVERYBODY))
-    wanted = set(client_ids)
-    return {row.client_id: row.looked_at for row in rows if row.client_id in wanted}
+    wanted = sorted({*client_ids} - {_EVERYBODY})
+    found: dict[str, datetime] = {}
+    for start in range(0, len(wanted), statements.BATCH):
+        some = col(FileLook.client_id).in_(wanted[start : start + statements.BATCH])
+        rows = tx.session.exec(
+            select(FileLook.client_id, FileLook.looked_at).where(FileLook.account == account, some)
+        )
+        found.update(rows.all())
+    return found
 
 
 def looked(tx: Transaction, account: str, client_id: str) -> None:
@@ -116,12 +122,12 @@ def is_known(tx: Transaction, account: str, remote_id: str) -> bool:
 
 
 def is_settled(tx: Transaction, account: str, remote_id: str, digest: str) -> bool:
-    """Whether an attachment was seen before, and is not one that failed and is another by now.
+    """Whether an attachment was seen before, and is not one that failed and is another by now, or that seemed gone.
 
     ``digest``: of its record as it is now.
     """
     record = _record(tx, account, remote_id)
-    if record is None:
+    if record is None or record.gone_at is not None:
         return False
     last = tx.session.exec(
         select(Change.state).where(Change.record_id == record.id).order_by(col(Change.id).desc()).limit(1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, BinaryIO
@@ -27,7 +27,7 @@ from vetbridge.sync.answering import close_answered, given_answer, mark_applied,
 from vetbridge.sync.file_looking import digest, is_wanted, takes, window
 from vetbridge.sync.following import KEPT
 from vetbridge.sync.forgotten import FORGOTTEN, Forgotten, require_known
-from vetbridge.sync.identity import is_another_client
+from vetbridge.sync.identity import has_another_name, is_another_client
 from vetbridge.sync.job import Ending, Enter, Job, PutOff
 from vetbridge.sync.pair import End, Pair, Scan, Timings
 from vetbridge.sync.spooling import spool
@@ -37,7 +37,10 @@ from vetbridge.sync.writing import FILE, Keep, Point, Said, Step, Writer, has_co
 UNSURE = "file-owner-unsure"
 """Code of a change of a file of which nobody can be sure whose it is at the other side."""
 HERE_WAIT = timedelta(minutes=10)
-"""Where the virus scanner or the disk of this machine does not take a file, it is fetched anew after that."""
+"""Where a file cannot be fetched, or the virus scanner or the disk of this machine does not take it, it is fetched
+anew after that."""
+GIVE_UP = timedelta(days=1)
+"""A file that cannot be fetched, or that the other side loses again and again, is given up then."""
 LONGEST = timedelta(minutes=15)
 """A file that takes longer to come, or to go, is given up: somebody drips it."""
 _TURNS = threading.BoundedSemaphore(2)
@@ -63,6 +66,16 @@ OF_NOBODY = Ending(
 )
 NO_CARD = Ending(
     state=ChangeState.SKIPPED, code="not-at-booking-side", message="the owner is not known at the booking side"
+)
+NOT_FETCHED = Ending(
+    state=ChangeState.FAILED,
+    code="file-not-fetched",
+    message="the file could not be fetched for a day, although its side answered",
+)
+NOT_TAKEN = Ending(
+    state=ChangeState.FAILED,
+    code="file-not-taken",
+    message="the other side was sent the file again and again for a day, and has not kept it",
 )
 INACTIVE = Ending(state=ChangeState.SKIPPED, code="client-inactive", message="the owner is no client there any more")
 
@@ -146,6 +159,14 @@ class Attachments:
 
     def work(self, job: Job, side: Side, enter: Enter) -> Ending:
         """Carries one attachment that stands at ``side`` to the other one."""
+        if not _TURNS.acquire(blocking=False):
+            raise PutOff(self._clock.now() + TURN_WAIT, "files-under-way", "other files are on their way")
+        try:
+            return self._in_turn(job, side, enter)
+        finally:
+            _TURNS.release()
+
+    def _in_turn(self, job: Job, side: Side, enter: Enter) -> Ending:
         given = given_answer(self._ledger, job)
         try:
             ending = self._work(job, side, given.said if given else None, enter)
@@ -168,7 +189,8 @@ class Attachments:
         if record is not None and stays(self._ledger, job):
             return KEPT
         writer = self._writers[way.target.account]
-        writer.settle_unknown(job, {Kind.ATTACHMENT: self._keep(job, way)}, said)
+        with self._fetching(job):
+            writer.settle_unknown(job, {Kind.ATTACHMENT: self._keep(job, way)}, said)
         if record is None:
             self._await_gone(job)
             return GONE
@@ -187,38 +209,48 @@ class Attachments:
             if attached.is_linked(tx, way.source.account, job.remote_id):
                 own = actions.answered_operation(tx, job.change_id, Kind.ATTACHMENT, way.target.account)
                 return CARRIED if own else SETTLED  # by an earlier try, whose answer was lost
+            lost = actions.count_lost(tx, job.record_id, way.target.account)
+        if lost > actions.MOST_REFUSED and self._clock.now() - job.received_at >= GIVE_UP:
+            return NOT_TAKEN
         self._point("read")
-        if not _TURNS.acquire(blocking=False):
-            raise PutOff(self._clock.now() + TURN_WAIT, "files-under-way", "other files are on their way")
+        return self._fetched(job, way, whose, record)
+
+    @contextmanager
+    def _fetching(self, job: Job) -> Iterator[None]:
+        """A file that cannot be fetched now waits. Its side has answered otherwise: that account goes on."""
         try:
-            return self._fetched(job, way, whose, record)
-        finally:
-            _TURNS.release()
+            yield
+        except Unavailable as error:
+            here = not error.account  # the scanner, or the disk
+            now = self._clock.now()
+            if not here and now - job.received_at >= GIVE_UP:
+                raise _Over(NOT_FETCHED) from None
+            raise PutOff(now + HERE_WAIT, error.code if here else NOT_FETCHED.code, error.message) from None
 
     def _fetched(self, job: Job, way: _Way, whose: _Whose, record: Attachment) -> Ending:
         """Fetches a file, looks into it, and brings it over."""
         watch = _Watch(self._ledger, self._clock, self._timings, job)
         try:
-            spooled = spool(
-                watch.pieces(way.source.connector.content(job.remote_id)),
-                name=record.name,
-                rules=way.rules,
-                scan=way.scan,
-            )
+            with self._fetching(job):
+                spooled = spool(
+                    watch.pieces(way.source.connector.content(job.remote_id)),
+                    name=record.name,
+                    rules=way.rules,
+                    scan=way.scan,
+                )
         except FileRefused as refused:
             if refused.wanted:
                 raise
             return replace(NOT_WANTED, code=refused.code, message=refused.message)
-        except Unavailable as error:
-            if error.account:
-                raise
-            # The scanner, or the disk: no outage of a vendor, whose account goes on.
-            raise PutOff(self._clock.now() + HERE_WAIT, error.code, error.message) from None
         with spooled as content:
-            card_id = whose.here if way.in_pims else whose.there
-            if watch.took_long() and self._whose(record, way, card_id) != whose:
-                raise Stale("whose the file is has changed while it was fetched; it is read again")
+            self._require_same(way, whose, record, watch)
             return self._carry(job, way, whose, record, content, watch)
+
+    def _require_same(self, way: _Way, whose: _Whose, record: Attachment, watch: _Watch) -> None:
+        """Raises ``Stale`` where somebody else's is a file of which that was read a while ago."""
+        card_id = whose.here if way.in_pims else whose.there
+        if watch.took_long() and self._whose(record, way, card_id) != whose:
+            raise Stale("whose the file is has changed while it was on its way; it is read again")
 
     def _carry(
         self, job: Job, way: _Way, whose: _Whose, record: Attachment, content: Content, watch: _Watch
@@ -229,21 +261,34 @@ class Attachments:
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             self._require_known(tx, way, whose)
+            self._require_link(tx, way, whose)
             # Before it is written: what is written is seen as a new file of the other side, and known by this.
             attached.put(tx, way.source.account, whose.here, content.digest, job.remote_id)
             standing = attached.standing(tx, target.account, whose.there, content.digest)
             if standing is not None:
                 self._link(tx, way, job.remote_id, standing)
+                self._doubt_late(tx, way, standing)
                 return ALREADY_THERE
         step = self._step(job, way, whose, record, watch.content(content))
-        by_people = self._found(target, step, content)
+        with self._fetching(job):
+            by_people = self._found(target, step, content)
         if by_people is not None:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
                 self._kept(tx, way, job.remote_id, whose.there, content.digest, by_people)
             return ALREADY_THERE
+        self._require_same(way, whose, record, watch)
         self._writers[target.account].write(job, step, self._keep(job, way))
         return CARRIED
+
+    @staticmethod
+    def _doubt_late(tx: Transaction, way: _Way, standing: str) -> None:
+        """A second copy of a file that VetBridge brought may be one that was looked for in vain and landed after all:
+        the work on that file looks again, and asks about two."""
+        of = changes.record_of(tx, way.target.account, Kind.ATTACHMENT, standing).id or 0
+        late = actions.in_vain(tx, of, way.source.account, Kind.ATTACHMENT)
+        if late is not None and actions.doubt(tx, late) is not None:
+            changes.receive_again(tx, of, "late-write")
 
     def _way(self, side: Side) -> _Way | None:
         pair = self._pair
@@ -288,8 +333,9 @@ class Attachments:
             if record.client_id is None:
                 raise _Over(OF_NOBODY)
             return record.client_id
+        owner = self._owner(record)
         with self._ledger.read() as tx:
-            link = self._card_link(tx, self._owner(record))
+            link = self._card_link(tx, owner)
         if link is None:
             raise _Over(NO_CARD)
         return link.booking_id
@@ -391,8 +437,20 @@ class Attachments:
         return _Whose(here=client_id, there=link.booking_id)
 
     def _visits(self, tx: Transaction, card_id: str) -> tuple[tuple[str | None, str | None], ...]:
-        """Client and pet, in the PIMS, of the visits of a card that are near."""
+        """Client and pet, in the PIMS, of the visits of a card that are near. Raises ``PutOff`` while nobody knows
+        whose a booking from it is."""
         assert self._pair.files is not None  # noqa: S101 - files are wanted
+        account = self._pair.booking.account
+        for booked in changes.open_in_lane(tx, changes.client_lane(account, card_id), Kind.APPOINTMENT):
+            if (
+                booked.account == account
+                and links.of_booking(tx, account, Kind.APPOINTMENT, booked.remote_id) is None
+            ):
+                raise PutOff(
+                    self._clock.now() + HERE_WAIT,
+                    "booking-first",
+                    "a booking from the same card is not in the PIMS yet, so nobody knows whose it is",
+                )
         near = attached.visits(tx, self._pair.booking.account, *window(tx.now, self._pair.files))
         return tuple((each.client_id, each.pet_id) for each in near if each.card_id == card_id)
 
@@ -401,7 +459,7 @@ class Attachments:
         card = self._client(self._pair.booking, link.booking_id)
         with self._ledger.read() as tx:
             base, _ = links.bases(tx, link)
-        if card is None or is_another_client(base or {}, card, self._pair.country):
+        if card is None or has_another_name(base or {}, card):
             raise _Over(ANOTHER_CARD)
 
     def _same_client(self, link: Link, client: Client) -> None:
@@ -418,6 +476,13 @@ class Attachments:
     def _read_one(end: End, kind: Kind, id_: str) -> Record | None:
         native = end.connector.get(kind, id_)
         return None if native is None else end.mapper.read(kind, native)
+
+    def _require_link(self, tx: Transaction, way: _Way, whose: _Whose) -> None:
+        """Raises ``Stale`` where the card is linked with somebody else by now."""
+        card_id, client_id = (whose.here, whose.there) if way.in_pims else (whose.there, whose.here)
+        linked = {link.pims_id for link in links.of_client_members(tx, self._pair.booking.account, card_id)}
+        if client_id not in linked or (not way.in_pims and len(linked) > 1):
+            raise Stale("the card was linked with somebody else meanwhile; it is read again")
 
     @staticmethod
     def _require_known(tx: Transaction, way: _Way, whose: _Whose) -> None:
@@ -530,8 +595,12 @@ class _Watch:
         self._began = self._renewed = clock.steady()
 
     def took_long(self) -> bool:
-        """Whether it is a while ago that the watch began."""
-        return self._clock.steady() - self._began > LONG
+        """Whether it is a while ago that the watch began, or that this was true."""
+        now = self._clock.steady()
+        if now - self._began <= LONG:
+            return False
+        self._began = now
+        return True
 
     def pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The pieces of a file that comes. Raises ``Stale`` where the lanes were taken over."""

@@ -39,6 +39,9 @@ class FileLooker:
         self._ledger = ledger
         self.again = timedelta(seconds=REST * every)
         """A client is asked again after that."""
+        self._passes = 0
+        self._unread: dict[str, int] = {}
+        """Clients whose files could not be listed, each with the pass in which they were asked."""
 
     def pass_(self) -> int:
         """Asks for what is new, of a side that does not tell for the files of a few clients; returns how many changes
@@ -46,6 +49,7 @@ class FileLooker:
         pair = self._pair
         if pair.files is None:
             return 0
+        self._passes += 1
         with self._ledger.write() as tx:
             attached.begin(tx, pair.booking.account)
         opened = 0
@@ -101,8 +105,10 @@ class FileLooker:
             return False
         record = None if found.native is None else _read(end, found.native)
         if record is None:  # whoever works on it says why
+            pair = self._pair
+            is_old = new_since(tx, pair.site, pair.booking.account) is None
             known = attached.is_known(tx, end.account, found.id)
-            return not known and self._receive(tx, self._pair.site, end, found.id)
+            return not is_old and not known and self._receive(tx, pair.site, end, found.id)
         if attached.is_settled(tx, end.account, found.id, digest(tx.sealer, record)):
             return False
         site, booking = self._place(tx, end, record)
@@ -111,7 +117,7 @@ class FileLooker:
 
     def _place(self, tx: Transaction, end: End, record: Attachment) -> tuple[str, str]:
         """The site whose the file is, and its booking account. Of a PIMS that several sites share it is that of its
-        owner, of an owner who is known at several of them the first."""
+        owner, of an owner who is known at several of them the first that looks for files."""
         pair = self._pair
         owner = record.client_id or (record.pet_id and attached.owner_of_pet(tx, end.account, record.pet_id))
         if end.account != pair.pims.account or not owner:
@@ -119,7 +125,9 @@ class FileLooker:
         of_owner = [
             link for link in links.all_of_pims(tx, end.account, Kind.CLIENT, [owner]) if link.role == "primary"
         ]
-        return (of_owner[0].site, of_owner[0].booking_account) if of_owner else (pair.site, pair.booking.account)
+        places = [(link.site, link.booking_account) for link in of_owner]
+        looking = [place for place in places if new_since(tx, *place) is not None]
+        return next(iter([*looking, *places]), (pair.site, pair.booking.account))
 
     # -- a side that does not
 
@@ -131,13 +139,17 @@ class FileLooker:
             visits = attached.visits(tx, self._pair.booking.account, *window(tx.now, policy))
             soonest = {each.card_id: each.at for each in reversed(visits)}
             asked = attached.looks(tx, end.account, soonest)
-            due = [id_ for id_ in soonest if asked.get(id_, _NEVER) + self.again <= tx.now]
+            due = [id_ for id_ in soonest if asked.get(id_, _NEVER) + self.again <= tx.now and not self._rests(id_)]
             due.sort(key=lambda id_: (asked.get(id_, _NEVER), soonest[id_]))
             linked = (id_ for id_ in due if links.of_booking(tx, end.account, Kind.CLIENT, id_) is not None)
             chosen = list(itertools.islice(linked, AT_ONCE))
         if since is None:
             return 0
         return sum(self._ask_one(end, id_, since, first=id_ not in asked) for id_ in chosen)
+
+    def _rests(self, client_id: str) -> bool:
+        """Whether the files of a client could not be listed a moment ago."""
+        return self._passes - self._unread.get(client_id, -REST) < REST
 
     def _ask_one(self, end: End, client_id: str, since: datetime, *, first: bool) -> int:
         """``first``: of files whose age nobody tells, those that are there now are history."""
@@ -150,12 +162,14 @@ class FileLooker:
                         records.append(record)
         except (Refused, BadAnswer) as error:  # of one client: the others are asked nevertheless
             log.warning("files.refused", account=end.account, code=error.code)
-            records = []
+            self._unread[client_id] = self._passes
+            return 0
+        self._unread.pop(client_id, None)
         opened = 0
         with self._ledger.write() as tx:
             for record in records:
                 id_ = record.id or ""
-                if attached.is_known(tx, end.account, id_):
+                if attached.is_settled(tx, end.account, id_, digest(tx.sealer, record)):
                     continue
                 if first and record.made_at is None:
                     changes.record_of(tx, end.account, Kind.ATTACHMENT, id_)

@@ -30,11 +30,17 @@ OWN = Ending(
 _FINGERPRINT = ("start", "client_id", "pet_id", "resource", "appointment_type")
 
 
+def has_another_name(base: Mapping[str, object], now: Client) -> bool:
+    """Whether a client does not bear the name of the one whose comparable fields were kept."""
+    given, _, family = str(base.get("name") or "").rpartition(" ")
+    same = " ".join(now.full_name.split()) == base.get("name")
+    return bool(family) and not same and not same_person(Client(given_name=given, family_name=family), now)
+
+
 def is_another_client(base: Mapping[str, object], now: Client, country: str) -> bool:
     """Whether a client is somebody else than the one whose comparable fields were kept: another name, and neither
     phone nor e-mail address in common."""
-    given, _, family = str(base.get("name") or "").rpartition(" ")
-    if not family or same_person(Client(given_name=given, family_name=family), now):
+    if not has_another_name(base, now):
         return False
     phones = {number for text in now.phones for number in normalise.phones(text, country)}
     emails = {normalise.email(text) for text in now.emails}
