@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vetbridge.core.due import DuePolicy, DueService, Held, Owner, PetVisit, Standing, changes_on, standing
+from vetbridge.core.due import DuePolicy, DueService, Held, Owner, PetVisit, Standing, standing
 from vetbridge.core.records import Pet, Reminder, Vaccination
 
 BEGIN = date(2022, 9, 1)
@@ -443,13 +443,3 @@ def test_a_notice_is_never_repeated_and_is_the_only_one_of_its_day(known: Histor
             assert told.isdisjoint(notice.keys)
             told |= set(notice.keys)
             assert standing(owner, known.policy, today, told=told, since=known.since).notice is None
-
-
-@given(known=histories())
-@EXAMPLES
-def test_nothing_changes_by_itself_before_the_day_that_is_told(known: History) -> None:
-    turn = changes_on(known.owner, known.policy, known.today)
-    last = known.today + timedelta(120) if turn is None else min(turn, known.today + timedelta(120))
-    now = standing(known.owner, known.policy, known.today)
-    for day in days(known.today, last - timedelta(1)):
-        assert standing(known.owner, known.policy, day) == now

@@ -176,6 +176,7 @@ SomeSeconds = Annotated[float, Field(strict=True, ge=1, le=31_536_000, allow_inf
 """A span of time in seconds, at least one."""
 Limit = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 Days = Annotated[int, Field(strict=True, ge=0, le=36_500)]
+YearOfDays = Annotated[int, Field(strict=True, ge=0, le=366)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """A time of day in quotes, "07:00"."""
 Span = Annotated[str, AfterValidator(_span)]
@@ -727,7 +728,7 @@ class Notices(Part):
     hours: Span = "09:00-18:00"
     """Messages go out within these hours alone, by the site's clock."""
     weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri")
-    late_days: Days = 3
+    late_days: YearOfDays = 3
     """A message that could not go out on its day does so for so many days more, and then not at all."""
     per_day: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
     """So many are sent in a day at the most; the rest waits for the next one."""
@@ -744,7 +745,7 @@ class Reminders(Part):
     """One that has been overdue for longer is shown nowhere."""
     card_overdue: Flag = False
     """Whether the card may name a service that is overdue as the next one."""
-    merge_days: Days = 30
+    merge_days: YearOfDays = 30
     """Services of all pets of an owner that are due within so many days go into one notice."""
     visit_before_days: Days = 30
     """A visit of the pet that is booked so many days before a service is due, or less, holds the service back..."""

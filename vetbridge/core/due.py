@@ -7,7 +7,7 @@ Pure: what is known of one owner and the policy in, a standing out. A day is a d
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -152,30 +152,6 @@ def told_next(service: DueService, policy: DuePolicy, today: date, *, told: Cont
     now, due = today.toordinal(), service.due_on.toordinal()
     days = [due + offset for offset in policy.notice_days if due + offset > now and _key(service, offset) not in told]
     return date.fromordinal(min(days)) if days and min(days) <= date.max.toordinal() else None
-
-
-def changes_on(owner: Owner, policy: DuePolicy, today: date) -> date | None:
-    """The next day on which the standing may be another one though nothing was learnt and nobody was told anything;
-    None: it never is."""
-    now = today.toordinal()
-    turns = [day for each in _services(owner, policy, today) for day in _turns(each, policy) if day > now]
-    first = min(turns, default=None)
-    return None if first is None or first > date.max.toordinal() else date.fromordinal(first)
-
-
-def _turns(service: DueService, policy: DuePolicy) -> Iterator[int]:
-    """The days, past ones too, on which something else holds of a service than on the day before."""
-    due = service.due_on.toordinal()
-    if service.held is Held.LATER:
-        yield due - policy.ahead
-    if service.held in (None, Held.VISIT, Held.NAMELESS):
-        yield due + policy.overdue + 1
-    if service.held is None:
-        yield due - policy.soon
-        yield due + 1
-        for offset in policy.notice_days:
-            yield due + offset
-            yield due + offset + policy.notice_late + 1
 
 
 @dataclass(frozen=True, slots=True)

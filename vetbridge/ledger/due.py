@@ -38,6 +38,10 @@ SOURCE = "due"
 ENDED = "due-ended"
 """The same where somebody has died, left or wants no messages: no notice follows from that."""
 
+NOTICES_KEPT = timedelta(days=1098)
+"""A notice of longer ago is about told days that are over: what went along with it was due within ``merge_days``, is
+told ``late_days`` later at the most, and neither is more than a year."""
+
 INTENDED, SENT, UNKNOWN, NOT_DONE = "intended", "sent", "unknown", "not_done"
 """States of a notice."""
 
@@ -593,6 +597,14 @@ def sent_since(tx: Transaction, account: str, since: datetime) -> int:
         Notice.account == account, col(Notice.made_at) >= since, Notice.state != NOT_DONE
     )
     return tx.session.exec(counted).one()
+
+
+def drop_notices(tx: Transaction, before: datetime) -> None:
+    """Forgets the notices that were sent before a moment."""
+    tx.session.execute(
+        sa.delete(Notice).where(col(Notice.made_at) < before, col(Notice.state) != INTENDED),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def notices_since(tx: Transaction, site: str, today: date) -> date:

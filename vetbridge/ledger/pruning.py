@@ -9,7 +9,8 @@ Of changes that are settled:
 - Writes stay that made a client or a pet, or that were looked for in vain: they are why none is made a second time.
 
 Links, records and the mirror are not touched, but for visits there that are long over; nor is what is open, in doubt,
-failed and seen by nobody, or about a visit that is still to come. Personal values end sooner:
+failed and seen by nobody, or about a visit that is still to come. Notices to owners go once nothing of them could be
+told again. Personal values end sooner:
 ``vetbridge.ledger.retention``.
 """
 
@@ -95,6 +96,8 @@ def prune_rows(ledger: Ledger, retention: Retention, stopping: Callable[[], bool
     if accesses is not None:
         done.accesses = _simple(ledger, Access, col(Access.at) < accesses, stopping)
     _visits(ledger, stopping)
+    with ledger.write() as tx:
+        due_services.drop_notices(tx, tx.now - due_services.NOTICES_KEPT)
     return done
 
 

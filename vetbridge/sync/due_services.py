@@ -12,7 +12,7 @@ forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -42,6 +42,8 @@ MOST_OPEN = 20
 """So many cards of a site wait to be worked on at the most: bookings that come meanwhile stand behind no more."""
 BATCH = 50
 """Cards that one transaction looks at."""
+MOST_NAMED = 5
+"""So many pets, and so many services, a notice names at the most: some owners have hundreds."""
 MOST_BATCHES = 20
 """So many of these in one round, at the least."""
 NOTICE_HOURS = "notice-hours"
@@ -123,7 +125,7 @@ class DueServices:
         if shown is None:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
-                due.drop(tx, self._pair.booking.account, job.remote_id)
+                self._note_gone(tx, job.remote_id)
             return _GONE
         seen = self._see(job, shown, policy, silent=False)
         if seen.card is None and seen.stands is None:
@@ -140,6 +142,15 @@ class DueServices:
         if waits is not None:
             raise waits
         return ending if notice is None else self._send(job, seen, notice)
+
+    def _note_gone(self, tx: Transaction, card_id: str) -> None:
+        """A card that is linked may be hidden for a while: what stands on it must be taken off once it is shown."""
+        account = self._pair.booking.account
+        if due.card(tx, account, card_id) is None:
+            due.drop(tx, account, card_id)
+        else:
+            before, today = due.looked_on(tx, account, card_id), _today(tx, self._pair)
+            due.looked(tx, account, card_id, self._pair.site, today, before=before)
 
     def _note_looked(self, job: Job, seen: _Seen) -> None:
         """A notice that is due, and cannot follow from this change, is looked for by the next round."""
@@ -500,12 +511,17 @@ def serves(pair: Pair) -> bool:
 
 def words_of(policy: NoticePolicy, notice: DueNotice) -> str:
     """The message of a notice."""
-    services = tuple(dict.fromkeys(one.name for one in notice.services))
-    pets = tuple(dict.fromkeys(one.pet_name for one in notice.services))
-    earliest = min(one.due_on for one in notice.services)
     return policy.text.format(
-        clinic=policy.clinic, pets=", ".join(pets), services=", ".join(services), date=earliest.isoformat()
+        clinic=policy.clinic,
+        pets=_named(one.pet_name for one in notice.services),
+        services=_named(one.name for one in notice.services),
+        date=min(one.due_on for one in notice.services).isoformat(),
     )
+
+
+def _named(names: Iterable[str]) -> str:
+    every = tuple(dict.fromkeys(names))
+    return ", ".join((*every[:MOST_NAMED], *(("...",) if len(every) > MOST_NAMED else ())))
 
 
 def is_open(policy: NoticePolicy, local: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from vetbridge.core.due import DuePolicy, Held, Owner, PetVisit, Standing, changes_on, standing, told_next
+from vetbridge.core.due import DuePolicy, Held, Owner, PetVisit, Standing, standing, told_next
 from vetbridge.core.records import Pet, Reminder, Vaccination
 
 TODAY = date(2026, 11, 23)
@@ -290,16 +290,3 @@ def test_days_at_the_ends_of_time_break_nothing(far: date) -> None:
     known = owner(replace(reminder(0), due_on=far), visits=(PetVisit(pet_id="1", day=far),))
     assert says_nothing(standing(known, TELLING, TODAY))
     assert says_nothing(standing(replace(known, visits=()), TELLING, date(2026, 1, 1)))
-
-
-class TestTheNextTurn:
-    def test_it_is_the_first_day_on_which_something_else_holds(self) -> None:
-        known, turns = owner(reminder(200)), [TODAY]
-        while len(turns) < 20 and (turn := changes_on(known, TELLING, turns[-1])) is not None:
-            turns.append(turn)
-        assert [(turn - TODAY).days for turn in turns] == [0, 17, 170, 174, 185, 189, 201, 207, 211, 230, 234, 566]
-
-    def test_who_is_told_nothing_has_none(self) -> None:
-        assert changes_on(replace(owner(reminder(20)), opted_out=True), TELLING, TODAY) is None
-        assert changes_on(owner(reminder(-400)), TELLING, TODAY) is None
-        assert changes_on(owner(replace(reminder(0), due_on=date.max)), TELLING, date(9999, 12, 31)) is None

@@ -7,15 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
-from tests.unit.sync.due_rig import NOTICES, POLICY, Town
+from tests.unit.sync.due_rig import NOTHING, NOTICES, POLICY, Town
 from vetbridge.config.models import Retention
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.daemon.once import Outcome
 from vetbridge.ledger import changes, due, mirror, pruning
 from vetbridge.ledger.going_live import RESTORED_AT
-from vetbridge.ledger.tables import Meta
+from vetbridge.ledger.tables import Meta, Notice
 from vetbridge.sync.due_services import NOTICE_HOURS, NOTICE_LIMIT
 
 
@@ -156,3 +157,45 @@ def test_visits_are_kept_for_as_long_as_they_may_hold_something_back(town: Town)
     pruning.prune_rows(town.ledger, Retention())
     with town.ledger.read() as tx:
         assert mirror.count(tx, "pims", Kind.APPOINTMENT) == 1
+
+
+def test_an_owner_of_many_pets_gets_one_short_message(town: Town) -> None:
+    _, pets, _ = town.family("Shelter", *(f"Pet{number:03}" for number in range(60)))
+    for number, pet in enumerate(pets):
+        town.due(pet, 15, f"Service {number % 12}")
+    for _ in range(3):
+        town.cycle()
+        town.later(days=1)
+    assert len(town.booking.messages) == 1
+    text = town.booking.messages[0][1]
+    assert len(text) < 200
+    assert text.count("Pet") == 5
+    assert text.count("Service") == 5
+    assert "..." in text
+
+
+def test_a_card_that_was_hidden_for_a_while_loses_what_a_pet_that_died_left_there(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    town.due(tom, 10)
+    town.cycle()
+    town.booking.hide([card])
+    town.pims.edit(Kind.PET, tom, {"dead": "1"})
+    town.cycle()
+    assert town.ended()[-1] == "gone"
+    town.booking.hide([])
+    assert town.shown(card)[0] == "Rabies"
+    town.later(days=1)
+    town.cycle()
+    assert town.shown(card) == NOTHING
+
+
+def test_notices_go_once_nothing_of_them_could_be_told_again(town: Town) -> None:
+    with town.ledger.write() as tx:
+        due.intend(tx, "booking", "k1", ["a"], "one")
+        due.ended(tx, "booking", "k1", "one", due.SENT)
+        due.intend(tx, "booking", "k2", ["b"], "two")
+    for days, left in ((2 * 366 + 1, 2), (3 * 366, 1)):
+        town.later(days=days)
+        pruning.prune_rows(town.ledger, Retention())
+        with town.ledger.read() as tx:
+            assert len(tx.session.exec(select(Notice)).all()) == left
