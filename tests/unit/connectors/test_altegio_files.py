@@ -453,6 +453,19 @@ def test_of_several_new_files_ours_is_told_by_name_and_size(
         altegio.apply(upload(client))
 
 
+def test_somebody_elses_file_that_came_meanwhile_is_not_taken_for_ours(
+    altegio: AltegioConnector, simulator: AltegioSimulator, client: str
+) -> None:
+    keep = simulator._keep_file
+
+    def lagging(owner: int, _name: str, *_more: Any) -> int:
+        return keep(owner, "somebody-else.pdf", "application/pdf", b"x" * 1_000_000)
+
+    simulator._keep_file = lagging  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown):
+        altegio.apply(upload(client))
+
+
 def test_a_list_that_lags_and_rows_that_lack_fields_lead_to_no_other_file(
     altegio: AltegioConnector, simulator: AltegioSimulator, client: str
 ) -> None:

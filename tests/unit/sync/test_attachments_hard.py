@@ -272,3 +272,37 @@ def test_of_a_shared_pims_a_document_goes_to_the_first_site_of_its_owner_that_wa
     rig.look()
 
     assert [each["client_id"] for each in rig.files(rig.booking)] == [card]
+
+
+def test_an_upload_that_is_never_kept_there_ends_at_last(rig: FileRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachments, "GIVE_UP", timedelta(minutes=5))
+    rig.bring(rig.known())
+    rig.pims.lose_answers(done=False, times=100)
+    receive(rig)
+
+    rig.settle()
+
+    assert rig.ends() == [("failed", "file-not-taken")]
+    assert sent(rig.pims) == 0
+
+
+def test_a_card_that_is_linked_anew_while_its_file_comes_is_read_again(
+    rig: FileRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = rig.known()
+    other = rig.owner("Cleo", "Cross", "+441632960003", "Kit")
+    rig.bring(card)
+    whole = MemorySide.content
+
+    def relinked(side: MemorySide, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
+        yield from whole(side, id)
+        with rig.ledger.write() as tx:
+            row = links.of_booking(tx, "booking", Kind.CLIENT, card)
+            assert row is not None
+            links.point(tx, row, pims_id=other)
+
+    monkeypatch.setattr(MemorySide, "content", relinked)
+    rig.look()
+
+    assert sent(rig.pims) == 0
+    assert rig.ends() == [("failed", "file-owner-unsure")]
