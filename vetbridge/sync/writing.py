@@ -16,8 +16,8 @@ from vetbridge.connector.interface import Content, ExactlyOnce, Native, Operatio
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.going_live import QUOTA
-from vetbridge.core.records import Appointment, AppointmentStatus, Kind, Record
-from vetbridge.ledger import actions, changes, fuses, going_live, links, pauses, reviews
+from vetbridge.core.records import Appointment, AppointmentStatus, Attachment, Kind, Record
+from vetbridge.ledger import actions, attached, changes, fuses, going_live, links, pauses, reviews
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
@@ -46,6 +46,9 @@ KIND_WAIT = timedelta(hours=1)
 
 QUOTA_WAIT = timedelta(hours=1)
 """The same for one that would create more than the first days allow."""
+
+SENT_WITHIN = timedelta(days=3)
+"""A file whose answer was lost began to go no longer before that was noted: VetBridge may have been off meanwhile."""
 
 Point = Callable[[str], None]
 """Called at each named point, so that a test can stop or kill the work there."""
@@ -475,6 +478,7 @@ class Writer:
         file = intention.payload.get(FILE)
         if file is not None:
             try:
+                found = found or self._renamed(intention)
                 found = {
                     id_: one for id_, one in found.items() if has_content(end, id_, file["digest"], file["size"])
                 }
@@ -506,6 +510,24 @@ class Writer:
             self._settle(job, intention.action_id, payload, next(iter(found.values())), keep)
         else:
             self._note(job, intention, ActionState.NOT_DONE, actions.NOT_FOUND)
+
+    def _renamed(self, intention: Intention) -> dict[str, Record]:
+        """Files that have come to where one was sent, under whatever name: sides may rename what they are sent."""
+        end, fields = self._end, intention.payload["fields"]
+        query = {name: str(fields[name]) for name in ("pet_id", "client_id") if name in fields}
+        if not query or not end.connector.capabilities.of(intention.kind).search >= query.keys():
+            return {}
+        begin = (intention.lost_at or self._clock.now()) - SENT_WITHIN
+        records = [end.mapper.read(intention.kind, native) for native in end.connector.search(intention.kind, query)]
+        with self._ledger.read() as tx:
+            return {
+                record.id: record
+                for record in records
+                if isinstance(record, Attachment)
+                and record.id is not None
+                and (record.made_at is None or record.made_at.utc >= begin)
+                and not attached.is_linked(tx, end.account, record.id)
+            }
 
     def _linked(self, intention: Intention, found: Collection[str]) -> Record | None:
         """The visit that was linked for this stamp already, where it stands beside what was found: it may bear the

@@ -306,3 +306,19 @@ def test_a_card_that_is_linked_anew_while_its_file_comes_is_read_again(
 
     assert sent(rig.pims) == 0
     assert rig.ends() == [("failed", "file-owner-unsure")]
+
+
+def test_an_upload_without_an_answer_is_found_under_whatever_name_its_side_gave_it(rig: FileRig) -> None:
+    card = rig.known()
+    rig.pims.lose_answers(done=True)
+    rig.bring(card)
+    receive(rig)
+    rig.work()
+    (there,) = rig.files(rig.pims)
+    rig.pims.edit(Kind.ATTACHMENT, there["id"], {"name": "upload-1.pdf", "notes": ""})
+
+    rig.settle()
+    rig.look()
+
+    assert len(rig.files(rig.pims)) == 1
+    assert len(rig.files(rig.booking)) == 1
