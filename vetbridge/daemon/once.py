@@ -15,7 +15,7 @@ from vetbridge.daemon.rounds import Rounds
 from vetbridge.desk.paused import reason
 from vetbridge.ledger import changes, fuses, going_live, pauses
 from vetbridge.ledger.tables import ChangeState
-from vetbridge.sync.due_services import NOTICE_HOURS, NOTICE_LIMIT
+from vetbridge.sync.due_services import BY_DESIGN
 from vetbridge.sync.only import family, receive
 from vetbridge.sync.pairing import Report
 
@@ -40,7 +40,7 @@ class Outcome:
     stopped: tuple[str, ...] = ()
     """Sites that VetBridge itself has paused."""
     at_their_hour: int = 0
-    """Changes whose notice waits for its hours, or for the next day: no leftovers."""
+    """Changes whose notice waits for its hours, for the next day or for a visit: no leftovers."""
 
     @property
     def exit_code(self) -> int:
@@ -75,7 +75,7 @@ def pass_over(program: Program, *, patience: float, progress: Callable[[str], No
     drain(program, patience, progress)
     with program.ledger.read() as tx:
         states = changes.states_since(tx, before)
-        at_their_hour = changes.count_waiting(tx, before, (NOTICE_HOURS, NOTICE_LIMIT))
+        at_their_hour = changes.count_waiting(tx, before, BY_DESIGN)
         in_shadow = going_live.held_back(tx) - going_live.ended(tx)
         shadow = {site: changes.count_new(tx, site, before) for site in sorted(in_shadow)}
     paired = {site: pairer.report for site, pairer in program.pairers.items() if pairer.report is not None}

@@ -248,7 +248,9 @@ class Rounds:
 
     def due_round(self, site: str, most: int = MOST_OPEN) -> int:
         """Looks at the next cards of a site whose due services may be others today; returns how many are to be
-        changed, ``most`` at the most. Asks the ledger alone."""
+        changed, ``most`` at the most. Asks the ledger alone, and does nothing while the clock is in doubt."""
+        if not clock_is_sure(self._program):
+            return 0
         return self._program.due_rounds[site].pass_(most)
 
     def _pair_of(self, site: str) -> Pair:

@@ -47,7 +47,7 @@ MOST_ATTEMPTS = 10_000
 
 HELD_BACK = (
     *(FUSE, QUOTA, "mirror-incomplete", "mirror-stale", "not-found", "not-found-unsure", "not-found-in-pims"),
-    *("old-mapping", "undo-unfinished", "kind-paused", "notice-hours", "notice-limit"),
+    *("old-mapping", "undo-unfinished", "kind-paused", "notice-hours", "notice-limit", "notice-booking"),
 )
 """Codes of changes that wait by design: for a person, for a second look, for a first reading, for a restart, for the
 hours in which messages go out."""

@@ -52,7 +52,16 @@ NOTICE_LIMIT = "notice-limit"
 """The same for one that would be too many for the day."""
 NOTICE_UNREAD = "notice-unread"
 """The same for one that waits until the PIMS was read that day: what is known may be out of date."""
-_UNREAD_WAIT = timedelta(minutes=10)
+NOTICE_BOOKING = "notice-booking"
+"""The same for one whose owner has just booked or moved a visit: nobody knows yet whether that holds it back."""
+NOTICE_CLOCK = "notice-clock"
+"""The same for one on a machine whose clock both sides contradict."""
+BY_DESIGN = (NOTICE_HOURS, NOTICE_LIMIT, NOTICE_BOOKING)
+"""Of these, those for which nobody has to do anything about the notice."""
+CLOCK_OFF = 3600.0
+"""Seconds by which the clock may be off while notices go out."""
+_LITTLE_WAIT = timedelta(minutes=10)
+_BOOKING_WAIT = timedelta(seconds=30)
 
 SAID = ("name", "pet_name", "due_on", "due_soon", "overdue")
 """What a card says about due services; a notice's stamp says nothing about them."""
@@ -133,10 +142,10 @@ class DueServices:
         if seen.stands is None and not self._is_read():
             return _NOT_READ
         notice, fields = self._notice(job, seen), self._fields(seen)
-        if any(fields.values()) or (notice is not None and self._waits(notice) is None):
+        if any(fields.values()) or (notice is not None and self._waits(job) is None):
             seen = self._read_anew(job, seen, policy)
             notice, fields = self._notice(job, seen), self._fields(seen)
-        waits = None if notice is None else self._waits(notice)
+        waits = None if notice is None else self._waits(job)
         ending = self._show(job, seen, fields, notice if waits is None else None)
         self._note_looked(job, seen)
         if waits is not None:
@@ -322,14 +331,17 @@ class DueServices:
         """Whether a round has opened a change, and nobody has asked for it: law 10."""
         return tx.session.get_one(Change, job.change_id).source == due.SOURCE
 
-    def _waits(self, notice: DueNotice) -> PutOff | None:
-        """How a notice is put off that may not go out now: outside of the hours, or as the day has had its share."""
+    def _waits(self, job: Job) -> PutOff | None:
+        """How a notice is put off that may not go out now: outside of the hours, as the day has had its share, or as
+        what is known may not be how it is."""
         policy = self._pair.notices
         assert policy is not None  # noqa: S101 - else there is no notice
         with self._ledger.read() as tx:
             local = tx.now.astimezone(ZoneInfo(self._pair.zone))
             midnight = datetime.combine(local.date(), time.min, local.tzinfo)
             spent = due.sent_since(tx, self._pair.booking.account, midnight) >= policy.per_day
+            lane = changes.client_lane(self._pair.booking.account, job.remote_id)
+            is_booking = bool(changes.open_in_lane(tx, lane, Kind.APPOINTMENT))
             was_read = due.was_read_since(tx, self._pair.pims.account, listed(self._pair.pims), midnight)
         if not is_open(policy, local):
             return PutOff(opens_at(policy, local), NOTICE_HOURS, "a notice waits for the hours of messages")
@@ -339,7 +351,15 @@ class DueServices:
             return PutOff(opens_at(policy, tomorrow), NOTICE_LIMIT, words)
         if not was_read:
             words = "the visits and due services of the PIMS were not read yet today, and a notice waits for that"
-            return PutOff(local + _UNREAD_WAIT, NOTICE_UNREAD, words)
+            return PutOff(local + _LITTLE_WAIT, NOTICE_UNREAD, words)
+        if is_booking:
+            words = "a visit of this owner is not settled yet, and a notice waits for that"
+            return PutOff(local + _BOOKING_WAIT, NOTICE_BOOKING, words)
+        ends = (self._pair.booking, self._pair.pims)
+        told = [seconds for end in ends for seconds in end.connector.skew.newest()[-1:]]
+        if told and min(map(abs, told)) > CLOCK_OFF:
+            words = "this machine's clock is far from those of the vendors, and a notice waits until it is set right"
+            return PutOff(local + _LITTLE_WAIT, NOTICE_CLOCK, words)
         return None
 
     def _send(self, job: Job, seen: _Seen, notice: DueNotice) -> Ending:
@@ -396,14 +416,17 @@ class DueRound:
     def pass_(self, most: int = MOST_OPEN) -> int:
         """Looks at the next cards; returns how many changes it opened.
 
-        Nothing is looked at in the shadow, and before the PIMS was read once. ``most``: so many changes wait to be
-        worked on at the most.
+        Nothing is looked at in the shadow, and before the PIMS was read on this day: after a standstill cards do not
+        say what held before it. ``most``: so many changes wait to be worked on at the most.
         """
         pair, policy = self._pair, self._pair.due
         if policy is None or not serves(pair):
             return 0
         with self._ledger.write() as tx:
             if pair.site in going_live.held_back(tx) or not due.is_read(tx, pair.pims.account):
+                return 0
+            midnight = datetime.combine(_today(tx, pair), time.min, ZoneInfo(pair.zone))
+            if not due.was_read_since(tx, pair.pims.account, listed(pair.pims), midnight):
                 return 0
             if pair.notices is None:
                 due.no_notices(tx, pair.site)

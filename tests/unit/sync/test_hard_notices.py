@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from vetbridge.core.records import Kind
 from vetbridge.daemon.once import Outcome
 from vetbridge.ledger import changes, due, mirror, pruning
 from vetbridge.ledger.going_live import RESTORED_AT
-from vetbridge.ledger.tables import Meta, Notice
-from vetbridge.sync.due_services import NOTICE_HOURS, NOTICE_LIMIT
+from vetbridge.ledger.tables import Change, ChangeState, Meta, Notice, Record
+from vetbridge.sync.due_services import BY_DESIGN
 
 
 @pytest.fixture
@@ -34,26 +35,23 @@ def test_nobody_is_told_by_what_was_read_on_another_day(town: Town) -> None:
         Kind.VACCINATION,
         {"pet_id": tom, "service": "Rab", "name": "Rabies", "given_on": town.day(-1), "due_on": town.day(364)},
     )
-    town.round.pass_()
-    town.work()
-    assert town.booking.messages == []
-    assert town.ended()[-1] == "notice-unread"
-    town.cycle()
-    town.later(minutes=10)
-    town.cycle()
-    assert town.booking.messages == []
+    for read in (lambda: 0, town.receiver.poll_desk, town.reader.pass_):
+        read()
+        town.round.pass_()
+        town.work()
+        assert town.booking.messages == []
     assert town.shown(card)[0] == ""
 
 
-def test_a_listing_that_fails_holds_notices_until_it_is_read_again(town: Town) -> None:
+def test_a_notice_of_last_week_waits_until_the_pims_is_read(town: Town) -> None:
+    town.later(days=4, hours=10)  # Friday evening
     _, (tom,), _ = town.family("Ann", "Tom")
-    town.due(tom, 18)
+    town.due(tom, 15)
     town.cycle()
-    town.later(days=3)
-    town.receiver.poll_desk()
-    town.round.pass_()
+    town.later(days=2, hours=15)
     town.work()
-    assert town.booking.messages == []
+    assert (town.booking.messages, town.ended()) == ([], ["notice-unread"])
+    town.receiver.poll_desk()
     town.reader.pass_()
     town.later(minutes=10)
     town.work()
@@ -129,7 +127,7 @@ def test_a_notice_that_waits_for_its_hours_is_no_leftover_of_a_pass(town: Town) 
     town.cycle()
     with town.ledger.read() as tx:
         states = changes.states_since(tx, 0)
-        waits = changes.count_waiting(tx, 0, (NOTICE_HOURS, NOTICE_LIMIT))
+        waits = changes.count_waiting(tx, 0, BY_DESIGN)
     assert states == {"waiting": 1}
     assert Outcome(states, (), unreachable=False, at_their_hour=waits).exit_code == 0
     assert Outcome({"waiting": 2}, (), unreachable=False, at_their_hour=waits).exit_code == 4
@@ -199,3 +197,34 @@ def test_notices_go_once_nothing_of_them_could_be_told_again(town: Town) -> None
         pruning.prune_rows(town.ledger, Retention())
         with town.ledger.read() as tx:
             assert len(tx.session.exec(select(Notice)).all()) == left
+
+
+def test_a_clock_that_both_sides_contradict_sends_nothing(town: Town) -> None:
+    _, (tom,), _ = town.family("Ann", "Tom")
+    town.due(tom, 15)
+    right = format_datetime(town.clock.now() - timedelta(days=365), usegmt=True)
+    for end in (town.pair.booking, town.pair.pims):
+        end.connector.skew.heard(right)
+    town.cycle()
+    assert (town.booking.messages, town.ended()) == ([], ["notice-clock"])
+    town.pair.pims.connector.skew.heard(format_datetime(town.clock.now(), usegmt=True))
+    town.settle()
+    assert len(town.booking.messages) == 1
+
+
+def test_who_has_just_booked_is_told_nothing_until_that_is_settled(town: Town) -> None:
+    _, (tom,), card = town.family("Ann", "Tom")
+    town.due(tom, 15)
+    lane = changes.client_lane("booking", card)
+    with town.ledger.write() as tx:
+        change = changes.receive(
+            tx, site="town", account="booking", kind=Kind.APPOINTMENT, remote_id="v9", source="poll"
+        )
+        change.state = ChangeState.REVIEW
+        tx.session.get_one(Record, change.record_id).lane = lane
+    town.cycle()
+    assert (town.booking.messages, town.ended()) == ([], ["notice-booking"])
+    with town.ledger.write() as tx:
+        tx.session.get_one(Change, change.id).state = ChangeState.DONE
+    town.settle()
+    assert len(town.booking.messages) == 1
