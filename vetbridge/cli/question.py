@@ -112,7 +112,7 @@ def _facts(item: ReviewItem) -> list[str]:
     facts = [*_at_booking(item), *_in_pims(item)]
     for each in item.differences:
         booking, pims = item.values(each)
-        facts.append(f"differs: {field_words(each.field)}: {booking} booked, {pims} in the PIMS")
+        facts.append(f"differs: {field_words(each.field)}: {booking} online, {pims} in the PIMS")
     if item.other is not None:
         facts.append(f"the time is taken by: {_slot(item.other)}, {span(item.other.duration)} long")
     if item.found:

@@ -518,6 +518,7 @@ _PLAIN: Mapping[tuple[str, Choice], str] = {
         Choice.AGAIN,
     ): "{visit} is written at its time, beside what stands there, where the other side allows that.",
     (SLOT_TAKEN, Choice.KEEP): "{visit} is not carried over: both sides stay as they are. Tell the owner.",
+    (NO_SHOW_AHEAD, Choice.PIMS): "{visit} stands, and the mark is taken off at the booking side.",
     (ADOPT, Choice.KEEP): "{visit} stays in the PIMS as it is, and VetBridge leaves it alone.",
     (
         PAIR_VISIT,

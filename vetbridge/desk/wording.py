@@ -104,7 +104,7 @@ _STATUSES: Mapping[AppointmentStatus, str] = MappingProxyType(
         AppointmentStatus.CONFIRMED: "confirmed",
         AppointmentStatus.ARRIVED: "arrived",
         AppointmentStatus.COMPLETED: "completed",
-        AppointmentStatus.NO_SHOW: "no_show",
+        AppointmentStatus.NO_SHOW: "missed",
         AppointmentStatus.CANCELLED: "cancelled",
     }
 )

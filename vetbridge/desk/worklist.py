@@ -152,7 +152,7 @@ def _line(tx: Transaction, row: Worklist, site: Site | None) -> Line:
         state=row.state,
         visit_at=visit_at,
         steps=steps,
-        words=_words(row, visit_at, steps),
+        words=_words(row, _name(tx, row.account, f"{row.kind}_id", row.remote_id), visit_at, steps),
         opened_at=row.opened_at,
         done_at=row.done_at,
         done_by=row.done_by,
@@ -173,10 +173,13 @@ def _name(tx: Transaction, account: str, field: str, value: object) -> str:
     return ""
 
 
-def _words(row: Worklist, visit_at: datetime | None, steps: tuple[Step, ...]) -> str:
+def _words(row: Worklist, name: str, visit_at: datetime | None, steps: tuple[Step, ...]) -> str:
     """``Visit Tue 24 Nov 10:00 (appointment 4711): set client to Ann Weiss (1023), pet to Bella (88)``."""
     number = normalise.shown(row.remote_id, 24)
-    if row.kind != Kind.APPOINTMENT:
+    if row.kind != Kind.APPOINTMENT and name:
+        kind = phrase(_KINDS.get(row.kind, "Record"))
+        record = phrase("{kind} {name} ({number})", kind=kind, name=normalise.shown(name, 60), number=number)
+    elif row.kind != Kind.APPOINTMENT:
         record = phrase("{kind} {number}", kind=phrase(_KINDS.get(row.kind, "Record")), number=number)
     elif visit_at is None:
         record = phrase("Visit (appointment {number})", number=number)

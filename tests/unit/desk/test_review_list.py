@@ -140,14 +140,14 @@ def test_a_conflict_shows_both_versions_and_what_differs(desk: Desk, ledger: Led
     assert item["choices"] == ["booking", "pims", "fields", "keep"]
     text = desk.run("review", "list").stdout
     assert "why: it was changed in both places" in text
-    assert "differs: time: Mon 02 Mar 09:00 booked, Mon 02 Mar 10:00 in the PIMS" in text
+    assert "differs: time: Mon 02 Mar 09:00 online, Mon 02 Mar 10:00 in the PIMS" in text
     assert "answer: vetbridge review answer 1 booking/pims/keep | fields 1 | later 1" in text
 
 
 def test_a_visit_that_is_gone_says_nothing(desk: Desk, ledger: Ledger) -> None:
     pims = Appointment(id="77", start=Instant(START, ZONE), duration=900)
     ask(ledger, "1", "cancelled-here-changed-there", booking=None, pims=pims, fields=["status"])
-    assert "differs: status: nothing booked, booked in the PIMS" in desk.run("review", "list").stdout
+    assert "differs: status: nothing online, booked in the PIMS" in desk.run("review", "list").stdout
 
 
 def test_a_taken_time_shows_who_has_it(desk: Desk, ledger: Ledger) -> None:
@@ -177,7 +177,7 @@ def test_a_changed_contact_shows_both_clients(desk: Desk, ledger: Ledger) -> Non
     text = desk.run("review", "list").stdout
     assert text.startswith("1 question needs you")
     assert "Client 2001 at altegio-city" in text
-    assert "differs: phone: +447700900555 booked, +447700900123 in the PIMS" in text
+    assert "differs: phone: +447700900555 online, +447700900123 in the PIMS" in text
 
 
 def test_a_changed_pet_shows_both(desk: Desk, ledger: Ledger) -> None:
@@ -188,7 +188,11 @@ def test_a_changed_pet_shows_both(desk: Desk, ledger: Ledger) -> None:
         pets = {"booking": Pet(id="p1", name="Bella"), "pims": Pet(id="88", name="Bela"), "fields": ["name"]}
         reviews.ask(tx, change, why="conflict", visit_at=None, question=pets)
     text = desk.run("review", "list").stdout
-    for words in ("Pet p1 at altegio-city", "in the PIMS: Bela", "differs: name: Bella booked, Bela in the PIMS"):
+    for words in (
+        "Pet p1 at altegio-city",
+        "in the PIMS: Bela",
+        "differs: name: Bella online, Bela in the PIMS",
+    ):
         assert words in text
 
 

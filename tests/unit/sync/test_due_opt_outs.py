@@ -139,14 +139,14 @@ def test_without_a_field_the_work_list_asks_staff_and_once_they_did_asks_the_con
     say(lists, card, True)
     assert lines(lists) == [("opt_out", ann)]
     say(lists, card, True)
-    assert tick(lists) == f"Client {ann}: note that the client wants no messages"
+    assert tick(lists) == f"Client Ann Weiss ({ann}): note that the client wants no messages"
     lists.settle()
     assert lines(lists) == []
     say(lists, card, True)
     assert lines(lists) == []
     say(lists, card, False)
     assert lines(lists) == [("opt_in", ann)]
-    assert tick(lists) == f"Client {ann}: note that the client wants messages again"
+    assert tick(lists) == f"Client Ann Weiss ({ann}): note that the client wants messages again"
     say(lists, card, True)
     assert lines(lists) == [("opt_out", ann)]
 
