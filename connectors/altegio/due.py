@@ -26,7 +26,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)", re.ASCII)
 def shown(card: Mapping[str, Any], fields: Mapping[str, str], labels: Mapping[str, str]) -> Native:
     """What a card says, flat for the mapping, where it has a place. A day that is none reads as none: people may type
     anything. Raises ``wire.Unreadable`` where the card does not tell its custom fields, or its labels."""
-    custom = wire.custom_values(card) if fields else {}
+    custom = _custom(card) if fields else {}
     told: Native = {"id": wire.as_id(card.get("id"))}
     for what, code in fields.items():
         text = wire.one_line(wire.choice(custom.get(code)))
@@ -43,7 +43,7 @@ def changed(
     ``wire.Unreadable``."""
     values: Native = {}
     if fields:
-        values["custom_fields"] = custom = dict(wire.custom_values(card))
+        values["custom_fields"] = custom = dict(_custom(card))
         for what, code in fields.items():
             if FIELDS[what] in native:
                 text = wire.one_line(native[FIELDS[what]])
@@ -67,8 +67,17 @@ def _plain(value: object) -> object:
     return (wire.one_line(value) if isinstance(value, str) else value) or None
 
 
+def _custom(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What is hidden, null too, must not be written back as nothing; so with labels."""
+    if card.get("custom_fields") is None:
+        raise wire.Unreadable("custom_fields")
+    return wire.custom_values(card)
+
+
 def _labels(card: Mapping[str, Any]) -> list[int]:
-    value = card.get("categories", wire.UNREADABLE)
+    value = card.get("categories")
+    if value is None:
+        raise wire.Unreadable("categories")
     if wire.is_empty(value):
         return []
     ids = [wire.as_id(each.get("id") if isinstance(each, dict) else each) for each in wire.as_list(value)]

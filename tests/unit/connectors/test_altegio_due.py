@@ -253,7 +253,15 @@ def test_fields_are_read_leniently(custom: object, shown: Native) -> None:
 
 
 @pytest.mark.parametrize(
-    "card", [{}, {"categories": []}, {"custom_fields": []}, {"custom_fields": 7, "categories": []}]
+    "card",
+    [
+        {},
+        {"categories": []},
+        {"custom_fields": []},
+        {"custom_fields": 7, "categories": []},
+        {"custom_fields": None, "categories": []},
+        {"custom_fields": [], "categories": None},
+    ],
 )
 def test_a_card_that_does_not_tell_is_no_empty_one(card: Native) -> None:
     with pytest.raises(wire.Unreadable):
