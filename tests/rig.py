@@ -16,7 +16,7 @@ from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import Capabilities, Unlinked
 from vetbridge.core.policy import owners
 from vetbridge.core.records import Kind, Side
-from vetbridge.ledger import accounts, changes, going_live, reviews
+from vetbridge.ledger import accounts, changes, going_live, links, reviews
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Ledger, open_ledger
 from vetbridge.ledger.tables import Change, Link, Review
@@ -108,6 +108,19 @@ class Rig:
             "pims": {"account": "pims", "placeholder": stand_in},
         }
         return {"town": Site.model_validate(town)}
+
+    def share(self, card: str, client: str) -> None:
+        """A client of the PIMS shares the card of another one."""
+        with self.ledger.write() as tx:
+            links.put_member(
+                tx,
+                site="town",
+                booking_account="booking",
+                booking_id=card,
+                pims_account="pims",
+                pims_id=client,
+                origin="matched",
+            )
 
     def _end(self, account: str, side: MemorySide) -> End:
         mapper = Mapper(load_table("memory"), zone="Europe/London", country="GB")

@@ -136,17 +136,13 @@ class Books:
 
     def failed(self, branch: Branch) -> set[str]:
         """Record ids of the branch's bookings that failed because a code is missing."""
-        with self._ledger.read() as tx:
-            _, found = reports.list_changes(
-                tx,
-                states=[ChangeState.FAILED],
-                account=branch.booking_account,
-                limit=len(branch.morning.bookings),
-            )
-        return {change.remote_id for change in found if change.code == MappingError.code}
+        return self._failed_with(branch, MappingError.code)
 
     def refused_files(self, branch: Branch) -> set[str]:
         """Ids of the files at the platform that VetBridge will not carry, as nobody can open them."""
+        return self._failed_with(branch, "file-encrypted")
+
+    def _failed_with(self, branch: Branch, code: str) -> set[str]:
         with self._ledger.read() as tx:
             _, found = reports.list_changes(
                 tx,
@@ -154,7 +150,7 @@ class Books:
                 account=branch.booking_account,
                 limit=len(branch.morning.bookings),
             )
-        return {change.remote_id for change in found if change.code == "file-encrypted"}
+        return {change.remote_id for change in found if change.code == code}
 
     def through(self, branch: Branch) -> set[str]:
         """Ids of the branch's records at the platform that have come through."""

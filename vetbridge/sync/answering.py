@@ -146,7 +146,10 @@ def mark_applied(ledger: Ledger, job: Job, given: Given, *, still_whose: bool = 
 
 
 def close_answered(ledger: Ledger, job: Job) -> None:
-    """Closes the open question about a job's record: the facts have answered it."""
+    """Closes the question about a job's record, where one is open: the facts have answered it."""
+    with ledger.read() as tx:
+        if reviews.open_item(tx, job.record_id) is None:
+            return
     with ledger.write() as tx:
         changes.held(tx, job.leases)
         reviews.close(tx, job.record_id, "the facts have answered it")

@@ -20,7 +20,7 @@ from vetbridge.core import notes
 from vetbridge.core.errors import BadAnswer, FileRefused, OutcomeUnknown, Refused, Stale, Unavailable
 from vetbridge.core.files import FileRules, wanted_name
 from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Side
-from vetbridge.ledger import actions, attached, changes, links, reviews, subjects, suppression
+from vetbridge.ledger import actions, attached, changes, links, subjects, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
 from vetbridge.sync.answering import close_answered, given_answer, mark_applied, stays
@@ -175,10 +175,7 @@ class Attachments:
         if given is not None:
             mark_applied(self._ledger, job, given)
         else:
-            with self._ledger.read() as tx:
-                asked = reviews.open_item(tx, job.record_id) is not None
-            if asked:
-                close_answered(self._ledger, job)
+            close_answered(self._ledger, job)
         return ending
 
     def _work(self, job: Job, side: Side, said: Said | None, enter: Enter) -> Ending:

@@ -330,9 +330,7 @@ class DeskVisits:
         if given is not None:
             mark_applied(self._ledger, job, given)
             return
-        with self._ledger.read() as tx:
-            asked = reviews.open_item(tx, job.record_id) is not None
-        if asked and ending.state is not ChangeState.REVIEW:
+        if ending.state is not ChangeState.REVIEW:
             close_answered(self._ledger, job)
 
     @staticmethod

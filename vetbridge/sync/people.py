@@ -13,7 +13,7 @@ from vetbridge.connector.interface import Native, Operation
 from vetbridge.core.answers import CLIENT_IS_ANOTHER, PAIR_CLIENT, PROPOSAL, Choice
 from vetbridge.core.planning import FieldOwner, Fields, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import changes, links, mirror, reviews, subjects, worklist
+from vetbridge.ledger import changes, links, mirror, subjects, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link
 from vetbridge.sync.answering import Given, close_answered, given_answer, mark_applied
@@ -64,10 +64,7 @@ class People:
         if given is not None:
             mark_applied(self._ledger, job, given)
         else:
-            with self._ledger.read() as tx:
-                asked = reviews.open_item(tx, job.record_id) is not None
-            if asked:
-                close_answered(self._ledger, job)
+            close_answered(self._ledger, job)
         return ending
 
     def _work(self, job: Job, kind: Kind, given: Given | None, enter: Enter) -> Ending:

@@ -13,7 +13,7 @@ from tests.file_rig import FileRig, content, pdf, sent
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts, attached, links
+from vetbridge.ledger import accounts, attached
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
@@ -183,16 +183,7 @@ def shared(rig: FileRig) -> str:
     """A couple with two clients in the PIMS and one card."""
     card = rig.known("Ann", "Archer", "+441632960001", "Rex")
     partner = rig.owner("Ben", "Archer", "+441632960001", "Mia")
-    with rig.ledger.write() as tx:
-        links.put_member(
-            tx,
-            site="town",
-            booking_account="booking",
-            booking_id=card,
-            pims_account="pims",
-            pims_id=partner,
-            origin="desk",
-        )
+    rig.share(card, partner)
     rig.refresher.pass_()
     return card
 

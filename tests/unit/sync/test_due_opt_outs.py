@@ -10,7 +10,7 @@ from tests.rig import Killed
 from tests.unit.sync.due_rig import NOTHING, Town
 from vetbridge.core.records import Kind
 from vetbridge.desk import worklist as desk
-from vetbridge.ledger import links, worklist
+from vetbridge.ledger import worklist
 
 
 def say(town: Town, card: str, silent: bool) -> None:
@@ -102,16 +102,7 @@ def test_a_client_who_was_opted_out_before_is_so_on_a_card_that_is_linked(takes:
 def test_partners_on_one_card_are_both_opted_out(takes: Town) -> None:
     ann, _, card = takes.family("Ann", "Tom")
     bob = takes.owner("Bob", "Weiss", "+447912000001", "Rex")
-    with takes.ledger.write() as tx:
-        links.put_member(
-            tx,
-            site="town",
-            booking_account="booking",
-            booking_id=card,
-            pims_account="pims",
-            pims_id=bob,
-            origin="matched",
-        )
+    takes.share(card, bob)
     say(takes, card, True)
     assert (is_silent(takes, ann), is_silent(takes, bob)) == (True, True)
 

@@ -178,16 +178,7 @@ def test_partners_who_share_a_card_share_what_is_due(town: Town) -> None:
     _, (tom,), card = town.family("Ann", "Tom")
     bob = town.owner("Bob", "Weiss", "+447912000001", "Rex")
     (rex,) = (row["id"] for row in town.pims.rows(Kind.PET) if row["owner"] == bob)
-    with town.ledger.write() as tx:
-        links.put_member(
-            tx,
-            site="town",
-            booking_account="booking",
-            booking_id=card,
-            pims_account="pims",
-            pims_id=bob,
-            origin="matched",
-        )
+    town.share(card, bob)
     town.due(tom, 20)
     town.due(rex, 10, "Dental")
     town.cycle()
