@@ -255,6 +255,7 @@ class Attachments:
         """Brings a file that was looked into to the other side, unless it is there."""
         target = way.target
         _require_taken(target, content)
+        self._reserve(job, target, whose, content)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             self._require_known(tx, way, whose)
@@ -277,6 +278,15 @@ class Attachments:
         self._require_same(way, whose, record, watch)
         self._writers[target.account].write(job, step, self._keep(job, way))
         return CARRIED
+
+    def _reserve(self, job: Job, target: End, whose: _Whose, content: Content) -> None:
+        """Keeps others from bringing the same content to the same owner meanwhile, as from another card of theirs."""
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            key = f"{whose.there}|{content.digest}"
+            free = actions.reserve(tx, target.account, "file", [key], job.record_id)
+        if not free:  # it may be in doubt, and is not fetched again and again
+            raise PutOff(self._clock.now() + HERE_WAIT, "files-under-way", "other files are on their way")
 
     @staticmethod
     def _doubt_late(tx: Transaction, way: _Way, standing: str) -> None:

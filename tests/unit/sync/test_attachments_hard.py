@@ -322,3 +322,30 @@ def test_an_upload_without_an_answer_is_found_under_whatever_name_its_side_gave_
 
     assert len(rig.files(rig.pims)) == 1
     assert len(rig.files(rig.booking)) == 1
+
+
+def test_the_same_content_on_two_cards_of_one_owner_goes_once_also_at_the_same_moment(rig: FileRig) -> None:
+    cards = [rig.known(), rig.booking.add(Kind.CLIENT, {"name": {"given": "Ann", "family": "Archer"}, "phones": []})]
+    with rig.ledger.write() as tx:
+        links.put(
+            tx,
+            site="town",
+            kind=Kind.CLIENT,
+            booking_account="booking",
+            booking_id=cards[1],
+            pims_account="pims",
+            pims_id=rig.client(),
+            origin="desk",
+        )
+    rig.book("Ann", "Archer", PHONE, "Rex")
+    for number, card in enumerate(cards):
+        rig.hint_kind(Kind.ATTACHMENT, rig.bring(card, f"{number}.pdf"))
+
+    def beside(point: str) -> None:
+        if point == "intended" and not rig.files(rig.pims):
+            rig.engine.work("another worker")
+
+    rig.start(point=beside)
+    rig.settle()
+
+    assert sent(rig.pims) == 1
