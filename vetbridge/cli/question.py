@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vetbridge.cli.tables import one_line, wrapped
 from vetbridge.core.answers import Choice
-from vetbridge.core.records import Kind
+from vetbridge.core.records import AppointmentStatus, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +133,7 @@ def _at_booking(item: ReviewItem) -> list[str]:
         if visit.notes.strip():
             facts.append(f"says: {one_line(visit.notes, LONGEST_NOTE)}")
         if item.pims is not None:
-            facts.append(f"at the booking side: {_slot(visit)}, {visit.status}")
+            facts.append(f"at the booking side: {_slot(visit)}, {_status(visit)}")
     if item.booking_client is not None:
         client = item.booking_client
         who = client_words(client, item.booking_pets) if item.asks_whose else _person(client)
@@ -143,9 +143,15 @@ def _at_booking(item: ReviewItem) -> list[str]:
     return facts
 
 
+def _status(visit: Visit) -> str:
+    from vetbridge.desk.wording import value_words  # noqa: PLC0415 - keeps --help quick
+
+    return value_words(AppointmentStatus(visit.status))
+
+
 def _in_pims(item: ReviewItem) -> list[str]:
     said = [
-        None if item.pims is None else f"{_slot(item.pims)}, {item.pims.status}",
+        None if item.pims is None else f"{_slot(item.pims)}, {_status(item.pims)}",
         None if item.pims_client is None else _person(item.pims_client),
         None if item.pims_pet is None else pet_words(item.pims_pet),
     ]

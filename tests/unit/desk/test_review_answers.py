@@ -11,7 +11,18 @@ import pytest
 from tests.unit.desk.practice import ZONE, Desk, Parked, hold, park, receive
 from vetbridge.cli import answering as cli_answering
 from vetbridge.cli.answering import carried_out, who
-from vetbridge.core.answers import ADOPT, COPIED, PROPOSAL, REUSED, SLOT_TAKEN, TWICE, UNKNOWN_OUTCOME, Answer, Choice
+from vetbridge.core.answers import (
+    ADOPT,
+    COPIED,
+    NO_SHOW_AHEAD,
+    PROPOSAL,
+    REUSED,
+    SLOT_TAKEN,
+    TWICE,
+    UNKNOWN_OUTCOME,
+    Answer,
+    Choice,
+)
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.daemon.lock import single_instance
@@ -235,6 +246,8 @@ STANDS = Appointment(id="77", start=Instant(START + timedelta(hours=2), ZONE), d
         (REUSED, "again", "another visit"),
         (REUSED, "pims", "the booking follows it"),
         (ADOPT, "keep", "VetBridge leaves it alone"),
+        (NO_SHOW_AHEAD, "booking", "is cancelled in the PIMS"),
+        (NO_SHOW_AHEAD, "pims", "stands, and the mark is taken off at the booking side"),
     ],
 )
 def test_every_choice_says_what_it_comes_to(desk: Desk, ledger: Ledger, why: str, choice: str, words: str) -> None:
