@@ -138,9 +138,9 @@ class HostileSide(MemorySide):
         self.tags: dict[str, int] = {}
         """Duration of each visit that ever stood here, by id."""
 
-    def add(self, kind: Kind, native: Mapping[str, Any]) -> str:
+    def add(self, kind: Kind, native: Mapping[str, Any], *, content: bytes = b"") -> str:
         """See ``MemorySide.add``."""
-        id_ = super().add(kind, native)
+        id_ = super().add(kind, native, content=content)
         if kind is Kind.APPOINTMENT:
             self.tags[id_] = native["seconds"]
         return id_

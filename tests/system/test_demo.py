@@ -22,10 +22,14 @@ KEYS = (
     "resolved_in_place",
     "replayed",
     "fuse_held",
+    "attachments",
+    "reminders",
+    "opt_outs",
     "lost",
     "duplicated",
     "wrong_owner",
     "wrong_time",
+    "wrong_reminders",
     "notices",
     "seconds",
 )
@@ -53,7 +57,9 @@ def test_a_short_morning_is_clean_and_can_be_kept(tmp_path: Path) -> None:
     assert numbers["desk_visits"] > 6
     assert [numbers[name] for name in ("conflicts", "resolved_in_place", "replayed")] == [3, 3, 5]
     assert numbers["fuse_held"] > 0
-    assert [numbers[name] for name in ("lost", "duplicated", "wrong_owner", "wrong_time", "notices")] == [0] * 5
+    assert min(numbers[name] for name in ("attachments", "reminders", "opt_outs")) > 0
+    wrong = ("lost", "duplicated", "wrong_owner", "wrong_time", "wrong_reminders", "notices")
+    assert [numbers[name] for name in wrong] == [0] * 6
 
     status = subprocess.run(
         [*command, "--config", str(folder / "config.yaml"), "review", "list", "--json"],

@@ -104,7 +104,7 @@ KINDS: dict[str, Case] = {
 
 
 OF_FILES = {"cut_upload", "cut_download"}
-"""Tried by tests/unit/connectors/test_altegio_files.py: no file is carried here."""
+"""Tried by tests/unit/connectors/test_altegio_attachments.py: no file is carried here."""
 
 
 def test_every_switch_of_the_simulator_is_tried() -> None:

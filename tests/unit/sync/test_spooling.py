@@ -189,6 +189,7 @@ def outcome(hostile: Hostile) -> str:
 
 def test_a_thousand_hostile_files_are_refused_with_a_reason_and_nothing_is_left(place: Path) -> None:
     """Odd ones that do no harm pass: phones' trailers, strange names, a virus's text where no scanner is."""
+    gc.collect()  # what others have left open is not counted
     before = open_files()
     wrong, met = [], set()
     for number, hostile in enumerate(hostile_files(SEED, COUNT)):
@@ -201,7 +202,7 @@ def test_a_thousand_hostile_files_are_refused_with_a_reason_and_nothing_is_left(
     codes = {"empty", "too-large", "type", "encrypted", "bomb", "polyglot", "broken"}
     assert met == {"", *(f"file-{code}" for code in codes)}
     gc.collect()
-    assert open_files() == before
+    assert open_files() <= before
     assert list(place.iterdir()) == []
 
 
