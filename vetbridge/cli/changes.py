@@ -233,14 +233,14 @@ def show(
     ],
     names: Annotated[
         bool,
-        typer.Option("--names", help="Show also the names, phones and other values that a match was decided by."),
+        typer.Option("--names", help="Show also the values that a match was decided by, and which file failed."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell the story of one change: received, read, mapped, matched, planned, sent, answered, and how it ended.
 
-    Shows ids and codes alone, unless `--names` asks for the values that a match was decided by. Ends with 2 where
-    there is no such change.
+    Shows ids and codes alone, unless `--names` asks for the values that a match was decided by, and for what the
+    file is called that failed. Ends with 2 where there is no such change.
     """
     with told("changes show", as_json=as_json):
         loaded = load_config(config_path(ctx))
@@ -450,6 +450,8 @@ def _draw_story(found: ChangeStory) -> None:
     say(f"State: {change.state}" + (f", {change.code}" if change.code else ""))
     if found.next_step:
         say_wrapped(f"Next: {found.next_step}", margin="      ")
+    if found.file:
+        say_wrapped(one_line(found.file, LONGEST_MESSAGE), margin="      ")
     say("")
     timeline = plain_table("When (UTC)", "What", "")
     for event in found.timeline:

@@ -11,6 +11,8 @@ from typing import Any
 from vetbridge.config.models import Site
 from vetbridge.core import finding
 from vetbridge.core.errors import MappingError
+from vetbridge.core.normalise import shown
+from vetbridge.core.records import Kind
 from vetbridge.desk.advice import next_step
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.search import days, meant
@@ -31,6 +33,9 @@ from vetbridge.ledger.reports import (
 from vetbridge.ledger.tables import ActionState, Audit, ChangeState
 
 RISING, STEADY, FALLING = "rising", "steady", "falling"
+
+LONGEST_NAME = 60
+"""Characters of a name that a sentence shows."""
 
 _SOURCES: Mapping[str, str] = MappingProxyType(
     {
@@ -190,6 +195,8 @@ class ChangeStory:
     timeline: tuple[Event, ...]
     verdict: str
     """How its owner was found, in a word: ``matched``, ``created``, ``placeholder``, ``found``; empty if not yet."""
+    file: str
+    """Which file it was that failed, in words; empty unless names were asked for, and for all else."""
     evidence: tuple[Mapping[str, Any], ...]
     """What spoke for the client it was linked to, or for the first candidate of its question: by field, with the
     level of agreement and words. The values themselves, which are personal, only where they were asked for."""
@@ -278,12 +285,34 @@ def story(tx: Transaction, change_id: int, *, names: bool = False) -> ChangeStor
         next_step=_next_step(known.change),
         timeline=tuple(sorted(events, key=lambda event: event.at)),
         verdict=known.link.origin if known.link else "",
+        file=failed_files(tx, [known.change]).get(change_id, "") if names else "",
         evidence=_evidence(known) if names else tuple(_redacted(each) for each in _evidence(known)),
         actions=known.actions,
         link=None if known.link is None else replace(known.link, evidence=None),
         questions=tuple(item.id for item in known.questions),
         episodes=tuple(episode.id for episode in known.episodes),
     )
+
+
+def failed_files(tx: Transaction, found: Collection[ChangeReport]) -> dict[int, str]:
+    """What the files are called that failed and on whose records they stand, in words, by the numbers of their
+    changes. Personal data."""
+    failed = [each for each in found if each.kind == Kind.ATTACHMENT and has_failed(each)]
+    files = reports.files(tx, {each.record_id for each in failed})
+    said = {}
+    for change in failed:
+        if change.record_id not in files:
+            continue
+        file, pet, client = files[change.record_id]
+        on = record_words(Kind.PET, file.pet_id) if file.pet_id else record_words(Kind.CLIENT, file.client_id or "")
+        who = ", ".join(filter(None, (shown(pet, LONGEST_NAME), shown(client, LONGEST_NAME))))
+        words = {"name": shown(file.name, LONGEST_NAME), "record": on, "account": change.account}
+        said[change.id] = (
+            phrase("File {name} on {record} at {account}: {who}.", **words, who=who)
+            if who
+            else phrase("File {name} on {record} at {account}.", **words)
+        )
+    return said
 
 
 def _lettered(tx: Transaction) -> Iterator[tuple[str, FailureGroup]]:
@@ -315,6 +344,11 @@ def _trend(group: FailureGroup) -> tuple[str, str]:
         span, now, before = phrase("24 hours"), group.last_day, group.day_before
     trend = RISING if now > before else FALLING if now < before else STEADY
     return trend, phrase(_TRENDS[trend], now=now, before=before, span=span)
+
+
+def has_failed(change: ChangeReport) -> bool:
+    """Whether a change failed, also where a newer one has taken its place."""
+    return change.state == ChangeState.FAILED or change.code == SUPERSEDED
 
 
 def _next_step(change: ChangeReport) -> str:

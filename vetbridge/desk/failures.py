@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from vetbridge.config.models import Site
 from vetbridge.desk.advice import next_step
-from vetbridge.desk.changes import EVERYTHING, ListedGroup, Selection, groups, narrowed
+from vetbridge.desk.changes import EVERYTHING, ListedGroup, Selection, failed_files, groups, has_failed, narrowed
 from vetbridge.desk.language import phrase
 from vetbridge.ledger import acknowledgements, audit, reports
 from vetbridge.ledger.changes import SUPERSEDED
@@ -40,6 +40,8 @@ class ListedFailure:
     """The same in words, with the newer change's number."""
     newest: int
     """The newest change of its record: itself where there is none."""
+    file: str
+    """Which file it is and on whose record it stands, in words; empty where it is none. Personal data."""
     acknowledged_by: str
     acknowledged_at: datetime | None
 
@@ -95,13 +97,13 @@ def fitting(tx: Transaction, sites: Mapping[str, Site], selection: Selection) ->
     if not selection.numbers:
         wanted = replace(wanted, states=[ChangeState.FAILED])
     _, found = reports.find_changes(tx, wanted, limit=MOST)
-    return tuple(each for each in found if _has_failed(each))
+    return tuple(each for each in found if has_failed(each))
 
 
 def not_failed(tx: Transaction, numbers: Collection[int]) -> tuple[int, ...]:
     """Those of some changes that have not failed: there is nothing to acknowledge about them."""
     _, found = reports.find_changes(tx, reports.Filter(numbers=numbers), limit=MOST)
-    return tuple(sorted(each.id for each in found if not _has_failed(each)))
+    return tuple(sorted(each.id for each in found if not has_failed(each)))
 
 
 def acknowledge(tx: Transaction, change_ids: Collection[int], *, by: str, via: str = audit.COMMAND) -> int:
@@ -124,13 +126,10 @@ def acknowledge(tx: Transaction, change_ids: Collection[int], *, by: str, via: s
     return len(noted)
 
 
-def _has_failed(change: ChangeReport) -> bool:
-    return change.state == ChangeState.FAILED or change.code == SUPERSEDED
-
-
 def _listed(tx: Transaction, found: Collection[ChangeReport]) -> tuple[ListedFailure, ...]:
     newest = reports.episodes(tx, {each.record_id for each in found})
     seen_to = acknowledgements.of(tx, [each.id for each in found])
+    files = failed_files(tx, found)
     listed = []
     for each in found:
         outcome, words = _since(each, newest.get(each.record_id, each))
@@ -142,6 +141,7 @@ def _listed(tx: Transaction, found: Collection[ChangeReport]) -> tuple[ListedFai
                 outcome=outcome,
                 since=words,
                 newest=newest.get(each.record_id, each).id,
+                file=files.get(each.id, ""),
                 acknowledged_by="" if by is None else by.by,
                 acknowledged_at=None if by is None else by.at,
             )

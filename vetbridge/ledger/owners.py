@@ -83,6 +83,8 @@ def owner_of(tx: Transaction, seeds: Iterable[Key]) -> Owner:
         client_id = record.client_id if isinstance(record, (Appointment, Pet, Attachment)) else None
         if client_id is not None and Key(key.account, Kind.CLIENT, client_id) in clients:
             (visits if isinstance(record, Appointment) else pets if isinstance(record, Pet) else files).add(key)
+        elif isinstance(record, Attachment) and Key(key.account, Kind.PET, record.pet_id or "") in pets:
+            files.add(key)
     on_them, animals = _linked_visits(tx, clients)
     visits |= on_them
     pets |= animals

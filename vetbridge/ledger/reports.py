@@ -15,7 +15,7 @@ from vetbridge.core import normalise
 from vetbridge.core.answers import FUSE, PAIR_CLIENT
 from vetbridge.core.finding import Part
 from vetbridge.core.instants import Instant
-from vetbridge.core.records import Client, Kind, Pet
+from vetbridge.core.records import Attachment, Client, Kind, Pet
 from vetbridge.ledger import fuses, mirror, reviews, subjects
 from vetbridge.ledger import glance as glancing
 from vetbridge.ledger.content import rich
@@ -490,6 +490,31 @@ def stands_on(tx: Transaction, link_id: int) -> tuple[str | None, str | None]:
     row = tx.session.get_one(Link, link_id)
     base = {} if row.pims_base_sealed is None else rich(tx.sealer.open(row.pims_base_sealed))
     return base.get("client_id"), base.get("pet_id")
+
+
+def files(tx: Transaction, record_ids: Collection[int]) -> dict[int, tuple[Attachment, str, str]]:
+    """The files that these records are, with the names of the pet and of the client they stand on; empty where
+    nobody knows them. A client of the booking side bears the name that its card had when it was last settled."""
+    found = {}
+    for number, file in subjects.contents(tx, record_ids).items():
+        if isinstance(file, Attachment):
+            found[number] = (file, *_bearing(tx, tx.session.get_one(Record, number).account, file))
+    return found
+
+
+def _bearing(tx: Transaction, account: str, file: Attachment) -> tuple[str, str]:
+    """The names of the pet and of the client that a file stands on."""
+    client_id = file.client_id or mirror.owner_of(tx, account, file.pet_id or "")
+    if client_id is None:
+        return "", ""
+    client, pets = mirrored(tx, account, [client_id]).get(client_id, (None, ()))
+    pet = next((pet.name for pet in pets if pet.id == file.pet_id), "")
+    if client is not None:
+        return pet, client.full_name
+    link = _link_row(tx, account, Kind.CLIENT, client_id)
+    if link is None or link.booking_account != account or link.booking_base_sealed is None:
+        return pet, ""
+    return pet, str(rich(tx.sealer.open(link.booking_base_sealed)).get("name") or "")
 
 
 def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, tuple[Client, tuple[Pet, ...]]]:

@@ -195,14 +195,20 @@ class Attachments:
             return GONE
         if not wanted_name(way.rules, record.name):
             return NOT_WANTED
-        card_id = self._card_of(record, way)
-        enter(job, changes.client_lane(self._pair.booking.account, card_id))
-        whose = self._whose(record, way, card_id)
+        try:
+            card_id = self._card_of(record, way)
+            enter(job, changes.client_lane(self._pair.booking.account, card_id))
+            whose = self._whose(record, way, card_id)
+        except _Over as over:
+            if over.ending.code == UNSURE:  # a person is to find it
+                with self._ledger.write() as tx:
+                    changes.held(tx, job.leases)
+                    self._note(tx, job, way, record)
+            raise
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             self._require_known(tx, way, whose)
-            of = replace(record, client_id=whose.here)
-            subjects.note(tx, job.record_id, of, country=self._pair.country, account=way.source.account)
+            self._note(tx, job, way, replace(record, client_id=whose.here))
             if attached.is_linked(tx, way.source.account, job.remote_id):
                 own = actions.answered_operation(tx, job.change_id, Kind.ATTACHMENT, way.target.account)
                 return CARRIED if own else SETTLED  # by an earlier try, whose answer was lost
@@ -211,6 +217,15 @@ class Attachments:
             return NOT_TAKEN
         self._point("read")
         return self._fetched(job, way, whose, record)
+
+    def _note(self, tx: Transaction, job: Job, way: _Way, record: Attachment) -> None:
+        """Keeps what a file is called and what it stands on. Raises ``Forgotten`` where that was."""
+        account = way.source.account
+        if record.client_id is not None:
+            require_known(tx, account, Kind.CLIENT, record.client_id)
+        else:
+            require_known(tx, account, Kind.PET, record.pet_id or "")
+        subjects.note(tx, job.record_id, record, country=self._pair.country, account=account)
 
     @contextmanager
     def _fetching(self, job: Job) -> Iterator[None]:

@@ -17,7 +17,7 @@ from vetbridge.desk.failures import ListedFailure
 from vetbridge.desk.language import moment, phrase, phrases
 from vetbridge.desk.replay import Replay, Result
 from vetbridge.desk.wording import ago, kind_words, why, write_words
-from vetbridge.ledger import audit
+from vetbridge.ledger import access, audit
 from vetbridge.ledger.rehearsals import PlannedChange, PlannedWrite
 from vetbridge.ledger.replays import ONE_SIDE_ONLY
 from vetbridge.web import rehearsing, showing
@@ -70,7 +70,7 @@ def routes(frame: Frame) -> APIRouter:
 
     @router.get("/failures")
     def _list(request: Request, site: str = "", group: str = "") -> Response:
-        frame.require(request, Role.READER)
+        visitor = frame.require(request, Role.READER)
         if site and site not in frame.sites:
             raise Refusal(
                 404, phrase("No such site"), phrase("The config names no site of this name."), back="/failures"
@@ -82,6 +82,8 @@ def routes(frame: Frame) -> APIRouter:
             except UnknownGroup:
                 raise _no_group() from None
             now = tx.now
+        named = [each.change.record_id for each in (*found.listed, *found.come_right) if each.file]
+        access.note_found(frame.ledger, named, by=visitor.name, via=audit.PAGE)
         return frame.page(
             request,
             "failures.html",

@@ -12,9 +12,9 @@ import pytest
 from tests.unit.desk.practice import Settled
 from tests.unit.web.served import Served
 from vetbridge.core.errors import ConfigError
-from vetbridge.core.records import Side
+from vetbridge.core.records import Attachment, Client, Kind, Pet, Side
 from vetbridge.core.roles import Role
-from vetbridge.ledger import audit
+from vetbridge.ledger import access, audit, changes, mirror, subjects
 from vetbridge.ledger.rehearsals import PlannedChange, PlannedWrite
 from vetbridge.ledger.tables import Acknowledgement, Change, ChangeState
 from vetbridge.web import rehearsing
@@ -200,3 +200,33 @@ def test_what_names_nothing_does_nothing(served: Served, settled: Settled) -> No
     unknown = sue.post("/failures/preview", page="/failures", change="999")
     assert "There is no change of this number" in unknown.text
     assert "None of them can be tried again." in unknown.text
+
+
+def test_the_page_names_a_file_that_failed_and_notes_who_has_looked(served: Served) -> None:
+    with served.ledger.write() as tx:
+        mirror.put(
+            tx,
+            "ezyvet-city",
+            [Client(id="1002", given_name="Ann", family_name="Weiss"), Pet(id="7", client_id="1002", name="Rex")],
+        )
+        change = changes.receive(
+            tx, site="city", account="ezyvet-city", kind=Kind.ATTACHMENT, remote_id="88", source="poll"
+        )
+        file = Attachment(id="88", client_id="1002", pet_id="7", name="<b>bill</b>.pdf")
+        subjects.note(tx, change.record_id, file, country="DE", account="ezyvet-city")
+        number, record = change.id or 0, change.record_id
+        changes.begin(tx, number)
+        changes.settle(tx, number, ChangeState.FAILED, "file-encrypted", "the file is encrypted")
+
+    page = served.browser("Ann").get("/failures").text
+
+    assert "File &lt;b&gt;bill&lt;/b&gt;.pdf on Pet 7 at ezyvet-city: Rex, Ann Weiss." in page
+    with served.ledger.read() as tx:
+        (look,) = access.entries(tx, by="Ann")
+    assert (look.via, look.what, look.subject, look.subject_id) == (
+        audit.PAGE,
+        access.Look.SEARCH,
+        "record",
+        str(record),
+    )
+    assert "Datei" in served.browser("Eva", language="de").get("/failures").text
