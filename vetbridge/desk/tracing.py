@@ -14,7 +14,7 @@ from vetbridge.core.records import Kind
 from vetbridge.desk.changes import story
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.wording import record_words
-from vetbridge.ledger import reports
+from vetbridge.ledger import due, reports
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.reports import Filter, LinkReport
 
@@ -64,7 +64,7 @@ class TracedEvent:
     at: datetime
     stage: str
     """As in the story of a change; ``link-ended`` where a link did, ``follows`` where it is of a visit after a missed
-    one."""
+    one, ``notice`` where one went to the owner, or was to."""
     record: TracedRecord
     """To which record."""
     change: int | None
@@ -106,6 +106,7 @@ def trace(tx: Transaction, reference: str) -> Trace:
                 TracedEvent(at=each.at, stage=each.stage, record=record, change=number, words=each.words)
                 for each in known.timeline
             ]
+        events += _notices(tx, record)
     if not links and not changes:
         raise NothingTraced(reference)
     owners = [each for link in links for each in _owners(tx, link)]
@@ -224,6 +225,20 @@ def _following(tx: Transaction, link: LinkReport) -> Iterator[TracedEvent]:
     else:
         words = phrase("follows the visit of {moment}, which was missed", moment=moment(begun.at_site()))
     yield TracedEvent(at=link.created_at, stage="follows", record=_ends(link)[0], change=None, words=words)
+
+
+def _notices(tx: Transaction, record: TracedRecord) -> Iterator[TracedEvent]:
+    """The notices of a card, whether it is asked for as a client or as what stands on it."""
+    if record.kind not in (Kind.CLIENT, Kind.REMINDER):
+        return
+    for at, state in due.notices_of(tx, record.account, record.remote_id):
+        if state == due.SENT:
+            words = phrase("a notice was sent to the owner")
+        elif state == due.NOT_DONE:
+            words = phrase("the booking side refused a notice to the owner")
+        else:
+            words = phrase("a notice to the owner is in doubt: nobody knows whether it got there")
+        yield TracedEvent(at=at, stage="notice", record=record, change=None, words=words)
 
 
 def _traced(link: LinkReport) -> TracedLink:

@@ -591,6 +591,14 @@ def last_notice(tx: Transaction, account: str, client_id: str) -> tuple[datetime
     return tx.session.exec(found.order_by(col(Notice.made_at).desc()).limit(1)).first()
 
 
+def notices_of(tx: Transaction, account: str, client_id: str) -> tuple[tuple[datetime, str], ...]:
+    """When the notices of a card were written down, and the state of each; the oldest first."""
+    found = select(Notice.made_at, Notice.state, Notice.stamp).where(
+        Notice.account == account, Notice.client_id == client_id
+    )
+    return tuple((at, state) for at, state, _ in sorted(tx.session.exec(found.distinct())))
+
+
 def sent_since(tx: Transaction, account: str, since: datetime) -> int:
     """How many owners were sent a notice since a moment, or may have been."""
     counted = select(sa.func.count(sa.distinct(col(Notice.client_id)))).where(

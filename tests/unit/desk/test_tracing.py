@@ -9,8 +9,10 @@ import pytest
 
 from tests.rig import Rig
 from tests.unit.desk.practice import Desk, Parked
+from tests.unit.sync.due_rig import NOTICES, Town
 from vetbridge.core.records import Kind
 from vetbridge.desk.tracing import NothingTraced, TracedRecord, trace
+from vetbridge.ledger import due
 from vetbridge.ledger.database import Ledger
 
 
@@ -80,3 +82,30 @@ def test_from_the_booking_over_its_owner_to_the_other_side_and_back(tmp_path: Pa
     assert [event.change for event in found.events if event.stage == "received"] == sorted(found.changes)
     assert len({(event.at, event.stage, event.words, event.change) for event in found.events}) == len(found.events)
     rig.ledger.close()
+
+
+def test_the_way_of_a_card_tells_its_notices_and_never_their_text(tmp_path: Path) -> None:
+    town = Town(tmp_path, notices=NOTICES)
+    _, (tom, rex), card = town.family("Ann", "Tom", "Rex")
+    town.due(tom, 15)
+    town.due(rex, 20, "Dental")
+    town.cycle()
+    sent_at = town.clock.now()
+    for stamp, state in (("a", due.NOT_DONE), ("b", due.UNKNOWN), ("c", due.INTENDED)):
+        town.clock.advance(60)
+        with town.ledger.write() as tx:
+            due.intend(tx, "booking", card, [f"one {stamp}", f"two {stamp}"], stamp)
+            if state != due.INTENDED:
+                due.ended(tx, "booking", card, stamp, state)
+    with town.ledger.read() as tx:
+        for kind in ("reminder", "client"):
+            found = [event for event in trace(tx, f"booking/{kind}/{card}").events if event.stage == "notice"]
+            assert [event.words for event in found] == [
+                "a notice was sent to the owner",
+                "the booking side refused a notice to the owner",
+                "a notice to the owner is in doubt: nobody knows whether it got there",
+                "a notice to the owner is in doubt: nobody knows whether it got there",
+            ]
+            assert found[0].at <= sent_at < found[1].at
+            assert {event.record for event in found} == {TracedRecord("booking", kind, card)}
+    town.ledger.close()
