@@ -44,9 +44,16 @@ class FileRig(Rig):
 
     policy = FilePolicy(to_pims=ANYTHING, to_booking=ANYTHING)
 
-    def __init__(self, folder: Path, *, pims: MemorySide | None = None, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        booking: MemorySide | None = None,
+        pims: MemorySide | None = None,
+        clock: FakeClock | None = None,
+    ) -> None:
         clock = clock or FakeClock()
-        booking = MemorySide(memory_capabilities("booking"), clock=clock)
+        booking = booking or MemorySide(memory_capabilities("booking"), clock=clock)
         pims = pims or MemorySide(memory_capabilities(), clock=clock)
         super().__init__(folder, clock=clock, booking=booking, pims=pims)
         self.looker.pass_()  # from now on files are new

@@ -1,4 +1,4 @@
-"""What memory and time files cost on their way from one vendor to another: downloaded, looked into, sent on.
+"""What memory and time files cost on their way from one side to the other, through all of VetBridge.
 
 The vendor is a process of its own, so that what is measured is VetBridge's alone. Memory is flat where it grows by
 less than ``FLAT`` from the fiftieth file to the last. The speed is told as a ratio to copying the same files in the
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import logging
 import resource
 import shutil
 import tempfile
@@ -20,13 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+import structlog
+
+from bench.attachments.through import through
 from bench.attachments.vendor import PIECE, vendor
-from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.clock import SystemClock
-from vetbridge.connector.http import Downloads, HttpClient
-from vetbridge.connector.interface import BudgetSpec
-from vetbridge.core.files import MEGABYTE, FileRules
-from vetbridge.sync.spooling import spool
+from vetbridge.core.files import MEGABYTE
 
 FLAT = 5.0
 """Megabytes."""
@@ -34,8 +33,6 @@ WARM = 50
 """Files after which memory should have its size."""
 COPIED = 30
 """Files that are copied for comparison."""
-RULES = FileRules(types={"jpeg": 50 * MEGABYTE, "pdf": 50 * MEGABYTE, "docx": 50 * MEGABYTE})
-SPEC = BudgetSpec(name="all", calls=1_000_000, seconds=1.0, per="bench")
 
 
 def resident() -> float:
@@ -46,19 +43,12 @@ def resident() -> float:
 
 def carry(address: str, files: int) -> dict[str, float]:
     """Carries so many files, one after the other."""
-    clock = SystemClock()
-    downloads = Downloads(address, account="bench", clock=clock)
-    client = HttpClient(address, account="bench", budgets=Budgets([SPEC], clock), clock=clock)
     start, samples, carried = resident(), [], 0
     began = time.perf_counter()
-    for number in range(files):
-        with spool(downloads.pieces(f"{address}/{number}"), name=f"{number}", rules=RULES, scan=None) as file:
-            answer = client.upload("POST", "/", budgets=["all"], fields={}, part="file", content=file)
-            assert answer.body["digest"] == file.digest, "it came whole"
-            carried += file.size
-        samples.append(resident())
+    with tempfile.TemporaryDirectory() as folder:
+        for carried in through(address, files, Path(folder)):  # noqa: B007 - the last one counts
+            samples.append(resident())
     seconds = time.perf_counter() - began
-    client.close()
     warm = samples[min(WARM, files) - 1]
     return {
         "files": files,
@@ -108,6 +98,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with vendor(given.megabytes) as address:
         figures: dict[str, Any] = carry(address, given.files)
         figures["copying_megabytes_a_second"] = copy(address, min(COPIED, given.files))

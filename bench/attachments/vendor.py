@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 PIECE = 256 * 1024
-TYPES = ("jpeg", "pdf", "docx")
+TYPES = ("jpeg", "pdf")
 
 
 @contextmanager
@@ -79,9 +79,9 @@ def _serve(megabytes: int, told: Connection) -> None:
 
 
 def made(size: int) -> dict[str, bytes]:
-    """A photo, a PDF of scanned pages and text, and a document with a picture, of about so many bytes."""
+    """A photo, and a PDF of scanned pages and text, of about so many bytes."""
     noise = random.Random(1).randbytes(size).replace(b"\xff", b"\xfe")
-    return {"jpeg": _jpeg(noise), "pdf": _pdf(noise), "docx": _docx(noise)}
+    return {"jpeg": _jpeg(noise), "pdf": _pdf(noise)}
 
 
 def _jpeg(noise: bytes) -> bytes:
@@ -97,19 +97,3 @@ def _pdf(noise: bytes) -> bytes:
         )
     )
     return b"%PDF-1.7\n" + pages + b"trailer\n<</Root 1 0 R>>\nstartxref\n9\n%%EOF\n"
-
-
-def _docx(noise: bytes) -> bytes:
-    main = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-    types = f'<Types><Override PartName="/word/document.xml" ContentType="{main}"/></Types>'.encode()
-    packed, listing = b"", b""
-    parts = (("[Content_Types].xml", types), ("word/document.xml", b"<w:document/>"), ("word/media/a.png", noise))
-    for name, content in parts:
-        packer = zlib.compressobj(1, zlib.DEFLATED, -15)
-        body = packer.compress(content) + packer.flush()
-        told = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, zlib.crc32(content), len(body), len(content), len(name), 0)
-        listing += b"PK\x01\x02\x14\x00" + told + struct.pack("<HHHII", 0, 0, 0, 0, len(packed)) + name.encode()
-        packed += b"PK\x03\x04" + told + name.encode() + body
-    count = len(parts)
-    end = struct.pack("<HHHHIIH", 0, 0, count, count, len(listing), len(packed), 0)
-    return packed + listing + b"PK\x05\x06" + end
