@@ -79,7 +79,7 @@ class ListedOwner:
     services: tuple[ListedService, ...]
     """The earliest first."""
     notice_due: bool
-    """A notice is to go out now."""
+    """A notice is to go out now, if the booking side can send one."""
     last_notice_at: datetime | None
     """At the site's own time."""
     last_notice: str
@@ -253,11 +253,11 @@ def _words(service: DueService, said: tuple[str, ...], told_on: date | None, pol
         "card": phrase("The card is to name it."),
         "due-soon": phrase("It counts as due soon."),
         "overdue": phrase("It counts as overdue."),
-        "notice": phrase("A notice is to go out now."),
+        "notice": phrase("A notice goes out now if the booking side can send one."),
     }
     sentences = [words[each] for each in said]
     if told_on is not None and "notice" not in said:
-        sentences.append(phrase("A notice is to go out on {day}.", day=_day(told_on)))
+        sentences.append(phrase("A notice goes out on {day} if the booking side can send one.", day=_day(told_on)))
     return " ".join(sentences) or phrase("Nothing is said of it yet.")
 
 

@@ -96,7 +96,8 @@ def test_each_service_says_where_it_is_said_or_why_it_is_not(desk: Desk, owned: 
     words = [each["words"] for each in owner["services"]]
     assert words[1] == "Held back: the pet is deceased."
     assert words[4] == (
-        f"The card is to name it. It counts as due soon. A notice is to go out on {day(desk, 10).isoformat()}."
+        "The card is to name it. It counts as due soon. "
+        f"A notice goes out on {day(desk, 10).isoformat()} if the booking side can send one."
     )
     assert (owner["card"]["words"], owner["notice_due"], owner["last_notice"]) == (
         "The card says nothing.",
