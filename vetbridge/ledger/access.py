@@ -24,7 +24,7 @@ class Look(StrEnum):
 
     QUESTION = "question"
     SEARCH = "search"
-    """Owners, or their visits, that a search has found."""
+    """Owners, or their visits, that a search has found; or the files of theirs that failed."""
     HISTORY = "history"
     """What happened to one record."""
     EXPORT = "export"

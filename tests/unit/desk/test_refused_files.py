@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.file_rig import FileRig, pdf
-from vetbridge.core.records import Kind
+from tests.unit.desk.practice import Desk
+from vetbridge.core.records import Attachment, Client, Kind, Pet
 from vetbridge.desk.changes import story
 from vetbridge.desk.failures import failures
-from vetbridge.ledger import owners, reports
+from vetbridge.ledger import changes, mirror, owners, reports, subjects
+from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.owners import Key
+from vetbridge.ledger.tables import ChangeState
 
 
 @pytest.fixture
@@ -77,3 +80,27 @@ def test_a_file_that_was_carried_is_not_named(rig: FileRig) -> None:
         found = story(tx, done.id, names=True)
     assert found is not None
     assert (found.change.state, found.file) == ("done", "")
+
+
+def test_the_terminal_names_it_on_request_and_it_is_forgotten_with_the_owner_of_its_pet(
+    desk: Desk, ledger: Ledger
+) -> None:
+    with ledger.write() as tx:
+        people = [Client(id="1002", given_name="Ann", family_name="Weiss"), Pet(id="7", client_id="1002", name="Rex")]
+        mirror.put(tx, "ezyvet-city", people)
+        change = changes.receive(
+            tx, site="city", account="ezyvet-city", kind=Kind.ATTACHMENT, remote_id="88", source="poll"
+        )
+        file = Attachment(id="88", pet_id="7", name="bill.pdf")
+        subjects.note(tx, change.record_id, file, country="DE", account="ezyvet-city")
+        number = change.id or 0
+        changes.begin(tx, number)
+        changes.settle(tx, number, ChangeState.FAILED, "file-owner-unsure", "nobody can be sure")
+
+    assert (
+        "File bill.pdf on Pet 7 at ezyvet-city: Rex, Ann Weiss." in desk.run("changes", "show", "1", "--names").stdout
+    )
+    assert "bill.pdf" not in desk.run("changes", "show", "1").stdout
+    with ledger.read() as tx:
+        owner = owners.owner_of(tx, [Key("ezyvet-city", Kind.CLIENT, "1002")])
+    assert owner.files == {Key("ezyvet-city", Kind.ATTACHMENT, "88")}
