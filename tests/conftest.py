@@ -37,6 +37,7 @@ LONG = (
     *(f"tests/unit/sync/test_{name}" for name in ("review_", "mutants_", "guards", "hard_look", "late_writes")),
     *(f"tests/unit/sync/test_{name}" for name in ("levels", "readings_over_http", "vendor_", "undoing", "leaving")),
     *(f"tests/unit/sync/test_{name}" for name in ("both_ways", "who_goes_first", "silent_webhooks")),
+    *(f"tests/unit/sync/test_{name}" for name in ("attachments_", "confirming", "hard_notices")),
     *(f"tests/unit/ledger/test_{name}" for name in ("backup", "hard_", "pruning", "rekeying", "upgrades")),
     *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )

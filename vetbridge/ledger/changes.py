@@ -305,9 +305,10 @@ def next_due(
     ).first()
 
 
-def open_in_lane(tx: Transaction, lane: str, kind: Kind) -> Sequence[Record]:
+def open_in_lane(
+    tx: Transaction, lane: str, kind: Kind, states: Collection[ChangeState] = (*OPEN_STATES, ChangeState.REVIEW)
+) -> Sequence[Record]:
     """The records of a kind in a lane whose change is to be worked on still, or waits for a person's answer."""
-    states = (*OPEN_STATES, ChangeState.REVIEW)
     return tx.session.exec(
         select(Record)
         .join(Change, col(Change.record_id) == Record.id)

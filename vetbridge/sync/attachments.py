@@ -22,7 +22,7 @@ from vetbridge.core.files import FileRules, wanted_name
 from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Side
 from vetbridge.ledger import actions, attached, changes, links, subjects, suppression
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.tables import ChangeState, Link
+from vetbridge.ledger.tables import OPEN_STATES, ChangeState, Link
 from vetbridge.sync.answering import close_answered, given_answer, mark_applied, stays
 from vetbridge.sync.file_looking import digest, is_wanted, takes, window
 from vetbridge.sync.following import KEPT
@@ -46,7 +46,7 @@ LONGEST = timedelta(minutes=15)
 _TURNS = threading.BoundedSemaphore(2)
 """So many files are on their way at once, whatever their pairs: the other workers are for bookings."""
 TURN_WAIT = timedelta(seconds=15)
-"""A file for which there is no room now is looked at again after that."""
+"""A file for which there is no room now, or whose owner's booking is under way, is looked at again after that."""
 LONG = 10.0
 """Seconds after which it is looked again whose a file is, once it was fetched."""
 ONLINE = "online"
@@ -463,16 +463,18 @@ class Attachments:
         whose a booking from it is."""
         assert self._pair.files is not None  # noqa: S101 - files are wanted
         account = self._pair.booking.account
-        for booked in changes.open_in_lane(tx, changes.client_lane(account, card_id), Kind.APPOINTMENT):
-            if (
-                booked.account == account
-                and links.of_booking(tx, account, Kind.APPOINTMENT, booked.remote_id) is None
-            ):
-                raise PutOff(
-                    self._clock.now() + HERE_WAIT,
-                    "booking-first",
-                    "a booking from the same card is not in the PIMS yet, so nobody knows whose it is",
-                )
+        lane = changes.client_lane(account, card_id)
+        for states, wait in ((OPEN_STATES, TURN_WAIT), ((ChangeState.REVIEW,), HERE_WAIT)):
+            for booked in changes.open_in_lane(tx, lane, Kind.APPOINTMENT, states):
+                if (
+                    booked.account == account
+                    and links.of_booking(tx, account, Kind.APPOINTMENT, booked.remote_id) is None
+                ):
+                    raise PutOff(
+                        self._clock.now() + wait,
+                        "booking-first",
+                        "a booking from the same card is not in the PIMS yet, so nobody knows whose it is",
+                    )
         near = attached.visits(tx, self._pair.booking.account, *window(tx.now, self._pair.files))
         return tuple((each.client_id, each.pet_id) for each in near if each.card_id == card_id)
 

@@ -72,6 +72,24 @@ def test_a_file_waits_while_nobody_knows_yet_whose_a_booking_from_its_card_is(tm
     rig.ledger.close()
 
 
+def test_a_file_goes_soon_after_a_booking_of_its_owner_that_was_under_way(rig: FileRig) -> None:
+    card = rig.known()
+    rig.pims.lose_answers(done=True)
+    rig.hint(rig.book("Ann", "Archer", "+441632960001", "Rex"))
+    rig.work()
+    assert [row.code for row in rig.changes() if row.state == "waiting"] == ["outcome-unknown"]
+    rig.bring(card)
+    rig.looker.pass_()
+    rig.work()
+    assert rig.ends() == [("waiting", "booking-first")]
+    began = rig.clock.now()
+
+    rig.settle()
+
+    assert rig.ends() == [("done", "carried")]
+    assert rig.clock.now() - began < timedelta(minutes=1)
+
+
 # -- nothing else is held up
 
 
