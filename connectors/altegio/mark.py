@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field
+
+from vetbridge.connector.mark import WalkMark
 
 _Count = Annotated[int, Field(ge=0, lt=10**9)]
 
 
-class Mark(BaseModel):
+class Mark(WalkMark):
     """A page of a walk, and what the walk knew before it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     page: Annotated[int, Field(ge=1, lt=10**6)] = 1
     came: _Count = 0
@@ -26,16 +26,3 @@ class Mark(BaseModel):
     began: AwareDatetime | None = None
     greatest: AwareDatetime | None = None
     """The greatest ``last_change_date`` that was seen."""
-
-    @property
-    def text(self) -> str:
-        """The mark as it is kept."""
-        return self.model_dump_json(exclude_defaults=True)
-
-    @classmethod
-    def of(cls, text: str | None) -> Mark:
-        """The mark that was kept; that of the beginning where there is none that can be read."""
-        try:
-            return cls.model_validate_json(text or "{}")
-        except ValidationError:
-            return cls()

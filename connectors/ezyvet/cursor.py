@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from connectors.ezyvet import wire
 from connectors.ezyvet.door import Place, Stretch
 from vetbridge.connector.interface import Native
+from vetbridge.connector.mark import WalkMark
 
 AHEAD = 300
 """Seconds by which ezyVet's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
 
 
-class Mark(BaseModel):
+class Mark(WalkMark):
     """Where a walk can be taken up, and what it knew there."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     place: Place = Place()
     left_out: int = 0
@@ -28,19 +25,6 @@ class Mark(BaseModel):
     whole: bool = True
     first: bool = True
     """Nothing was read yet."""
-
-    @property
-    def text(self) -> str:
-        """The mark as it is kept."""
-        return self.model_dump_json(exclude_defaults=True)
-
-    @classmethod
-    def of(cls, text: str | None) -> Mark:
-        """The mark that was kept; that of the beginning where there is none that can be read."""
-        try:
-            return cls.model_validate_json(text or "{}")
-        except ValidationError:
-            return cls()
 
 
 class Cursor:

@@ -141,16 +141,6 @@ def _record(tx: Transaction, account: str, remote_id: str) -> Record | None:
     ).first()
 
 
-def owner_of_pet(tx: Transaction, account: str, pet_id: str) -> str | None:
-    """Whose pet it is in the PIMS, as was read last."""
-    found = statements.rows(
-        tx,
-        "SELECT parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id = ?",
-        (account, Kind.PET.value, pet_id),
-    )
-    return None if not found else found[0][0]
-
-
 def visits(tx: Transaction, account: str, begin: datetime, end: datetime) -> tuple[CardVisit, ...]:
     """The visits of clients of a booking side between two moments that stand, the soonest first."""
     found = []

@@ -83,57 +83,31 @@ def put(tx: Transaction, account: str, records: Iterable[OfPet]) -> set[str]:
 
 
 def _put(tx: Transaction, account: str, kind: Kind, wanted: Mapping[str, OfPet]) -> set[str]:
-    before = {
-        id_: (digest, pet_id)
-        for id_, digest, pet_id in statements.rows_of(
-            tx,
-            "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
-            (account, kind.value),
-            sorted(wanted),
-        )
-    }
-    bound = TABLE.c.read_at.type.bind_processor(tx.session.connection().dialect)
-    read_at = bound(tx.now) if bound else tx.now
+    before = mirror.held(tx, account, kind, sorted(wanted))
     changed: set[str] = set()
     rows = []
     for id_, record in wanted.items():
         content = plain(replace(record, version=None))
         digest = tx.sealer.hash(repr(content))
-        held, pet_id = before.get(id_, ("", None))
-        if held == digest:
+        held = before.get(id_)
+        if held is not None and held.digest_hash == digest:
             continue
-        changed |= {each for each in (pet_id, record.pet_id) if each}
+        changed |= {each for each in (held and held.parent_id, record.pet_id) if each}
         active = isinstance(record, Appointment) or record.active
-        sealed = tx.sealer.seal(content)
-        rows.append((account, kind.value, id_, record.pet_id, active, sealed, digest, read_at))
-    statements.run(
-        tx,
-        "INSERT INTO mirror (account, kind, remote_id, parent_id, active, content_sealed, digest_hash, read_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (account, kind, remote_id) DO UPDATE SET parent_id = excluded.parent_id, "
-        "active = excluded.active, content_sealed = excluded.content_sealed, "
-        "digest_hash = excluded.digest_hash, read_at = excluded.read_at",
-        rows,
-    )
+        rows.append(mirror.Kept(kind, id_, record.pet_id, active, tx.sealer.seal(content), digest))
+    mirror.store(tx, account, rows)
     return changed
 
 
 def remove(tx: Transaction, account: str, kind: Kind, ids: Collection[str]) -> set[str]:
     """Takes what is gone out of the mirror; returns the pets that had any of it."""
-    wanted = sorted(ids)
-    found = statements.rows_of(
-        tx,
-        "SELECT remote_id, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
-        (account, kind.value),
-        wanted,
-    )
-    gone = dict(found)
+    gone = mirror.held(tx, account, kind, sorted(ids))
     statements.run(
         tx,
         "DELETE FROM mirror WHERE account = ? AND kind = ? AND remote_id = ?",
         [(account, kind.value, id_) for id_ in sorted(gone)],
     )
-    return {pet_id for pet_id in gone.values() if pet_id}
+    return {row.parent_id for row in gone.values() if row.parent_id}
 
 
 def old_visits(

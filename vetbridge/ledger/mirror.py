@@ -248,7 +248,7 @@ class _Row(NamedTuple):
     digest_hash: str
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """What the mirror holds of a record, as far as that tells what is new."""
 
     remote_id: str
@@ -256,28 +256,35 @@ class _Held(NamedTuple):
     parent_id: str | None
 
 
+class Kept(NamedTuple):
+    """A row as the mirror is to hold it."""
+
+    kind: Kind
+    remote_id: str
+    parent_id: str | None
+    active: bool
+    content_sealed: bytes
+    digest_hash: str
+    forms_sealed: bytes | None = None
+
+
 def _kind(record: Client | Pet) -> Kind:
     return Kind.CLIENT if isinstance(record, Client) else Kind.PET
 
 
-def _before(tx: Transaction, account: str, keys_: Sequence[tuple[Kind, str]]) -> dict[tuple[Kind, str], _Held]:
-    """What the mirror holds of these records."""
-    return {
-        (kind, row[0]): _Held(*row)
-        for kind in (Kind.CLIENT, Kind.PET)
-        for row in statements.rows_of(
-            tx,
-            "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
-            (account, kind.value),
-            [id_ for one, id_ in keys_ if one is kind],
-        )
-    }
+def held(tx: Transaction, account: str, kind: Kind, ids: Sequence[str]) -> dict[str, Held]:
+    """What the mirror holds of the records of a kind with these ids, by id."""
+    rows = statements.rows_of(
+        tx,
+        "SELECT remote_id, digest_hash, parent_id FROM mirror WHERE account = ? AND kind = ? AND remote_id IN",
+        (account, kind.value),
+        ids,
+    )
+    return {row[0]: Held(*row) for row in rows}
 
 
-def _upsert(
-    tx: Transaction, account: str, rows: Iterable[_Row], forms_sealed: Mapping[str, bytes] = MappingProxyType({})
-) -> None:
-    """Stores records, each with its forms by its id."""
+def store(tx: Transaction, account: str, rows: Iterable[Kept]) -> None:
+    """Writes rows, in place of what the mirror held of the same records."""
     bound = TABLE.c.read_at.type.bind_processor(tx.session.connection().dialect)
     read_at = bound(tx.now) if bound else tx.now
     statements.run(
@@ -291,17 +298,48 @@ def _upsert(
         [
             (
                 account,
-                _kind(record).value,
-                record.id,
-                record.client_id if isinstance(record, Pet) else None,
-                record.active,
-                content_sealed,
-                forms_sealed.get(record.id or "") if isinstance(record, Client) else None,
-                digest_hash,
+                row.kind.value,
+                row.remote_id,
+                row.parent_id,
+                row.active,
+                row.content_sealed,
+                row.forms_sealed,
+                row.digest_hash,
                 read_at,
             )
-            for record, content_sealed, digest_hash in rows
+            for row in rows
         ],
+    )
+
+
+def _before(tx: Transaction, account: str, keys_: Sequence[tuple[Kind, str]]) -> dict[tuple[Kind, str], Held]:
+    """What the mirror holds of these records."""
+    return {
+        (kind, id_): row
+        for kind in (Kind.CLIENT, Kind.PET)
+        for id_, row in held(tx, account, kind, [id_ for one, id_ in keys_ if one is kind]).items()
+    }
+
+
+def _upsert(
+    tx: Transaction, account: str, rows: Iterable[_Row], forms_sealed: Mapping[str, bytes] = MappingProxyType({})
+) -> None:
+    """Stores records, each with its forms by its id."""
+    store(
+        tx,
+        account,
+        (
+            Kept(
+                kind=_kind(record),
+                remote_id=record.id or "",
+                parent_id=record.client_id if isinstance(record, Pet) else None,
+                active=record.active,
+                content_sealed=content_sealed,
+                digest_hash=digest_hash,
+                forms_sealed=forms_sealed.get(record.id or "") if isinstance(record, Client) else None,
+            )
+            for record, content_sealed, digest_hash in rows
+        ),
     )
 
 

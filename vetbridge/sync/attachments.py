@@ -324,10 +324,9 @@ class Attachments:
 
     def _read(self, job: Job, end: End) -> Attachment | None:
         """The file as it stands now; None where the side does not show it."""
-        native = end.connector.get(Kind.ATTACHMENT, job.remote_id)
-        if native is None:
+        record = end.read(Kind.ATTACHMENT, job.remote_id)
+        if not isinstance(record, Attachment):
             return None
-        record = end.mapper.read(Kind.ATTACHMENT, native)
         with self._ledger.read() as tx:
             missed = changes.is_missed(tx, end.account, Kind.ATTACHMENT, job.remote_id)
         if missed:
@@ -423,14 +422,14 @@ class Attachments:
         return found[0].id if len(found) == 1 else None
 
     def _living(self, pet_id: str, client_id: str) -> str | None:
-        pet = self._read_one(self._pair.pims, Kind.PET, pet_id)
+        pet = self._pair.pims.read(Kind.PET, pet_id)
         return pet_id if isinstance(pet, Pet) and _is_with(pet, client_id) else None
 
     def _owner(self, record: Attachment) -> str:
         """The client of the PIMS on whom a file hangs, or whose the pet is now on which it does."""
         client_id = record.client_id
         if record.pet_id is not None:
-            pet = self._read_one(self._pair.pims, Kind.PET, record.pet_id)
+            pet = self._pair.pims.read(Kind.PET, record.pet_id)
             if not isinstance(pet, Pet) or pet.client_id is None or client_id not in (None, pet.client_id):
                 raise _Over(WHOSE_PET)
             client_id = pet.client_id
@@ -493,13 +492,8 @@ class Attachments:
             raise _Over(ANOTHER_CLIENT)
 
     def _client(self, end: End, client_id: str) -> Client | None:
-        record = self._read_one(end, Kind.CLIENT, client_id)
+        record = end.read(Kind.CLIENT, client_id)
         return record if isinstance(record, Client) else None
-
-    @staticmethod
-    def _read_one(end: End, kind: Kind, id_: str) -> Record | None:
-        native = end.connector.get(kind, id_)
-        return None if native is None else end.mapper.read(kind, native)
 
     def _require_link(self, tx: Transaction, way: _Way, whose: _Whose) -> None:
         """Raises ``Stale`` where the card is linked with somebody else by now."""

@@ -70,8 +70,7 @@ class DueReader:
 
     def one(self, kind: Kind, remote_id: str) -> Ending:
         """Works on a hint about one of them."""
-        native = self._end.connector.get(kind, remote_id)
-        record = None if native is None else self._end.mapper.read(kind, native)
+        record = self._end.read(kind, remote_id)
         with self._ledger.write() as tx:
             if isinstance(record, (Vaccination, Reminder)):
                 pets = due.put(tx, self._end.account, [record])

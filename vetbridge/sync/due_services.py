@@ -42,10 +42,10 @@ MOST_OPEN = 20
 """So many cards of a site wait to be worked on at the most: bookings that come meanwhile stand behind no more."""
 BATCH = 50
 """Cards that one transaction looks at."""
-MOST_NAMED = 5
-"""So many pets, and so many services, a notice names at the most: some owners have hundreds."""
 MOST_BATCHES = 20
 """So many of these in one round, at the least."""
+MOST_NAMED = 5
+"""So many pets, and so many services, a notice names at the most: some owners have hundreds."""
 NOTICE_HOURS = "notice-hours"
 """Code of a change whose notice waits for the hours in which messages go out."""
 NOTICE_LIMIT = "notice-limit"
@@ -174,12 +174,8 @@ class DueServices:
     # -- what is known
 
     def _shown(self, card_id: str) -> Reminder | None:
-        end = self._pair.booking
-        native = end.connector.get(Kind.REMINDER, card_id)
-        if native is None:
-            return None
-        record = end.mapper.read(Kind.REMINDER, native)
-        assert isinstance(record, Reminder)  # noqa: S101 - what the mapper makes of this kind
+        record = self._pair.booking.read(Kind.REMINDER, card_id)
+        assert record is None or isinstance(record, Reminder)  # noqa: S101 - what the mapper makes of this kind
         return record
 
     def _see(self, job: Job, shown: Reminder, policy: DuePolicy, *, silent: bool) -> _Seen:
@@ -216,15 +212,13 @@ class DueServices:
         end = self._pair.booking
         if "opted_out" not in end.mapper.readable(Kind.CLIENT):
             return False
-        native = end.connector.get(Kind.CLIENT, card_id)
-        card = None if native is None else end.mapper.read(Kind.CLIENT, native)
+        card = end.read(Kind.CLIENT, card_id)
         return isinstance(card, Client) and bool(card.opted_out)
 
     def _read_person(self, job: Job, card: Card, kind: Kind, id_: str) -> None:
         """Reads a client or a pet of the PIMS into the mirror; one that it does not show is inactive."""
         end = self._pair.pims
-        native = end.connector.get(kind, id_)
-        record: Record | None = None if native is None else end.mapper.read(kind, native)
+        record = end.read(kind, id_)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             if record is None:
@@ -311,7 +305,7 @@ class DueServices:
         if found is None or self._pair.notices is None or not _can(self._pair).notify:
             return None
         with self._ledger.read() as tx:
-            midnight = datetime.combine(seen.today, time.min, ZoneInfo(self._pair.zone))
+            midnight = _midnight(self._pair, seen.today)
             if not self._is_of_the_day(tx, job) or due.noticed_since(tx, self._cards(tx, seen), midnight):
                 return None
         stamp = seen.shown.notified
@@ -338,7 +332,7 @@ class DueServices:
         assert policy is not None  # noqa: S101 - else there is no notice
         with self._ledger.read() as tx:
             local = tx.now.astimezone(ZoneInfo(self._pair.zone))
-            midnight = datetime.combine(local.date(), time.min, local.tzinfo)
+            midnight = _midnight(self._pair, local.date())
             spent = due.sent_since(tx, self._pair.booking.account, midnight) >= policy.per_day
             lane = changes.client_lane(self._pair.booking.account, job.remote_id)
             is_booking = bool(changes.open_in_lane(tx, lane, Kind.APPOINTMENT))
@@ -369,7 +363,7 @@ class DueServices:
         began = self._clock.steady()
         with self._ledger.write() as tx:
             changes.renew(tx, job.leases, timedelta(seconds=self._timings.lease))
-            midnight = datetime.combine(seen.today, time.min, ZoneInfo(self._pair.zone))
+            midnight = _midnight(self._pair, seen.today)
             if due.noticed_since(tx, self._cards(tx, seen), midnight):
                 return _STANDS  # meanwhile, at another card of theirs
             stamp = due.stamp_of(tx, account, card_id, notice.keys, seen.today)
@@ -425,7 +419,7 @@ class DueRound:
         with self._ledger.write() as tx:
             if pair.site in going_live.held_back(tx) or not due.is_read(tx, pair.pims.account):
                 return 0
-            midnight = datetime.combine(_today(tx, pair), time.min, ZoneInfo(pair.zone))
+            midnight = _midnight(pair, _today(tx, pair))
             if not due.was_read_since(tx, pair.pims.account, listed(pair.pims), midnight):
                 return 0
             if pair.notices is None:
@@ -492,6 +486,11 @@ class DueRound:
 
 def _today(tx: Transaction, pair: Pair) -> date:
     return tx.now.astimezone(ZoneInfo(pair.zone)).date()
+
+
+def _midnight(pair: Pair, day: date) -> datetime:
+    """When a day begins, by the site's clock."""
+    return datetime.combine(day, time.min, ZoneInfo(pair.zone))
 
 
 def _standing(tx: Transaction, pair: Pair, card: Card, policy: DuePolicy, today: date) -> core.Standing:

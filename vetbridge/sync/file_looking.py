@@ -16,7 +16,7 @@ from vetbridge.connector.budgets import in_bulk, in_poll
 from vetbridge.connector.interface import Found, Native
 from vetbridge.core.errors import BadAnswer, MappingError, Refused
 from vetbridge.core.records import Attachment, Kind, Side
-from vetbridge.ledger import accounts, attached, changes, going_live, links, readings, suppression
+from vetbridge.ledger import accounts, attached, changes, going_live, links, mirror, readings, suppression
 from vetbridge.ledger.content import plain
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.sealing import Sealer
@@ -119,7 +119,7 @@ class FileLooker:
         """The site whose the file is, and its booking account. Of a PIMS that several sites share it is that of its
         owner, of an owner who is known at several of them the first that looks for files."""
         pair = self._pair
-        owner = record.client_id or (record.pet_id and attached.owner_of_pet(tx, end.account, record.pet_id))
+        owner = record.client_id or (record.pet_id and mirror.owner_of(tx, end.account, record.pet_id))
         if end.account != pair.pims.account or not owner:
             return pair.site, pair.booking.account
         of_owner = [
@@ -136,6 +136,8 @@ class FileLooker:
         soonest first."""
         with self._ledger.read() as tx:
             since = new_since(tx, self._pair.site, end.account)
+            if since is None:
+                return 0
             visits = attached.visits(tx, self._pair.booking.account, *window(tx.now, policy))
             soonest = {each.card_id: each.at for each in reversed(visits)}
             asked = attached.looks(tx, end.account, soonest)
@@ -143,8 +145,6 @@ class FileLooker:
             due.sort(key=lambda id_: (asked.get(id_, _NEVER), soonest[id_]))
             linked = (id_ for id_ in due if links.of_booking(tx, end.account, Kind.CLIENT, id_) is not None)
             chosen = list(itertools.islice(linked, AT_ONCE))
-        if since is None:
-            return 0
         return sum(self._ask_one(end, id_, since, first=id_ not in asked) for id_ in chosen)
 
     def _rests(self, client_id: str) -> bool:

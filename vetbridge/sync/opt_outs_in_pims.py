@@ -140,10 +140,9 @@ class OptOutsInPims:
 
     def _read(self, id_: str) -> Client | None:
         end = self._pair.pims
-        native = end.connector.get(Kind.CLIENT, id_)
-        if native is None:
+        client = end.read(Kind.CLIENT, id_)
+        if not isinstance(client, Client):
             return None
-        client = end.mapper.read(Kind.CLIENT, native)
         with self._ledger.write() as tx:
             mirror.put(tx, end.account, [client])
         return client

@@ -11,7 +11,7 @@ from vetbridge.connector.accounted import Accounted
 from vetbridge.core.due import DuePolicy
 from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
-from vetbridge.core.records import Kind
+from vetbridge.core.records import Kind, Record
 from vetbridge.mapping import Mapper
 
 
@@ -24,6 +24,11 @@ class End:
     mapper: Mapper
     timeout: float
     """Seconds that one request may take."""
+
+    def read(self, kind: Kind, id_: str) -> Record | None:
+        """A record as it stands now; None where the side does not show it."""
+        native = self.connector.get(kind, id_)
+        return None if native is None else self.mapper.read(kind, native)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import Native, Operation
+from vetbridge.connector.interface import Operation
 from vetbridge.core.answers import CLIENT_IS_ANOTHER, PAIR_CLIENT, PROPOSAL, Choice
 from vetbridge.core.planning import FieldOwner, Fields, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
@@ -252,11 +252,8 @@ class People:
         return frozenset(name for name, parts in _CLIENT_FIELDS.items() if parts <= able)
 
     def _read(self, end: End, kind: Kind, id_: str) -> Person | None:
-        native: Native | None = end.connector.get(kind, id_)
-        if native is None:
-            return None
-        record = end.mapper.read(kind, native)
-        assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
+        record = end.read(kind, id_)
+        assert record is None or isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
         return record
 
 
