@@ -11,31 +11,21 @@ from typing import Any
 import pytest
 
 from connectors.altegio import plugin
+from connectors.altegio.connector import AltegioConnector
 from connectors.altegio.simulator import AltegioSimulator, build
+from tests.at_work import RULES, ZONE, AtWork, end, environment
+from tests.file_rig import pdf
 from tests.rig import Rig
-from tests.unit.sync.test_attachments import pdf
-from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.interface import Native, Operation, Write
-from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
 from vetbridge.core.due import DuePolicy
-from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts
 from vetbridge.mapping import Mapper, load_table
-from vetbridge.sync.due_reading import DueReader
-from vetbridge.sync.due_services import DueRound
-from vetbridge.sync.engine import Engine
-from vetbridge.sync.file_looking import FileLooker
-from vetbridge.sync.pair import End, FilePolicy, NoticePolicy
-from vetbridge.sync.receiving import Receiver
-from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.pair import FilePolicy, NoticePolicy
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
 
-ZONE = "Europe/London"
 ACCOUNT = "altegio-city"
-RULES = FileRules(types={"pdf": 1_000_000})
 FIELDS = {"service": "due_service", "pet": "due_pet", "date": "due_on", "notified": "due_notified"}
 CODES = {
     "appointment_type": {"checkup": "701", "vaccination": "702"},
@@ -51,13 +41,13 @@ NOTICES = NoticePolicy(
 )
 
 
-class Town:
+class Town(AtWork):
     """One owner, Ann, with the dog Tom and a visit to come; known at both sides. It is Monday, 2 March 2026."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = FakeClock()
-        self.rig = Rig(folder, clock=self.clock, pims=MemorySide(memory_capabilities(), clock=self.clock))
-        self.simulator: AltegioSimulator = build(clients=2, zone=ZONE, webhook_delay=0.0, clock=self.clock).start()
+        clock = FakeClock()
+        rig = Rig(folder, clock=clock, pims=MemorySide(memory_capabilities(), clock=clock))
+        self.simulator: AltegioSimulator = build(clients=2, zone=ZONE, webhook_delay=0.0, clock=clock).start()
         for code in FIELDS.values():
             self.simulator.store.insert("field", {"category": "client", "code": code, "title": code})
         for title in ("Due soon", "Overdue"):
@@ -73,32 +63,20 @@ class Town:
                 "mailing": {"clients": "client_ids", "text": "text"},
             }
         )
-        environment = Environment(
-            account=ACCOUNT, zone=ZONE, country="GB", clock=self.clock, timeout=5.0, limit_scale=1000.0
-        )
-        self.altegio = plugin.build(options, environment)
+        self.altegio = AltegioConnector(options, environment(ACCOUNT, clock))
         mapper = Mapper(load_table("altegio"), zone=ZONE, country="GB", codes=CODES)
-        booking = End(
-            account=ACCOUNT, connector=Accounted(self.altegio, ACCOUNT, self.clock), mapper=mapper, timeout=10.0
-        )
-        self.pair = replace(
-            self.rig.pair,
-            booking=booking,
+        pair = replace(
+            rig.pair,
+            booking=end(ACCOUNT, self.altegio, mapper, clock),
             files=FilePolicy(to_pims=RULES, to_booking=RULES),
             due=DuePolicy(notice_days=(-15, 7)),
             notices=NOTICES,
         )
-        with self.rig.ledger.write() as tx:
-            accounts.enrol(tx, ACCOUNT, "altegio", country="GB")
-        self.rig.engine = Engine([self.pair], self.rig.ledger, self.clock, self.rig.timings)
-        self.refresher, self.receiver = (Refresher(self.pair, self.rig.ledger), Receiver(self.pair, self.rig.ledger))
-        self.looker = FileLooker(self.pair, self.rig.ledger)
-        self.reader, self.round = (DueReader(self.pair, self.rig.ledger), DueRound(self.pair, self.rig.ledger))
-        self.owner = self.rig.owner("Ann", "Weiss", "+447912000001", "Tom")
-        self.pet = next(row["id"] for row in self.rig.pims.rows(Kind.PET) if row["name"] == "Tom")
+        super().__init__(rig, pair, self.simulator, self.altegio, account=ACCOUNT)
+        self.owner = rig.owner("Ann", "Weiss", "+447912000001", "Tom")
+        self.pet = next(row["id"] for row in rig.pims.rows(Kind.PET) if row["name"] == "Tom")
         self.card = self.book("Ann", "Weiss", "+447912000001", "Tom", hours=48)
-        self.looker.pass_()  # from now on files are new
-        self.clock.advance(1)
+        self.begin()
 
     def book(self, given: str, family: str, phone: str, pet: str, *, hours: int) -> str:
         """An owner whom the PIMS knows makes a card and a visit; returns the card."""
@@ -121,21 +99,6 @@ class Town:
         write = Write(operation=Operation.CREATE, kind=kind, id=None, native=native, stamp="VB-7F3K9Q2MXX")
         return self.altegio.apply(write).id
 
-    def go_on(self) -> None:
-        """All that the daemon does once in a while."""
-        self.refresher.pass_()
-        self.receiver.poll_desk()
-        self.receiver.poll()
-        self.reader.pass_()
-        self.round.pass_()
-        self.rig.settle()
-
-    def look(self) -> None:
-        """Time passes, files are looked for and carried."""
-        self.clock.advance(self.looker.again.total_seconds())
-        self.looker.pass_()
-        self.rig.settle()
-
     def files(self) -> dict[str, bytes]:
         """What is on the card, by name."""
         rows = self.simulator.store.find("file", client_id=int(self.card))
@@ -157,11 +120,6 @@ class Town:
             **{code: card["custom_fields"].get(code, "") for code in FIELDS.values()},
             "labels": card.get("categories", []),
         }
-
-    def close(self) -> None:
-        self.altegio.close()
-        self.simulator.stop()
-        self.rig.ledger.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.request import urlopen
 
@@ -28,6 +27,7 @@ from vetbridge.core.errors import AuthFailed, BadAnswer, OutcomeUnknown, Refused
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.suite.files import Paper
 
 ZONE = "Europe/London"
 EVERY_BYTE = bytes(range(256)) + b"\r\n--boundary\r\n\x00\x1a" * 1000
@@ -35,27 +35,11 @@ CODES = {"appointment_type": {"checkup": "701"}, "resource": {"vet_1": "501"}}
 MAPPER = Mapper(load_table("altegio"), zone=ZONE, country="GB", codes=CODES)
 
 
-@dataclass
-class File:
-    """What is in a file that is to be attached."""
-
-    data: bytes
-    name: str = "Discharge summary.pdf"
-    media_type: str = "application/pdf"
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-    def open(self) -> BinaryIO:
-        return io.BytesIO(self.data)
+def file_of(data: bytes, name: str = "Discharge summary.pdf", media_type: str = "application/pdf") -> Paper:
+    return Paper(name=name, data=data, media_type=media_type)
 
 
-class Breaking(File):
+class Breaking(Paper):
     """It cannot be read to its end."""
 
     def open(self) -> BinaryIO:
@@ -104,8 +88,8 @@ def altegio(side: Callable[..., AltegioConnector]) -> AltegioConnector:
     return side()
 
 
-def upload(client: str, file: File | None = None, **native: object) -> Write:
-    file = file or File(EVERY_BYTE)
+def upload(client: str, file: Paper | None = None, **native: object) -> Write:
+    file = file or file_of(EVERY_BYTE)
     fields = {"client_id": client, "name": file.name, **native}
     return Write(operation=Operation.CREATE, kind=Kind.ATTACHMENT, id=None, native=fields, content=file)
 
@@ -339,7 +323,7 @@ def test_a_file_goes_up_and_comes_down_as_it_was(
     assert receipt.native is not None
     assert receipt.native["name"] == "Discharge summary.pdf"
     assert b"".join(altegio.content(receipt.id)) == EVERY_BYTE
-    second = altegio.apply(upload(client, File(b"other", name="b.txt", media_type="text/plain")))
+    second = altegio.apply(upload(client, file_of(b"other", name="b.txt", media_type="text/plain")))
     assert second.id != receipt.id
     assert simulator.counts()["notices"] == 0
     assert altegio.capabilities.of(Kind.ATTACHMENT).hangs_on == {Kind.CLIENT}
@@ -351,7 +335,7 @@ def test_names_come_back(
     side: Callable[..., AltegioConnector], simulator: AltegioSimulator, client: str, name: str, kept: str
 ) -> None:
     simulator.turn("file_names", kept)
-    native = side().apply(upload(client, File(b"x", name=name))).native
+    native = side().apply(upload(client, file_of(b"x", name=name))).native
     assert native is not None
     assert native["name"] == name.replace('"', "%22")
 
@@ -359,14 +343,14 @@ def test_names_come_back(
 def test_what_altegio_does_not_take_is_not_sent(
     altegio: AltegioConnector, simulator: AltegioSimulator, client: str
 ) -> None:
-    class Large(File):
+    class Large(Paper):
         @property
         def size(self) -> int:
             return LARGEST_FILE
 
-    assert refusal(lambda: altegio.apply(upload(client, Large(b"x")))) == "too-large"
-    assert refusal(lambda: altegio.apply(upload(client, File(b"x", name="a.heic")))) == "not-supported"
-    assert refusal(lambda: altegio.apply(upload(client, File(b"")))) == "incomplete"
+    assert refusal(lambda: altegio.apply(upload(client, Large(data=b"x")))) == "too-large"
+    assert refusal(lambda: altegio.apply(upload(client, file_of(b"x", name="a.heic")))) == "not-supported"
+    assert refusal(lambda: altegio.apply(upload(client, file_of(b"")))) == "incomplete"
     assert refusal(lambda: altegio.apply(upload("x"))) == "incomplete"
     nothing = Write(operation=Operation.CREATE, kind=Kind.ATTACHMENT, id=None, native={"client_id": client})
     assert refusal(lambda: altegio.apply(nothing)) == "incomplete"
@@ -375,7 +359,7 @@ def test_what_altegio_does_not_take_is_not_sent(
 
 
 def test_eleven_megabytes_fit(altegio: AltegioConnector, simulator: AltegioSimulator, client: str) -> None:
-    file = File(EVERY_BYTE * (LARGEST_FILE // len(EVERY_BYTE)))
+    file = file_of(EVERY_BYTE * (LARGEST_FILE // len(EVERY_BYTE)))
     receipt = altegio.apply(upload(client, file))
     digest = hashlib.sha256()
     for piece in altegio.content(receipt.id):
@@ -410,11 +394,11 @@ def test_a_look_knows_a_name_in_other_letters(
     altegio: AltegioConnector, simulator: AltegioSimulator, client: str
 ) -> None:
     simulator.add_file(int(client), "RO\u0308NTGEN.PDF", b"x")
-    write = upload(client, File(b"x", name="Röntgen.pdf"))
+    write = upload(client, file_of(b"x", name="Röntgen.pdf"))
     assert len(list(altegio.look(write))) == 1
     planned = Write(operation=Operation.CREATE, kind=Kind.ATTACHMENT, id=None, native=write.native)
     assert len(list(altegio.look(planned))) == 1, "also where the content is not at hand any more"
-    assert list(altegio.look(upload(client, File(b"x", name="b.pdf")))) == []
+    assert list(altegio.look(upload(client, file_of(b"x", name="b.pdf")))) == []
 
 
 def test_an_upload_that_is_cut_leaves_nothing(
@@ -422,10 +406,10 @@ def test_an_upload_that_is_cut_leaves_nothing(
 ) -> None:
     simulator.faults.set({"cut_upload": 1.0})
     with pytest.raises(OutcomeUnknown):
-        altegio.apply(upload(client, File(EVERY_BYTE * 50)))
+        altegio.apply(upload(client, file_of(EVERY_BYTE * 50)))
     simulator.faults.set({"cut_upload": 0.0})
     with pytest.raises(OSError, match="not as long"):
-        altegio.apply(upload(client, Breaking(EVERY_BYTE * 50)))
+        altegio.apply(upload(client, Breaking("Discharge summary.pdf", EVERY_BYTE * 50)))
     assert simulator.store.all("file") == []
     assert list(altegio.look(upload(client))) == []
 
@@ -470,7 +454,7 @@ def test_a_list_that_lags_and_rows_that_lack_fields_lead_to_no_other_file(
     altegio: AltegioConnector, simulator: AltegioSimulator, client: str
 ) -> None:
     simulator.faults.set({"lagging_search": 1.0})
-    ids = [altegio.apply(upload(client, File(EVERY_BYTE, name=f"{number}.pdf"))).id for number in range(3)]
+    ids = [altegio.apply(upload(client, file_of(EVERY_BYTE, name=f"{number}.pdf"))).id for number in range(3)]
     assert listed(altegio, client) == []
     simulator.faults.set({"lagging_search": 0.0, "missing_fields": 0.5})
     for id_ in ids:

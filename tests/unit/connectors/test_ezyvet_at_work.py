@@ -11,46 +11,36 @@ from typing import Any
 import pytest
 
 from connectors.ezyvet import plugin
+from connectors.ezyvet.connector import EzyVet
 from connectors.ezyvet.options import FILES, SCOPES, VACCINATIONS
 from connectors.ezyvet.simulator import CODE_LISTS, FIRST_ANIMAL, FIRST_CONTACT, EzyVetSimulator, build
+from tests.at_work import RULES, ZONE, AtWork, end, environment
 from tests.file_rig import content, pdf
 from tests.rig import Rig
-from vetbridge.connector.accounted import Accounted
-from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
 from vetbridge.core.due import DuePolicy
-from vetbridge.core.files import FileRules
 from vetbridge.core.records import Kind
-from vetbridge.ledger import accounts
 from vetbridge.mapping import Mapper, load_table
-from vetbridge.sync.due_reading import DueReader
-from vetbridge.sync.due_services import DueRound
-from vetbridge.sync.engine import Engine
-from vetbridge.sync.file_looking import FileLooker
-from vetbridge.sync.pair import End, FilePolicy, Placeholder
-from vetbridge.sync.receiving import Receiver
-from vetbridge.sync.refreshing import Refresher
+from vetbridge.sync.pair import FilePolicy, Placeholder
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
 
-ZONE = "Europe/London"
 ACCOUNT = "ezyvet-city"
 CLIENTS, SEED = 12, 7
-RULES = FileRules(types={"pdf": 1_000_000})
 OWNER = next(
     each for each in make_clinic(SEED, CLIENTS).owners if each.active and each.phones and len(each.pets) == 1
 )
 
 
-class Town:
+class Town(AtWork):
     """One owner with one pet and a visit to come; known at both sides. It is Monday, 2 March 2026."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = FakeClock()
-        booking = MemorySide(memory_capabilities("booking"), clock=self.clock)
-        self.rig = Rig(folder, clock=self.clock, booking=booking)
-        self.simulator: EzyVetSimulator = build(clients=CLIENTS, seed=SEED, zone=ZONE, clock=self.clock).start()
+        clock = FakeClock()
+        booking = MemorySide(memory_capabilities("booking"), clock=clock)
+        rig = Rig(folder, clock=clock, booking=booking)
+        self.simulator: EzyVetSimulator = build(clients=CLIENTS, seed=SEED, zone=ZONE, clock=clock).start()
         credentials: dict[str, Any] = dict(self.simulator.credentials)
         options = plugin.options.model_validate(
             {
@@ -62,48 +52,21 @@ class Town:
                 "due_services": {"wellness_plans": True},
             }
         )
-        environment = Environment(
-            account=ACCOUNT, zone=ZONE, country="GB", clock=self.clock, timeout=5.0, limit_scale=1000.0
-        )
-        self.ezyvet = plugin.build(options, environment)
+        ezyvet = EzyVet(options, environment(ACCOUNT, clock))
         mapper = Mapper(load_table("ezyvet"), zone=ZONE, country="GB", codes=CODE_LISTS)
-        pims = End(
-            account=ACCOUNT, connector=Accounted(self.ezyvet, ACCOUNT, self.clock), mapper=mapper, timeout=10.0
-        )
-        self.pair = replace(
-            self.rig.pair,
-            pims=pims,
+        pair = replace(
+            rig.pair,
+            pims=end(ACCOUNT, ezyvet, mapper, clock),
             placeholder=Placeholder(client_id="900", pet_id="901"),
             files=FilePolicy(to_pims=RULES, to_booking=RULES),
             due=DuePolicy(),
         )
-        with self.rig.ledger.write() as tx:
-            accounts.enrol(tx, ACCOUNT, "ezyvet", country="GB")
-        self.rig.engine = Engine([self.pair], self.rig.ledger, self.clock, self.rig.timings)
-        self.refresher, self.receiver = Refresher(self.pair, self.rig.ledger), Receiver(self.pair, self.rig.ledger)
-        self.looker = FileLooker(self.pair, self.rig.ledger)
-        self.reader, self.round = DueReader(self.pair, self.rig.ledger), DueRound(self.pair, self.rig.ledger)
+        super().__init__(rig, pair, self.simulator, ezyvet, account=ACCOUNT)
         self.contact, self.animal = FIRST_CONTACT + OWNER.number, FIRST_ANIMAL + OWNER.pets[0].number
-        self.rig.book(OWNER.given_name, OWNER.family_name, OWNER.phones[0], OWNER.pets[0].name)
+        rig.book(OWNER.given_name, OWNER.family_name, OWNER.phones[0], OWNER.pets[0].name)
         self.card = booking.rows(Kind.CLIENT)[0]["id"]
         self.go_on()
-        self.looker.pass_()  # from now on files are new
-        self.clock.advance(1)
-
-    def go_on(self) -> None:
-        """All that the daemon does once in a while."""
-        self.refresher.pass_()
-        self.receiver.poll_desk()
-        self.receiver.poll()
-        self.reader.pass_()
-        self.round.pass_()
-        self.rig.settle()
-
-    def look(self) -> None:
-        """Time passes, files are looked for and carried."""
-        self.clock.advance(self.looker.again.total_seconds())
-        self.looker.pass_()
-        self.rig.settle()
+        self.begin()
 
     def on_card(self) -> dict[str, bytes]:
         """The files on the owner's card, by name."""
@@ -118,11 +81,6 @@ class Town:
     def says(self) -> dict[str, Any]:
         """What the owner's card says about what is due."""
         return self.rig.booking.get(Kind.REMINDER, self.card) or {}
-
-    def close(self) -> None:
-        self.ezyvet.close()
-        self.simulator.stop()
-        self.rig.ledger.close()
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 
@@ -21,6 +18,7 @@ from vetbridge.core.errors import BadAnswer, OutcomeUnknown, RateLimited, Refuse
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.testing.clock import FakeClock
+from vetbridge.testing.suite.files import Paper
 
 STAMP = "VB-0000000001"
 NOTES = f"[VetBridge {STAMP}]\nfrom the owner\n[/VetBridge]"
@@ -28,24 +26,8 @@ LETTER = bytes(range(256)) * 1000 + b"\r\n--x\r\n\x00"
 SCOPE = (*SCOPES, *FILES, "read-consult")
 
 
-@dataclass
-class Paper:
-    """A file that is known to be safe."""
-
-    data: bytes = LETTER
-    name: str = "letter.pdf"
-    media_type: str = "application/pdf"
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-    def open(self) -> BinaryIO:
-        return io.BytesIO(self.data)
+def letter(data: bytes = LETTER) -> Paper:
+    return Paper(name="letter.pdf", data=data)
 
 
 @pytest.fixture
@@ -65,7 +47,7 @@ def with_files(simulator: EzyVetSimulator, **more: Any) -> AbstractContextManage
 
 
 def upload(content: Paper | None = None, stamp: str = STAMP, **native: Any) -> Write:
-    content = content or Paper()
+    content = content or letter()
     given = {"pet_id": "5001", "name": content.name, "notes": NOTES if stamp else ""}
     return Write(
         operation=Operation.CREATE,
@@ -153,7 +135,7 @@ def test_a_lost_answer_is_found_by_its_stamp(simulator: EzyVetSimulator, side: E
 def test_an_upload_that_is_cut_leaves_nothing(simulator: EzyVetSimulator, side: EzyVet) -> None:
     simulator.faults.arm("cut_upload")
     with pytest.raises(OutcomeUnknown):
-        side.apply(upload(Paper(LETTER * 20)))
+        side.apply(upload(letter(LETTER * 20)))
     assert list(side.look(upload())) == []
     assert simulator.store.all("attachment") == simulator.store.all("file") == []
 
