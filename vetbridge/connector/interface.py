@@ -26,6 +26,9 @@ class Operation(StrEnum):
     CANCEL = "cancel"
     NOTIFY = "notify"
     """Sends a message to an owner. What became of it nobody can find out: it is sent once at the most."""
+    RECALL = "recall"
+    """Takes back a write that was handed on (``KindCapabilities.handed``) and is wanted no more: ``Write.key`` is the
+    key of that one. What was carried out meanwhile it does not undo."""
 
 
 class ExactlyOnce(StrEnum):
@@ -106,6 +109,10 @@ class KindCapabilities:
     """Of attachments: the side takes files of fewer bytes than this; None: it does not say."""
     notify: bool = False
     """Of reminders: a message can be sent to the owner (``Operation.NOTIFY``)."""
+    handed: frozenset[Operation] = frozenset()
+    """Writes that somebody else carries out later: a person with the work list, or whoever takes in files. ``apply``
+    hands them on, once for each ``Write.key``, and answers a receipt without an id; only a read shows that one was
+    done. Whoever declares one takes ``RECALL`` too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,9 @@ class Capabilities:
     """Seconds after a lost answer in which a write may still appear at the side."""
     proven: str = ""
     """What is proven: "verified against vendor documents", "documented in part", ..."""
+    screen: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
+    """By kind, what its screen calls canonical fields, in the order in which people fill them in; for the work list.
+    A field that is not named comes after them, in VetBridge's words."""
     needs_vendor: tuple[str, ...] = ()
     """What only the vendor, or a first live account, can give or tell: in words, the weightiest first."""
 
@@ -240,6 +250,7 @@ class Receipt:
     """The side took the write. ``native`` is the record as the side answered it, None where it answers nothing."""
 
     id: str
+    """Of the record; empty where the write was handed on, and nobody has carried it out yet."""
     native: Native | None = None
 
 

@@ -20,6 +20,8 @@ from vetbridge.connector.interface import Capabilities, Connector, Marketplace
 from vetbridge.core.errors import ConfigError
 
 GROUP = "vetbridge.connectors"
+SYSTEMS = "vetbridge.systems"
+"""Entry points of practice systems that are served by generic connectors."""
 
 
 class Options(BaseModel):
@@ -100,6 +102,42 @@ class Plugin:
     """None: the vendor has no marketplace, or none that VetBridge knows."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to serve a practice system: a generic connector with a profile that is shipped for it."""
+
+    connector: str
+    """Name of the plugin: ``files``, ``sql``, ``rest``."""
+    profile: str
+    """File of the profile, in the system's folder."""
+    title: str
+    """The way in words, for ``init`` and the guides."""
+    advice: str
+    """When to take it, and what it needs."""
+    proven: str
+    """As ``Capabilities.proven``, of this way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A practice system without a connector of its own. The object that an entry point of ``SYSTEMS`` names."""
+
+    name: str
+    title: str
+    package: str
+    """Where its profiles are: ``connectors.impromed``."""
+    ways: tuple[Way, ...]
+    """The best first."""
+    ask_vendor: tuple[str, ...]
+    """What to ask the vendor for, the weightiest first."""
+    simulator: str | None = None
+    """Module of the simulator, imported only when one is started."""
+
+    def way(self, connector: str) -> Way | None:
+        """The way by a connector; None where there is none."""
+        return next((way for way in self.ways if way.connector == connector), None)
+
+
 @cache
 def entry_points(group: str) -> metadata.EntryPoints:
     """What is installed. It does not change while VetBridge runs, and to ask takes longer than most commands."""
@@ -122,6 +160,11 @@ def plugin(name: str) -> Plugin:
     if not isinstance(found, Plugin):
         raise ConfigError(f"the entry point {name!r} does not name a connector plugin; reinstall its package")
     return found
+
+
+def systems() -> dict[str, System]:
+    """All practice systems that generic connectors serve, by name."""
+    return {point.name: point.load() for point in sorted(entry_points(group=SYSTEMS))}
 
 
 def app_plugin(name: str) -> AppPlugin:
