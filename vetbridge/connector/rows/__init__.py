@@ -4,7 +4,7 @@ A profile says for each kind which column a field comes from; a row becomes one 
 ``neutral``, or is refused with the column and the reason. Nothing here reads a file or asks a database.
 """
 
-from vetbridge.connector.rows.profile import Converter, Deleted, FieldRule, KindRules
+from vetbridge.connector.rows.profile import Converter, Deleted, FieldRule, KindRules, check_kinds
 from vetbridge.connector.rows.reading import BadRow, RowReader
 
-__all__ = ["BadRow", "Converter", "Deleted", "FieldRule", "KindRules", "RowReader"]
+__all__ = ["BadRow", "Converter", "Deleted", "FieldRule", "KindRules", "RowReader", "check_kinds"]

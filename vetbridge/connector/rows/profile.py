@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from vetbridge.core.records import Kind
 
 Column = Annotated[str, Field(min_length=1, max_length=100)]
 """A column's name. Columns are found whatever their case, and whatever blanks and underlines stand in them."""
+
+
+_ANY_DAY = datetime(2026, 7, 31, 13, 45)  # noqa: DTZ001 - no moment, only something to write
 
 
 class _Rule(BaseModel):
@@ -143,8 +148,23 @@ class FieldRule(_Rule):
     """Of flags: the column says the opposite."""
     split: str | None = Field(default=None, min_length=1, max_length=3)
     """Of lists out of one column: what stands between two values."""
+    empty: tuple[str, ...] = ()
+    """What means nothing, without regard to case, beside empty cells: ``N/A``, a date that stands for none."""
     required: bool = False
     """A row in which it is empty is refused."""
+    optional: bool = False
+    """Rows without the column are taken, too: the field is empty then."""
+
+    @field_validator("formats")
+    @classmethod
+    def _readable(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
+        for form in forms:
+            try:
+                datetime.strptime(_ANY_DAY.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
+            except ValueError:
+                words = f"{form!r} is no format of a date or a time, such as '%d.%m.%Y %H:%M'"
+                raise ValueError(words) from None
+        return forms
 
     @model_validator(mode="before")
     @classmethod
@@ -176,3 +196,33 @@ class KindRules(_Rule):
     fields: Mapping[str, Rule]
     deleted_when: Deleted | None = None
     """A visit is cancelled then (status code ``deleted``), every other record is inactive."""
+
+
+Rules = TypeVar("Rules", bound=KindRules)
+
+
+def check_kinds(kinds: Mapping[Kind, Rules]) -> Mapping[Kind, Rules]:
+    """The kinds of a profile as they are, for an ``AfterValidator``.
+
+    Raises ``ValueError`` where one is not read from rows, names a field that it does not have, or leaves one out
+    without which it says too little.
+    """
+    wrong = [f"{kind.value}: {words}" for kind, rules in kinds.items() for words in _misfits(kind, rules)]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return kinds
+
+
+def _misfits(kind: Kind, rules: KindRules) -> Iterator[str]:
+    known = CONVERTERS.get(kind)
+    if known is None:
+        yield f"is not read from rows; known are {', '.join(each.value for each in CONVERTERS)}"
+        return
+    for name in rules.fields:
+        if name not in known:
+            near = difflib.get_close_matches(name[:40], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            yield f"has no field {name[:40]!a}; {hint}"
+    missing = sorted(NEEDED[kind] - rules.fields.keys())
+    if missing:
+        yield f"needs {', '.join(missing)}"

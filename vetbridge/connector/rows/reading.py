@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from vetbridge.connector.interface import Native
 from vetbridge.connector.rows.profile import CONVERTERS, Converter, FieldRule, KindRules
@@ -18,7 +20,24 @@ DELETED = "deleted"
 """Status code of a visit whose row says that it is gone."""
 _TRUE = frozenset({"1", "true", "yes", "y", "x", "on", "ja", "j", "wahr"})
 _FALSE = frozenset({"0", "false", "no", "n", "off", "nein", "falsch", ""})
-_WHOLE = re.compile(r"[+-]?\d{1,15}(?:[.,]0*)?")
+LONGEST = 100_000
+"""Characters of a cell: notes are long, and a longer one is no note."""
+MOST_VALUES = 50
+"""Values of one list."""
+YEARS = range(1900, 2200)
+"""A date outside of these stands for none, as databases have them for fields that must not be empty."""
+
+_LONGEST_ID = 255
+_LARGEST = 10**40
+_TOO_MANY = 10**9
+_EXACT = 2**53
+"""From here on a decimal number cannot tell two whole ones apart."""
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}(?:[.,]0*)?")
+_ROUNDED = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+")
+"""What a spreadsheet makes of a long number: 1,23457E+11."""
+_LONGEST_TIME = 40
+_MIDNIGHT = time()
+_CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::00)?")
 
 
 class BadRow(Exception):
@@ -38,12 +57,14 @@ def folded(column: str) -> str:
 class RowReader:
     """Reads the rows of one kind that have the same columns.
 
+    ``zone``: the site's, by whose clock a moment with an offset is read; without it such a moment is refused.
     Raises ``ValueError``, with every column that the rules name and that is not there.
     """
 
-    def __init__(self, kind: Kind, rules: KindRules, columns: Sequence[str]) -> None:
+    def __init__(self, kind: Kind, rules: KindRules, columns: Sequence[str], *, zone: str = "") -> None:
         self.kind = kind
         self._rules = rules
+        self._zone = ZoneInfo(zone) if zone else None
         self._columns = tuple(columns)
         self._places = {folded(name): place for place, name in reversed(list(enumerate(columns)))}
         missing = list(self._missing())
@@ -69,6 +90,8 @@ class RowReader:
 
     def _missing(self) -> Iterator[str]:
         for name, rule in self._rules.fields.items():
+            if rule.optional:
+                continue
             if rule.column and self._place(rule.column) is None:
                 yield f"{name}: no column is called {' or '.join(rule.column)}"
             for column in rule.all:
@@ -90,8 +113,11 @@ class RowReader:
         gone = self._rules.deleted_when
         if gone is None:
             return False
-        value = _text(self._cell([gone.column], row)).strip().casefold()
-        return value in {each.casefold() for each in gone.values}
+        try:
+            value = _text(self._cell([gone.column], row))
+        except ValueError as wrong:
+            raise BadRow(gone.column, str(wrong)) from None
+        return _is_one_of(value, gone.values)
 
     # -- values
 
@@ -100,23 +126,41 @@ class RowReader:
         if rule.value is not None:
             return rule.value
         converter = rule.read_as or CONVERTERS[self.kind][name]
-        columns = ", ".join(rule.all) if rule.all else self._columns[self._place(rule.column) or 0]
         try:
-            if rule.all:
-                value = self._together(rule, converter, row)
-            else:
-                value = _READ[converter](self._cell(rule.column, row), rule)
+            cell = self._together(converter, rule, row) if rule.all else self._cell(rule.column, row)
+            if converter in (Converter.DATE, Converter.TIME):
+                cell = self._local(cell, rule)
+            value = None if _is_one_of(_text(cell), rule.empty) else _READ[converter](cell, rule)
         except ValueError as wrong:
-            raise BadRow(columns, str(wrong)) from None
+            raise BadRow(self._named(rule), str(wrong)) from None
         if value is None and (rule.required or name == "id"):
-            raise BadRow(columns, "it is empty")
+            raise BadRow(self._named(rule), "it is empty")
         return value
 
-    def _together(self, rule: FieldRule, converter: Converter, row: Sequence[Any]) -> Any:
-        texts = [text for column in rule.all if (text := _text(self._cell([column], row)).strip())]
-        if converter is Converter.LIST:
-            return texts
-        return _READ[converter]((rule.join or " ").join(texts), rule)
+    def _named(self, rule: FieldRule) -> str:
+        """The columns of a rule, as the rows call them."""
+        place = self._place(rule.column)
+        return ", ".join(rule.all or rule.column) if place is None else self._columns[place]
+
+    def _together(self, converter: Converter, rule: FieldRule, row: Sequence[Any]) -> Any:
+        cells = [self._cell([column], row) for column in rule.all]
+        if converter is Converter.TIME:
+            cells = [_half(cell) for cell in cells]
+        texts = [text for cell in cells if not _is_one_of(text := _text(cell).strip(), ("", *rule.empty))]
+        return texts if converter is Converter.LIST else (rule.join or " ").join(texts)
+
+    def _local(self, cell: Any, rule: FieldRule) -> Any:
+        """A cell of a date or a time, without an offset."""
+        if isinstance(cell, str) and (text := cell.strip()) and not _is_one_of(text, rule.empty):
+            cell = _moment(text, rule)
+        if not isinstance(cell, datetime) or cell.tzinfo is None:
+            return cell
+        if self._zone is None:
+            raise ValueError("a time by the site's clock was expected, this one has an offset")
+        try:
+            return cell.astimezone(self._zone).replace(tzinfo=None)
+        except OverflowError:
+            raise ValueError("it is at the end of time") from None
 
     def _add_duration(self, record: Native) -> None:
         end = record.pop("end", None)
@@ -128,19 +172,48 @@ class RowReader:
         record["duration"] = int(seconds)
 
 
+def _is_one_of(text: str, words: Sequence[str]) -> bool:
+    return bool(words) and text.strip().casefold() in {word.strip().casefold() for word in words}
+
+
 def _text(value: Any) -> str:
     """A cell as text: whole numbers without decimals, moments in ISO 8601."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, float | Decimal) and value == int(value):
-        return str(int(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, int | float | Decimal):
+        return _digits(value)
     if isinstance(value, datetime):
         return value.replace(microsecond=0).isoformat(sep=" ")
     if isinstance(value, bytes | bytearray | memoryview):
         raise ValueError("it holds bytes, not text")
-    return str(value)
+    text = str(value)
+    if len(text) > LONGEST:
+        raise ValueError(f"it holds more than {LONGEST} characters")
+    return text.replace("\0", "") if "\0" in text else text
+
+
+def _digits(number: int | float | Decimal) -> str:
+    """A number as text; a whole one that is no longer exact would pass for another."""
+    is_finite = number.is_finite() if isinstance(number, Decimal) else isinstance(number, int) or math.isfinite(number)
+    if not is_finite:
+        raise ValueError("it is no number")
+    if number <= -_LARGEST or number >= _LARGEST or (isinstance(number, float) and abs(number) > _EXACT):
+        raise ValueError("it is too large a number; keep long numbers as text")
+    return str(int(number) if number == int(number) else number)
+
+
+def _half(cell: Any) -> Any:
+    """Of a date and a time in two cells, what each says: spreadsheets have a time in their dates, and a day in their
+    times."""
+    if not isinstance(cell, datetime):
+        return cell
+    if cell.year in (1899, 1900):
+        return cell.time().replace(microsecond=0)
+    return cell.date() if cell.time() == _MIDNIGHT else cell
 
 
 def _read_text(value: Any, _rule: FieldRule) -> str | None:
@@ -149,8 +222,12 @@ def _read_text(value: Any, _rule: FieldRule) -> str | None:
 
 def _read_id(value: Any, _rule: FieldRule) -> str | None:
     text = _text(value).strip()
+    if _ROUNDED.fullmatch(text):
+        raise ValueError("a spreadsheet has rounded it; keep long numbers as text")
     if _WHOLE.fullmatch(text):
         text = re.split(r"[.,]", text)[0]
+    if len(text) > _LONGEST_ID or not text.isprintable():
+        raise ValueError(f"at most {_LONGEST_ID} printable characters were expected")
     return text or None
 
 
@@ -160,44 +237,56 @@ def _read_number(value: Any, _rule: FieldRule) -> int | None:
         return None
     if not _WHOLE.fullmatch(text):
         raise ValueError("a whole number was expected")
-    return int(re.split(r"[.,]", text)[0])
+    number = int(re.split(r"[.,]", text)[0])
+    if abs(number) >= _TOO_MANY:
+        raise ValueError("it is too large a number")
+    return number
 
 
 def _read_minutes(value: Any, rule: FieldRule) -> int | None:
-    minutes = _read_number(value, rule)
+    if isinstance(value, timedelta):
+        value = value.total_seconds() / 60
+    clock = _CLOCK.fullmatch(_text(value).strip())
+    minutes = int(clock[1]) * 60 + int(clock[2]) if clock else _read_number(value, rule)
     if minutes is not None and minutes < 0:
         raise ValueError("it is less than nothing")
     return None if minutes is None else minutes * 60
 
 
 def _read_date(value: Any, rule: FieldRule) -> str | None:
-    if isinstance(value, date):
-        return f"{value:%Y-%m-%d}"
-    text = _text(value).strip()
-    return _moment(text, rule, "a date").date().isoformat() if text else None
+    if not isinstance(value, date):
+        text = _text(value).strip()
+        if not text:
+            return None
+        value = _moment(text, rule)
+    return f"{value:%Y-%m-%d}" if value.year in YEARS else None
 
 
 def _read_time(value: Any, rule: FieldRule) -> str | None:
-    if isinstance(value, datetime):
-        # Databases round to parts of a second: SQL Server's datetime to 1/300 (impromed.md, section 2).
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    text = _text(value).strip()
-    return f"{_moment(text, rule, 'a date and a time'):%Y-%m-%d %H:%M:%S}" if text else None
+    if not isinstance(value, datetime):
+        text = _text(value).strip()
+        if not text:
+            return None
+        value = _moment(text, rule)
+    if value.year not in YEARS:
+        raise ValueError(f"a year from {YEARS.start} to {YEARS.stop - 1} was expected")
+    # Databases round to parts of a second: SQL Server's datetime to 1/300 (impromed.md, section 2).
+    return f"{value:%Y-%m-%d %H:%M:%S}"
 
 
-def _moment(text: str, rule: FieldRule, what: str) -> datetime:
-    if len(text) > 40:
-        raise ValueError(f"{what} was expected")
+def _moment(text: str, rule: FieldRule) -> datetime:
+    forms = " or ".join(rule.formats) or "YYYY-MM-DD HH:MM"
+    if len(text) > _LONGEST_TIME:
+        raise ValueError(f"a date or a time as {forms} was expected")
     for form in rule.formats:
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007 - the site's clock
         except ValueError:
             continue
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        return datetime.fromisoformat(text)
     except ValueError:
-        forms = f" as {' or '.join(rule.formats)}" if rule.formats else " as YYYY-MM-DD"
-        raise ValueError(f"{what}{forms} was expected") from None
+        raise ValueError(f"a date or a time as {forms} was expected") from None
 
 
 def _read_flag(value: Any, rule: FieldRule) -> bool | None:
@@ -216,9 +305,11 @@ def _read_flag(value: Any, rule: FieldRule) -> bool | None:
 
 
 def _read_list(value: Any, rule: FieldRule) -> list[str]:
-    text = _text(value)
-    parts = text.split(rule.split) if rule.split else [text]
-    return [part.strip() for part in parts if part.strip()]
+    texts = value if isinstance(value, list | tuple) else [_text(value)]
+    parts = [part.strip() for text in texts for part in (text.split(rule.split) if rule.split else [text])]
+    if len(parts) > MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES} values")
+    return [part for part in parts if part]
 
 
 _READ: Mapping[Converter, Callable[[Any, FieldRule], Any]] = MappingProxyType(
