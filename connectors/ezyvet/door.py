@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,10 @@ from connectors.ezyvet import wire
 from connectors.ezyvet.paths import BESIDE, BOOKING, BOOKING_PATH, BOOKING_SCOPE, DATABASE, PATHS
 from connectors.ezyvet.wire import Listing, Where
 from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.clock import Clock
 from vetbridge.connector.http import PATIENCE, Answer, Downloads, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec, Content, Native
 from vetbridge.connector.plugin import Environment
+from vetbridge.connector.token import SharedToken, Token
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -33,9 +32,6 @@ IDS_PER_CALL = 100
 
 WALKS = 3
 """How often a listing is walked when rows shifted between its pages, until as many were seen as it counts."""
-
-TOKEN_MARGIN = 60.0
-"""Seconds before its end in which a token is no longer used."""
 
 TOKEN_PATH = "/v1/oauth/access_token"  # noqa: S105 - a path
 
@@ -112,7 +108,7 @@ class Door:
             place=f"{urlsplit(base_url).hostname}/{database}",
         )
 
-        def client(url: str, token: _Token | None) -> HttpClient:
+        def client(url: str, token: SharedToken | None) -> HttpClient:
             return HttpClient(
                 url,
                 account=environment.account,
@@ -127,7 +123,7 @@ class Door:
             )
 
         self._token_http = client(base_url, None)
-        self._token = _Token(self._ask_token, environment.clock)
+        self._token = SharedToken(self._ask_token, environment.clock)
         self._http = client(base_url, self._token)
         self._booking_http = client(booking_url, self._token)
         self._downloads = Downloads(
@@ -343,7 +339,7 @@ class Door:
         codes = {400: "bad-request", 404: "not-found", 422: "invalid"}
         return Refused(said, code=codes.get(refusal.status, f"http-{refusal.status}"))
 
-    def _ask_token(self) -> wire.Token:
+    def _ask_token(self) -> Token:
         """Asks for a token. Refused credentials raise ``AuthFailed``, whatever the status says."""
         what = f"{self._account}: POST {TOKEN_PATH}"
         try:
@@ -360,42 +356,6 @@ class Door:
         if said is not None:
             raise AuthFailed(f"{what}: refused{said}, the credentials are not taken")
         return wire.token(answer.body, self._clock.now().timestamp(), what)
-
-
-class _Token:
-    """The account's access token: asked for once and shared, asked for anew shortly before its end or after a 401."""
-
-    def __init__(self, ask: Callable[[], wire.Token], clock: Clock) -> None:
-        self._ask = ask
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._text = ""
-        self._good_until = 0.0
-        self._handed = threading.local()
-
-    def headers(self) -> Mapping[str, str]:
-        """The header that proves who asks."""
-        return {"Authorization": f"Bearer {self.text()}"}
-
-    def text(self) -> str:
-        """The token."""
-        with self._lock:
-            if not self._text or self._clock.steady() >= self._good_until:
-                self._renew()
-            self._handed.text = self._text
-            return self._text
-
-    def refused(self) -> None:
-        """Called by the thread whose request was answered 401; only the first of several asks for a new token."""
-        with self._lock:
-            if self._text == getattr(self._handed, "text", ""):
-                self._renew()
-
-    def _renew(self) -> None:
-        self._text = ""
-        token = self._ask()
-        self._good_until = self._clock.steady() + max(token.seconds - TOKEN_MARGIN, token.seconds / 2)
-        self._text = token.text
 
 
 def _budgets(resource: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 
 from vetbridge.connector.interface import Hint, Native
+from vetbridge.connector.token import Token
 from vetbridge.core import normalise
 from vetbridge.core.errors import BadAnswer, BadHint, MappingError
 from vetbridge.core.records import Kind
@@ -355,17 +356,6 @@ def told_wait(headers: Mapping[str, str], body: Any, now: float) -> float | None
 
 
 # -- token
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token and how long it may be used, in seconds."""
-
-    text: str
-    seconds: float
-
-    def __repr__(self) -> str:
-        return "Token(hidden)"
 
 
 TOKEN_LIFE = 12 * 3600.0

@@ -161,14 +161,15 @@ class HttpClient:
         params: Mapping[str, Any] | None = None,
         method: str = "GET",
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
         patience: float = 0.0,
     ) -> Answer:
         """A request that changes nothing (also a search by POST): tried again when it fails on the way.
 
-        ``patience``: seconds it may wait for a budget, or for a pause that the vendor asks for. Not for a caller that
-        others wait for.
+        ``body`` is sent as JSON, and bytes as they are, whose type then stands in ``headers``. ``patience``: seconds
+        it may wait for a budget, or for a pause that the vendor asks for. Not for a caller that others wait for.
         """
-        return self._send(_Request(method, path, params, body, None, write=False, patience=patience), budgets)
+        return self._send(_Request(method, path, params, body, headers, write=False, patience=patience), budgets)
 
     def write(
         self,
@@ -229,7 +230,9 @@ class HttpClient:
     def _exchange(self, what: str, request: _Request) -> Answer:
         headers = {**(self._authorise() if self._authorise else {}), **(request.headers or {})}
         content: bytes | Iterator[bytes] | None = None
-        if request.body is not None:
+        if isinstance(request.body, bytes):
+            content = request.body
+        elif request.body is not None:
             # In ASCII: half characters that a vendor served are sent back as they came.
             content = json.dumps(request.body, allow_nan=False).encode("ascii")
             headers = {"Content-Type": "application/json", **headers}
