@@ -4,4 +4,11 @@ from __future__ import annotations
 
 from vetbridge.connector.plugin import System
 
-system = System(name="impromed", title="ImproMed", package="connectors.impromed", ways=(), ask_vendor=())
+system = System(
+    name="impromed",
+    title="ImproMed",
+    package="connectors.impromed",
+    ways=(),
+    ask_vendor=(),
+    simulator="connectors.impromed.simulator",
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import signal
@@ -24,7 +25,7 @@ _FAULT_HELP = (
 
 
 def simulate(
-    vendor: Annotated[str, typer.Argument(help="Whose simulator, as altegio or ezyvet.")],
+    vendor: Annotated[str, typer.Argument(help="Whose simulator, as altegio, ezyvet or impromed.")],
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: a free one, or the one of a kept store.")] = 0,
     clients: Annotated[int, typer.Option(min=0, max=100_000, help="Owners in a new store.")] = 2000,
     seed: Annotated[int, typer.Option(help="Decides the clinic, the credentials and the faults.")] = 7,
@@ -82,15 +83,7 @@ def _made(
     data: Path | None,
 ) -> Simulator:
     """The simulator, not yet serving. Raises ``typer.BadParameter`` for what cannot be used."""
-    from vetbridge.connector.plugin import plugin  # noqa: PLC0415 - heavy, and not needed for --help
-    from vetbridge.core.errors import ConfigError  # noqa: PLC0415
-
-    try:
-        module = plugin(vendor).simulator
-    except ConfigError as error:
-        raise typer.BadParameter(error.message, param_hint="VENDOR") from None
-    if module is None:
-        raise typer.BadParameter(f"{vendor} has no simulator", param_hint="VENDOR")
+    module = _module(vendor)
     if not 0 <= port < 65536:
         raise typer.BadParameter(f"{port} is not a port", param_hint="--port")
     try:
@@ -107,6 +100,21 @@ def _made(
         hint = "--locations" if "locations" in str(error) else "--switch"
         raise typer.BadParameter(str(error), param_hint=hint) from None
     return made
+
+
+def _module(vendor: str) -> str:
+    """Where a vendor's or a practice system's simulator is. Raises ``typer.BadParameter`` where there is none."""
+    from vetbridge.connector.plugin import plugins, systems  # noqa: PLC0415 - heavy, and not needed for --help
+
+    modules = {name: found.simulator for name, found in (plugins() | systems()).items()}
+    if vendor not in modules:
+        near = difflib.get_close_matches(vendor, modules, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(modules))}"
+        raise typer.BadParameter(f"no vendor is called {vendor!r}; {hint}", param_hint="VENDOR")
+    module = modules[vendor]
+    if module is None:
+        raise typer.BadParameter(f"{vendor} has no simulator", param_hint="VENDOR")
+    return module
 
 
 def _switches(given: list[str]) -> dict[str, Any]:
