@@ -183,6 +183,28 @@ def test_a_refused_row_is_told_without_its_values(field: str, value: Any) -> Non
     assert len(str(refused.value)) < 200
 
 
+def test_an_empty_cell_may_mean_something() -> None:
+    fields = {
+        **VISIT,
+        "duration": {"column": "Minutes", "otherwise": 15},
+        "status": {"column": "Status", "otherwise": "booked", "empty": ["-"]},
+        "resource": {"value": 3},
+    }
+    row = {"Id": "1", "Start": "2026-06-14 09:00", "Minutes": None, "Status": "-"}
+    found = read(Kind.APPOINTMENT, fields, row)
+    assert (found["duration"], found["status"], found["resource"]) == (900, "booked", "3")
+
+
+def test_a_visit_without_a_length_is_refused() -> None:
+    with pytest.raises(BadRow, match="neither a length nor an end"):
+        read(Kind.APPOINTMENT, {**VISIT, "end": "End"}, {"Id": "1", "Start": "2026-06-14 09:00", "End": ""})
+
+
+def test_the_columns_that_are_used_are_known() -> None:
+    told = rules({"id": ["Id", "No"], "phones": {"all": ["P1", "P2"]}}, deleted_when={"column": "Gone"})
+    assert RowReader(Kind.CLIENT, told, ["No", "Weight", "P2", "P1", "gone", "Note"]).used == {0, 2, 3, 4}
+
+
 def test_a_visit_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(BadRow, match="ends before it begins"):
         read(
@@ -250,6 +272,7 @@ def test_more_values_than_anybody_has_are_refused() -> None:
     ("kinds", "words"),
     [
         ({"client": {"fields": {"id": "Id"}}}, "client: needs family_name"),
+        ({"appointment": {"fields": {"id": "Id", "start": "At"}}}, "appointment: needs duration or end"),
         ({"pet": {"fields": {"id": "I", "client_id": "C", "name": "N", "speceis": "S"}}}, "did you mean 'species'"),
         ({"attachment": {"fields": {}}}, "attachment: is not read from rows"),
         ({"pet": {"fields": {"id": {"column": "I", "value": "1"}}}}, "one of column, all and value"),

@@ -132,7 +132,7 @@ class FieldRule(_Rule):
     """Where one field comes from.
 
     ``column`` lists the names that the one column may bear, the first that is there is taken; ``all`` several columns
-    that together make a list, or with ``join`` one text; ``value`` what the field always is.
+    that together make a list, or with ``join`` one text; ``value`` what the field always is, read as a cell is.
     """
 
     column: tuple[Column, ...] = ()
@@ -150,6 +150,8 @@ class FieldRule(_Rule):
     """Of lists out of one column: what stands between two values."""
     empty: tuple[str, ...] = ()
     """What means nothing, without regard to case, beside empty cells: ``N/A``, a date that stands for none."""
+    otherwise: str | int | bool | None = None
+    """What an empty cell means, read as a cell is."""
     required: bool = False
     """A row in which it is empty is refused."""
     optional: bool = False
@@ -226,3 +228,5 @@ def _misfits(kind: Kind, rules: KindRules) -> Iterator[str]:
     missing = sorted(NEEDED[kind] - rules.fields.keys())
     if missing:
         yield f"needs {', '.join(missing)}"
+    if kind is Kind.APPOINTMENT and not {"duration", "end"} & rules.fields.keys():
+        yield "needs duration or end"

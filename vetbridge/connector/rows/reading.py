@@ -80,11 +80,21 @@ class RowReader:
                 record[name] = value
         if self.kind is Kind.APPOINTMENT:
             self._add_duration(record)
+            self._needs_duration(record)
         if self._is_deleted(row):
             record |= {"status": DELETED} if self.kind is Kind.APPOINTMENT else {"active": False}
         said = repr(sorted(record.items())).encode("utf-8", "surrogatepass")
         record["version"] = hashlib.sha256(said).hexdigest()[:24]
         return record
+
+    @property
+    def used(self) -> frozenset[int]:
+        """Places of the columns that the rules name, from 0."""
+        rules = self._rules.fields.values()
+        names = [list(rule.column) for rule in rules] + [[column] for rule in rules for column in rule.all]
+        if self._rules.deleted_when is not None:
+            names.append([self._rules.deleted_when.column])
+        return frozenset(place for each in names if (place := self._place(each)) is not None)
 
     # -- columns
 
@@ -123,14 +133,16 @@ class RowReader:
 
     def _value(self, name: str, rule: FieldRule, row: Sequence[Any]) -> Any:
         """A field's value; None where the row says nothing."""
-        if rule.value is not None:
-            return rule.value
         converter = rule.read_as or CONVERTERS[self.kind][name]
         try:
             cell = self._together(converter, rule, row) if rule.all else self._cell(rule.column, row)
+            if rule.value is not None:
+                cell = rule.value
             if converter in (Converter.DATE, Converter.TIME):
                 cell = self._local(cell, rule)
             value = None if _is_one_of(_text(cell), rule.empty) else _READ[converter](cell, rule)
+            if value is None and rule.otherwise is not None:
+                value = _READ[converter](rule.otherwise, rule)
         except ValueError as wrong:
             raise BadRow(self._named(rule), str(wrong)) from None
         if value is None and (rule.required or name == "id"):
@@ -171,6 +183,10 @@ class RowReader:
             raise BadRow("end", "the visit ends before it begins")
         record["duration"] = int(seconds)
 
+    def _needs_duration(self, record: Native) -> None:
+        if "duration" not in record and {"duration", "end"} & self._rules.fields.keys():
+            raise BadRow("duration", "neither a length nor an end is said")
+
 
 def _is_one_of(text: str, words: Sequence[str]) -> bool:
     return bool(words) and text.strip().casefold() in {word.strip().casefold() for word in words}
@@ -198,8 +214,7 @@ def _text(value: Any) -> str:
 
 def _digits(number: int | float | Decimal) -> str:
     """A number as text; a whole one that is no longer exact would pass for another."""
-    is_finite = number.is_finite() if isinstance(number, Decimal) else isinstance(number, int) or math.isfinite(number)
-    if not is_finite:
+    if not (number.is_finite() if isinstance(number, Decimal) else isinstance(number, int) or math.isfinite(number)):
         raise ValueError("it is no number")
     if number <= -_LARGEST or number >= _LARGEST or (isinstance(number, float) and abs(number) > _EXACT):
         raise ValueError("it is too large a number; keep long numbers as text")
