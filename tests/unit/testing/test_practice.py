@@ -13,23 +13,38 @@ from typing import Any
 
 import pytest
 
+from connectors.animana.simulator import AnimanaPractice
 from connectors.impromed.simulator import CODE_LISTS, SECRETS, ImproMedPractice, ImproMedSimulator
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
-from vetbridge.testing.practice import DATABASE_FILE, NoSuchRecord
+from vetbridge.testing.practice import DATABASE_FILE, NoSuchRecord, Practice
 
 NINE = datetime(2026, 3, 2, 9)  # noqa: DTZ001 - the clinic's wall clock
 
 
+@pytest.fixture(params=[ImproMedPractice, AnimanaPractice])
+def practice(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Practice]:
+    with request.param(tmp_path / DATABASE_FILE, now=FakeClock().now) as made:
+        made.fill(make_clinic(1, 12))
+        yield made
+
+
 @pytest.fixture
-def practice(tmp_path: Path) -> Iterator[ImproMedPractice]:
+def impromed(tmp_path: Path) -> Iterator[ImproMedPractice]:
     with ImproMedPractice(tmp_path / DATABASE_FILE, now=FakeClock().now) as made:
         made.fill(make_clinic(1, 12))
         yield made
 
 
-def test_the_clinic_stands_on_cards(practice: ImproMedPractice) -> None:
+@pytest.fixture
+def animana(tmp_path: Path) -> Iterator[AnimanaPractice]:
+    with AnimanaPractice(tmp_path / DATABASE_FILE, now=FakeClock().now) as made:
+        made.fill(make_clinic(1, 12))
+        yield made
+
+
+def test_the_clinic_stands_on_cards(practice: Practice) -> None:
     clinic = make_clinic(1, 12)
     cards = practice.clients()
     assert [card.seed for card in cards] == [owner.number for owner in clinic.owners]
@@ -51,18 +66,18 @@ def test_the_second_person_on_a_card_stands_in_the_spouse_columns(tmp_path: Path
     assert not [name for name in row.keys() if "MOBILE" in name or "CELL" in name]  # noqa: SIM118 - a row
 
 
-def test_a_visit_has_all_that_must_not_be_null(practice: ImproMedPractice) -> None:
-    visit = practice.book(pet_id="5001", start=NINE, minutes=20, resource="vet_2", appointment_type="dental")
-    row = practice.rows("SELECT * FROM APPT_M WHERE APPT_GUID = ?", (visit.id,))[0]
+def test_a_visit_has_all_that_must_not_be_null(impromed: ImproMedPractice) -> None:
+    visit = impromed.book(pet_id="5001", start=NINE, minutes=20, resource="vet_2", appointment_type="dental")
+    row = impromed.rows("SELECT * FROM APPT_M WHERE APPT_GUID = ?", (visit.id,))[0]
     assert {name for name in row.keys() if row[name] is None} == {"SESSION_GUID"}  # noqa: SIM118 - a row
     assert (row["START_TIME"], row["END_TIME"]) == ("2026-03-02 09:00:00", "2026-03-02 09:20:00")
     assert row["RESOURCE_GUID"] == CODE_LISTS["resource"]["vet_2"]
-    assert visit.client_id == practice.client("1001").id
-    kept = practice.visit(visit.id.lower())
+    assert visit.client_id == impromed.client("1001").id
+    kept = impromed.visit(visit.id.lower())
     assert (kept.start, kept.minutes, kept.resource, kept.appointment_type) == (NINE, 20, "vet_2", "dental")
 
 
-def test_a_cancelled_visit_stays_as_deleted_and_an_erased_one_does_not(practice: ImproMedPractice) -> None:
+def test_a_cancelled_visit_stays_as_deleted_and_an_erased_one_does_not(practice: Practice) -> None:
     first, second = (practice.book(pet_id="5001", start=NINE) for _ in range(2))
     practice.cancel(first.id)
     practice.erase(Kind.APPOINTMENT, second.id)
@@ -74,22 +89,47 @@ def test_a_cancelled_visit_stays_as_deleted_and_an_erased_one_does_not(practice:
     assert third.id not in {first.id, second.id}
 
 
-def test_parts_that_were_booked_together_have_one_header(practice: ImproMedPractice) -> None:
-    first = practice.visit(practice.book(pet_id="5001", start=NINE).id)
-    practice.book(pet_id="5001", start=NINE, resource="vet_3", cluster=first.cluster)
-    rows = practice.rows("SELECT IS_HEADER FROM APPT_M WHERE CLUSTER_GUID = ? ORDER BY rowid", (first.cluster,))
+def test_parts_that_were_booked_together_have_one_header(impromed: ImproMedPractice) -> None:
+    first = impromed.visit(impromed.book(pet_id="5001", start=NINE).id)
+    impromed.book(pet_id="5001", start=NINE, resource="vet_3", cluster=first.cluster)
+    rows = impromed.rows("SELECT IS_HEADER FROM APPT_M WHERE CLUSTER_GUID = ? ORDER BY rowid", (first.cluster,))
     assert [row["IS_HEADER"] for row in rows] == [1, 0]
 
 
-def test_merged_clients_leave_their_pets_and_visits_to_one(practice: ImproMedPractice) -> None:
-    visit = practice.book(pet_id=practice.pets_of(practice.client("1002").id)[0].id, start=NINE)
+def test_merged_clients_leave_their_pets_and_visits_to_one(practice: Practice) -> None:
+    left, kept = practice.client("1002"), practice.client("1001")
+    visit = practice.book(pet_id=practice.pets_of(left.id)[0].id, start=NINE)
     practice.merge("1002", "1001")
-    assert practice.visit(visit.id).client_id == practice.client("1001").id
-    assert practice.pets_of(practice.client("1002").id) == ()
-    assert practice.client("1002").deleted
+    assert practice.visit(visit.id).client_id == kept.id
+    assert practice.pets_of(left.id) == ()
+    assert left.id not in {card.id for card in practice.clients()}
+    cards = {card.id for card in practice.clients(deleted=True)}
+    assert (left.id in cards) is not practice.merged_vanish
 
 
-def test_another_program_reads_what_is_committed_while_staff_write(practice: ImproMedPractice) -> None:
+def test_a_diary_may_hold_a_visit_of_nobody(animana: AnimanaPractice) -> None:
+    visit = animana.book(start=NINE, resource="vet_2", status="held", notes="picked")
+    assert (visit.client_id, visit.pet_id) == ("", "")
+    assert animana.visit(visit.id) == visit
+    linked = animana.change_visit(visit.id, pet_id="5001")
+    assert linked.client_id == animana.pet("5001").client_id
+
+
+def test_a_carer_beside_the_owner_may_book(animana: AnimanaPractice) -> None:
+    animana.change_pet("5001", carer_id="1005")
+    by_carer = animana.book(pet_id="5001", client_id="1005", start=NINE)
+    by_stranger = animana.book(pet_id="5001", client_id="1006", start=NINE)
+    assert (by_carer.client_id, by_stranger.client_id) == ("1005", "1001")
+
+
+def test_a_patient_needs_no_more_than_name_and_species(animana: AnimanaPractice) -> None:
+    pet = animana.register_pet(client_id="1001", name="Bella", species="dog")
+    assert animana.pet(pet.id) == pet
+    with pytest.raises(ValueError, match="a name and a species"):
+        animana.register_pet(client_id="1001", name="Bella")
+
+
+def test_another_program_reads_what_is_committed_while_staff_write(practice: Practice) -> None:
     reader = sqlite3.connect(f"{practice.file.as_uri()}?mode=ro", uri=True)
     try:
         with practice.writing():
@@ -100,7 +140,7 @@ def test_another_program_reads_what_is_committed_while_staff_write(practice: Imp
         reader.close()
 
 
-def test_what_fails_half_way_is_not_kept(practice: ImproMedPractice) -> None:
+def test_what_fails_half_way_is_not_kept(practice: Practice) -> None:
     def register() -> None:
         with practice.writing():
             practice.register_client(family_name="Half")
@@ -111,14 +151,14 @@ def test_what_fails_half_way_is_not_kept(practice: ImproMedPractice) -> None:
     assert "Half" not in {card.family_name for card in practice.clients()}
 
 
-def test_a_purge_leaves_an_empty_table(practice: ImproMedPractice) -> None:
+def test_a_purge_leaves_an_empty_table(practice: Practice) -> None:
     assert practice.empty(Kind.PET) == len([pet for owner in make_clinic(1, 12).owners for pet in owner.pets])
     assert practice.pets(deleted=True) == ()
     assert len(practice.clients()) == 12
 
 
-def test_an_audit_reads_the_file_and_cannot_write(practice: ImproMedPractice) -> None:
-    with ImproMedPractice(practice.file, writable=False) as seen:
+def test_an_audit_reads_the_file_and_cannot_write(practice: Practice) -> None:
+    with type(practice)(practice.file, writable=False) as seen:
         assert seen.clients() == practice.clients()
         with pytest.raises(sqlite3.OperationalError):
             seen.register_client(family_name="Weiss")
@@ -130,6 +170,9 @@ def test_a_file_that_is_no_practice_is_named(tmp_path: Path) -> None:
         ImproMedPractice(tmp_path / "other")
     with pytest.raises(FileNotFoundError):
         ImproMedPractice(tmp_path / "missing", writable=False)
+    AnimanaPractice(tmp_path / "theirs").close()
+    with pytest.raises(ValueError, match="of animana, not of impromed"):
+        ImproMedPractice(tmp_path / "theirs")
 
 
 # -- the simulator
@@ -187,7 +230,7 @@ def test_what_staff_cannot_do_is_said(path: str, body: Any, status: int, words: 
     assert words in answer["error"]
 
 
-def test_a_new_card_bears_what_nobody_may_see(practice: ImproMedPractice) -> None:
-    card = practice.register_client(family_name="Weiss")
-    row = practice.rows("SELECT * FROM CLIENTS WHERE CLIENT_GUID = ?", (card.id,))[0]
+def test_a_new_card_bears_what_nobody_may_see(impromed: ImproMedPractice) -> None:
+    card = impromed.register_client(family_name="Weiss")
+    row = impromed.rows("SELECT * FROM CLIENTS WHERE CLIENT_GUID = ?", (card.id,))[0]
     assert set(SECRETS) <= set(row)

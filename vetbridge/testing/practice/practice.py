@@ -72,7 +72,7 @@ class Practice(ABC):
         writable: bool = True,
     ) -> None:
         self.file = file
-        self._now = now
+        self.now = now
         self._turn = threading.RLock()
         self._open_transactions = 0
         if not writable and not file.is_file():
@@ -175,6 +175,8 @@ class Practice(ABC):
     def visit_of(self, row: sqlite3.Row) -> KeptVisit:
         """The appointment of a row of ``visits_select``."""
 
+    merged_vanish: ClassVar[bool] = False
+    """The card of a client who was merged away is gone, instead of deleted."""
     visits_select: ClassVar[str]
     """Selects appointments, without WHERE, with all that ``visit_of`` needs; their table is called ``v``."""
 
@@ -267,7 +269,10 @@ class Practice(ABC):
         return self.change_visit(id, deleted=True)
 
     def merge(self, leaving: str, into: str) -> None:
-        """Gives a client's pets and appointments to another and deletes the card. Raises ``NoSuchRecord``."""
+        """Gives a client's pets and appointments to another, and deletes the card.
+
+        Raises ``NoSuchRecord``, ``ValueError``.
+        """
         with self.writing():
             left, kept = self.client(leaving), self.client(into)
             if left.id == kept.id:
@@ -278,7 +283,10 @@ class Practice(ABC):
             for pet in self.pets(deleted=True):
                 if pet.client_id == left.id:
                     self.change_pet(pet.id, client_id=kept.id)
-            self.change_client(left.id, deleted=True, active=False)
+            if self.merged_vanish:
+                self.erase(Kind.CLIENT, left.id)
+            else:
+                self.change_client(left.id, deleted=True, active=False)
 
     def erase(self, kind: Kind, id: str) -> None:  # noqa: A002 - the field's word
         """Takes a row away for good. Raises ``NoSuchRecord``."""
@@ -326,7 +334,7 @@ class Practice(ABC):
 
     def today(self) -> datetime:
         """The clinic's wall clock, to the second."""
-        return self._now().astimezone(ZoneInfo(self.zone)).replace(tzinfo=None, microsecond=0)
+        return self.now().astimezone(ZoneInfo(self.zone)).replace(tzinfo=None, microsecond=0)
 
     def _settled(self, visit: KeptVisit) -> KeptVisit:
         if not visit.pet_id:
