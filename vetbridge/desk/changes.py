@@ -63,6 +63,7 @@ _ENDS: Mapping[str, str] = MappingProxyType(
         ActionState.UNKNOWN: "the answer was lost; it is looked for before anything is sent again",
         ActionState.ANSWERED: "done",
         ActionState.NOT_DONE: "not done",
+        ActionState.HANDED: "handed on; a reading has to show that it was carried out",
     }
 )
 _ENDED: Mapping[str, str] = MappingProxyType(

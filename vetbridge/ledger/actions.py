@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import col, select
 
 from vetbridge.core.records import Kind
@@ -21,6 +22,8 @@ class Intention:
     """A write that was written down, as it can be looked for after a crash."""
 
     action_id: int
+    record_id: int
+    """The record whose work it was."""
     kind: Kind
     operation: str
     account: str
@@ -34,6 +37,7 @@ class Intention:
     """The same for every try at this write, and for no other write."""
     lost_at: datetime | None
     """When its answer was given up; None where nobody noted that, because the process or the worker was gone."""
+    created_at: datetime
 
 
 def intend(
@@ -145,6 +149,27 @@ def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
         .where(Action.record_id == record_id, col(Action.state).in_(UNSETTLED_ACTIONS))
         .order_by(col(Action.id))
     )
+    return tuple(_intention(tx, row) for row in rows)
+
+
+def handed(tx: Transaction, record_id: int, account: str) -> tuple[Intention, ...]:
+    """Writes for a record that somebody else is to carry out, oldest first."""
+    return _handed(tx, Action.record_id == record_id, Action.account == account)
+
+
+def handed_creates(tx: Transaction, account: str, kind: Kind) -> tuple[Intention, ...]:
+    """All records of a kind that somebody is to make at an account, oldest first."""
+    return _handed(tx, Action.account == account, Action.kind == kind, Action.operation == "create")
+
+
+def is_any_handed(tx: Transaction, account: str) -> bool:
+    """Whether somebody is to carry anything out at an account."""
+    found = select(Action.id).where(Action.account == account, Action.state == ActionState.HANDED)
+    return tx.session.exec(found.limit(1)).first() is not None
+
+
+def _handed(tx: Transaction, *which: sa.ColumnElement[bool] | bool) -> tuple[Intention, ...]:
+    rows = tx.session.exec(select(Action).where(Action.state == ActionState.HANDED, *which).order_by(col(Action.id)))
     return tuple(_intention(tx, row) for row in rows)
 
 
@@ -315,6 +340,7 @@ def _intention(tx: Transaction, row: Action) -> Intention:
     payload = tx.sealer.open(row.payload_sealed)
     return Intention(
         action_id=row.id,
+        record_id=row.record_id,
         kind=Kind(row.kind),
         operation=row.operation,
         account=row.account,
@@ -324,4 +350,5 @@ def _intention(tx: Transaction, row: Action) -> Intention:
         state=row.state,
         key=_key(tx, row),
         lost_at=attempt.ended_at,
+        created_at=row.created_at,
     )

@@ -23,6 +23,7 @@ from vetbridge.ledger.tables import (
     Link,
     Record,
     Run,
+    Worklist,
 )
 
 AT_ONCE = 200
@@ -30,6 +31,9 @@ AT_ONCE = 200
 
 NOT_FOUND_IN_PIMS = "not-found-in-pims"
 """Code of a change whose visit the PIMS did not show once."""
+
+BY_HAND = "by-hand"
+"""Code of a change that waits for somebody to carry out what the work list says, and for a read that shows it."""
 
 OLD_MAPPING = "old-mapping"
 """Code of a replayed change that waits for a start: the VetBridge that runs has another mapping."""
@@ -53,6 +57,9 @@ _UNDO_AND = f"{UNDO}+"
 MIRROR_REASONS = frozenset({"mirror-incomplete", "mirror-stale"})
 """Reasons to wait that end when the mirror was read."""
 
+
+_TICKED = (col(Worklist.task) == "book", col(Worklist.state) == "done")
+"""Of a line: somebody says that the visit was typed; a reading that comes late may show it yet."""
 
 SiteKind = tuple[str, str]
 """A site, and a kind of records there."""
@@ -437,6 +444,7 @@ def expire(tx: Transaction, *, without_sites: Collection[str] = ()) -> int:
             col(Change.visit_at) <= tx.now,
             col(Change.visit_at) > Change.received_at,
             ~sa.exists().where(col(Action.record_id) == Change.record_id, col(Action.state).in_(UNSETTLED_ACTIONS)),
+            ~sa.exists().where(col(Worklist.record_id) == Change.record_id, *_TICKED),
         )
     ).all()
     for row in rows:

@@ -14,8 +14,8 @@ from vetbridge.ledger.file_rows import PREFIX
 from vetbridge.ledger.holdings import BATCH, OF_OTHERS, Holdings, Rows
 from vetbridge.ledger.owners import Owner, by_account
 from vetbridge.ledger.tables import (
+    OPEN_ACTIONS,
     OPEN_STATES,
-    UNSETTLED_ACTIONS,
     Action,
     ActionState,
     Change,
@@ -71,7 +71,7 @@ def _end_work(tx: Transaction, found: Holdings) -> None:
     )
     links = found.rows["links"].numbers()
     writes = found.numbers("writes")
-    in_doubt = col(Action.state).in_(UNSETTLED_ACTIONS)  # in a backup alone: else nobody is forgotten meanwhile
+    in_doubt = col(Action.state).in_(OPEN_ACTIONS)  # in a backup alone: else nobody is forgotten meanwhile
     _set(tx, Action, col(Action.id), writes, in_doubt, state=ActionState.NOT_DONE, answered_at=tx.now)
     _set(tx, Link, col(Link.id), links, col(Link.ended_at).is_(None), ended_at=tx.now, updated_at=tx.now)
     unsettled = col(Change.state).in_((*OPEN_STATES, ChangeState.REVIEW, ChangeState.FAILED))

@@ -29,7 +29,7 @@ from vetbridge.core.records import Kind
 from vetbridge.ledger import due as due_services
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import (
-    UNSETTLED_ACTIONS,
+    OPEN_ACTIONS,
     Access,
     Acknowledgement,
     Action,
@@ -201,7 +201,7 @@ def _needed(before: datetime) -> sa.ColumnElement[bool]:
     """Writes that are asked for later on."""
     people = sa.and_(col(Action.kind) != Kind.APPOINTMENT, col(Action.state) == ActionState.ANSWERED)
     return sa.or_(
-        col(Action.state).in_(UNSETTLED_ACTIONS),
+        col(Action.state).in_(OPEN_ACTIONS),
         col(Action.created_at) >= before,
         col(Action.answered_at) >= before,
         sa.and_(col(Action.operation) == "create", sa.or_(people, col(Action.state) == ActionState.NOT_DONE)),

@@ -26,8 +26,8 @@ from sqlmodel import SQLModel, col
 from vetbridge.core.answers import Choice
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import (
+    OPEN_ACTIONS,
     OPEN_STATES,
-    UNSETTLED_ACTIONS,
     Action,
     Change,
     Link,
@@ -84,7 +84,7 @@ def drop_bodies(ledger: Ledger, days: int, *, stopping: Callable[[], bool] = lam
 
 
 def _actions(before: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(col(Action.state).not_in(UNSETTLED_ACTIONS), col(Action.answered_at) < before)
+    return sa.and_(col(Action.state).not_in(OPEN_ACTIONS), col(Action.answered_at) < before)
 
 
 def _questions(before: datetime) -> sa.ColumnElement[bool]:

@@ -14,7 +14,7 @@ from vetbridge.core.records import Kind
 from vetbridge.ledger import replays
 from vetbridge.ledger.content import rich
 from vetbridge.ledger.database import Transaction
-from vetbridge.ledger.tables import UNSETTLED_ACTIONS, Action, ActionState, Record, Run
+from vetbridge.ledger.tables import OPEN_ACTIONS, Action, ActionState, Record, Run
 
 LARGEST = 2**31
 """A number above it is no run's."""
@@ -147,7 +147,7 @@ def _written(tx: Transaction, action: Action, record: Record) -> Written:
         remote_id=action.remote_id,
         stamp=action.stamp,
         payload=None if sealed is None else dict(rich(tx.sealer.open(sealed))),
-        is_settled=action.state not in UNSETTLED_ACTIONS,
+        is_settled=action.state not in OPEN_ACTIONS,
         answered_at=action.answered_at,
         record_id=action.record_id,
         source_account=record.account,

@@ -38,10 +38,14 @@ class ActionState(StrEnum):
     UNKNOWN = "unknown"
     ANSWERED = "answered"
     NOT_DONE = "not_done"
+    HANDED = "handed"
+    """Somebody else carries it out: a person with the work list, or whoever takes in files. A read confirms it."""
 
 
 UNSETTLED_ACTIONS = (ActionState.INTENDED, ActionState.UNKNOWN)
 """States of a write that may or may not have happened: look before anything else is written."""
+OPEN_ACTIONS = (*UNSETTLED_ACTIONS, ActionState.HANDED)
+"""States of a write of which it is still to be found out that it was done."""
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
@@ -665,13 +669,22 @@ class Worklist(SQLModel, table=True):
     remote_id: str
     """The record to change, by its id at ``account``."""
     task: str
-    """``relink``: put the visit on its owner and pet; ``contact``: take over what a client's contact is now."""
+    """``book``: type a visit; ``change``: give one other values; ``cancel``: cancel it; ``relink``: put it on its
+    owner and pet; ``contact``: take over what a client's contact is now."""
+    action_id: int | None = Field(default=None, sa_type=Id)
+    """The write that was handed on with it, of ``book``, ``change`` and ``cancel``."""
+    labels: str | None = None
+    """What the PIMS's screen calls the fields, as JSON, in its order; None: nothing of its own."""
     state: str = Field(index=True)
     """``open``, ``done`` (a person says so), ``confirmed`` (a read shows it), ``struck`` (no longer wanted)."""
     details_sealed: bytes | None = _sealed()
     """What is to be set, by canonical field."""
     visit_at: datetime | None = _moment(nullable=True)
     opened_at: datetime = _moment()
+    changed_at: datetime | None = _moment(nullable=True)
+    """When what is to be done became another thing than it was; None: it stands as it was written."""
+    changed: str = ""
+    """The fields that did, by their canonical names, with commas between them."""
     done_at: datetime | None = _moment(nullable=True)
     done_by: str = ""
     closed_at: datetime | None = _moment(nullable=True)

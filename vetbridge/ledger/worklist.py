@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,12 @@ from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Change, Worklist
 
+BOOK = "book"
+"""Task: type a visit."""
+CHANGE = "change"
+"""Task: give a visit other values."""
+CANCEL = "cancel"
+"""Task: cancel a visit."""
 RELINK = "relink"
 """Task: put a visit on its owner and pet."""
 CONTACT = "contact"
@@ -38,9 +45,14 @@ def put(
     details: Mapping[str, Any],
     visit_at: datetime | None,
     record_id: int | None = None,
+    action_id: int | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Worklist:
-    """Writes a line, or brings the one that stands for the same record and task up to date. ``record_id``: of the
-    record that it is about; None: the change's own."""
+    """Writes a line, or brings the one that stands for the same record and task up to date.
+
+    ``record_id``: of the record that it is about; None: the change's own. ``action_id``: of the write that is handed
+    on with it. ``labels``: what the PIMS's screen calls the fields, in its order.
+    """
     record_id = change.record_id if record_id is None else record_id
     row = standing(tx, record_id, task)
     if row is None:
@@ -55,10 +67,15 @@ def put(
             opened_at=tx.now,
         )
         tx.session.add(row)
-    elif details != detail(tx, row):
+    elif plain(dict(details)) != plain(detail(tx, row)):
         row.state = "open"
+        row.changed_at = tx.now
+        row.changed = ",".join(sorted({*changed(row), *_differing(details, detail(tx, row))}))
     row.details_sealed = tx.sealer.seal(plain(dict(details)))
     row.visit_at = visit_at
+    row.remote_id = remote_id
+    row.action_id = action_id
+    row.labels = json.dumps(labels, ensure_ascii=False) if labels else None
     tx.session.flush()
     return row
 
@@ -91,11 +108,44 @@ def detail(tx: Transaction, row: Worklist) -> dict[str, Any]:
     return {} if row.details_sealed is None else dict(rich(tx.sealer.open(row.details_sealed)))
 
 
+def labels(row: Worklist) -> dict[str, str]:
+    """What the PIMS's screen calls the fields, in its order."""
+    return dict(json.loads(row.labels)) if row.labels else {}
+
+
+def changed(row: Worklist) -> tuple[str, ...]:
+    """The fields that ask for something else than the line did at first."""
+    return tuple(filter(None, row.changed.split(",")))
+
+
+def struck(tx: Transaction, since: datetime, *, site: str | None = None) -> tuple[Worklist, ...]:
+    """Lines that came to be no longer wanted since a moment, the last one first."""
+    statement = select(Worklist).where(Worklist.state == "struck", col(Worklist.closed_at) >= since)
+    if site is not None:
+        statement = statement.where(Worklist.site == site)
+    return tuple(tx.session.exec(statement.order_by(col(Worklist.closed_at).desc(), col(Worklist.id).desc())))
+
+
+def of_action(tx: Transaction, action_id: int) -> Worklist | None:
+    """The line that a write was handed on with, as long as it stands."""
+    return tx.session.exec(
+        select(Worklist).where(Worklist.action_id == action_id, col(Worklist.state).in_(_STANDING))
+    ).first()
+
+
 def done(tx: Transaction, row: Worklist, by: str) -> None:
     """A person says that it is done; the next read confirms it, or opens the line again."""
     row.state = "done"
     row.done_at = tx.now
     row.done_by = by
+
+
+def undone(tx: Transaction, row: Worklist) -> None:
+    """A person takes back that it is done: the line is open, as if nobody had said so."""
+    row.state = "open"
+    row.done_at = None
+    row.done_by = ""
+    tx.session.flush()
 
 
 def not_done(tx: Transaction, record_id: int, task: str) -> None:
@@ -112,3 +162,8 @@ def close(tx: Transaction, record_id: int, task: str, *, confirmed: bool, why: s
         row.state = "confirmed" if confirmed else "struck"
         row.closed_at = tx.now
         row.closed_why = why
+
+
+def _differing(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> set[str]:
+    """Fields that two details do not have alike."""
+    return {field for field in {*wanted, *before} if plain(wanted.get(field)) != plain(before.get(field))}

@@ -193,7 +193,7 @@ class Answerer:
         fields = wanted_fields(here, there.client_id, there.pet_id, unlinked=False, origin=link.origin)
         payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": False}
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
-        if notes.find(there.notes) is not None:
+        if notes.find(there.notes) is not None and self._placer.writes_notes:
             text = without_block(there.notes, comment_lines(here))
             return self._placer.write_notes(job, there, text, payload, keep)
         with self._ledger.write() as tx:
@@ -231,7 +231,7 @@ class Answerer:
         fields = wanted_fields(here, there.client_id, there.pet_id, unlinked=True, origin=link.origin)
         text = notes.place(there.notes, notes.block(link.stamp, unlinked_lines(here)))
         payload = {"here": fields, "booking": here, "held": _HELD, "unlinked": True}
-        if text != there.notes:
+        if text != there.notes and self._placer.writes_notes:
             return self._placer.write_notes(job, there, text, payload, asked)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)

@@ -30,6 +30,7 @@ from vetbridge.sync.answering import (
     mark_applied,
     stays,
 )
+from vetbridge.sync.by_hand import ByHand, book_line
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import BOOKED_BY, booking_stamp, digest, wanted_fields
 from vetbridge.sync.following import (
@@ -45,7 +46,7 @@ from vetbridge.sync.following import (
 )
 from vetbridge.sync.handover import HANDED_OVER, REBOOKED, Handover
 from vetbridge.sync.identity import OWN, Identity, renumbered, require_same_visit
-from vetbridge.sync.job import Ending, Enter, Job
+from vetbridge.sync.job import Ask, Ending, Enter, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.naming import note_unreadable, note_visit
 from vetbridge.sync.pair import Pair, Timings
@@ -79,9 +80,19 @@ class Appointments:
         self._identity = Identity(pair, ledger)
         self._paired = Paired(pair, ledger, clock, timings, self._keeper)
         self._follower = Follower(pair, ledger, clock, self._keeper, self._to_pims, self._to_booking)
+        self._by_hand = ByHand(pair, ledger, clock, self._keeper, self._to_pims, self._relinker)
 
     def work(self, job: Job, enter: Enter) -> Ending:
         """Works on one change, in the lane of the client that the read has shown."""
+        try:
+            ending = self._work(job, enter)
+        except Ask as ask:
+            self._by_hand.strike(job, ask.message)
+            raise
+        self._by_hand.strike(job, ending.message)
+        return ending
+
+    def _work(self, job: Job, enter: Enter) -> Ending:
         given = given_answer(self._ledger, job)
         here = self._read(job, given)
         self._point("read")
@@ -94,6 +105,7 @@ class Appointments:
         said = given.said if given else None
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         self._to_booking.settle_unknown(job, self._keeper.at_booking(job), said)
+        self._by_hand.confirm(job, here)
         if here is not None and self._to_booking.await_own(here):
             return OWN
         with self._ledger.read() as tx:
@@ -215,6 +227,7 @@ class Appointments:
                 message="it was cancelled before it was carried over",
             )
         if here.start.utc <= self._clock.now():
+            self._by_hand.await_ticked(job)
             return self._begun(job, here)
         if here.status is AppointmentStatus.NO_SHOW:
             return _NOT_COMING
@@ -253,7 +266,11 @@ class Appointments:
             operation=Operation.CREATE,
             fields={**_present(wanted), "notes": notes.block(stamp, str(wanted["notes"]).split("\n"))},
             stamp=stamp,
+            visit_at=here.start,
+            line=book_line(here, placement, stamp),
             payload={
+                "booker": here.booker,
+                "booked_pet": here.booked_pet,
                 "here": wanted,
                 "origin": placement.origin,
                 "stamp": stamp,

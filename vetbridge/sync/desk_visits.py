@@ -27,6 +27,7 @@ from vetbridge.sync.answering import (
     mark_applied,
     stays,
 )
+from vetbridge.sync.by_hand import ByHand
 from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, standing_fields
 from vetbridge.sync.following import KEPT, Steer
@@ -72,6 +73,7 @@ class DeskVisits:
         self._relinker = Relinker(pair, ledger, self._to_pims)
         placer = Placer(pair, ledger, self._to_pims, self._keeper)
         self._answerer = Answerer(pair, ledger, self._keeper, placer, self._relinker)
+        self._by_hand = ByHand(pair, ledger, clock, self._keeper, self._to_pims, self._relinker)
 
     def work(self, job: Job, enter: Enter) -> Ending:
         """Works on one change, in the lane of the client that the read has shown."""
@@ -111,6 +113,7 @@ class DeskVisits:
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         if self._to_pims.await_own(there):
             return OWN
+        self._by_hand.await_own(there)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if given is not None and undone:

@@ -322,6 +322,8 @@ class Follower:
                 payload=payload,
                 fused=not (steer.asked_for or steer.beside) and bool(fields.keys() - _QUIET),
                 beside=steer.beside,
+                visit_at=_moved(there, fields).start,
+                line={**fields, "found": {name: getattr(there, name) for name in fields}},
             )
             return self._visit(self._to_pims.write(job, step, keep)), UPDATED
         if decision.outcome is Outcome.CANCEL:
@@ -342,6 +344,7 @@ class Follower:
                 version=there.version,
                 payload=payload,
                 fused=not steer.asked_for,
+                visit_at=there.start,
             )
             return self._visit(self._to_pims.write(job, step, keep)), CANCELLED
         return there, None

@@ -51,6 +51,8 @@ class Placer:
     def place(self, job: Job, here: Appointment, resolution: Resolution) -> Placement:
         """Decides on whom the visit is written, making the owner and the pet where they are new."""
         self._learner.observed(job, resolution)
+        if self._is_registered_by_hand:
+            return self._by_hand(here, resolution)
         blocker = self._cannot_create(here, resolution)
         if resolution.verdict is Verdict.REVIEW or blocker:
             return self._unlinked(here, resolution.match, blocker or resolution.match.reason)
@@ -68,6 +70,20 @@ class Placer:
             with self._ledger.write() as tx:
                 self._keeper.matched_client(tx, here.client_id, client, here.booker or Client(), evidence)
         return Placement(client.id, pet.id, "matched" if resolution.client else "created", evidence)
+
+    @property
+    def _is_registered_by_hand(self) -> bool:
+        """Whether whoever types the visit in the PIMS registers a new owner and a new pet, too."""
+        return Operation.CREATE in self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).handed
+
+    def _by_hand(self, here: Appointment, resolution: Resolution) -> Placement:
+        """On whom a visit is to be typed. Nobody is asked apart from that: whoever types it decides with it."""
+        if resolution.verdict is Verdict.REVIEW:
+            return self._unlinked(here, resolution.match, resolution.match.reason)
+        client, pet = resolution.client, resolution.pet
+        evidence = evidence_of(resolution.match.evidence)
+        origin = "created" if client is None else "matched"
+        return Placement(client.id if client else None, pet.id if pet else None, origin, evidence)
 
     def reserve_booker(self, job: Job, here: Appointment) -> None:
         """Keeps two bookings of one new owner from making her twice at once: the second waits for the first."""
@@ -89,6 +105,11 @@ class Placer:
             return standing or (None if blocker else self._new_pet(job, here, client))
         living = [pet for pet in self._pets(client) if pet.active and not pet.deceased]
         return living[0] if len(living) == 1 else None
+
+    @property
+    def writes_notes(self) -> bool:
+        """Whether the notes of a visit can be written."""
+        return "notes" in self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).update
 
     def write_notes(
         self, job: Job, there: Appointment, text: str, payload: Mapping[str, Any], keep: Keep

@@ -44,7 +44,7 @@ class Relinker:
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).relink
         record = None if able is Relink.NO else self._write(job, there, client_id, pet_id, payload, keep, text)
         if record is None or (record.client_id, record.pet_id) != (client_id, pet_id):
-            self._ask_staff(job, there, client_id, pet_id)
+            self.ask_staff(job, there, {"client_id": client_id, "pet_id": pet_id})
             return None
         self.as_wanted(job, record)
         return record
@@ -81,7 +81,9 @@ class Relinker:
         assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
         return record
 
-    def _ask_staff(self, job: Job, there: Appointment, client_id: str | None, pet_id: str | None) -> None:
+    def ask_staff(self, job: Job, there: Appointment, wanted: Mapping[str, str | None]) -> None:
+        """Puts on the work list on whom a visit is to stand: ``client_id`` and ``pet_id``, or the pet alone where it
+        stands on its owner."""
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             worklist.put(
@@ -91,12 +93,12 @@ class Relinker:
                 kind=Kind.APPOINTMENT,
                 remote_id=there.id or "",
                 task=worklist.RELINK,
-                details={"client_id": client_id, "pet_id": pet_id},
+                details=wanted,
                 visit_at=there.start.utc,
             )
 
     def as_wanted(self, job: Job, there: Appointment) -> bool:
-        """Whether the visit stands on the client whom the work list wants it on, if it wants one.
+        """Whether the visit stands on the client, or else the pet, whom the work list wants it on, if it wants one.
 
         The line is confirmed then; else it stands, whatever a person said.
         """
@@ -106,7 +108,9 @@ class Relinker:
             line = worklist.standing(tx, job.record_id, worklist.RELINK)
             if line is None:
                 return True
-            if worklist.detail(tx, line).get("client_id") == there.client_id:
+            wanted = worklist.detail(tx, line)
+            decides = "client_id" if "client_id" in wanted else "pet_id"
+            if wanted.get(decides) == getattr(there, decides):
                 why = "a read shows the visit on the client that was asked for"
                 worklist.close(tx, job.record_id, worklist.RELINK, confirmed=True, why=why)
                 return True

@@ -16,9 +16,11 @@ from vetbridge.connector.interface import Content, ExactlyOnce, Native, Operatio
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.going_live import QUOTA
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, AppointmentStatus, Attachment, Kind, Record
-from vetbridge.ledger import actions, attached, changes, fuses, going_live, links, pauses, reviews
+from vetbridge.ledger import actions, attached, changes, fuses, going_live, links, pauses, reviews, worklist
 from vetbridge.ledger.actions import Intention
+from vetbridge.ledger.content import plain
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.comparing import stamp_of
@@ -33,6 +35,11 @@ STOOD = "stood"
 """Key of a payload of an update: the record as it was read before it; what else has changed by then is news."""
 FILE = "file"
 """Key of a payload of an attachment: size and SHA-256 of its content, by which it is found. It holds none of that."""
+LINE = "line"
+"""Key of a payload that is handed on: what whoever carries it out has to know."""
+VISIT_AT = "visit_at"
+"""Key of the same: when the visit begins."""
+READ_BACK = "a reading shows it"
 FUSED_WORDS: Mapping[Operation, str] = {
     Operation.CANCEL: "a cancellation",
     Operation.UPDATE: "a move",
@@ -46,6 +53,16 @@ KIND_WAIT = timedelta(hours=1)
 
 QUOTA_WAIT = timedelta(hours=1)
 """The same for one that would create more than the first days allow."""
+
+BY_HAND_WAIT = timedelta(hours=1)
+"""A change that waits for somebody's hand is looked at again at the latest then; a reading that shows what was done
+wakes it."""
+TASKS: Mapping[Operation, str] = {
+    Operation.CREATE: worklist.BOOK,
+    Operation.UPDATE: worklist.CHANGE,
+    Operation.CANCEL: worklist.CANCEL,
+}
+"""What the work list calls a write of a visit that is handed on."""
 
 SENT_WITHIN = timedelta(days=3)
 """A file whose answer was lost began to go no longer before that was noted: VetBridge may have been off meanwhile."""
@@ -81,6 +98,10 @@ class Step:
     """The record as it was read, of an update: what its fields were is kept, so that it can be undone."""
     content: Content | None = None
     """The file, of an attachment."""
+    visit_at: Instant | None = None
+    """When the visit begins; for the work list, where the write is handed on."""
+    line: Mapping[str, Any] | None = None
+    """What whoever carries it out has to know, where that is another thing than ``fields``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +139,8 @@ class Writer:
         ``OneSideOnly`` where a person has asked for the other side only."""
         end = self._end
         self._require_side(job)
+        if self._is_handed(step.kind, step.operation):
+            self._require_other_than_handed(job, step)
         native = (
             end.mapper.write(step.kind, dict(step.fields))
             if step.operation is not Operation.CANCEL
@@ -127,6 +150,8 @@ class Writer:
         if step.before is not None:
             payload[STOOD] = step.before
             payload[BEFORE] = {name: getattr(step.before, name) for name in step.fields}
+        if self._is_handed(step.kind, step.operation):
+            payload |= {LINE: _line(step), VISIT_AT: step.visit_at}
         if step.content is not None:
             payload[FILE] = {"size": step.content.size, "digest": step.content.digest}
         began = self._clock.steady()
@@ -145,11 +170,128 @@ class Writer:
             version=step.version,
             content=step.content,
         )
-        record = self._send(job, action_id, write, fresh=step.fresh)
+        if self._is_handed(step.kind, step.operation):
+            record = self._hand_on(job, action_id, write, step)
+        else:
+            record = self._send(job, action_id, write, fresh=step.fresh)
         self._point("sent")
         self._settle(job, action_id, payload, record, keep)
         self._point("answered")
         return record
+
+    # -- writes that somebody else carries out
+
+    def _is_handed(self, kind: Kind, operation: Operation | str) -> bool:
+        return operation in self._end.connector.capabilities.of(kind).handed
+
+    def _require_other_than_handed(self, job: Job, step: Step) -> None:
+        """Raises ``PutOff`` where just this was handed on already; takes back what it takes the place of."""
+        with self._ledger.read() as tx:
+            standing = [
+                one
+                for one in actions.handed(tx, job.record_id, self._end.account)
+                if (one.kind, one.operation, one.remote_id) == (step.kind, step.operation, step.remote_id)
+            ]
+        for one in standing:
+            with self._ledger.read() as tx:
+                listed = worklist.of_action(tx, one.action_id) is not None
+            if listed and _said(one.payload) == _said({"fields": dict(step.fields), LINE: _line(step)}):
+                raise self._by_hand()
+            self.take_back(job, one, "another write has taken its place", strike=False)
+
+    def _hand_on(self, job: Job, action_id: int, write: Write, step: Step) -> Record:
+        """Hands a write on, and puts it on the work list. Raises ``PutOff`` until a reading shows that it was done;
+        in a dry run it counts as done, and the record is returned."""
+        try:
+            receipt = self._end.connector.apply(write)
+        except VetBridgeError as error:
+            self._close(job, action_id, ActionState.NOT_DONE, error)
+            raise
+        if receipt.id:
+            return self._read_back(write.kind, receipt)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            self._put_on_list(tx, job, action_id, write, _line(step), step.visit_at)
+        self._point("handed")
+        raise self._by_hand()
+
+    def _put_on_list(
+        self,
+        tx: Transaction,
+        job: Job,
+        action_id: int,
+        write: Write,
+        line: Mapping[str, Any],
+        visit_at: Instant | None,
+    ) -> None:
+        actions.close(tx, action_id, ActionState.HANDED)
+        worklist.put(
+            tx,
+            tx.session.get_one(Change, job.change_id),
+            account=self._end.account,
+            kind=write.kind,
+            remote_id=write.id or "",
+            task=TASKS[write.operation],
+            details=line,
+            visit_at=None if visit_at is None else visit_at.utc,
+            action_id=action_id,
+            labels=self._end.connector.capabilities.screen.get(write.kind),
+        )
+        # Hours may pass: another booking of the same person, or at the same time, does not wait for that.
+        actions.unreserve(tx, job.record_id)
+
+    def _by_hand(self) -> PutOff:
+        return PutOff(
+            self._clock.now() + BY_HAND_WAIT,
+            changes.BY_HAND,
+            f"it is on the work list of {self._end.account}; a reading has to show that it was carried out",
+        )
+
+    def take_back(self, job: Job, intention: Intention, why: str, *, strike: bool = True) -> None:
+        """What was handed on is wanted no more, as it was; ``strike``: nobody is to do anything in its place.
+
+        A visit that was to be typed may have been typed by now, and show later: its action stays handed, so that the
+        visit is known for what it is.
+        """
+        write = Write(
+            operation=Operation.RECALL,
+            kind=intention.kind,
+            id=intention.remote_id,
+            native=intention.payload["native"],
+            stamp=intention.stamp,
+            key=intention.key,
+        )
+        self._end.connector.apply(write)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            if intention.operation != Operation.CREATE or not strike:
+                actions.close(tx, intention.action_id, ActionState.NOT_DONE, code="taken-back")
+            if strike and worklist.of_action(tx, intention.action_id) is not None:
+                task = TASKS[Operation(intention.operation)]
+                worklist.close(tx, intention.record_id, task, confirmed=False, why=why)
+
+    def strike_handed(self, job: Job, why: str) -> None:
+        """The work on a record has ended without asking for what was handed on: nobody has to carry it out."""
+        with self._ledger.read() as tx:
+            standing = [
+                one
+                for one in actions.handed(tx, job.record_id, self._end.account)
+                if worklist.of_action(tx, one.action_id) is not None
+            ]
+        for one in standing:
+            self.take_back(job, one, why)
+
+    def was_carried_out(
+        self, job: Job, intention: Intention, payload: Mapping[str, Any], record: Record, keep: Keep
+    ) -> None:
+        """A reading shows what was handed on."""
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            actions.close(tx, intention.action_id, ActionState.ANSWERED, remote_id=record.id)
+            if worklist.of_action(tx, intention.action_id) is not None:
+                task = TASKS[Operation(intention.operation)]
+                worklist.close(tx, intention.record_id, task, confirmed=True, why=READ_BACK)
+            keep(tx, payload, record)
 
     def _intend(self, job: Job, step: Step, payload: dict[str, Any]) -> tuple[int, str]:
         """Writes the intention down; returns the action's id and key.
@@ -368,7 +510,9 @@ class Writer:
             creates = intention.operation == Operation.CREATE
             level = (can.create or ExactlyOnce.NONE) if creates else can.changed
             keep = keepers[intention.kind]
-            if level is ExactlyOnce.IDEMPOTENCY_KEY and creates and FILE not in intention.payload:
+            if self._is_handed(intention.kind, intention.operation):
+                self._hand_on_again(job, intention)
+            elif level is ExactlyOnce.IDEMPOTENCY_KEY and creates and FILE not in intention.payload:
                 self._send_again(job, intention, keep)
             elif level is ExactlyOnce.NONE:
                 self._ask_what_became(job, intention, keep, said)
@@ -403,6 +547,24 @@ class Writer:
         self._point("sent")
         self._settle(job, intention.action_id, {**intention.payload, FOUND: True}, record, keep)
         self._point("answered")
+
+    def _hand_on_again(self, job: Job, intention: Intention) -> None:
+        """It was being handed on when the process ended: the same once more, and it stands on the list."""
+        self._require_side(job)
+        write = Write(
+            operation=Operation(intention.operation),
+            kind=intention.kind,
+            id=intention.remote_id,
+            native=intention.payload["native"],
+            stamp=intention.stamp,
+            key=intention.key,
+        )
+        self._end.connector.apply(write)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            self._put_on_list(
+                tx, job, intention.action_id, write, intention.payload[LINE], intention.payload[VISIT_AT]
+            )
 
     def _ask_what_became(self, job: Job, intention: Intention, keep: Keep, said: Said | None) -> None:
         """At most once: nobody can look, so a person has to say whether the write arrived, or a listing shows it."""
@@ -559,6 +721,15 @@ def has_content(end: End, attachment_id: str, digest: str, size: int) -> bool:
             return False
         hashed.update(piece)
     return hashed.hexdigest() == digest
+
+
+def _said(payload: Mapping[str, Any]) -> Any:
+    """What a write that is handed on says, comparable with another one."""
+    return plain({"fields": payload["fields"], LINE: payload[LINE]})
+
+
+def _line(step: Step) -> dict[str, Any]:
+    return dict(step.fields if step.line is None else step.line)
 
 
 def _is_off(record: Record) -> bool:

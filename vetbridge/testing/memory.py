@@ -355,6 +355,8 @@ class MemorySide:
         """Names that are written are kept in capitals. Honest only where ``loss`` says so."""
         self.calls: Counter[str] = Counter()
         """How often each method of the protocol was called."""
+        self.handed: dict[str, Write] = {}
+        """By key: what was handed on, and nobody has taken back."""
         self.written: list[Write] = []
         """Every write that took effect through ``apply``, in order."""
         self.messages: list[tuple[str, str]] = []
@@ -446,8 +448,11 @@ class MemorySide:
             Operation.UPDATE: bool(can.update),
             Operation.CANCEL: can.cancel,
             Operation.NOTIFY: can.notify,
+            Operation.RECALL: bool(can.handed),
         }
         self._supported(allowed[write.operation], f"{write.kind} takes no {write.operation}")
+        if write.operation is Operation.RECALL or write.operation in can.handed:
+            return self._hand_on(write)
         if write.content is not None:
             self._fitting(write.content)
             write = replace(write, content=_File.of(write.content))
@@ -465,6 +470,16 @@ class MemorySide:
                 self._lost.pop(0)
                 raise OutcomeUnknown("memory: no answer came")
             return receipt
+
+    def _hand_on(self, write: Write) -> Receipt:
+        """Somebody else carries it out, or no more."""
+        self._called("apply")
+        with self._lock:
+            if write.operation is Operation.RECALL:
+                self.handed.pop(write.key, None)
+            else:
+                self.handed[write.key] = write
+        return Receipt(id="")
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the protocol's word
         """What is in a file, in pieces."""
@@ -899,6 +914,23 @@ class MemorySide:
             text = text.upper() if cased else text
             place[last] = text[: limits.get(name)]
         return kept
+
+
+def by_hand(capabilities: Capabilities) -> Capabilities:
+    """The same side, but that people write what is to be written there: visits by the work list, and who is new."""
+    visits = redeclared(
+        capabilities,
+        Kind.APPOINTMENT,
+        create=ExactlyOnce.IDEMPOTENCY_KEY,
+        update=frozenset({"start", "duration", "appointment_type", "resource"}),
+        unlinked=Unlinked.YES,
+        relink=Relink.NO,
+        handed=frozenset({Operation.CREATE, Operation.UPDATE, Operation.CANCEL}),
+    )
+    for kind in visits.kinds:
+        if kind is not Kind.APPOINTMENT:
+            visits = redeclared(visits, kind, create=None, update=frozenset())
+    return visits
 
 
 def redeclared(capabilities: Capabilities, kind: Kind, **changes: Any) -> Capabilities:

@@ -1,0 +1,265 @@
+"""A PIMS that takes no writes: people type what the work list says, and a reading confirms it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig import Rig
+from vetbridge.connector.interface import Operation
+from vetbridge.core.records import Kind
+from vetbridge.ledger import worklist
+from vetbridge.ledger.tables import Worklist
+from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    made = Rig(tmp_path, pims=MemorySide(by_hand(memory_capabilities())))
+    made.john = made.owner("John", "Smith", "+447912000001", "Bella")  # type: ignore[attr-defined]
+    made.mary = made.owner("Mary", "Jones", "+447912000002", "Rex")  # type: ignore[attr-defined]
+    return made
+
+
+def lines(rig: Rig) -> list[tuple[str, dict[str, Any]]]:
+    """What stands on the work list: tasks with their details."""
+    with rig.ledger.read() as tx:
+        return [(row.task, worklist.detail(tx, row)) for row in worklist.lines(tx)]
+
+
+def pet_of(rig: Rig, client: str) -> str:
+    return next(str(row["id"]) for row in rig.pims.rows(Kind.PET) if row["owner"] == client)
+
+
+def typed(rig: Rig, booking: str, client: str, **otherwise: Any) -> str:
+    """Somebody types the visit of a booking in the PIMS, as it stands or otherwise."""
+    row = rig.booking.row(Kind.APPOINTMENT, booking)
+    assert row is not None
+    visit = {name: row[name] for name in ("start", "seconds", "type", "who")}
+    return rig.pims.add(
+        Kind.APPOINTMENT,
+        {**visit, "owner": client, "pet": pet_of(rig, client), "state": "booked", "notes": "", **otherwise},
+    )
+
+
+def later(rig: Rig, booking: str, **span: float) -> str:
+    row = rig.booking.row(Kind.APPOINTMENT, booking)
+    assert row is not None
+    return (datetime.fromisoformat(row["start"]) + timedelta(**span)).isoformat()
+
+
+def closed(rig: Rig) -> list[tuple[str, str]]:
+    """Lines that nobody has to do any more: task and state."""
+    from sqlmodel import select  # noqa: PLC0415
+
+    with rig.ledger.read() as tx:
+        rows = tx.session.exec(select(Worklist)).all()
+        return [(row.task, row.state) for row in rows if row.closed_at is not None]
+
+
+def test_a_booking_goes_on_the_work_list_and_a_reading_confirms_it(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert task == "book"
+    assert line["client"]["id"] == rig.john  # type: ignore[attr-defined]
+    assert line["pet"]["name"] == "Bella"
+    assert line["remark"].startswith("VB-")
+    assert rig.visits() == []
+    assert rig.changes()[-1].code == "by-hand"
+    typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    assert lines(rig) == []
+    assert closed(rig) == [("book", "confirmed")]
+    assert rig.endings().count(("done", "matched")) == 1
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1  # it was not carried back
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+    assert not rig.booking.written
+
+
+def test_a_new_owner_is_registered_with_the_visit(rig: Rig) -> None:
+    booking = rig.book("Nina", "New", "+447912000009", "Milo")
+    rig.run()
+    ((_, line),) = lines(rig)
+    assert (line["client"]["is_new"], line["pet"]["is_new"]) == (True, True)
+    assert line["client"]["name"] == "Nina New"
+    nina = rig.owner("Nina", "New", "+447912000009", "Milo")
+    typed(rig, booking, nina)
+    rig.run()
+    assert closed(rig) == [("book", "confirmed")]
+    again = rig.book("Nina", "New", "+447912000009", "Milo")
+    rig.run()
+    ((_, line),) = lines(rig)
+    assert line["client"]["id"] == nina
+    assert again
+
+
+def test_two_bookings_of_one_new_owner_do_not_wait_for_each_other(rig: Rig) -> None:
+    rig.book("Nina", "New", "+447912000009", "Milo")
+    rig.book("Nina", "New", "+447912000009", "Fido")
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["book", "book"]
+
+
+def test_a_moved_booking_changes_its_line(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=24)})
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert task == "book"
+    row = rig.booking.row(Kind.APPOINTMENT, booking)
+    assert row is not None
+    assert line["start"].utc == datetime.fromisoformat(row["start"])
+    assert len(rig.pims.handed) == 1
+
+
+def test_a_cancelled_booking_strikes_its_line(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    rig.run()
+    assert lines(rig) == []
+    assert closed(rig) == [("book", "struck")]
+    assert rig.pims.handed == {}
+
+
+def test_a_visit_that_was_typed_though_its_line_was_struck_is_cancelled_again(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    rig.run()
+    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1  # not carried to the booking side as a visit of its own
+    assert [task for task, _ in lines(rig)] == ["cancel"]
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"state": "cancelled"})
+    rig.run()
+    assert lines(rig) == []
+
+
+def test_a_move_and_a_cancellation_of_a_typed_visit_are_lines_too(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    moved = later(rig, booking, hours=24)
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": moved})
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert (task, set(line)) == ("change", {"start", "found"})
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"start": moved})
+    rig.run()
+    assert lines(rig) == []
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["cancel"]
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"state": "cancelled"})
+    rig.run()
+    assert lines(rig) == []
+    assert rig.endings()[-1][0] in ("done", "skipped")
+    assert not rig.booking.written
+
+
+def test_a_visit_typed_at_another_time_is_asked_for_again_and_the_owner_is_not_moved(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    before = rig.booking.row(Kind.APPOINTMENT, booking)
+    rig.run()
+    visit = typed(rig, booking, rig.john, start=later(rig, booking, hours=1))  # type: ignore[attr-defined]
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert task == "change"
+    assert set(line["found"]) == {"start"}
+    assert rig.booking.row(Kind.APPOINTMENT, booking) == before
+    assert before is not None
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"start": before["start"]})
+    rig.run()
+    assert lines(rig) == []
+    assert not rig.booking.written
+
+
+def test_a_visit_typed_on_another_pet_is_asked_for_again(rig: Rig) -> None:
+    tom = rig.pims.add(Kind.PET, {"owner": rig.john, "name": "Tom", "species": "C"})  # type: ignore[attr-defined]
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    visit = typed(rig, booking, rig.john, pet=tom)  # type: ignore[attr-defined]
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert task == "relink"
+    bella = next(str(row["id"]) for row in rig.pims.rows(Kind.PET) if row["name"] == "Bella")
+    assert line == {"pet_id": bella}
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"pet": bella})
+    rig.run()
+    assert lines(rig) == []
+
+
+def test_a_visit_that_the_desk_took_by_telephone_is_none_of_the_list(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    typed(rig, booking, rig.mary, start=later(rig, booking, hours=2))  # type: ignore[attr-defined]
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["book"]
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 2  # it was carried to the booking side
+
+
+def test_an_owner_who_is_not_certain_is_chosen_by_whoever_types(rig: Rig) -> None:
+    rig.owner("John", "Smith", "+447912000077", "Bella")
+    booking = rig.book("John", "Smith", "", "Bella")
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert task == "book"
+    assert len(line["client"]["candidates"]) == 2
+    assert rig.questions() == ()
+    typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    assert lines(rig) == []
+    assert rig.questions() == ()
+
+
+def test_a_visit_that_nobody_types_expires_and_its_line_goes(rig: Rig) -> None:
+    rig.book("John", "Smith", "+447912000001", "Bella", hours=3)
+    rig.run()
+    rig.clock.advance(4 * 3600)
+    rig.run()
+    assert rig.endings()[-1] == ("failed", "expired")
+    assert closed(rig) == [("book", "struck")]
+
+
+def test_one_that_was_ticked_waits_for_a_reading_that_comes_late(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella", hours=3)
+    rig.run()
+    with rig.ledger.write() as tx:
+        (row,) = worklist.lines(tx)
+        worklist.done(tx, row, "ann")
+    rig.clock.advance(4 * 3600)
+    rig.run()
+    assert rig.endings()[-1] == ("waiting", "by-hand")
+    typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    assert closed(rig) == [("book", "confirmed")]
+
+
+def test_a_crash_between_handing_on_and_noting_it_leaves_one_line(rig: Rig) -> None:
+    from tests.rig import Killed  # noqa: PLC0415
+
+    rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.refresher.pass_()
+    rig.receiver.poll()
+
+    def kill(point: str) -> None:
+        if point == "sending":
+            raise Killed
+
+    rig.ledger.close()
+    rig.start(point=kill)
+    with pytest.raises(Killed):
+        rig.work()
+    rig.ledger.close()
+    rig.start()
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["book"]
+    assert [write.operation for write in rig.pims.handed.values()] == [Operation.CREATE]

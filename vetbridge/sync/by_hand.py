@@ -1,0 +1,329 @@
+"""Finds out what people have carried out by hand: visits that were typed, moved or cancelled as the work list said.
+
+A reading decides, never a tick. Of a visit that was typed otherwise than it was asked for, what differs is asked for
+anew; so the booking side and its owner learn nothing of a typing mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from vetbridge.connector.clock import Clock
+from vetbridge.connector.interface import Native, Operation
+from vetbridge.core import notes
+from vetbridge.core.answers import BOOKED_BY_ANOTHER
+from vetbridge.core.by_hand import CLIENT, PET, Recognised, Typed, Wanted, recognise
+from vetbridge.core.errors import MappingError
+from vetbridge.core.instants import Instant
+from vetbridge.core.planning import STATUS
+from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
+from vetbridge.ledger import actions, changes, links, mirror, reviews, worklist
+from vetbridge.ledger.actions import Intention
+from vetbridge.ledger.database import Ledger, Transaction
+from vetbridge.ledger.tables import ActionState, Change
+from vetbridge.sync.comparing import CARRIED, PEOPLE
+from vetbridge.sync.job import Job, PutOff
+from vetbridge.sync.keeping import Keeper
+from vetbridge.sync.pair import Pair
+from vetbridge.sync.placing import Placement
+from vetbridge.sync.relinking import Relinker
+from vetbridge.sync.slots import WINDOW_KEYS, window
+from vetbridge.sync.wording import comment_lines
+from vetbridge.sync.writing import BY_HAND_WAIT, Writer
+
+AROUND = timedelta(days=8)
+"""So far from the day that was asked for a visit is looked for: somebody may have typed another week."""
+AGAIN = timedelta(seconds=5)
+"""A visit that was just typed waits so long for the booking that it belongs to."""
+FORGOTTEN_AFTER = timedelta(days=2)
+"""A visit that was to be typed and stands nowhere so long after it should have begun was never typed."""
+
+
+class ByHand:
+    """What is carried out by hand in the PIMS of one pair."""
+
+    def __init__(
+        self, pair: Pair, ledger: Ledger, clock: Clock, keeper: Keeper, to_pims: Writer, relinker: Relinker
+    ) -> None:
+        self._pair = pair
+        self._ledger = ledger
+        self._clock = clock
+        self._keeper = keeper
+        self._to_pims = to_pims
+        self._relinker = relinker
+
+    @property
+    def does(self) -> bool:
+        """Whether visits of this PIMS are written by hand."""
+        return bool(self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).handed)
+
+    # -- of one booking
+
+    def confirm(self, job: Job, here: Appointment | None) -> None:
+        """Settles what a reading shows to be carried out, of all that the booking's work has handed on."""
+        if not self.does:
+            return
+        with self._ledger.read() as tx:
+            waiting = actions.handed(tx, job.record_id, self._pair.pims.account)
+        for intention in waiting:
+            if intention.operation == Operation.CREATE:
+                self._confirm_typed(job, here, intention)
+            else:
+                self._confirm_changed(job, intention)
+
+    def strike(self, job: Job, why: str) -> None:
+        """The booking's work has ended without asking for what was handed on: nobody has to do that any more."""
+        if self.does:
+            self._to_pims.strike_handed(job, why)
+
+    def await_ticked(self, job: Job) -> None:
+        """A visit whose time has come, and of which somebody says that it was typed: a reading may show it yet.
+
+        Raises ``PutOff`` as long as that may be.
+        """
+        if not self.does:
+            return
+        with self._ledger.read() as tx:
+            handed = actions.handed(tx, job.record_id, self._pair.pims.account)
+            ticked = [one for one in handed if _is_ticked(tx, one)]
+        if any(not self._is_too_old(one) for one in ticked):
+            raise PutOff(
+                self._clock.now() + BY_HAND_WAIT,
+                changes.BY_HAND,
+                "somebody says that it was typed; a reading has to show it",
+            )
+
+    def _is_too_old(self, intention: Intention) -> bool:
+        start: Instant = intention.payload["here"]["start"]
+        return self._clock.now() > start.utc + FORGOTTEN_AFTER
+
+    def _confirm_changed(self, job: Job, intention: Intention) -> None:
+        assert intention.remote_id is not None  # noqa: S101 - a visit that stands is what is changed
+        record = self._pair.pims.read(intention.kind, intention.remote_id)
+        keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
+        if intention.operation == Operation.CANCEL:
+            if isinstance(record, Appointment) and record.status is AppointmentStatus.CANCELLED:
+                self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
+        elif isinstance(record, Appointment) and _is_as_asked(record, intention.payload["fields"]):
+            self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
+
+    def _confirm_typed(self, job: Job, here: Appointment | None, intention: Intention) -> None:
+        recognised = self._recognised(intention.payload["here"]["start"].utc).get(intention.action_id)
+        if recognised is None:
+            return
+        record = self._pair.pims.read(Kind.APPOINTMENT, recognised.id)
+        if not isinstance(record, Appointment):
+            return
+        payload = {**intention.payload, "here": _as_if_booked_so(intention.payload["here"], record)}
+        question = payload["question"]
+        if CLIENT in recognised.mistakes and question is None and payload["here"]["client_id"] is None:
+            question = self._whose(here, record)
+        else:
+            payload["question"] = question if self._pair.stands_in(record.client_id) else None
+            question = None
+
+        def keep(tx: Transaction, kept: Mapping[str, Any], found: Any) -> None:
+            self._keeper.in_pims(job)[Kind.APPOINTMENT](tx, kept, found)
+            if question is not None:
+                change = tx.session.get_one(Change, job.change_id)
+                reviews.ask(tx, change, why=BOOKED_BY_ANOTHER, visit_at=record.start.utc, question=question)
+            elif CLIENT not in recognised.mistakes:
+                self._keep_owner(tx, here, record, kept)
+
+        self._to_pims.was_carried_out(job, intention, payload, record, keep)
+        if question is None and recognised.mistakes.keys() & {CLIENT, PET}:
+            self._ask_for_owner(job, record, intention.payload["here"])
+
+    def _whose(self, here: Appointment | None, record: Appointment) -> dict[str, Any]:
+        """The question about a visit that was to be typed on a new owner, and stands on somebody else."""
+        return {
+            "why": BOOKED_BY_ANOTHER,
+            "words": "it was to be typed on a new owner, and stands on a client who seems to be another person",
+            "booking": here,
+            "pims": record,
+            "candidates": [
+                {"client_id": record.client_id, "pet_id": record.pet_id, "score": 0.0, "vetoes": [], "evidence": []}
+            ],
+        }
+
+    def _keep_owner(
+        self, tx: Transaction, here: Appointment | None, record: Appointment, payload: Mapping[str, Any]
+    ) -> None:
+        """Who typed the visit has said who the booking's client is: registered anew, or found."""
+        if here is None or here.client_id is None or record.client_id is None or payload["question"] is not None:
+            return
+        known = mirror.client(tx, self._pair.pims.account, record.client_id)
+        if known is not None:
+            evidence = [{"words": "a visit that was typed from the work list stands on this client"}]
+            self._keeper.matched_client(tx, here.client_id, known.client, here.booker or Client(), evidence)
+
+    def _ask_for_owner(self, job: Job, record: Appointment, wanted: Mapping[str, Any]) -> None:
+        """It was typed on somebody else, or on another pet, than it was asked for."""
+        other = record.client_id != wanted["client_id"]
+        names = ("client_id", "pet_id") if other else ("pet_id",)
+        details = {name: wanted[name] for name in names if wanted[name] is not None}
+        self._relinker.ask_staff(job, record, details)
+
+    # -- of one visit
+
+    def await_own(self, there: Appointment) -> None:
+        """A visit that was just typed is not carried to the booking side: its booking is worked on first.
+
+        Raises ``PutOff`` where the visit is one that the work list asks for.
+        """
+        if not self.does:
+            return
+        with self._ledger.read() as tx:
+            if not actions.is_any_handed(tx, self._pair.pims.account):
+                return
+            asked = actions.handed_creates(tx, self._pair.pims.account, Kind.APPOINTMENT)
+        self._give_up([one for one in asked if self._is_too_old(one)])
+        found = self._recognised(there.start.utc)
+        mine = next((one for one in asked if one.action_id in found and found[one.action_id].id == there.id), None)
+        if mine is None:
+            return
+        with self._ledger.write() as tx:
+            changes.receive_again(tx, mine.record_id, changes.BY_HAND)
+        raise PutOff(
+            self._clock.now() + AGAIN, "own-write", "it was typed from the work list; its booking is worked on first"
+        )
+
+    # -- inside
+
+    def _give_up(self, never_typed: Sequence[Intention]) -> None:
+        """What nobody has typed long after its time will not come any more."""
+        if never_typed:
+            with self._ledger.write() as tx:
+                for one in never_typed:
+                    if worklist.of_action(tx, one.action_id) is None:
+                        actions.close(tx, one.action_id, ActionState.NOT_DONE, code="never-typed")
+
+    def _recognised(self, around: datetime) -> Mapping[int, Recognised]:
+        """Which visits near a moment are those that the work list asks for, by the action that asked."""
+        end = self._pair.pims
+        if not end.connector.capabilities.of(Kind.APPOINTMENT).search >= WINDOW_KEYS:
+            return {}
+        with self._ledger.read() as tx:
+            asked = actions.handed_creates(tx, end.account, Kind.APPOINTMENT)
+            ticked = {one.action_id for one in asked if _is_ticked(tx, one)}
+        wanted = [_wanted(one, is_ticked=one.action_id in ticked) for one in asked]
+        typed: dict[str, Typed] = {}
+        for native in end.connector.search(Kind.APPOINTMENT, window(around - AROUND, around + AROUND)):
+            one = self._typed(native, wanted)
+            if one is not None:
+                typed[one.id] = one
+        return recognise(wanted, list(typed.values()), country=self._pair.country)
+
+    def _typed(self, native: Native, wanted: list[Wanted]) -> Typed | None:
+        """A visit that stands and belongs to no booking; None for every other, and for one that is like none that is
+        wanted in either its day or its client."""
+        end = self._pair.pims
+        try:
+            record = end.mapper.read(Kind.APPOINTMENT, native)
+        except MappingError:
+            return None
+        if record.id is None or record.status is AppointmentStatus.CANCELLED:
+            return None
+        copied = notes.STAMP.search(record.notes)
+        stamp = copied.group() if copied else record.stamp
+        day = record.start.utc.date()
+        if not any(
+            stamp == one.stamp or one.start.utc.date() == day or record.client_id in (one.client_id, None)
+            for one in wanted
+        ):
+            return None
+        with self._ledger.read() as tx:
+            if links.of_pims(tx, end.account, Kind.APPOINTMENT, record.id) is not None:
+                return None
+        client, pet = self._people(record)
+        return Typed(
+            id=record.id,
+            start=record.start,
+            duration=record.duration,
+            resource=record.resource,
+            appointment_type=record.appointment_type,
+            client=client,
+            pet=pet,
+            stamp=stamp,
+        )
+
+    def _people(self, record: Appointment) -> tuple[Client | None, Pet | None]:
+        """Whose a visit is, by the mirror; read now where it does not know them yet."""
+        if self._pair.stands_in(record.client_id) or record.client_id is None:
+            return None, None
+        end = self._pair.pims
+        with self._ledger.read() as tx:
+            known = mirror.client(tx, end.account, record.client_id)
+        client = known.client if known is not None else end.read(Kind.CLIENT, record.client_id)
+        pet = next((one for one in known.pets if one.id == record.pet_id), None) if known is not None else None
+        if pet is None and record.pet_id is not None:
+            read = end.read(Kind.PET, record.pet_id)
+            pet = read if isinstance(read, Pet) else None
+        return client if isinstance(client, Client) else None, pet
+
+
+def book_line(here: Appointment, placement: Placement, stamp: str) -> dict[str, Any]:
+    """What whoever types a visit has to know: when, with whom, what for, whose it is, and the mark for its notes."""
+    return {
+        **{name: getattr(here, name) for name in ("start", "duration", "resource", "appointment_type")},
+        "client": _owner_line(here.booker or Client(), placement),
+        "pet": _pet_line(here.booked_pet or Pet(), placement.pet_id, is_new=placement.question is None),
+        "remark": " ".join([stamp, *comment_lines(here)]),
+    }
+
+
+def _owner_line(booker: Client, placement: Placement) -> dict[str, Any]:
+    booked = {"name": booker.full_name, "phones": booker.phones, "emails": booker.emails}
+    if placement.client_id is not None:
+        return {"id": placement.client_id, **booked, "is_new": False}
+    if placement.question is None:
+        return {"id": None, **booked, "is_new": True}
+    candidates = [
+        {"client_id": one["client_id"], "pet_id": one["pet_id"]} for one in placement.question.get("candidates", ())
+    ]
+    return {"id": None, **booked, "is_new": False, "candidates": candidates}
+
+
+def _pet_line(pet: Pet, pet_id: str | None, *, is_new: bool) -> dict[str, Any]:
+    booked = {name: getattr(pet, name) for name in ("name", "species", "breed", "sex", "birth_date")}
+    return {"id": pet_id, **booked, "is_new": pet_id is None and is_new}
+
+
+def _is_ticked(tx: Transaction, intention: Intention) -> bool:
+    line = worklist.of_action(tx, intention.action_id)
+    return line is not None and line.state == "done"
+
+
+def _wanted(intention: Intention, *, is_ticked: bool) -> Wanted:
+    here = intention.payload["here"]
+    return Wanted(
+        key=intention.action_id,
+        start=here["start"],
+        duration=here["duration"],
+        resource=here["resource"],
+        appointment_type=here["appointment_type"],
+        client_id=here["client_id"],
+        pet_id=here["pet_id"],
+        booker=intention.payload.get("booker") or Client(),
+        booked_pet=intention.payload.get("booked_pet") or Pet(),
+        stamp=intention.stamp,
+        is_ticked=is_ticked,
+    )
+
+
+def _is_as_asked(record: Appointment, fields: Mapping[str, object]) -> bool:
+    """Whether a visit has the values that were asked for, as far as the PIMS says them."""
+    return all(getattr(record, name) in (value, None) for name, value in fields.items())
+
+
+def _as_if_booked_so(wanted: Mapping[str, Any], record: Appointment) -> dict[str, Any]:
+    """The booking as it would be if what stands were right: what differs from it is planned as a change of the
+    booking then, and asked for; never the other way round."""
+    typed = {name: getattr(record, name) for name in CARRIED - {STATUS}}
+    return {
+        **wanted,
+        **{name: value for name, value in typed.items() if value is not None and wanted[name] is not None},
+        **{name: getattr(record, name) for name in PEOPLE},
+    }
