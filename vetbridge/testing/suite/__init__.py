@@ -15,6 +15,7 @@ from __future__ import annotations
 from vetbridge.testing.suite.base import clock_changes, field_of, stamp_of
 from vetbridge.testing.suite.faults import Faults
 from vetbridge.testing.suite.files import Files
+from vetbridge.testing.suite.handed import Handed
 from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.hygiene import Hints, Hygiene
 from vetbridge.testing.suite.identity import Identity
@@ -43,6 +44,7 @@ class ConnectorSuite(
     Texts,
     Creating,
     Changing,
+    Handed,
     Files,
     DueServices,
     Services,

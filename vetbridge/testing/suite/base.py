@@ -145,24 +145,42 @@ class Group(ABC):
 
     def sample(self, subject: Subject, kind: Kind, number: int = 0) -> tuple[Write, dict[str, object]]:
         """A create of one kind, with what it needs already there, and the canonical fields it was made of."""
+        values = self.values(subject, kind, number)
+        stamp = stamp_of(number) if kind is Kind.APPOINTMENT else ""
+        return self.write_of(subject, kind, Operation.CREATE, values, stamp=stamp), values
+
+    def values(self, subject: Subject, kind: Kind, number: int = 0) -> dict[str, object]:
+        """Canonical fields of a sample of one kind, with what it needs already there."""
         if kind is Kind.CLIENT:
-            values = self.client_fields(number)
-            return self.write_of(subject, kind, Operation.CREATE, values), values
+            return self.client_fields(number)
         client_id = self.created(subject, Kind.CLIENT, number)
         if kind is Kind.PET:
-            values = self.pet_fields(client_id, number)
-            return self.write_of(subject, kind, Operation.CREATE, values), values
+            return self.pet_fields(client_id, number)
         pet_id = None
-        if subject.connector.capabilities.of(Kind.PET).create:
-            pet = self.write_of(subject, Kind.PET, Operation.CREATE, self.pet_fields(client_id, number))
-            pet_id = subject.connector.apply(pet).id
-        values = self.appointment_fields(subject, client_id, pet_id, number)
-        return self.write_of(subject, kind, Operation.CREATE, values, stamp=stamp_of(number)), values
+        if self.makes(subject, Kind.PET):
+            pet_id = self.made(subject, Kind.PET, self.pet_fields(client_id, number))
+        return self.appointment_fields(subject, client_id, pet_id, number)
 
     def created(self, subject: Subject, kind: Kind, number: int = 0) -> str:
-        """Creates a sample; returns its id."""
-        write, _ = self.sample(subject, kind, number)
-        return self.applied(subject, write)
+        """Creates a sample, or lets people at the side enter it; returns its id."""
+        values = self.values(subject, kind, number)
+        return self.made(subject, kind, values, stamp=stamp_of(number) if kind is Kind.APPOINTMENT else "")
+
+    def made(self, subject: Subject, kind: Kind, values: Mapping[str, object], *, stamp: str = "") -> str:
+        """A record of these canonical fields: the connector creates it, or people at the side enter it."""
+        can = subject.connector.capabilities.of(kind)
+        if can.create and Operation.CREATE not in can.handed:
+            return self.applied(subject, self.write_of(subject, kind, Operation.CREATE, values, stamp=stamp))
+        id_ = subject.seed(kind, values) if kind in subject.enters else None
+        if id_ is None:
+            pytest.skip(f"nobody can make a {kind} at this side")
+        self.landed(subject)
+        return id_
+
+    def makes(self, subject: Subject, kind: Kind) -> bool:
+        """Whether ``made`` can make a record of this kind."""
+        can = subject.connector.capabilities.of(kind)
+        return kind in subject.enters or (can.create is not None and Operation.CREATE not in can.handed)
 
     def applied(self, subject: Subject, write: Write) -> str:
         """Applies a write, and waits until lists must show it; returns the record's id."""
@@ -203,13 +221,20 @@ class Group(ABC):
         if subject.connector.capabilities.of(Kind.APPOINTMENT).unlinked is not Unlinked.NO:
             return subject.placeholder or (None, None)
         client_id = self.created(subject, Kind.CLIENT, 20)
-        pet = self.write_of(subject, Kind.PET, Operation.CREATE, self.pet_fields(client_id, 20))
-        return client_id, subject.connector.apply(pet).id
+        return client_id, self.made(subject, Kind.PET, self.pet_fields(client_id, 20))
 
     def needs(self, subject: Subject, kind: Kind, ability: str) -> None:
-        """Skips the test where the connector does not declare the ability."""
-        if not getattr(subject.connector.capabilities.of(kind), ability):
+        """Skips the test where the connector does not declare the ability, or hands such writes on."""
+        can = subject.connector.capabilities.of(kind)
+        if not getattr(can, ability):
             pytest.skip(f"not declared: {kind} {ability}")
+        if ability in can.handed:
+            pytest.skip(f"handed on: {kind} {ability}")
+
+    def needs_some(self, subject: Subject, kind: Kind) -> None:
+        """Skips the test where no record of this kind can be made."""
+        if not self.makes(subject, kind):
+            pytest.skip(f"nobody can make a {kind} at this side")
 
     def needs_fault(self, subject: Subject, fault: Fault) -> None:
         """Skips the test where the side cannot fail like this."""

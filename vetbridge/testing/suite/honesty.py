@@ -41,6 +41,8 @@ class Honesty(Group):
             refused.append(lambda: connector.apply(Write(operation=Operation.UPDATE, kind=kind, id=id_, native={})))
         if not can.cancel:
             refused.append(lambda: connector.apply(Write(operation=Operation.CANCEL, kind=kind, id=id_, native={})))
+        if not can.handed:
+            refused.append(lambda: connector.apply(Write(operation=Operation.RECALL, kind=kind, id=None, native={})))
         if not can.notify:
             told = Write(operation=Operation.NOTIFY, kind=kind, id=id_, native={"text": "Bella is due."})
             refused.append(lambda: connector.apply(told))

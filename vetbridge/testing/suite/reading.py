@@ -30,7 +30,7 @@ class Reading(Group):
     def test_every_record_reads(self, subject: Subject, kind: Kind) -> None:
         """Each native has the id it was found under, and the mapping reads it."""
         self.needs(subject, kind, "read")
-        if subject.connector.capabilities.of(kind).create:
+        if self.makes(subject, kind):
             self.created(subject, kind)
         writes = subject.writes()
         found, _ = self.everything(subject, kind)
@@ -45,7 +45,7 @@ class Reading(Group):
     def test_get_reads_what_changes_told(self, subject: Subject, kind: Kind) -> None:
         """A fresh read of a listed record says the same."""
         self.needs(subject, kind, "read")
-        if subject.connector.capabilities.of(kind).create:
+        if self.makes(subject, kind):
             self.created(subject, kind)
         found, _ = self.everything(subject, kind)
         for each in list(found.values())[:3] + list(found.values())[-3:]:
@@ -87,7 +87,7 @@ class Paging(Group):
         """More than one page: every record is in one of them, and no more than the side counts."""
         self.needs(subject, kind, "read")
         made = set()
-        if subject.connector.capabilities.of(kind).create:
+        if self.makes(subject, kind):
             made = {self.created(subject, kind, number) for number in range(12)}
         pages = list(subject.connector.changes(kind, None))
         assert len(pages) > 1, "the side of this subject is too small to test paging; give it a smaller page"
@@ -105,7 +105,7 @@ class Paging(Group):
         Each is in this walk or in the next one from its cursor: a side that pages by numbers moves up what follows.
         """
         self.needs(subject, Kind.CLIENT, "incremental")
-        self.needs(subject, Kind.CLIENT, "create")
+        self.needs_some(subject, Kind.CLIENT)
         everyone = set(self.everything(subject, Kind.CLIENT)[0])
         seen: set[str] = set()
         cursor = ""
@@ -154,7 +154,7 @@ class Marks(Group):
     def test_a_walk_is_taken_up_at_each_mark(self, subject: Subject, kind: Kind) -> None:
         """A mark gives its page once more and all that follow, and costs no more than these."""
         self.needs(subject, kind, "read")
-        if subject.connector.capabilities.of(kind).create:
+        if self.makes(subject, kind):
             for number in range(12):
                 self.created(subject, kind, number)
         before = subject.requests()
@@ -219,7 +219,7 @@ class Cursors(Group):
     def test_cursor_misses_nothing(self, subject: Subject, kind: Kind) -> None:
         """What is made after a cursor was taken is found from it, also in the same second."""
         self.needs(subject, kind, "incremental")
-        self.needs(subject, kind, "create")
+        self.needs_some(subject, kind)
         _, cursor = self.everything(subject, kind)
         for number in range(3):
             made = self.created(subject, kind, number)
@@ -280,7 +280,7 @@ class Cursors(Group):
     def test_cursor_outlives_its_connector(self, subject: Subject) -> None:
         """Another connector of the account, as after a restart, goes on from it: inside a walk, and after one."""
         self.needs(subject, Kind.CLIENT, "incremental")
-        self.needs(subject, Kind.CLIENT, "create")
+        self.needs_some(subject, Kind.CLIENT)
         walk = subject.connector.changes(Kind.CLIENT, None)
         first = next(walk)
         everyone, cursor = self.everything(subject, Kind.CLIENT)

@@ -49,7 +49,7 @@ class Searching(Group):
         """By client: its pets and no others."""
         if "client_id" not in subject.connector.capabilities.of(Kind.PET).search:
             pytest.skip("not declared: pet search by client_id")
-        self.needs(subject, Kind.PET, "create")
+        self.needs_some(subject, Kind.PET)
         mine, _ = (self.created(subject, Kind.PET, number) for number in range(2))
         owner = str(field_of(self.record(subject, Kind.PET, mine), "client_id"))
         found = list(subject.connector.search(Kind.PET, {"client_id": owner}))
@@ -60,7 +60,7 @@ class Searching(Group):
         """By client or pet: its visits and no others."""
         if key not in subject.connector.capabilities.of(Kind.APPOINTMENT).search:
             pytest.skip(f"not declared: appointment search by {key}")
-        self.needs(subject, Kind.APPOINTMENT, "create")
+        self.needs_some(subject, Kind.APPOINTMENT)
         mine, _ = (self.created(subject, Kind.APPOINTMENT, number) for number in range(2))
         asked = str(field_of(self.record(subject, Kind.APPOINTMENT, mine), key))
         found = list(subject.connector.search(Kind.APPOINTMENT, {key: asked}))
@@ -78,8 +78,7 @@ class Searching(Group):
         made = []
         for number, start in enumerate(starts):
             values = self.appointment_fields(subject, owner, pet) | {"start": Instant(start, subject.zone)}
-            write = self.write_of(subject, Kind.APPOINTMENT, Operation.CREATE, values, stamp=stamp_of(number))
-            made.append(self.applied(subject, write))
+            made.append(self.made(subject, Kind.APPOINTMENT, values, stamp=stamp_of(number)))
 
         def found(**query: str) -> list[str]:
             natives = list(subject.connector.search(Kind.APPOINTMENT, query))
@@ -116,4 +115,4 @@ class Searching(Group):
     def _needs_window(self, subject: Subject) -> None:
         if not subject.connector.capabilities.of(Kind.APPOINTMENT).search >= {"start_from", "start_before"}:
             pytest.skip("not declared: appointment search by start_from and start_before")
-        self.needs(subject, Kind.APPOINTMENT, "create")
+        self.needs_some(subject, Kind.APPOINTMENT)

@@ -154,7 +154,7 @@ class Services(Group):
     def seeded(self, subject: Subject, kind: Kind, number: int = 0) -> tuple[str, dict[str, Any]]:
         """A record that people entered, of a pet that is made for it."""
         self.needs(subject, kind, "read")
-        if subject.connector.capabilities.side == "booking" or not subject.connector.capabilities.of(Kind.PET).create:
+        if subject.connector.capabilities.side == "booking" or not self.makes(subject, Kind.PET):
             pytest.skip(f"no {kind} of a pet stands at this side")
         values = {**GIVEN, "pet_id": self.created(subject, Kind.PET, number), "service": str(12 + number)}
         id_ = subject.seed(kind, values)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from vetbridge.connector.budgets import BudgetPool
-from vetbridge.connector.interface import Connector
+from vetbridge.connector.interface import Connector, Write
 from vetbridge.connector.plugin import Environment, Plugin
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
@@ -47,6 +47,8 @@ class Subject(ABC):
     """Texts that may stand nowhere."""
     placeholder: tuple[str, str] | None = None
     """Ids of the side's placeholder client and pet, where it has one."""
+    enters: frozenset[Kind] = frozenset()
+    """Kinds that no connector makes here and of which ``seed`` enters records: whatever the suite's samples hold."""
     faults: frozenset[Fault] = frozenset({Fault.LIMIT, Fault.BEFORE, Fault.AFTER, Fault.DROP})
     """Faults that ``fault`` can set; tests that need another one are skipped."""
 
@@ -80,7 +82,18 @@ class Subject(ABC):
 
     def seed(self, kind: Kind, values: Mapping[str, Any]) -> str | None:
         """People at the side enter a record that no connector makes, given in canonical fields: a vaccination, a
-        service that is due. Returns its id; None: this side cannot."""
+        service that is due; where writes are handed on, or nobody is created, a visit or a client, too. Returns its
+        id; None: this side cannot."""
+        return None
+
+    def handed(self) -> int | None:
+        """Writes that were handed on and lie where whoever carries them out takes them; None: there is no such
+        place, the work list alone says what is to be done."""
+        return None
+
+    def carry_out(self, write: Write) -> str | None:
+        """Whoever carries out writes does this one, which was handed on. Returns the record's id; None: nobody at
+        this side does."""
         return None
 
     def opt_out(self, client_id: str) -> bool:
