@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
+from connectors.animana.rehearsal import RehearsalApi
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import SERVICES, STAFF
-from vetbridge.testing.practice import KeptClient, KeptPet, KeptVisit, Practice, Table, wall
-from vetbridge.testing.practice.simulator import PracticeSimulator
+from vetbridge.testing.practice import KeptClient, KeptPet, KeptVisit, Practice, Report, Table, wall
+from vetbridge.testing.practice.simulator import practice_options
 
 CODE_LISTS: Mapping[str, Mapping[str, str | int]] = {
     "species": {"dog": "Dog", "cat": "Cat", "rabbit": "Rabbit", "other": "Other"},
@@ -77,6 +78,29 @@ class AnimanaPractice(Practice):
     }
     codes: ClassVar[Mapping[str, Mapping[str, str | int]]] = CODE_LISTS
     visits_select: ClassVar[str] = "SELECT v.* FROM diary v"
+    reports: ClassVar[Mapping[Kind, Report]] = {
+        Kind.CLIENT: Report(
+            name="clients",
+            select='SELECT client_code AS "Client code", first_name AS "First name", last_name AS "Last name",'
+            ' mobile AS "Mobile", phone AS "Phone", email AS "E-mail", visible_notes AS "Visible notes",'
+            ' start_date AS "Start date", active AS "Active" FROM contacts WHERE deleted = 0 ORDER BY last_name, 1',
+        ),
+        Kind.PET: Report(
+            name="patients",
+            select='SELECT patient_number AS "Patient number", client_code AS "Client code", carer_code AS "Carer",'
+            ' name AS "Name", class AS "Class", species AS "Species", breed AS "Breed", sex AS "Sex",'
+            ' birth_date AS "Birth date", deceased AS "Deceased", active AS "Active"'
+            " FROM patients WHERE deleted = 0 ORDER BY name, 1",
+        ),
+        Kind.APPOINTMENT: Report(
+            name="appointments",
+            select='SELECT appointment_number AS "Appointment number", starts AS "Start", ends AS "End",'
+            ' employee AS "Employee", appointment_type AS "Appointment type", status AS "Status",'
+            ' client_code AS "Client code", patient_number AS "Patient number", remarks AS "Remarks",'
+            ' cancelled AS "Cancelled" FROM diary WHERE starts >= ? AND starts < ? ORDER BY starts, 1',
+            windowed=True,
+        ),
+    }
     merged_vanish: ClassVar[bool] = True
 
     def fill_lists(self) -> None:
@@ -196,13 +220,13 @@ class AnimanaPractice(Practice):
         return self.now().astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-class AnimanaSimulator(PracticeSimulator):
-    """A clinic with Animana, which other programs reach through its exports."""
+class AnimanaSimulator(RehearsalApi):
+    """A clinic with Animana, which other programs reach through its exports, and by an API for rehearsals."""
 
     vendor: ClassVar[str] = "animana"
     practice_class: ClassVar[type[Practice]] = AnimanaPractice
 
 
 def build(**options: Any) -> AnimanaSimulator:
-    """The simulator, not yet serving. Raises ``TypeError`` for an option that it does not take."""
-    return AnimanaSimulator(**options)
+    """The simulator, not yet serving. Raises ``TypeError`` for an option that it does not take, ``ValueError``."""
+    return AnimanaSimulator(**practice_options(options))

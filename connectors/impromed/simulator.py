@@ -25,8 +25,8 @@ from typing import Any, ClassVar
 
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import SERVICES, STAFF
-from vetbridge.testing.practice import KeptClient, KeptPet, KeptVisit, Practice, Table, wall
-from vetbridge.testing.practice.simulator import PracticeSimulator
+from vetbridge.testing.practice import KeptClient, KeptPet, KeptVisit, Practice, Report, Table, wall
+from vetbridge.testing.practice.simulator import PracticeSimulator, practice_options
 
 SECRETS = ("555-00-1111", "555-00-2222", "LICENCE-3333", "LICENCE-4444")
 """Social security numbers and licences that stand on every card."""
@@ -131,6 +131,28 @@ class ImproMedPractice(Practice):
     visits_select: ClassVar[str] = (
         "SELECT v.*, p.CLIENT_GUID FROM APPT_M v LEFT JOIN PATIENTS p ON p.PATIENT_GUID = v.PATIENT_GUID"
     )
+
+    reports: ClassVar[Mapping[Kind, Report]] = {
+        Kind.CLIENT: Report(
+            name="clients",
+            select="SELECT CLIENT_GUID, CLIENT_ACCOUNT_ID, FIRST_NAME, LAST_NAME, SPOUSE_FIRST_NAME,"
+            " SPOUSE_LAST_NAME, STREET_ADDRESS_1, STREET_ADDRESS_2, ZIPCODE, HOME_PHONE, WORK_PHONE, EMAIL_ADDRESS,"
+            " ACTIVE, DELETED, CREATE_DATE_TIME FROM CLIENTS ORDER BY LAST_NAME, FIRST_NAME, CLIENT_GUID",
+        ),
+        Kind.PET: Report(
+            name="patients",
+            select="SELECT PATIENT_GUID, CLIENT_GUID, PATIENT_ACCOUNT_ID, PATIENT_NAME, SPECIES_GUID, BREED_GUID,"
+            " SEX, BIRTHDATE, DECEASED_DATE, ACTIVE, DELETED FROM PATIENTS ORDER BY PATIENT_NAME, PATIENT_GUID",
+        ),
+        Kind.APPOINTMENT: Report(
+            name="appointments",
+            select="SELECT v.APPT_GUID, p.CLIENT_GUID, v.PATIENT_GUID, v.RESOURCE_GUID, v.STATUS_GUID, v.TYPE,"
+            " v.START_TIME, v.END_TIME, v.NOTES, v.DELETED FROM APPT_M v LEFT JOIN PATIENTS p"
+            " ON p.PATIENT_GUID = v.PATIENT_GUID WHERE v.START_TIME >= ? AND v.START_TIME < ?"
+            " ORDER BY v.START_TIME, v.APPT_GUID",
+            windowed=True,
+        ),
+    }
 
     def fill_lists(self) -> None:
         """Statuses and species."""
@@ -278,5 +300,5 @@ class ImproMedSimulator(PracticeSimulator):
 
 
 def build(**options: Any) -> ImproMedSimulator:
-    """The simulator, not yet serving. Raises ``TypeError`` for an option that it does not take."""
-    return ImproMedSimulator(**options)
+    """The simulator, not yet serving. Raises ``TypeError`` for an option that it does not take, ``ValueError``."""
+    return ImproMedSimulator(**practice_options(options))

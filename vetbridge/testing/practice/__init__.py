@@ -4,6 +4,7 @@ A vendor's simulator writes a subclass of ``Practice`` with its tables, and one 
 in the database itself; nothing here is imported by a connector.
 """
 
+from vetbridge.testing.practice.exports import Exporter, Form, Habit, Report
 from vetbridge.testing.practice.practice import (
     DATABASE_FILE,
     NoSuchRecord,
@@ -18,11 +19,15 @@ __all__ = [
     "FIRST_CLIENT",
     "FIRST_NEW",
     "FIRST_PET",
+    "Exporter",
+    "Form",
+    "Habit",
     "KeptClient",
     "KeptPet",
     "KeptVisit",
     "NoSuchRecord",
     "Practice",
+    "Report",
     "Table",
     "wall",
 ]

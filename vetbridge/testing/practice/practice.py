@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import Clinic, Owner, PetSeed
+from vetbridge.testing.practice.exports import Report
 from vetbridge.testing.practice.records import (
     FIRST_CLIENT,
     FIRST_NEW,
@@ -175,6 +176,8 @@ class Practice(ABC):
     def visit_of(self, row: sqlite3.Row) -> KeptVisit:
         """The appointment of a row of ``visits_select``."""
 
+    reports: ClassVar[Mapping[Kind, Report]]
+    """What the site's report tool can write."""
     merged_vanish: ClassVar[bool] = False
     """The card of a client who was merged away is gone, instead of deleted."""
     visits_select: ClassVar[str]
@@ -219,6 +222,11 @@ class Practice(ABC):
         """Rows of the vendor's own tables."""
         with self._turn, closing(self._db.execute(select, parameters)) as cursor:
             return cursor.fetchall()
+
+    def table(self, select: str, parameters: tuple[Any, ...] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The columns of a selection as it heads them, and its rows."""
+        with self._turn, closing(self._db.execute(select, parameters)) as cursor:
+            return [column[0] for column in cursor.description], [tuple(row) for row in cursor]
 
     def write(self, statement: str, *parameters: Any) -> None:
         """Runs one statement on the vendor's own tables."""
@@ -277,12 +285,12 @@ class Practice(ABC):
             left, kept = self.client(leaving), self.client(into)
             if left.id == kept.id:
                 raise ValueError("a client cannot be merged into itself")
-            for visit in self.visits(deleted=True):
-                if visit.client_id == left.id and not visit.pet_id:
-                    self.change_visit(visit.id, client_id=kept.id)
             for pet in self.pets(deleted=True):
                 if pet.client_id == left.id:
                     self.change_pet(pet.id, client_id=kept.id)
+            for visit in self.visits(deleted=True):
+                if visit.client_id == left.id:
+                    self.change_visit(visit.id, client_id=kept.id)
             if self.merged_vanish:
                 self.erase(Kind.CLIENT, left.id)
             else:
@@ -348,9 +356,7 @@ class Practice(ABC):
             if number is None:
                 number = self._next(kind)
             key = self.new_id(kind, number)
-            record = (
-                replace(record, id=key) if isinstance(record, KeptVisit) else replace(record, id=key, number=number)
-            )
+            record = replace(record, id=key)
             table = self.tables[kind]
             columns: dict[str, Any] = {table.key: key, **self.made_columns(kind, record), **self._columns(record)}
             if table.number is not None:
@@ -360,7 +366,7 @@ class Practice(ABC):
                 f"INSERT INTO {table.name} ({names}) VALUES ({marks})",  # noqa: S608 - names of our own
                 tuple(columns.values()),
             )
-            return record
+            return self._as_kept(record)
 
     def _save(self, kind: Kind, record: _One) -> _One:
         table = self.tables[kind]
@@ -371,7 +377,13 @@ class Practice(ABC):
                 f"UPDATE {table.name} SET {changed} WHERE {table.key} = ?",  # noqa: S608 - names of our own
                 (*columns.values(), record.id),
             )
-        return record
+            return self._as_kept(record)
+
+    def _as_kept(self, record: _One) -> _One:
+        """The record as it is read back."""
+        if isinstance(record, KeptClient):
+            return self.client(record.id)
+        return self.pet(record.id) if isinstance(record, KeptPet) else self.visit(record.id)
 
     def _columns(self, record: Kept) -> dict[str, Any]:
         if isinstance(record, KeptClient):

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import Clinic
+from vetbridge.testing.practice.exports import Exporter, Form, Habit
 from vetbridge.testing.practice.practice import DATABASE_FILE, NoSuchRecord, Practice
 from vetbridge.testing.practice.records import Kept, KeptClient, KeptPet, KeptVisit
 from vetbridge.testing.simkit import Refusal, Request, Response, Simulator, SimulatorOptions
 
 _KINDS: Mapping[str, Kind] = {kind: kind for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exports:
+    """What becomes of a practice's reports. ``folder`` None: ``exports`` beside the database."""
+
+    folder: Path | None = None
+    every: float = 0.0
+    """Seconds from one export to the next; 0: only when somebody asks for one."""
+    habit: Habit = Habit.RENAMED
+    piece_seconds: float = 0.2
+    """So long a file that is written bit by bit stays as it is."""
+    form: Form = field(default_factory=Form)
 
 
 class PracticeSimulator(Simulator):
@@ -29,6 +44,8 @@ class PracticeSimulator(Simulator):
       moves, changes of status, of a phone, a pet that died. ``POST /_sim/cancel`` with ``{"id": ...}`` takes an
       appointment out, its row stays.
     - ``POST /_sim/merge`` with ``{"from": ..., "into": ...}``, of clients.
+    - ``POST /_sim/export`` with ``{"kinds": ["appointment"], "habit": "in_place", "encoding": "utf-8-sig"}``, all
+      of it optional: writes the reports into the folder of exports, as ``Habit`` and ``Form`` know; ``{"files": [...]}``.
     - ``POST /_sim/erase`` with ``{"kind": ..., "id": ...}``: the row is gone. ``POST /_sim/empty`` with
       ``{"kind": ...}``: all rows of a table are.
 
@@ -37,19 +54,27 @@ class PracticeSimulator(Simulator):
 
     practice_class: ClassVar[type[Practice]]
 
-    def __init__(self, **options: Unpack[SimulatorOptions]) -> None:
+    def __init__(self, exports: Exports | None = None, **options: Unpack[SimulatorOptions]) -> None:
         self._passing: tempfile.TemporaryDirectory[str] | None = None
         folder = options.get("data")
         if folder is None:
             self._passing = tempfile.TemporaryDirectory(prefix="vetbridge-practice-")
             folder = Path(self._passing.name)
         self._folder = folder
+        self.exports = exports or Exports()
+        self._ended = threading.Event()
+        self._exporting: threading.Thread | None = None
         super().__init__(**options)
 
     @property
     def database(self) -> Path:
         """The file that other programs read."""
         return self._folder / DATABASE_FILE
+
+    @property
+    def export_folder(self) -> Path:
+        """Where the reports are written."""
+        return self.exports.folder or self._folder / "exports"
 
     def fill(self, clinic: Clinic) -> None:
         """Enters the clinic's owners and pets."""
@@ -77,14 +102,28 @@ class PracticeSimulator(Simulator):
             Kind.PET: (KeptPet, self.practice.change_pet),
             Kind.APPOINTMENT: (KeptVisit, self.practice.change_visit),
         }
-        self.control("POST", "/change", self._change)
+        self.export_folder.mkdir(parents=True, exist_ok=True)
+        self.exporter = Exporter(self.practice, self.export_folder, self.exports.form)
+        self.control("POST", "/export", self._export_now)
+        self.control("POST", "/change", self._change_record)
         self.control("POST", "/cancel", lambda request: _told(self.practice.cancel, _id(request.document(), "id")))
-        self.control("POST", "/merge", self._merge)
-        self.control("POST", "/erase", self._erase)
-        self.control("POST", "/empty", self._empty)
+        self.control("POST", "/merge", self._merge_clients)
+        self.control("POST", "/erase", self._erase_row)
+        self.control("POST", "/empty", self._empty_table)
+
+    def start(self) -> Self:
+        """Serves, and exports from time to time if asked to."""
+        super().start()
+        if self.exports.every > 0 and self._exporting is None:
+            self._exporting = threading.Thread(target=self._keep_exporting, name="simulator-exports", daemon=True)
+            self._exporting.start()
+        return self
 
     def stop(self) -> None:
         """Ends serving and closes the practice's database."""
+        self._ended.set()
+        if self._exporting is not None:
+            self._exporting.join(10.0)
         super().stop()
         self.practice.close()
         if self._passing is not None:
@@ -92,10 +131,34 @@ class PracticeSimulator(Simulator):
             self._passing = None
 
     def ready(self) -> dict[str, Any]:
-        """Where the database is, too."""
-        return {**super().ready(), "database": str(self.database)}
+        """Where the database and the exports are, too."""
+        return {**super().ready(), "database": str(self.database), "exports": str(self.export_folder)}
 
-    def _change(self, request: Request) -> Response:
+    def _keep_exporting(self) -> None:
+        while not self._ended.is_set():
+            for kind in self.practice.reports:
+                for _ in self.exporter.steps(kind, self.exports.habit):
+                    if self._ended.wait(self.exports.piece_seconds):
+                        return
+            if self._ended.wait(self.exports.every):
+                return
+
+    def _export_now(self, request: Request) -> Response:
+        given = request.document()
+        kinds, habit = given.pop("kinds", None), given.pop("habit", self.exports.habit)
+        if kinds is not None and not (
+            isinstance(kinds, list) and all(kind in self.practice.reports for kind in kinds)
+        ):
+            raise Refusal(400, f"kinds must be some of {', '.join(self.practice.reports)}")
+        try:
+            form = replace(self.exports.form, **given)
+            exporter = Exporter(self.practice, self.export_folder, form)
+            files = exporter.export(*map(Kind, kinds or ()), habit=Habit(habit))
+        except (ValueError, TypeError) as error:
+            raise Refusal(400, str(error)) from None
+        return Response(200, {"files": [str(path) for path in files]})
+
+    def _change_record(self, request: Request) -> Response:
         given = request.document()
         kind, values = _kind(given), given.get("set")
         if not isinstance(values, dict):
@@ -103,15 +166,15 @@ class PracticeSimulator(Simulator):
         kept, change = self._edits[kind]
         return _told(change, _id(given, "id"), **_values(kept, values))
 
-    def _merge(self, request: Request) -> Response:
+    def _merge_clients(self, request: Request) -> Response:
         given = request.document()
         return _told(self.practice.merge, _id(given, "from"), _id(given, "into"))
 
-    def _erase(self, request: Request) -> Response:
+    def _erase_row(self, request: Request) -> Response:
         given = request.document()
         return _told(self.practice.erase, _kind(given), _id(given, "id"))
 
-    def _empty(self, request: Request) -> Response:
+    def _empty_table(self, request: Request) -> Response:
         kind = _kind(request.document())
         return Response(200, {"emptied": {"kind": kind, "rows": self.practice.empty(kind)}})
 
@@ -161,7 +224,7 @@ def _id(given: Mapping[str, Any], name: str) -> str:
 
 def _values(kept: type[Kept], given: Mapping[str, Any]) -> dict[str, Any]:
     """The given fields as the record holds them."""
-    types = {field.name: str(field.type) for field in fields(kept) if field.name not in {"id", "number"}}
+    types = {one.name: str(one.type) for one in fields(kept) if one.name not in {"id", "number"}}
     unknown = sorted(given.keys() - types.keys())
     if unknown:
         raise Refusal(400, f"no field is called {unknown[0][:40]!r}; known are {', '.join(types)}")
@@ -186,3 +249,31 @@ def _value(name: str, type_: str, value: Any) -> Any:
     except ValueError:
         pass
     raise Refusal(400, f"{name} must be a {type_}")
+
+
+def practice_options(options: dict[str, Any]) -> dict[str, Any]:
+    """What a simulator is made with, where its options are texts and numbers as on the command line: those of
+    ``Exports`` and ``Form`` beside those of every simulator.
+
+    Raises ``TypeError`` for an option that is none, ``ValueError`` for one that cannot stand so.
+    """
+    form = {one.name for one in fields(Form)}
+    exports = {"exports", "export_every", "habit", "piece_seconds"}
+    unknown = options.keys() - form - exports - SimulatorOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"a practice's simulator takes no option {', '.join(sorted(unknown))}")
+    made = Exports(
+        folder=Path(options["exports"]) if "exports" in options else None,
+        every=_seconds(options.get("export_every", 0.0)),
+        habit=Habit(options.get("habit", Habit.RENAMED)),
+        piece_seconds=_seconds(options.get("piece_seconds", 0.2)),
+        form=Form(**{name: options[name] for name in form & options.keys()}),
+    )
+    kept = {name: value for name, value in options.items() if name in SimulatorOptions.__annotations__}
+    return {**kept, "exports": made}
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86400:
+        raise ValueError(f"{value!r} is no number of seconds up to a day")
+    return float(value)
