@@ -1,0 +1,135 @@
+"""A ``rest`` account's options, and what the connector can do by its profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from connectors.rest import template
+from connectors.rest.profile import HANDED, Name, RestKind, RestProfile, Send
+from vetbridge.connector.interface import (
+    BudgetSpec,
+    Capabilities,
+    ExactlyOnce,
+    KindCapabilities,
+    Operation,
+    Relink,
+    Unlinked,
+)
+from vetbridge.connector.plugin import Options, safe_address
+from vetbridge.connector.profiles import ProfileRef
+from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Kind
+
+HANDED_FIELDS = frozenset({"start", "duration", "appointment_type", "resource"})
+"""What people change in a visit by the work list."""
+
+TWICE = "of an hour that the clocks show twice, the first is meant"
+
+
+class RestOptions(Options):
+    """Options of an account; docs/connectors/rest.md says where each value comes from."""
+
+    base_url: Annotated[str, AfterValidator(safe_address)]
+    token_url: Annotated[str, AfterValidator(safe_address)] | None = None
+    """Where a token is asked for; None: at ``base_url``."""
+    profile: ProfileRef
+    secrets: Mapping[Name, Secret] = {}
+    """What proves who asks, by the names that the profile gives them."""
+    values: Mapping[Name, Annotated[str, Field(coerce_numbers_to_str=True, min_length=1, max_length=200)]] = {}
+    """What the site says for itself, by the names that the profile gives them: the practice's number."""
+    late_landing: float = Field(default=0.0, ge=0)
+    """Seconds in which a write whose answer was lost may still appear."""
+
+
+def settled(options: RestOptions, profile: RestProfile, account: str) -> None:
+    """Raises ``ConfigError`` where the options and the profile name different secrets or values."""
+    wrong = []
+    for what, given, named in (
+        ("secrets", set(options.secrets), set(profile.secrets)),
+        ("values", set(options.values), set(profile.values)),
+    ):
+        if named - given:
+            wrong.append(f"{what} lacks {', '.join(sorted(named - given))}")
+        if given - named:
+            wrong.append(f"{what} has {', '.join(sorted(given - named))}, which its profile does not name")
+    if wrong:
+        raise ConfigError(f"accounts.{account}.options: {'; '.join(wrong)}")
+
+
+def capabilities(options: RestOptions, profile: RestProfile) -> Capabilities:
+    """What the account can do."""
+    return Capabilities(
+        side="pims",
+        kinds={kind: _of(kind, rest, profile) for kind, rest in profile.kinds.items()},
+        budgets=tuple(
+            BudgetSpec(name=each.name, calls=each.calls, seconds=each.seconds, per=each.per, shared=each.shared)
+            for each in profile.limits
+        ),
+        code_lists=frozenset(profile.codes),
+        late_landing=options.late_landing,
+        proven=profile.proven,
+        screen=profile.screen,
+        needs_vendor=profile.needs_vendor,
+    )
+
+
+def _of(kind: Kind, rest: RestKind, profile: RestProfile) -> KindCapabilities:
+    handed = frozenset(
+        each for each in (Operation.CREATE, Operation.UPDATE, Operation.CANCEL) if rest.write(each) == HANDED
+    )
+    create: ExactlyOnce | None = None
+    if Operation.CREATE in handed:
+        create = ExactlyOnce.IDEMPOTENCY_KEY
+    elif rest.create is not None:
+        create = _creates(kind, rest, profile)
+    update: frozenset[str] = frozenset()
+    if rest.update is not None:
+        update = template.changed(rest.update.body or {}) if isinstance(rest.update, Send) else HANDED_FIELDS
+    return KindCapabilities(
+        read=True,
+        search=frozenset(rest.search),
+        create=create,
+        update=update,
+        cancel=rest.cancel is not None,
+        changed=_changes(rest, profile),
+        incremental=rest.changed is not None,
+        deletions_visible=rest.deletions_visible,
+        unlinked=Unlinked.YES if Operation.CREATE in handed else rest.unlinked,
+        relink=Relink.NO if Operation.UPDATE in handed else rest.relink,
+        loss={**({"start": TWICE} if kind is Kind.APPOINTMENT else {}), **rest.loss},
+        text_limits=rest.text_limits,
+        handed=handed,
+    )
+
+
+def _creates(kind: Kind, rest: RestKind, profile: RestProfile) -> ExactlyOnce:
+    """The best that can be done about a create whose answer was lost."""
+    if profile.idempotency_header is not None:
+        return ExactlyOnce.IDEMPOTENCY_KEY
+    return ExactlyOnce.LOOK if looks(kind, rest) else ExactlyOnce.NONE
+
+
+def looks(kind: Kind, rest: RestKind) -> bool:
+    """Whether what was created can be found again by searching."""
+    searched = set(rest.search)
+    if kind is Kind.CLIENT:
+        return bool({"phone", "email"} & searched)
+    if kind is Kind.PET:
+        return "client_id" in searched
+    return {"start_from", "start_before"} <= searched and "notes" in rest.fields
+
+
+def _changes(rest: RestKind, profile: RestProfile) -> ExactlyOnce:
+    if rest.version is not None and rest.version.header is not None:
+        return ExactlyOnce.CONDITIONAL
+    if profile.idempotency_header is not None:
+        return ExactlyOnce.IDEMPOTENCY_KEY
+    return ExactlyOnce.LOOK
+
+
+DECLARED = Capabilities(side="pims", kinds={}, proven="what the profile says of itself")
+"""Of the connector alone: all else its profile says."""
