@@ -1,18 +1,16 @@
-"""A database over ODBC: a generic connector."""
+"""A database over ODBC: a generic connector, with a profile that says which select gives which record."""
 
 from __future__ import annotations
 
-from vetbridge.connector.interface import Connector
-from vetbridge.connector.plugin import Environment, Options, Plugin
+from connectors.sql.connector import build
+from connectors.sql.options import SqlOptions, declared
+from vetbridge.connector.plugin import Plugin
 
-
-class SqlOptions(Options):
-    """Of an account."""
-
-
-def build(options: SqlOptions, environment: Environment) -> Connector:
-    """The connector of one account."""
-    raise NotImplementedError
-
-
-plugin = Plugin(name="sql", title="A database over ODBC", options=SqlOptions, build=build, mapping="neutral")
+plugin = Plugin(
+    name="sql",
+    title="A database over ODBC",
+    options=SqlOptions,
+    build=build,
+    mapping="neutral",
+    declares=declared,
+)
