@@ -7,10 +7,11 @@ that can happen, so whatever leaves a choice is left alone. The evidence, the st
 1. the stamp in the notes, unless the visit is surely another's, or agrees in all with another line;
 2. time, vet, owner and pet agree, as far as both say them;
 3. all but one of them, by a slip that people make: the neighbouring vet, another pet of the same owner, the same pet
-   on another card of the name or household, a name or phone with a slip, or a time of the day that is off by a slip;
+   on another card of the household, a name or phone with a slip, or a time of the day that is off by a slip;
 4. the same on another day (day and month exchanged, a week or a year off), where the line is ticked and the owner
    has no other such visit;
-5. time, vet and length agree and the visit names nobody, or a namesake and her pet, where the line is ticked.
+5. time, vet and length agree, and the visit names a namesake who has such a pet; or nobody, or another card and its
+   pet, where the line is ticked.
 """
 
 from __future__ import annotations
@@ -290,21 +291,25 @@ def _is_near(wanted: Wanted, seen: _Seen) -> bool:
             return not seen.is_moved and seen.which in (_Which.SAME, _Which.UNSAID)
         case _Whose.GUESS | _Whose.HOUSEHOLD:
             return not seen.is_moved and has_pet
-        case _Whose.OTHER_CARD | _Whose.NAMESAKE:
+        case _Whose.OTHER_CARD:
             return not seen.is_moved and seen.is_alike and seen.which in (_Which.SAME, _Which.TWIN)
         case _:
             return False
 
 
 def _is_in_place(wanted: Wanted, typed: Typed, seen: _Seen) -> bool:
-    """Whether a visit stands just where a ticked line is to stand, and says nothing of the owner, or names another
-    card of her name or household with whatever pet that has."""
-    is_there = not seen.is_moved and seen.is_alike and typed.duration == wanted.duration
-    if seen.whose is _Whose.UNSAID:
-        fits = seen.which in (_Which.SAME, _Which.UNSAID)
-    else:
-        fits = seen.whose in (_Whose.OTHER_CARD, _Whose.NAMESAKE) and None not in (wanted.resource, typed.resource)
-    return wanted.is_ticked and is_there and fits
+    """Whether a visit stands just where a line is to stand, and says nothing of the owner, or names another card."""
+    if seen.is_moved or not seen.is_alike or typed.duration != wanted.duration:
+        return False
+    match seen.whose:
+        case _Whose.UNSAID:
+            return wanted.is_ticked and seen.which in (_Which.SAME, _Which.UNSAID)
+        case _Whose.NAMESAKE if seen.which in (_Which.SAME, _Which.TWIN):
+            return True
+        case _Whose.OTHER_CARD | _Whose.NAMESAKE:
+            return wanted.is_ticked and None not in (wanted.resource, typed.resource)
+        case _:
+            return False
 
 
 def _weight(seen: _Seen) -> int:
