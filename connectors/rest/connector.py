@@ -9,8 +9,8 @@ from typing import Any
 from connectors.rest import template
 from connectors.rest.check import check
 from connectors.rest.door import Door, Place, Stretch
-from connectors.rest.options import RestOptions, capabilities, settled
-from connectors.rest.profile import HANDED, Changed, RestKind, RestProfile, Send
+from connectors.rest.options import RestOptions, capabilities, profile_of, settled
+from connectors.rest.profile import HANDED, Changed, RestKind, Send
 from connectors.rest.records import ABSENT, Records, at
 from connectors.rest.times import at_site, moment, written
 from vetbridge.connector.http import PATIENCE, Answer
@@ -29,7 +29,6 @@ from vetbridge.connector.interface import (
 )
 from vetbridge.connector.mark import WalkMark
 from vetbridge.connector.plugin import Environment
-from vetbridge.connector.profiles import load_profile
 from vetbridge.connector.rows import BadRow
 from vetbridge.connector.rows.reading import DELETED
 from vetbridge.core import normalise
@@ -65,7 +64,7 @@ class Rest:
         self._country = environment.country
         self._clock = environment.clock
         self._values = options.values
-        self._profile = load_profile(RestProfile, options.profile, "rest")
+        self._profile = profile_of(options)
         settled(options, self._profile, environment.account)
         self._capabilities = capabilities(options, self._profile)
         self._door = Door(options, self._profile, environment, budgets=self._capabilities.budgets)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -19,7 +21,7 @@ from vetbridge.connector.interface import (
     Unlinked,
 )
 from vetbridge.connector.plugin import Options, safe_address
-from vetbridge.connector.profiles import ProfileRef
+from vetbridge.connector.profiles import ProfileRef, load_profile
 from vetbridge.connector.secret import Secret
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
@@ -41,8 +43,22 @@ class RestOptions(Options):
     """What proves who asks, by the names that the profile gives them."""
     values: Mapping[Name, Annotated[str, Field(coerce_numbers_to_str=True, min_length=1, max_length=200)]] = {}
     """What the site says for itself, by the names that the profile gives them: the practice's number."""
+    writes: Literal["api", "handed"] = "api"
+    """``handed``: the API is only read, whatever its profile says, and people write what the work list tells them."""
     late_landing: float = Field(default=0.0, ge=0)
     """Seconds in which a write whose answer was lost may still appear."""
+
+
+def profile_of(options: RestOptions) -> RestProfile:
+    """The profile that an account names. Raises ``ConfigError``."""
+    ref = options.profile
+    profile = load_profile(RestProfile, ref, "rest") if isinstance(ref, Path) else _shipped(ref)
+    return profile.handed() if options.writes == HANDED else profile
+
+
+@cache
+def _shipped(name: str) -> RestProfile:
+    return load_profile(RestProfile, name, "rest")
 
 
 def settled(options: RestOptions, profile: RestProfile, account: str) -> None:

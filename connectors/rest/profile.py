@@ -420,6 +420,16 @@ class RestProfile(_Part):
             raise ValueError("; ".join(wrong))
         return self
 
+    def handed(self) -> Self:
+        """The same API where it is only read: people carry out all writes of visits, and nobody is created."""
+        unwritten = {"create": None, "update": None, "cancel": None}
+        by_hand = dict.fromkeys(unwritten, HANDED)
+        kinds = {
+            kind: rest.model_copy(update=by_hand if kind is Kind.APPOINTMENT else unwritten)
+            for kind, rest in self.kinds.items()
+        }
+        return self.model_copy(update={"kinds": kinds})
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """Names of the secrets that an account must have."""

@@ -3,35 +3,85 @@ handed to people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from connectors.animana.simulator import CODE_LISTS, AnimanaSimulator
 from connectors.rest import plugin
+from vetbridge.connector.interface import Operation, Write
 from vetbridge.connector.secret import Secret
-from vetbridge.core.records import Kind
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.testing.suite import ConnectorSuite, SimulatedSubject, Subject
+from vetbridge.testing.suite.handed import Handed
+from vetbridge.testing.suite.honesty import Honesty
+from vetbridge.testing.suite.hygiene import Hygiene
+from vetbridge.testing.suite.identity import Identity
+from vetbridge.testing.suite.reading import Reading
+from vetbridge.testing.suite.searching import Searching
 
 REHEARSED = replace(plugin, simulator="connectors.animana.simulator")
-
-
-def options(credentials: Mapping[str, str]) -> dict[str, Any]:
-    return {"profile": "animana", "secrets": {name: Secret.of(text) for name, text in credentials.items()}}
+EVERYBODY = frozenset({Kind.CLIENT, Kind.PET, Kind.APPOINTMENT})
 
 
 class Rehearsal(SimulatedSubject):
     """Pages are short, so that a small practice has several."""
 
-    def __init__(self, more: Callable[[Mapping[str, str]], Mapping[str, Any]] = options) -> None:
-        super().__init__(REHEARSED, options=more, secrets=("client_secret",), codes=CODE_LISTS, clients=30)
+    def __init__(self, *, writes: str = "api") -> None:
+        def options(credentials: Mapping[str, str]) -> dict[str, Any]:
+            secrets = {name: Secret.of(text) for name, text in credentials.items()}
+            return {"profile": "animana", "secrets": secrets, "writes": writes}
+
+        super().__init__(REHEARSED, options=options, secrets=("client_secret",), codes=CODE_LISTS, clients=20)
         self.site: AnimanaSimulator = self._simulator
-        self.site.page_cap = 8
+        self.site.page_cap = 6
+        self.enters = EVERYBODY if writes == "handed" else frozenset()
 
     def remove(self, kind: Kind, id: str) -> bool:  # noqa: A002 - the interface's word
         """The row is gone."""
         self.site.practice.erase(kind, id)
         return True
+
+    def seed(self, kind: Kind, values: Mapping[str, Any]) -> str | None:
+        """Staff enter what no API makes."""
+        known = dict(values)
+        if kind is Kind.CLIENT:
+            [known["email"]] = known.pop("emails")
+            return self.site.practice.register_client(**known).id
+        if kind is Kind.PET:
+            return self.site.practice.register_pet(**known).id
+        if kind is not Kind.APPOINTMENT:
+            return None
+        return self.site.practice.book(**_visit(known)).id
+
+    def carry_out(self, write: Write) -> str | None:
+        """Staff type what the work list says."""
+        practice = self.site.practice
+        if write.operation is Operation.CANCEL:
+            return practice.cancel(str(write.id)).id
+        record = self.mapper.read(
+            Kind.APPOINTMENT,
+            {"id": "0", "start": "2027-06-14 10:00:00", "duration": 900, "status": "Planned", **write.native},
+        )
+        names = ("client_id", "pet_id", "start", "duration", "status", "appointment_type", "resource", "notes")
+        values = _visit({name: getattr(record, name) for name in names if name in write.native})
+        if write.operation is Operation.CREATE:
+            return practice.book(**values).id
+        return practice.change_visit(str(write.id), **values).id
+
+
+def _visit(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Canonical fields as the practice keeps them."""
+    kept = {name: value or "" for name, value in values.items() if name not in {"start", "duration", "status"}}
+    start, status = values.get("start"), values.get("status")
+    if isinstance(start, Instant):
+        kept["start"] = start.at_site().replace(tzinfo=None)
+    if values.get("duration"):
+        kept["minutes"] = values["duration"] // 60
+    if isinstance(status, AppointmentStatus):
+        kept["status"] = status.value
+    return kept
 
 
 class TestRest(ConnectorSuite):
@@ -39,3 +89,12 @@ class TestRest(ConnectorSuite):
 
     def make(self) -> Subject:
         return Rehearsal()
+
+
+class TestRestHanded(Identity, Reading, Searching, Handed, Honesty, Hygiene):
+    """What differs where the API is only read."""
+
+    not_kept = TestRest.not_kept
+
+    def make(self) -> Subject:
+        return Rehearsal(writes="handed")
