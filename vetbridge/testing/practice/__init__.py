@@ -4,6 +4,7 @@ A vendor's simulator writes a subclass of ``Practice`` with its tables, and one 
 in the database itself; nothing here is imported by a connector.
 """
 
+from vetbridge.testing.practice.clerk import Clerk, Deed, Slip, WorkList
 from vetbridge.testing.practice.exports import Exporter, Form, Habit, Report
 from vetbridge.testing.practice.practice import (
     DATABASE_FILE,
@@ -19,6 +20,8 @@ __all__ = [
     "FIRST_CLIENT",
     "FIRST_NEW",
     "FIRST_PET",
+    "Clerk",
+    "Deed",
     "Exporter",
     "Form",
     "Habit",
@@ -28,6 +31,8 @@ __all__ = [
     "NoSuchRecord",
     "Practice",
     "Report",
+    "Slip",
     "Table",
+    "WorkList",
     "wall",
 ]

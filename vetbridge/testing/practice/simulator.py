@@ -45,7 +45,8 @@ class PracticeSimulator(Simulator):
       appointment out, its row stays.
     - ``POST /_sim/merge`` with ``{"from": ..., "into": ...}``, of clients.
     - ``POST /_sim/export`` with ``{"kinds": ["appointment"], "habit": "in_place", "encoding": "utf-8-sig"}``, all
-      of it optional: writes the reports into the folder of exports, as ``Habit`` and ``Form`` know; ``{"files": [...]}``.
+      of it optional: writes the reports into the folder of exports, as ``Habit`` and ``Form`` know them, and answers
+      ``{"files": [...]}``.
     - ``POST /_sim/erase`` with ``{"kind": ..., "id": ...}``: the row is gone. ``POST /_sim/empty`` with
       ``{"kind": ...}``: all rows of a table are.
 
