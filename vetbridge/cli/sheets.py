@@ -48,7 +48,7 @@ td { white-space: pre-line; }
   thead { display: table-header-group; }
   tr { break-inside: avoid; }
 }
-@page { size: A4 landscape; margin: 12mm; }
+@page { size: A4 landscape; margin: 12mm; @bottom-right { content: counter(page) " / " counter(pages); } }
 """
 
 

@@ -290,6 +290,9 @@ def _draw_site(site: SiteStatus, found: Status) -> None:
         add(table, "no changes yet", "", "")
     if site.review.count:
         add(table, "questions", str(site.review.count), site.review.command)
+    if site.by_hand.count or site.ticked:
+        ticked = f" ({site.ticked} more ticked, no read has shown it yet)" if site.ticked else ""
+        add(table, "by hand", str(site.by_hand.count), f"{site.by_hand.command}{ticked}")
     say(drawn(table, indent=2))
     if site.failures.count and told.isdisjoint({Code.FAILURES_WAIT, Code.WRITE_EXPIRED}):
         waits = "1 failure waits" if site.failures.count == 1 else f"{site.failures.count} failures wait"

@@ -402,7 +402,9 @@ class Watch(Part):
     hook_misses: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 5
     """Changes in a row that a poll found and no webhook told of."""
     nudge: SomeSeconds = 7200.0
-    """Seconds before a visit begins whose question is still open."""
+    """Seconds before a visit begins whose question, or line of the work list, is still open."""
+    line_overdue: SomeSeconds = 14400.0
+    """Seconds that a visit stands on the work list and nobody has typed it, in opening hours."""
     backup_hours: Annotated[int, Field(strict=True, ge=1, le=8_760)] = 48
     """Hours since the last backup, where ``backup`` is configured."""
 

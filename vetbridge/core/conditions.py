@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from vetbridge.core.opening import Opening
 from vetbridge.core.records import Kind
 
 
@@ -39,6 +40,8 @@ class Code(StrEnum):
     """Per account: its webhooks have ended, the poll finds what they should have told."""
     QUESTION_SOON = "question-soon"
     """Per question: its visit is about to begin."""
+    LINE_OVERDUE = "line-overdue"
+    """Per site: a visit has stood on the work list for too long, or begins soon, and nobody has typed it."""
     FUSE_BLOWN = "fuse-blown"
     QUOTA_REACHED = "quota-reached"
     UPGRADE_PAUSED = "upgrade-paused"
@@ -136,3 +139,24 @@ class Condition:
     def severity(self) -> Severity:
         """How soon a person is needed; for files and due services alone not before today."""
         return Severity.TODAY if self.kind in _CAN_WAIT else SEVERITY[self.code]
+
+
+def overdue_since(
+    opened_at: datetime,
+    visit_at: datetime | None,
+    now: datetime,
+    opening: Opening,
+    *,
+    stands: timedelta,
+    nudge: timedelta,
+) -> datetime | None:
+    """Since when an open line of the work list is overdue; None: it is not.
+
+    It is once it has stood for ``stands`` of open time, or ``nudge`` before its visit begins. A line without a visit
+    never is: nothing happens at a time because of it.
+    """
+    if visit_at is None:
+        return None
+    if visit_at - now <= nudge:
+        return max(visit_at - nudge, opened_at)
+    return opened_at + stands if opening.open_between(opened_at, now) > stands else None

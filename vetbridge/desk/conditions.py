@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Config
 from vetbridge.connector.configured import places
-from vetbridge.core.conditions import Code, Condition, Scope, Severity
+from vetbridge.core.conditions import Code, Condition, Scope, Severity, overdue_since
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.installs import INSTALL
 from vetbridge.core.opening import Opening
@@ -132,6 +132,7 @@ def standing(glance: Glance, config: Config) -> tuple[Condition, ...]:
             *_installs(view),
             *_writes(view),
             *_questions(view),
+            *_lines(view),
             *_deliveries(view),
             *_backup(view),
         ]
@@ -318,6 +319,17 @@ class _View:
         """How much open time of these sites lies since a moment; the most of any."""
         return max((self._opening[site].open_between(since, self.now) for site in sites), default=timedelta())
 
+    def opening(self, site: str) -> Opening:
+        """When somebody is at a site of the config."""
+        return self._opening[site]
+
+    def is_left_alone(self, site: str) -> bool:
+        """Whether nothing is to be written at a site: it is paused, in the shadow, or has ended."""
+        row = self.going_live(site)
+        return (
+            self.paused("site", site) or self.ended(site) or (row is not None and (row.in_shadow or row.is_pairing))
+        )
+
     # -- reading
 
     def reads(self, row: AccountReport) -> tuple[Freshness, ...]:
@@ -374,12 +386,9 @@ class _View:
     def held_back(self, site: str, kind: Kind) -> bool:
         """Whether nothing is to be written of a kind at a site, or it is known already why nothing can be."""
         known = self.config.sites[site]
-        row = self.going_live(site)
         return (
-            self.paused("site", site)
+            self.is_left_alone(site)
             or self.paused("kind", f"{site}/{kind}")
-            or self.ended(site)
-            or (row is not None and (row.in_shadow or row.is_pairing))
             or self.excused(known.booking.account)
             or self.excused(known.pims.account)
         )
@@ -578,6 +587,31 @@ def _questions(view: _View) -> Iterator[Condition]:
             )
 
 
+def _lines(view: _View) -> Iterator[Condition]:
+    """Visits on the work list that nobody has typed in time; what rests is not late."""
+    stands = timedelta(seconds=view.config.watch.line_overdue)
+    nudge = timedelta(seconds=view.config.watch.nudge)
+    overdue: dict[str, list[tuple[datetime, datetime]]] = {}
+    for each in view.glance.lines:
+        if each.site not in view.config.sites or view.is_left_alone(each.site):
+            continue
+        opening = view.opening(each.site)
+        since = overdue_since(each.opened_at, each.visit_at, view.now, opening, stands=stands, nudge=nudge)
+        if since is not None:
+            overdue.setdefault(each.site, []).append((since, each.visit_at))
+    for site, found in overdue.items():
+        zone = ZoneInfo(view.config.sites[site].zone)
+        soonest = min(visit_at for _, visit_at in found)
+        yield Condition(
+            code=Code.LINE_OVERDUE,
+            scope=Scope.SITE,
+            name=site,
+            since=min(since for since, _ in found),
+            # At the clinic's own time, for people.
+            details={"count": len(found), "visit_at": soonest.astimezone(zone).isoformat()},
+        )
+
+
 def _deliveries(view: _View) -> Iterator[Condition]:
     alerts = view.config.alerts
     channels = {
@@ -620,6 +654,8 @@ _MESSAGES: Mapping[Code, str] = MappingProxyType(
         Code.WRITE_EXPIRED: "{name}: visits that began before they could be written: {count}.",
         Code.HOOK_SILENT: "{name} sends no webhooks any more; changes in a row that only polls have found: {misses}.",
         Code.QUESTION_SOON: "{site}: question {name} is open, and its visit begins {visit}.",
+        Code.LINE_OVERDUE: "{name}: visits on the work list that nobody has typed in time: {count}; the next one "
+        "begins {visit}.",
         Code.FUSE_BLOWN: "{name}: so much was to change at once that the fuse has blown; changes that wait: {count}.",
         Code.QUOTA_REACHED: "{name}: more would be created than the first days allow; changes that wait: {count}.",
         Code.UPGRADE_PAUSED: "VetBridge has paused {name}: {changed}.",
@@ -656,6 +692,7 @@ _REMEDIES: Mapping[Code, str] = MappingProxyType(
         Code.WRITE_EXPIRED: "Tell the front desk of them: `vetbridge changes list --site {name} --state failed`",
         Code.HOOK_SILENT: "Polls go on. Set the webhook's address anew at the vendor; it may have dropped it.",
         Code.QUESTION_SOON: "Answer it: `vetbridge review show {name}`",
+        Code.LINE_OVERDUE: "Type them, then tick them off: `vetbridge worklist list --site {name}`",
         Code.FUSE_BLOWN: "Are they meant? Answer the question: `vetbridge review list --site {name}`",
         Code.QUOTA_REACHED: "Look, then let more through: `vetbridge sync --approve --more --site {name}`",
         Code.UPGRADE_PAUSED: "`vetbridge doctor` says what changed. Mend the config, then `vetbridge resume {name}`",

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,8 @@ LANGUAGES: Mapping[str, str] = MappingProxyType({ENGLISH: "English", "de": "Deut
 
 _MOMENTS: Mapping[str, str] = MappingProxyType({ENGLISH: "EEE dd MMM HH:mm", "de": "EEE dd. MMM HH:mm"})
 """How a moment is written, as CLDR patterns."""
+_DAYS: Mapping[str, str] = MappingProxyType({ENGLISH: "dd MMM yyyy", "de": "dd.MM.yyyy"})
+"""The same of a day."""
 
 _spoken: ContextVar[str] = ContextVar("spoken", default=ENGLISH)
 
@@ -71,6 +73,15 @@ def moment(at: datetime) -> str:
     from babel.dates import format_datetime  # noqa: PLC0415 - takes its time, and commands speak English
 
     return format_datetime(at, _MOMENTS[spoken()], locale=spoken())
+
+
+def day(on: date) -> str:
+    """``24 Nov 2026``."""
+    if spoken() == ENGLISH:
+        return f"{on:%d %b %Y}"
+    from babel.dates import format_date  # noqa: PLC0415 - takes its time, and commands speak English
+
+    return format_date(on, _DAYS[spoken()], locale=spoken())
 
 
 def _retold(language: str, text: str) -> str:

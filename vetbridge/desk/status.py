@@ -152,10 +152,16 @@ class SiteStatus:
     soonest_visit: datetime | None
     """The visit of an open question that begins next."""
     oldest_open: datetime | None
-    """When the change that waits longest was received."""
+    """When the change was received that waits longest, but for those that wait for what is typed by hand."""
     last_write: datetime | None
     failures: Count
     """Failed changes that nobody has acknowledged."""
+    by_hand: Count
+    """Lines of the work list that nobody has ticked yet."""
+    ticked: int
+    """Lines that somebody says are done, and no read has shown yet."""
+    waiting_by_hand: int
+    """So many of the changes that wait do so for what is typed by hand."""
     pause: PauseStatus | None = None
     """A person has paused it."""
     paused_kinds: tuple[PauseStatus, ...] = ()
@@ -467,4 +473,7 @@ def _site(name: str, title: str, row: SiteReport | None) -> SiteStatus:
         failures=Count(
             count=row.unacknowledged if row else 0, command=f"vetbridge changes list --site {name} --state failed"
         ),
+        by_hand=Count(count=row.lines if row else 0, command=f"vetbridge worklist list --site {name}"),
+        ticked=row.ticked if row else 0,
+        waiting_by_hand=row.by_hand if row else 0,
     )

@@ -43,7 +43,7 @@ class Reason:
     light: Light
     words: str
     about: str = ""
-    """What it counts, for a link to the list: ``review``, ``failures``; empty where it counts nothing."""
+    """What it counts, for a link to the list: ``review``, ``failures``, ``worklist``; empty: it counts nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +236,14 @@ def _waiting(site: SiteStatus, now: datetime) -> list[Reason]:
             words = f"{words} {phrase('The next visit is {ahead}.', ahead=ahead(site.soonest_visit, now))}"
             light = Light.LOOK if site.soonest_visit - now < NEAR else Light.GOOD
         reasons.append(Reason(light, words, "review"))
-    waits = site.changes["waiting"].count + site.changes["received"].count
+    if site.by_hand.count:
+        words = phrases(
+            "One line of the work list is to be done by hand.",
+            "{count} lines of the work list are to be done by hand.",
+            site.by_hand.count,
+        )
+        reasons.append(Reason(Light.GOOD, words, "worklist"))
+    waits = site.changes["waiting"].count + site.changes["received"].count - site.waiting_by_hand
     if waits and site.oldest_open is not None and now - site.oldest_open > SLOW:
         words = phrases(
             "One change is on its way, for {span} now.",

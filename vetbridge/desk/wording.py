@@ -93,7 +93,13 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
         "phone": "phone",
         "email": "e-mail address",
         "species": "species",
+        "breed": "breed",
+        "sex": "sex",
         "status": "status",
+        "client": "client",
+        "pet": "pet",
+        "remark": "remark",
+        "reason": "reason",
     }
 )
 

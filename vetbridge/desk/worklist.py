@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from vetbridge.config.models import Site
+from vetbridge.config.models import Config, Site
 from vetbridge.core import normalise
-from vetbridge.core.records import Kind
+from vetbridge.core.conditions import overdue_since
+from vetbridge.core.opening import Opening
+from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.desk.by_hand import Owner, Patient, Reader, Step
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.wording import field_words, value_words
-from vetbridge.ledger import audit, changes, mirror, worklist
+from vetbridge.ledger import audit, changes, subjects, worklist
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import Record, Worklist
 
 SOURCE = "worklist"
 """Source of the hint that a person gives by saying that a line is done."""
+OPEN, DONE, STRUCK = "open", "done", "struck"
+"""States of a line that is shown."""
+TYPED = frozenset({worklist.BOOK, worklist.CHANGE, worklist.CANCEL})
+"""Tasks that are about a visit, field by field."""
 
+_OF_WHOM = frozenset({worklist.CHANGE, worklist.CANCEL, worklist.RELINK})
+"""Tasks of a visit that stands, whose steps do not say whose it is."""
 _KINDS: Mapping[str, str] = MappingProxyType({Kind.CLIENT: "Client", Kind.PET: "Pet"})
 _TASKS: Mapping[str, str] = MappingProxyType(
     {
+        worklist.BOOK: "{record}: type it in",
+        worklist.CHANGE: "{record}: change it",
+        worklist.CANCEL: "{record}: cancel it",
         worklist.RELINK: "{record}: put it on its owner and pet",
         worklist.CONTACT: "{record}: take over the client's phone numbers and e-mail addresses",
         worklist.OPT_OUT: "{record}: note that the client wants no messages",
@@ -32,6 +43,17 @@ _TASKS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What is to be done where there are no values to set, or they are kept no more."""
+_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        worklist.BOOK: "Type this visit",
+        worklist.CHANGE: "Change this visit",
+        worklist.CANCEL: "Cancel this visit",
+        worklist.RELINK: "Put this visit on its owner",
+        worklist.CONTACT: "Change this client",
+        worklist.OPT_OUT: "Note that this client wants no messages",
+        worklist.OPT_IN: "Note that this client wants messages again",
+    }
+)
 _BELIEVED = "somebody has said so, and the PIMS cannot be asked"
 """Why a line is closed that no read can confirm."""
 
@@ -46,60 +68,91 @@ class NoSuchLine(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One value to set. ``name`` is the client's or the pet's, where the value is an id that the mirror knows."""
-
-    field: str
-    value: Any
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One thing to do by hand."""
 
     id: int
+    record_id: int
+    """Of the record whose work needs it, in the ledger."""
     site: str
     account: str
     kind: str
     remote_id: str
-    """The record to change, by its id in the PIMS."""
+    """The record to change, by its id in the PIMS; empty for a visit that is to be typed."""
     task: str
-    """``relink``: put the visit on its owner and pet; ``contact``: take over what a client's contact is now;
-    ``opt_out``, ``opt_in``: note that the client wants no messages, or wants them again."""
+    """``book``: type a visit; ``change``: give it other values; ``cancel``: cancel it; ``relink``: put it on its
+    owner and pet; ``contact``: take over what a client's contact is now; ``opt_out``, ``opt_in``: note that the
+    client wants no messages, or wants them again."""
     state: str
-    """``open``; ``done``: somebody says so, and the next read has to confirm it, where it can."""
+    """``open``; ``done``: somebody says so, and the next read has to confirm it, where it can; ``struck``: it is not
+    to be done any more."""
     visit_at: datetime | None
     """At the site's own time."""
+    title: str
+    """What is to be done, in a few words."""
+    record: str
+    """What it is done to: ``Visit Tue 24 Nov 10:00 (appointment 4711)``; a visit that is to be moved as it stands."""
+    about: str
+    """Who booked the visit and for which pet, where what is to be typed does not say so."""
     steps: tuple[Step, ...]
+    """Who is to be registered first, then the values in the order of the PIMS's screen."""
+    client: Owner | None
+    """Whose visit it is, where the line says so."""
+    pet: Patient | None
+    candidates: tuple[Owner, ...]
+    """Owners of whom one is meant, where VetBridge is not certain."""
     words: str
     """All of it in one sentence."""
+    overdue: bool
+    """It has stood for ``watch.line_overdue``, or its visit begins within ``watch.nudge``."""
     opened_at: datetime
+    changed_at: datetime | None
+    """When it came to ask for something else, at the site's own time."""
     done_at: datetime | None
+    """When somebody said so, at the site's own time."""
     done_by: str
+    closed_at: datetime | None
+    why: str
+    """Why nobody has to do it any more."""
 
 
-def lines(tx: Transaction, sites: Mapping[str, Site], *, site: str | None = None) -> tuple[Line, ...]:
-    """What is still to be done or confirmed, the soonest visit first."""
-    return tuple(_line(tx, row, sites.get(row.site)) for row in worklist.lines(tx, site=site))
+def lines(
+    tx: Transaction, config: Config, *, site: str | None = None, state: str | None = None, struck: bool = False
+) -> tuple[Line, ...]:
+    """What is still to be done or confirmed: what is overdue first, then the soonest visit.
+
+    ``state``: only lines in this one. ``struck``: also those that were struck today, by the site's clock; they come
+    last.
+    """
+    view = _View(tx, config)
+    rows = [row for row in worklist.lines(tx, site=site) if state in (None, row.state)]
+    view.read_about(rows)
+    found = [view.line(row) for row in rows]
+    found.sort(key=lambda each: not each.overdue)
+    if struck and state in (None, STRUCK):
+        gone = [row for row in worklist.struck(tx, tx.now - timedelta(days=1), site=site) if view.is_of_today(row)]
+        view.read_about(gone)
+        found += map(view.line, gone)
+    return tuple(found)
 
 
-def line(tx: Transaction, sites: Mapping[str, Site], number: int) -> Line:
+def line(tx: Transaction, config: Config, number: int) -> Line:
     """The line of this number. Raises ``NoSuchLine`` where there is none that stands."""
-    row = _standing(tx, number)
-    return _line(tx, row, sites.get(row.site))
+    return _View(tx, config).line(_standing(tx, number))
 
 
-def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str, via: str = audit.COMMAND) -> Line:
+def done(tx: Transaction, config: Config, number: int, *, by: str, via: str = audit.COMMAND) -> Line:
     """Somebody says that a line is done: the record is read anew, and the line goes when it is so there. A line that
-    no read can confirm goes at once.
+    no read can confirm goes at once. Of a line that somebody has ticked already nothing changes.
 
     Raises ``NoSuchLine`` where there is none that stands.
     """
     row = _standing(tx, number)
+    if row.state == DONE:
+        return _View(tx, config).line(row)
     worklist.done(tx, row, by)
     audit.note(tx, Act.LINE_DONE, by=by, via=via, site=row.site, subject="worklist", subject_id=number)
-    said = _line(tx, row, sites.get(row.site))
+    said = _View(tx, config).line(row)
     if row.task in worklist.BELIEVED:
         worklist.close(tx, row.record_id, row.task, confirmed=True, why=_BELIEVED)
         return said
@@ -113,6 +166,18 @@ def done(tx: Transaction, sites: Mapping[str, Site], number: int, *, by: str, vi
         source=SOURCE,
     )
     return said
+
+
+def undone(tx: Transaction, config: Config, number: int, *, by: str, via: str = audit.COMMAND) -> Line:
+    """Somebody says that a line is not done after all: it is open again. Of an open line nothing changes.
+
+    Raises ``NoSuchLine`` where there is none that stands.
+    """
+    row = _standing(tx, number)
+    if row.state == DONE:
+        worklist.undone(tx, row)
+        audit.note(tx, Act.LINE_UNDONE, by=by, via=via, site=row.site, subject="worklist", subject_id=number)
+    return _View(tx, config).line(row)
 
 
 def is_believed(line: Line) -> bool:
@@ -133,64 +198,136 @@ def _standing(tx: Transaction, number: int) -> Worklist:
     return row
 
 
-def _line(tx: Transaction, row: Worklist, site: Site | None) -> Line:
-    assert row.id is not None  # noqa: S101 - it came from the ledger
-    steps = tuple(
-        Step(field=field, value=value, name=_name(tx, row.account, field, value))
-        for field, value in worklist.detail(tx, row).items()
-    )
-    visit_at = row.visit_at
-    if visit_at is not None and site is not None:
-        visit_at = visit_at.astimezone(ZoneInfo(site.zone))
-    return Line(
-        id=row.id,
-        site=row.site,
-        account=row.account,
-        kind=row.kind,
-        remote_id=row.remote_id,
-        task=row.task,
-        state=row.state,
-        visit_at=visit_at,
-        steps=steps,
-        words=_words(row, _name(tx, row.account, f"{row.kind}_id", row.remote_id), visit_at, steps),
-        opened_at=row.opened_at,
-        done_at=row.done_at,
-        done_by=row.done_by,
-    )
+class _View:
+    """What lines of the ledger look like at the desk now."""
+
+    def __init__(self, tx: Transaction, config: Config) -> None:
+        self._tx = tx
+        self._sites = config.sites
+        self._stands = timedelta(seconds=config.watch.line_overdue)
+        self._nudge = timedelta(seconds=config.watch.nudge)
+        self._reader = Reader(tx)
+        self._opening: dict[str, Opening] = {}
+        self._about: dict[int, str] = {}
+
+    def read_about(self, rows: Sequence[Worklist]) -> None:
+        """Reads whose visits these are about, all at once."""
+        wanted = {row.record_id for row in rows if row.task in _OF_WHOM} - self._about.keys()
+        if wanted:
+            self._about |= dict.fromkeys(wanted, "")
+            self._about |= {number: _whose(found) for number, found in subjects.contents(self._tx, wanted).items()}
+
+    def line(self, row: Worklist) -> Line:
+        """One line."""
+        assert row.id is not None  # noqa: S101 - it came from the ledger
+        site = self._sites.get(row.site)
+        asked = self._reader.asked(
+            site, row.account, worklist.detail(self._tx, row), worklist.labels(row), worklist.changed(row)
+        )
+        self.read_about([row])
+        visit_at = self._at_site(row.visit_at, site)
+        stands_at = asked.stands_at or visit_at
+        record = _record(row, self._reader.name(row.account, row.kind, row.remote_id), stands_at)
+        return Line(
+            id=row.id,
+            record_id=row.record_id,
+            site=row.site,
+            account=row.account,
+            kind=row.kind,
+            remote_id=row.remote_id,
+            task=row.task,
+            state=row.state,
+            visit_at=visit_at,
+            title=phrase(_TITLES[row.task]),
+            record=record,
+            about=self._about.get(row.record_id, ""),
+            steps=asked.steps,
+            client=asked.client,
+            pet=asked.pet,
+            candidates=asked.candidates,
+            words=_words(row.task, record, asked.steps),
+            overdue=self._is_overdue(row, site),
+            opened_at=row.opened_at,
+            changed_at=self._at_site(row.changed_at, site),
+            done_at=self._at_site(row.done_at, site),
+            done_by=row.done_by,
+            closed_at=self._at_site(row.closed_at, site),
+            why=normalise.shown(phrase(row.closed_why), 200) if row.closed_why else "",
+        )
+
+    def is_of_today(self, row: Worklist) -> bool:
+        """Whether a line was closed today, by its site's clock."""
+        closed_at = self._at_site(row.closed_at, self._sites.get(row.site))
+        return closed_at is not None and closed_at.date() == self._tx.now.astimezone(closed_at.tzinfo).date()
+
+    def _is_overdue(self, row: Worklist, site: Site | None) -> bool:
+        if site is None or row.state != OPEN:
+            return False
+        if row.site not in self._opening:
+            hours = {str(day): spans for day, spans in site.opening_hours.items()}
+            self._opening[row.site] = Opening(hours, site.zone)
+        since = overdue_since(
+            row.opened_at,
+            row.visit_at,
+            self._tx.now,
+            self._opening[row.site],
+            stands=self._stands,
+            nudge=self._nudge,
+        )
+        return since is not None
+
+    def _at_site(self, at: datetime | None, site: Site | None) -> datetime | None:
+        return at if at is None or site is None else at.astimezone(ZoneInfo(site.zone))
 
 
-def _name(tx: Transaction, account: str, field: str, value: object) -> str:
-    """The name behind an id, as the mirror has it; empty where there is none."""
-    if not isinstance(value, str):
+def _whose(found: object) -> str:
+    """Who booked a visit, and for which pet."""
+    if not isinstance(found, Appointment):
         return ""
-    if field == "client_id":
-        known = mirror.client(tx, account, value)
-        return "" if known is None else known.client.full_name
-    if field == "pet_id":
-        owner = mirror.owner_of(tx, account, value)
-        known = None if owner is None else mirror.client(tx, account, owner)
-        return next((pet.name for pet in known.pets if pet.id == value), "") if known is not None else ""
-    return ""
+    owner, pet = found.booker or Client(), found.booked_pet or Pet()
+    return ", ".join(normalise.shown(name, 60) for name in (owner.full_name, pet.name) if name)
 
 
-def _words(row: Worklist, name: str, visit_at: datetime | None, steps: tuple[Step, ...]) -> str:
-    """``Visit Tue 24 Nov 10:00 (appointment 4711): set client to Ann Weiss (1023), pet to Bella (88)``."""
+def _record(row: Worklist, name: str, visit_at: datetime | None) -> str:
+    """What a line is about: ``Visit Tue 24 Nov 10:00 (appointment 4711)``."""
     number = normalise.shown(row.remote_id, 24)
     if row.kind != Kind.APPOINTMENT and name:
         kind = phrase(_KINDS.get(row.kind, "Record"))
-        record = phrase("{kind} {name} ({number})", kind=kind, name=normalise.shown(name, 60), number=number)
-    elif row.kind != Kind.APPOINTMENT:
-        record = phrase("{kind} {number}", kind=phrase(_KINDS.get(row.kind, "Record")), number=number)
-    elif visit_at is None:
-        record = phrase("Visit (appointment {number})", number=number)
-    else:
-        record = phrase("Visit {moment} (appointment {number})", moment=moment(visit_at), number=number)
+        return phrase("{kind} {name} ({number})", kind=kind, name=normalise.shown(name, 60), number=number)
+    if row.kind != Kind.APPOINTMENT:
+        return phrase("{kind} {number}", kind=phrase(_KINDS.get(row.kind, "Record")), number=number)
+    if visit_at is None:
+        return phrase("Visit (appointment {number})", number=number) if number else phrase("Visit")
+    if not number:
+        return phrase("Visit {moment}", moment=moment(visit_at))
+    return phrase("Visit {moment} (appointment {number})", moment=moment(visit_at), number=number)
+
+
+def _words(task: str, record: str, steps: Sequence[Step]) -> str:
+    """``Visit Tue 24 Nov 10:00 (appointment 4711): set client to Ann Weiss (1023), pet to Bella (88)``."""
+    if not steps:
+        return phrase(_TASKS[task], record=record)
+    if task in TYPED:
+        said = "; ".join(map(step_words, steps))
+        return phrase("{task} ({steps})", task=phrase(_TASKS[task], record=record), steps=said)
     steps_said = ", ".join(
         phrase("{field} to {value}", field=field_words(step.field), value=_value(step)) for step in steps
     )
-    if not steps_said:
-        return phrase(_TASKS[row.task], record=record)
     return phrase("{record}: set {steps}", record=record, steps=steps_said)
+
+
+def step_words(step: Step) -> str:
+    """``Time: Tue 24 Nov 10:00``, with what stands there instead."""
+    said = f"{step.label}: {step.words}"
+    if step.found:
+        said = phrase(
+            "{label}: stands at {found}, should be {value}", label=step.label, found=step.found, value=step.words
+        )
+    if step.part == "client":
+        return phrase("register the owner first, {step}", step=said)
+    if step.part == "pet":
+        return phrase("register the pet first, {step}", step=said)
+    return said
 
 
 def _value(step: Step) -> str:

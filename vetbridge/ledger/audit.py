@@ -28,6 +28,8 @@ class Act(StrEnum):
     ASSIGNED = "assigned"
     NOTED = "noted"
     LINE_DONE = "line-done"
+    LINE_UNDONE = "line-undone"
+    """That a line of the work list is done was taken back."""
     ACKNOWLEDGED = "acknowledged"
     REPLAYED = "replayed"
     PAUSED = "paused"

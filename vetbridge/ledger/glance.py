@@ -45,12 +45,19 @@ LATE_TRIES = 5
 MOST_EPISODES = 2000
 MOST_ATTEMPTS = 10_000
 
+BY_HAND = "by-hand"
+"""Code of changes that wait for somebody to carry out what the work list says."""
+
+MOST_LINES = 2000
+"""Visits on the work list that are told with their times: the oldest lines."""
+
 HELD_BACK = (
     *(FUSE, QUOTA, "mirror-incomplete", "mirror-stale", "not-found", "not-found-unsure", "not-found-in-pims"),
     *("old-mapping", "undo-unfinished", "kind-paused", "notice-hours", "notice-limit", "notice-booking"),
+    BY_HAND,
 )
 """Codes of changes that wait by design: for a person, for a second look, for a first reading, for a restart, for the
-hours in which messages go out."""
+hours in which messages go out, for what is typed by hand."""
 
 ATTEMPT_TAKES = timedelta(minutes=10)
 """An attempt that has not ended for longer never will: its process was cut off."""
@@ -110,7 +117,7 @@ class SiteReport:
     states: Mapping[str, int]
     """How many changes are in each state; states without a change are left out."""
     oldest_open: datetime | None
-    """When the change that waits longest was received."""
+    """When the change was received that waits longest, but for those that wait for what is typed by hand."""
     questions: int
     soonest_visit: datetime | None
     """The visit of an open question that begins next."""
@@ -127,6 +134,12 @@ class SiteReport:
     """When the last write of each kind was answered."""
     waiting: Mapping[Kind, datetime] = field(default_factory=dict)
     """When the oldest open change of each kind was received that nobody and nothing holds back by design."""
+    by_hand: int = 0
+    """So many of the changes that wait do so for what is typed by hand."""
+    lines: int = 0
+    """Lines of the work list that nobody has ticked yet."""
+    ticked: int = 0
+    """Lines that somebody says are done, and no read has shown yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +206,15 @@ class QuestionReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineReport:
+    """A line of the work list about a visit, which nobody has ticked yet."""
+
+    site: str
+    opened_at: datetime
+    visit_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LostReport:
     """What was given up of late on its way to one channel, or has waited for a quarter of an hour or more."""
 
@@ -239,6 +261,8 @@ class Glance:
     episodes: tuple[EpisodeReport, ...] = ()
     soon: tuple[QuestionReport, ...] = ()
     """The soonest visit first."""
+    lines: tuple[LineReport, ...] = ()
+    """The oldest first."""
     lost: tuple[LostReport, ...] = ()
     backed_up_at: datetime | None = None
     resumed: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
@@ -293,6 +317,7 @@ def take(ask: Ask, now: datetime) -> Glance:
         blown=blown,
         episodes=_episodes(ask),
         soon=_soon(ask),
+        lines=_lines(ask),
         lost=_lost(ask, lately),
         backed_up_at=_moment(backup[0][0]) if backup else None,
         resumed=_resumed(ask, lately),
@@ -352,6 +377,18 @@ def _soon(ask: Ask) -> tuple[QuestionReport, ...]:
     return tuple(
         QuestionReport(id=id_, site=site, why=why, visit_at=_sure(visit_at), opened_at=_sure(opened_at))
         for id_, site, why, visit_at, opened_at in rows
+    )
+
+
+def _lines(ask: Ask) -> tuple[LineReport, ...]:
+    rows = ask(
+        "SELECT site, opened_at, visit_at FROM worklist WHERE state = 'open' AND visit_at IS NOT NULL"
+        " ORDER BY opened_at, id LIMIT :most",
+        {"most": MOST_LINES},
+    )
+    return tuple(
+        LineReport(site=site, opened_at=_sure(opened_at), visit_at=_sure(visit_at))
+        for site, opened_at, visit_at in rows
     )
 
 
@@ -474,9 +511,24 @@ def site_reports(ask: Ask) -> dict[str, SiteReport]:
         states.setdefault(site, {})[state] = count
     oldest: dict[str, Any] = {}
     for site, received_at in ask(
-        "SELECT site, min(received_at) FROM change WHERE state IN ('received', 'waiting') GROUP BY site", {}
+        "SELECT site, min(received_at) FROM change WHERE state IN ('received', 'waiting') AND code <> :code"
+        " GROUP BY site",
+        {"code": BY_HAND},
     ):
         oldest[site] = received_at
+    lines = {
+        (site, state): int(count)
+        for site, state, count in ask(
+            "SELECT site, state, count(*) FROM worklist WHERE state IN ('open', 'done') GROUP BY site, state", {}
+        )
+    }
+    by_hand = {
+        site: int(count)
+        for site, count in ask(
+            "SELECT site, count(*) FROM change WHERE state = 'waiting' AND code = :code GROUP BY site",
+            {"code": BY_HAND},
+        )
+    }
     questions = {
         site: (count, soonest)
         for site, count, soonest in ask(
@@ -506,6 +558,9 @@ def site_reports(ask: Ask) -> dict[str, SiteReport]:
             expiring_since=expiring_since,
             written=written,
             waiting=waiting.get(site, {}),
+            by_hand=by_hand.get(site, 0),
+            lines=lines.get((site, "open"), 0),
+            ticked=lines.get((site, "done"), 0),
         )
     return found
 

@@ -32,6 +32,7 @@ _ACTS: Mapping[str, str] = MappingProxyType(
         Act.ASSIGNED: "assigned",
         Act.NOTED: "noted",
         Act.LINE_DONE: "did by hand",
+        Act.LINE_UNDONE: "took a tick back",
         Act.ACKNOWLEDGED: "acknowledged",
         Act.REPLAYED: "tried again",
         Act.PAUSED: "paused",

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from vetbridge.core.roles import Role
 from vetbridge.desk import today
 from vetbridge.desk.status import status
-from vetbridge.ledger import worklist
 from vetbridge.web.frame import Frame
 
 MOST = 100
@@ -29,7 +28,6 @@ def routes(frame: Frame) -> APIRouter:
             # Whoever serves this page is the VetBridge that runs.
             seen = status(tx, frame.config, os.getpid())
             found = today.today(seen, frame.sites)
-            by_hand = len(worklist.lines(tx))
         few = len(found.good) <= FEW
         return frame.page(
             request,
@@ -38,7 +36,7 @@ def routes(frame: Frame) -> APIRouter:
             left_out=max(0, len(found.sites) - MOST),
             good=() if few else found.good,
             ended=found.ended,
-            by_hand=by_hand,
+            by_hand=sum(each.by_hand.count for each in seen.sites),
         )
 
     return router

@@ -122,7 +122,8 @@ def test_a_line_says_in_words_what_to_do(desk: Desk, line: Parked) -> None:
     (found,) = desk.data("worklist", "list")
     when = f"{line.start.at_site():%a %d %b %H:%M}"
     assert found["words"] == (f"Visit {when} (appointment 77): set client to Ann Weiss (1023), pet to Bella (88)")
-    assert found["steps"][0] == {"field": "client_id", "value": "1023", "name": "Ann Weiss"}
+    step = found["steps"][0]
+    assert (step["field"], step["value"], step["name"]) == ("client_id", "1023", "Ann Weiss")
     assert (found["id"], found["state"], found["visit_at"]) == (1, "open", line.start.at_site().isoformat())
     text = desk.run("worklist", "list").stdout
     assert "set client to Ann Weiss (1023)" in " ".join(text.split())

@@ -56,6 +56,9 @@ CITY = SiteStatus(
     oldest_open=None,
     last_write=NOW - 3 * MINUTE,
     failures=Count(count=0, command=""),
+    by_hand=Count(count=0, command=""),
+    ticked=0,
+    waiting_by_hand=0,
 )
 
 

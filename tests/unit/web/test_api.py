@@ -49,6 +49,7 @@ ROUTES: Mapping[tuple[str, str], tuple[Role, Any]] = {
     ("POST", "/replays"): (Role.SUPPORT, {"selection": {"numbers": [1]}}),
     ("GET", "/worklist"): (Role.READER, None),
     ("POST", "/worklist/{number}/done"): (Role.RECEPTION, None),
+    ("POST", "/worklist/{number}/undone"): (Role.RECEPTION, None),
     ("GET", "/audit"): (Role.ADMIN, None),
 }
 """Every operation, the role it takes, and a body that it takes."""
@@ -353,7 +354,8 @@ def test_a_line_is_done(served: Served, ledger: Ledger, ann: Caller) -> None:
             details={"client_id": "1002"},
         )
     (line,) = ann.get("/worklist")["lines"]
-    assert line["steps"] == [{"field": "client_id", "value": "1002", "name": "James Harris"}]
+    (step,) = line["steps"]
+    assert (step["field"], step["value"], step["words"]) == ("client_id", "1002", "James Harris (1002)")
     assert ann.post(f"/worklist/{line['id']}/done")["state"] == "done"
     assert served.woken == ["wake"]
     assert ann.refused(404, "POST", "/worklist/99/done")["code"] == "unknown-line"

@@ -107,7 +107,7 @@ def test_a_line_of_the_work_list_is_ticked_off(served: Served, parked: Parked) -
     browser = served.browser("Ann")
     assert browser.post("/worklist/1/done", page="/worklist").headers["location"] == "/worklist"
     page = browser.get("/worklist").text
-    assert "Ann says it is done" in page
+    assert "Ann ticked it" in page
     assert served.woken == ["wake"]
     with served.ledger.read() as tx:
         assert [each.by for each in audit.entries(tx, act=Act.LINE_DONE)] == ["Ann"]
