@@ -22,10 +22,11 @@ test: $(READY)
 test-postgresql: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ledger postgresql
 
-# All there is, then what opens a ledger once more on PostgreSQL. The pages' tests need Chromium: apt-get install chromium
+# All there is, then what opens a ledger once more on PostgreSQL. The pages' tests need Chromium, those of databases ODBC:
+# apt-get install chromium unixodbc libsqliteodbc odbc-postgresql
 test-all: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[browser]"
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal --with-browser
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --with-browser --with-odbc
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ledger postgresql --with-ledger
 
 check: $(READY)

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 import typer.testing
 
-from tests import ledgers
+from tests import databases, ledgers
 
 # The commands are put together once: else each call of one in a test would do it anew, which takes longer than most.
 typer.testing._get_command = cache(typer.main.get_command)
@@ -69,10 +69,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--with-browser", action="store_true", help="fails where there is no browser; else its tests are left out"
     )
+    parser.addoption(
+        "--with-odbc",
+        action="store_true",
+        help="fails where ODBC or its drivers for SQLite and PostgreSQL are missing; else their tests are left out",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite_file(why): is about the SQLite file; left out on PostgreSQL")
+    config.addinivalue_line("markers", "odbc: needs ODBC and its drivers for SQLite and PostgreSQL")
     config.stash[LEFT_OUT] = {}
     ledgers.quicken()
     # Workers inherit the environment of the process that has the server.
@@ -91,6 +97,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.nodeid.startswith(TRIED_AGAIN):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    without_odbc = databases.missing()
+    if without_odbc and config.getoption("--with-odbc"):
+        raise pytest.UsageError(without_odbc)
+    for item in items if without_odbc else ():
+        if item.get_closest_marker("odbc") is not None:
+            item.add_marker(pytest.mark.skip(reason=without_odbc))
     if config.getoption("--with-ledger"):
         again = [item for item in items if _is_for_both(item.nodeid)]
         config.hook.pytest_deselected(items=[item for item in items if not _is_for_both(item.nodeid)])

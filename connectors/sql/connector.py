@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from connectors.sql import statement
 from connectors.sql.check import check
 from connectors.sql.listing import listed_tables
-from connectors.sql.odbc import Column, Database, Rows, library
+from connectors.sql.odbc import UNFIT, Column, Database, Rows, library
 from connectors.sql.options import SqlOptions, capabilities
 from connectors.sql.profile import KindProfile, SqlProfile
 from connectors.sql.searching import EARLIEST, LATEST, Wanted
@@ -127,7 +127,12 @@ class Sql:
         if not id.strip() or len(id) > _LONGEST_ID or not id.isprintable():
             return None
         self._require_awake()
-        rows, reader = self._by_keys(kind, [id])
+        try:
+            rows, reader = self._by_keys(kind, [id])
+        except BadAnswer as error:
+            if error.code != UNFIT:
+                raise
+            rows, reader = self.describe(kind)  # no key has this form, as a number has not that of a GUID
         for row in rows.rows:
             found, native = self._read(kind, reader, rows, row)
             if isinstance(native, BadRow):
@@ -365,8 +370,8 @@ class Sql:
     def _guarded(self, kind: Kind, what: str) -> Unavailable:
         self._trusted.pop(kind, None)
         return Unavailable(
-            f"{self._account}: {kind}: {what}; nothing of it is believed. If it is right, raise guards of {kind} in "
-            "the profile, or start VetBridge anew",
+            f"{self._account}: {kind}: {what}; nothing of it is believed. If it is right, change the guards of that "
+            "kind in the profile",
             code=MASS_CHANGE,
         )
 

@@ -28,6 +28,8 @@ from vetbridge.core.errors import (
 
 MOST_ROWS = 2000
 """Rows that are fetched at a time."""
+UNFIT = "sql-value"
+"""The code of an error that a value has caused: one that cannot be read, or an id of another form."""
 _STATE = re.compile(r"[0-9A-Z]{5}")
 
 
@@ -179,12 +181,13 @@ class Database:
                 with contextlib.suppress(odbc.Error):
                     self._connection.rollback()
         except odbc.Error as error:
+            connecting = self._connection is None
             self.close()
-            self._fail(what, error)
+            self._fail(what, error, connecting=connecting)
         except (UnicodeError, ValueError, OverflowError, MemoryError) as error:
             self.close()
             raise BadAnswer(
-                f"{self._account}: {what}: a value cannot be read ({type(error).__name__})", code="sql-value"
+                f"{self._account}: {what}: a value cannot be read ({type(error).__name__})", code=UNFIT
             ) from None
 
     def _connect(self, odbc: ModuleType) -> Any:
@@ -196,7 +199,8 @@ class Database:
             readonly=not self._writing,
         )
         try:
-            connection.timeout = int(options.statement_timeout)
+            with contextlib.suppress(odbc.Error):  # of PostgreSQL: the session's own statement says it
+                connection.timeout = int(options.statement_timeout)
             cursor = connection.cursor()
             for statement in _session(options, writing=self._writing):
                 cursor.execute(statement)
@@ -235,10 +239,10 @@ class Database:
             parts.append(("PWD", options.password.reveal()))
         return ";".join(f"{name}={_quoted(value)}" for name, value in parts if value)
 
-    def _fail(self, what: str, error: Any) -> NoReturn:
+    def _fail(self, what: str, error: Any, *, connecting: bool) -> NoReturn:
         state = next((each for each in error.args[:1] if isinstance(each, str) and _STATE.fullmatch(each)), "")
         words = " ".join(str(each) for each in error.args).casefold()
-        raise judged(f"{self._account}: {what}", state, words, connecting=self._connection is None) from None
+        raise judged(f"{self._account}: {what}", state, words, connecting=connecting) from None
 
 
 class Transaction:
@@ -401,7 +405,13 @@ _ASKING = (
         states=("57014", "HYT00", "HYT01"),
         words=("statement timeout", "query timeout", "interrupted"),
     ),
-    _Meaning(BadAnswer, "sql-value", "the database cannot read or compare a value", states=("22",)),
+    _Meaning(
+        BadAnswer,
+        UNFIT,
+        "the database cannot read or compare a value",
+        states=("22",),
+        words=("conversion failed",),
+    ),
     _Meaning(
         Refused,
         "sql-refused",
