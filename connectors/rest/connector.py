@@ -8,11 +8,12 @@ from typing import Any
 
 from connectors.rest import template
 from connectors.rest.check import check
-from connectors.rest.door import Door, Place, Stretch
+from connectors.rest.door import Door, Place, Stretch, WritingDoor
 from connectors.rest.options import RestOptions, capabilities, profile_of, settled
 from connectors.rest.profile import HANDED, Changed, RestKind, Send
 from connectors.rest.records import ABSENT, Records, at
 from connectors.rest.times import at_site, moment, written
+from connectors.rest.trying import Trier
 from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (
     Capabilities,
@@ -31,6 +32,7 @@ from vetbridge.connector.mark import WalkMark
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.rows import BadRow
 from vetbridge.connector.rows.reading import DELETED
+from vetbridge.connector.trying import Trial
 from vetbridge.core import normalise
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
 from vetbridge.core.instants import Instant
@@ -59,6 +61,8 @@ class Rest:
     profile."""
 
     def __init__(self, options: RestOptions, environment: Environment) -> None:
+        self._options = options
+        self._environment = environment
         self._account = environment.account
         self._zone = environment.zone
         self._country = environment.country
@@ -67,7 +71,7 @@ class Rest:
         self._profile = profile_of(options)
         settled(options, self._profile, environment.account)
         self._capabilities = capabilities(options, self._profile)
-        self._door = Door(options, self._profile, environment, budgets=self._capabilities.budgets)
+        self._door = WritingDoor(options, self._profile, environment, budgets=self._capabilities.budgets)
         self._records = {
             kind: Records(kind, rest, self._profile.times, environment.zone)
             for kind, rest in self._profile.kinds.items()
@@ -85,6 +89,16 @@ class Rest:
     def check(self) -> CheckReport:
         """Looks at the address, the credentials, the lists and what their records hold; reads only."""
         return check(self._door, self._profile, self._records)
+
+    def try_reading(self, kind: Kind) -> Trial:
+        """One page of a kind, and what it says beside what the profile names; by a door that only reads."""
+        rest = self._kind(kind)
+        door = Door(self._options, self._profile, self._environment, budgets=self._capabilities.budgets)
+        try:
+            trier = Trier(door, self._options.base_url, self._values, self._profile.times, self._zone)
+            return trier.tried(kind, rest, self._records[kind])
+        finally:
+            door.close()
 
     # -- reading
 

@@ -98,7 +98,7 @@ class Stretch:
 
 
 class Door:
-    """Requests of one account. Safe to be used by several threads. Raises ``ConfigError`` for a secret that cannot be
+    """Reads of one account. Safe to be used by several threads. Raises ``ConfigError`` for a secret that cannot be
     had when it is first needed."""
 
     def __init__(
@@ -157,16 +157,6 @@ class Door:
         return self._asked(
             f"GET {path}", lambda: self._http.read(path, budgets=self._names, params=query, patience=patience)
         )
-
-    def send(self, method: str, path: str, query: Mapping[str, Any], body: Any, headers: Mapping[str, str]) -> Answer:
-        """One write, sent once."""
-
-        def ask() -> Answer:
-            return self._http.write(
-                method, path, budgets=self._names, params=query, body=body, headers=headers or None
-            )
-
-        return self._asked(f"{method} {path}", ask)
 
     def _asked(self, what: str, ask: Callable[[], Answer]) -> Answer:
         """An answer that is none of the profile's errors. One that says the token has ended is asked for again."""
@@ -271,8 +261,8 @@ class Door:
             this_round: set[str] = set()
             while place is not None:
                 here = place
-                answer = self._page(listing, query, here, patience=patience)
-                items, total, told = self._read_page(listing, answer)
+                _, _, answer = self._page(listing, query, here, patience=patience)
+                items, total, told = self.opened(listing, answer)
                 fresh = {id_: item for item in items if (id_ := of(item)) is not None and id_ not in seen}
                 ids = {id_ for item in items if (id_ := of(item)) is not None}
                 nameless += sum(of(item) is None for item in items)
@@ -300,7 +290,15 @@ class Door:
                 if place is not None:
                     place = place.model_copy(update={"seen": came, "most": most, "nameless": nameless})
 
-    def _page(self, listing: Listing, query: Mapping[str, Any], place: Place, *, patience: float) -> Answer:
+    def first(
+        self, listing: Listing, query: Mapping[str, Any] | None = None
+    ) -> tuple[str, Mapping[str, Any], Answer]:
+        """The first page: path and query as it was asked for, and the answer."""
+        return self._page(listing, query or {}, Place(), patience=0.0)
+
+    def _page(
+        self, listing: Listing, query: Mapping[str, Any], place: Place, *, patience: float
+    ) -> tuple[str, Mapping[str, Any], Answer]:
         paging = listing.paging or self._profile.paging
         path = template.path(listing.path, self._options.values)
         if path is None:
@@ -317,9 +315,10 @@ class Door:
         elif isinstance(paging, Link) and place.token:
             path, _, text = place.token.partition("?")
             asked = dict(parse_qsl(text, keep_blank_values=True))
-        return self.read(path, asked, patience=patience)
+        return path, asked, self.read(path, asked, patience=patience)
 
-    def _read_page(self, listing: Listing, answer: Answer) -> tuple[list[Any], int | None, datetime | None]:
+    def opened(self, listing: Listing, answer: Answer) -> tuple[list[Any], int | None, datetime | None]:
+        """The records of a page, how many the list counts, and the vendor's time. Raises ``BadAnswer``."""
         what = f"{self._account}: GET {listing.path}"
         items = answer.body if listing.items is None else at(answer.body, listing.items)
         if not isinstance(items, list):
@@ -443,6 +442,20 @@ class Door:
             raise BadAnswer(f"{what}: the token holds signs that no header can")
         lives = _seconds(at(answer.body, auth.expires))
         return Token(token, lives if lives else auth.lives)
+
+
+class WritingDoor(Door):
+    """What writes, too."""
+
+    def send(self, method: str, path: str, query: Mapping[str, Any], body: Any, headers: Mapping[str, str]) -> Answer:
+        """One write, sent once."""
+
+        def ask() -> Answer:
+            return self._http.write(
+                method, path, budgets=self._names, params=query, body=body, headers=headers or None
+            )
+
+        return self._asked(f"{method} {path}", ask)
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

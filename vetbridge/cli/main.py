@@ -35,6 +35,7 @@ from vetbridge.cli import (
     reminders,
     replay,
     report,
+    rest,
     review,
     run,
     service,
@@ -115,6 +116,7 @@ app.add_typer(reminders.app)
 app.add_typer(links.app)
 app.add_typer(quality.app)
 app.add_typer(mapping.app)
+app.add_typer(rest.app)
 app.add_typer(match.app)
 app.add_typer(imports.app)
 app.add_typer(pairs.app)
