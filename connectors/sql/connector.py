@@ -97,10 +97,10 @@ class Sql:
         """Looks at driver, login, the columns of every select, how many rows there are, and code lists."""
         return check(self, self._profile, self._options)
 
-    def tables(self) -> Iterator[ListedTable]:
+    def tables(self, pattern: str = "*") -> Iterator[ListedTable]:
         """See ``Catalogue``."""
         self._require_awake()
-        return listed_tables(self._database, self._options.dialect)
+        return listed_tables(self._database, self._options.dialect, pattern)
 
     # -- reading
 

@@ -6,6 +6,7 @@ is known to answer.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -21,15 +22,15 @@ JOIN INFORMATION_SCHEMA.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_
 ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION
 """
 """What SQL Server and PostgreSQL both answer, each with what the login may see."""
-_OWN = frozenset({"information_schema", "pg_catalog", "pg_toast", "sys", "dbo_sys", "sqlite_master"})
+_OWN = frozenset({"information_schema", "pg_catalog", "sys"})
 """The engines' own schemas."""
 
 _Column = tuple[str, str, str, str, str]
 """Owner, table, kind of table, column, type."""
 
 
-def listed_tables(database: Database, dialect: Dialect) -> Iterator[ListedTable]:
-    """Every table and view that the login sees, with its columns and its count; None where it may not be counted."""
+def listed_tables(database: Database, dialect: Dialect, pattern: str) -> Iterator[ListedTable]:
+    """Every table and view that the login sees and whose name fits, with its columns and its count."""
     if dialect is Dialect.SQLITE:
         columns = _of_sqlite(database)
     elif dialect is Dialect.SQLANYWHERE:
@@ -37,7 +38,7 @@ def listed_tables(database: Database, dialect: Dialect) -> Iterator[ListedTable]
     else:
         columns = [_row(row) for row in database.read("the list of tables", _STANDARD).rows]
     for (owner, name, type_), group in groupby(columns, key=lambda each: each[:3]):
-        if owner.casefold() in _OWN:
+        if owner.casefold() in _OWN or not fnmatch.fnmatchcase(name.casefold(), pattern.casefold()):
             continue
         yield ListedTable(
             owner=owner,

@@ -40,6 +40,7 @@ from vetbridge.cli import (
     run,
     service,
     simulate,
+    sql,
     staff,
     status,
     worklist,
@@ -117,6 +118,7 @@ app.add_typer(links.app)
 app.add_typer(quality.app)
 app.add_typer(mapping.app)
 app.add_typer(rest.app)
+app.add_typer(sql.app)
 app.add_typer(match.app)
 app.add_typer(imports.app)
 app.add_typer(pairs.app)

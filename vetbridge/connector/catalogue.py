@@ -32,6 +32,9 @@ class ListedTable:
 class Catalogue(Protocol):
     """A connector that can list the tables of its side."""
 
-    def tables(self) -> Iterator[ListedTable]:
-        """Every table and view, one owner after the other. Raises what a read of ``Connector`` raises."""
+    def tables(self, pattern: str = "*") -> Iterator[ListedTable]:
+        """Every table and view whose name fits a pattern of a shell's, whatever its case; one owner after the other.
+
+        Raises what a read of ``Connector`` raises.
+        """
         ...
