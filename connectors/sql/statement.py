@@ -138,8 +138,8 @@ def checked_select(text: str) -> str:
                 f"the word {token.upper} stands outside of brackets: VetBridge puts its own statement around this "
                 "one, and sorts and cuts there"
             )
-        if token.upper == "FOR" and _follower(tokens, token) in ("UPDATE", "SHARE", "NO", "KEY", "BROWSE"):
-            raise ValueError("FOR UPDATE locks rows; leave it out")
+        if token.upper == "FOR" and _follower(tokens, token) in ("SHARE", "NO", "KEY"):
+            raise ValueError("FOR SHARE locks rows; leave it out")
         if token.kind == "parameter":
             raise ValueError(f"{token.text} has no value here; bounds are written as ?")
     return text
