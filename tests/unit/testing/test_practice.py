@@ -7,18 +7,19 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.animana.simulator import AnimanaPractice
-from connectors.impromed.simulator import CODE_LISTS, SECRETS, ImproMedPractice, ImproMedSimulator
+from connectors.impromed.simulator import CODE_LISTS, SECRETS, ImproMedPractice, ImproMedSimulator, build
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.practice import DATABASE_FILE, NoSuchRecord, Practice
+from vetbridge.testing.twins import make_twins
 
 NINE = datetime(2026, 3, 2, 9)  # noqa: DTZ001 - the clinic's wall clock
 
@@ -229,6 +230,17 @@ def test_what_staff_cannot_do_is_said(path: str, body: Any, status: int, words: 
         told, answer = _ask(f"{simulator.control_url}/{path}", body)
     assert told == status
     assert words in answer["error"]
+
+
+def test_a_clinic_that_kept_its_diary_by_hand(tmp_path: Path) -> None:
+    twins = make_twins(1, today=date(2026, 3, 4), clients=60, visits=20)
+    with build(twins=twins, data=tmp_path) as simulator:
+        kept = {visit.id: visit for visit in simulator.practice.visits()}
+    assert len(kept) == len(twins.visits)
+    for visit in twins.visits:
+        found = kept[simulator.practice.visit_id(visit.number)]
+        assert found.client_id == simulator.practice.client_id(visit.owner)
+        assert (found.minutes, found.status, found.notes) == (visit.minutes, visit.status, visit.note)
 
 
 def test_a_new_card_bears_what_nobody_may_see(impromed: ImproMedPractice) -> None:

@@ -10,21 +10,25 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from vetbridge.core.records import Kind
-from vetbridge.testing.clinic import Clinic, Owner, PetSeed
+from vetbridge.testing.clinic import SERVICES, STAFF, Clinic, Owner, PetSeed
 from vetbridge.testing.practice.exports import Report
 from vetbridge.testing.practice.records import (
     FIRST_CLIENT,
     FIRST_NEW,
     FIRST_PET,
+    FIRST_VISIT,
     Kept,
     KeptClient,
     KeptPet,
     KeptVisit,
 )
+
+if TYPE_CHECKING:
+    from vetbridge.testing.twins.sides import TwinSides
 
 DATABASE_FILE = "practice.sqlite3"
 """Name of the database inside a simulator's data folder."""
@@ -318,6 +322,27 @@ class Practice(ABC):
                 for pet in owner.pets:
                     self._make(Kind.PET, _animal(pet, client.id), FIRST_PET + pet.number)
 
+    def fill_twins(self, twins: TwinSides) -> None:
+        """Enters the diary that the clinic has kept by hand, in one transaction. Calendar blocks are left out: no
+        table of them is known."""
+        with self.writing():
+            for visit in twins.visits:
+                kept = KeptVisit(
+                    client_id=self.client_id(visit.owner),
+                    pet_id=self.pet_id(visit.pet),
+                    start=visit.start.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None),
+                    minutes=visit.minutes,
+                    resource=STAFF[visit.vet - 1].code,
+                    appointment_type=SERVICES[visit.service - 1].code,
+                    status=visit.status,
+                    notes=visit.note,
+                )
+                self._make(Kind.APPOINTMENT, kept, FIRST_VISIT + visit.number)
+
+    def visit_id(self, visit: int) -> str:
+        """The id of the twins' visit of this number."""
+        return self.new_id(Kind.APPOINTMENT, FIRST_VISIT + visit)
+
     def client_id(self, owner: int) -> str:
         """The id of the clinic's owner of this number."""
         return self.new_id(Kind.CLIENT, FIRST_CLIENT + owner)
@@ -394,7 +419,9 @@ class Practice(ABC):
         table = self.tables[kind]
         select = self.visits_select if kind is Kind.APPOINTMENT else f"SELECT v.* FROM {table.name} v"  # noqa: S608
         column = table.number if table.number is not None and id.isascii() and id.isdigit() else table.key
-        found = self.rows(f"{select} WHERE v.{column} = ? COLLATE NOCASE", (id,))
+        wanted = f"{select} WHERE v.{column} = ?"
+        # GUIDs are the same in both cases; only the exact look-up has an index.
+        found = self.rows(wanted, (id,)) or self.rows(f"{wanted} COLLATE NOCASE", (id,))
         if not found:
             raise NoSuchRecord(f"there is no {kind} {id[:40]!r}")
         return found[0]

@@ -9,6 +9,8 @@ FIRST_CLIENT = 1000
 """The card of the clinic's owner n has the number 1000 + n."""
 FIRST_PET = 5000
 """The clinic's pet n has the number 5000 + n."""
+FIRST_VISIT = 20_000
+"""The twins' visit n has the number 20,000 + n."""
 FIRST_NEW = 1_000_000
 """What is entered later is numbered from here on."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import Clinic
@@ -16,6 +16,9 @@ from vetbridge.testing.practice.exports import Exporter, Form, Habit
 from vetbridge.testing.practice.practice import DATABASE_FILE, NoSuchRecord, Practice
 from vetbridge.testing.practice.records import Kept, KeptClient, KeptPet, KeptVisit
 from vetbridge.testing.simkit import Refusal, Request, Response, Simulator, SimulatorOptions
+
+if TYPE_CHECKING:
+    from vetbridge.testing.twins.sides import TwinSides
 
 _KINDS: Mapping[str, Kind] = {kind: kind for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)}
 
@@ -82,6 +85,11 @@ class PracticeSimulator(Simulator):
         self.database.parent.mkdir(parents=True, exist_ok=True)
         with self.practice_class(self.database, now=self.clock.now, zone=self.zone, seed=clinic.seed) as practice:
             practice.fill(clinic)
+
+    def fill_twins(self, twins: TwinSides) -> None:
+        """Enters the diary that the clinic has kept by hand."""
+        with self.practice_class(self.database, now=self.clock.now) as practice:
+            practice.fill_twins(twins)
 
     def routes(self) -> None:
         """Opens the practice and registers its control routes."""
