@@ -54,7 +54,12 @@ BOOKED = st.none() | st.builds(
 def records(draw: st.DrawFn, at_least: int = 0) -> list[Record]:
     found = []
     for number in range(draw(st.integers(at_least, 4))):
-        client = replace(draw(BOOKERS), id=f"c{number}", active=draw(st.sampled_from([True, True, True, False])))
+        client = replace(
+            draw(BOOKERS),
+            id=f"c{number}",
+            active=draw(st.sampled_from([True, True, True, False])),
+            co_owners=draw(st.sampled_from([(), (), ("Mary",), ("Eva Novák", "Zoë Smith")])),
+        )
         pets = tuple(
             replace(
                 draw(BOOKED) or Pet(),
@@ -123,6 +128,20 @@ def test_the_order_of_records_does_not_matter(
 ) -> None:
     shuffled = [(client, tuple(data.draw(st.permutations(pets)))) for client, pets in known]
     assert decided(booker, pet, known) == decided(booker, pet, data.draw(st.permutations(shuffled)))
+
+
+@given(booker=BOOKERS, pet=BOOKED, known=records())
+def test_a_co_owner_who_is_like_nobody_changes_nothing(booker: Client, pet: Pet | None, known: list[Record]) -> None:
+    alone = [(replace(client, co_owners=()), pets) for client, pets in known]
+    owned = [(replace(client, co_owners=("Xerxes Quagga",)), pets) for client, pets in known]
+    assert decided(booker, pet, owned) == decided(booker, pet, alone)
+
+
+@given(booker=BOOKERS, pet=BOOKED, known=records())
+def test_nobody_is_linked_by_a_co_owners_name_alone(booker: Client, pet: Pet | None, known: list[Record]) -> None:
+    found = decided(booker, pet, known)
+    if found.verdict is Verdict.LINKED and any(one.field == "co_owner" for one in found.evidence):
+        assert any(one.field in ("phone", "email") and one.level == "exact" for one in found.evidence)
 
 
 def without_accents(text: str) -> str:

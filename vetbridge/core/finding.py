@@ -16,6 +16,8 @@ MOST_WORDS = 8
 """Words of what is looked for; of a name, words that it can be found by."""
 MOST_CONTACTS = 5
 """Phones, and e-mail addresses, of a record that it can be found by."""
+MOST_CO_OWNERS = 4
+"""Co-owners whose names a client can be found by."""
 FEWEST_DIGITS = 4
 """Digits of a phone's end that say enough to look by."""
 MOST_DIGITS = 7
@@ -103,7 +105,8 @@ def _keys_of(record: Record, country: str, account: str) -> Iterator[str]:
 
 
 def _person(client: Client, country: str) -> Iterator[str]:
-    yield from _beginnings("owner", normalise.name(client.full_name))
+    for name in (client.full_name, *client.co_owners[:MOST_CO_OWNERS]):
+        yield from _beginnings("owner", normalise.name(name))
     for phone in client.phones[:MOST_CONTACTS]:
         numbers = normalise.phones(phone, country)
         yield from (_phone(number) for number in numbers)

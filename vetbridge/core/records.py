@@ -65,6 +65,9 @@ class Client:
     active: bool = True
     opted_out: bool | None = None
     """Wants no messages. None: the side does not say."""
+    co_owners: tuple[str, ...] = ()
+    """The names of others who own the pets too, as the PIMS holds them; never written. A name of one word is a given
+    name, with the owner's family name."""
     version: str | None = field(default=None, compare=False)
 
     @property

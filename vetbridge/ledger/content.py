@@ -12,7 +12,7 @@ from vetbridge.core.records import RECORD_TYPES, AppointmentStatus, Record
 _RECORDS: dict[str, type[Record]] = {kind.value: type_ for kind, type_ in RECORD_TYPES.items()}
 _TAGS = {type_: f"${name}" for name, type_ in _RECORDS.items()}
 _FIELDS = {type_: tuple(f.name for f in fields(type_)) for type_ in _RECORDS.values()}
-_LEFT_OUT = frozenset({"opted_out"})
+_LEFT_OUT = frozenset({"opted_out", "co_owners", "carer_id"})
 """Fields that came later: where they say nothing, content has the digest that it had before."""
 _AS_IT_IS = frozenset([str, int, bool, float, type(None)])
 """Types of values that JSON keeps as they are: most values of a record."""
@@ -28,7 +28,7 @@ def plain(value: Any) -> Any:
         return {"$date": value.isoformat()}
     if type(value) in _TAGS:
         held = {name: plain(getattr(value, name)) for name in _FIELDS[type(value)]}
-        return {_TAGS[type(value)]: {k: v for k, v in held.items() if v is not None or k not in _LEFT_OUT}}
+        return {_TAGS[type(value)]: {k: v for k, v in held.items() if v not in (None, []) or k not in _LEFT_OUT}}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

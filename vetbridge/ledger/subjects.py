@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
-from vetbridge.core.finding import MOST_CONTACTS, Part, keys_of
+from vetbridge.core.finding import MOST_CO_OWNERS, MOST_CONTACTS, Part, keys_of
 from vetbridge.core.normalise import MAX_CONTACT, MAX_NAME
 from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Reminder, Vaccination
 from vetbridge.ledger import reviews
@@ -214,6 +214,7 @@ def _small(record: Record) -> Record:
             family_name=record.family_name[:MAX_NAME],
             phones=tuple(phone[:MAX_CONTACT] for phone in record.phones[:MOST_CONTACTS]),
             emails=tuple(address[:MAX_CONTACT] for address in record.emails[:MOST_CONTACTS]),
+            co_owners=tuple(name[:MAX_NAME] for name in record.co_owners[:MOST_CO_OWNERS]),
         )
     if isinstance(record, Pet):
         species = None if record.species is None else record.species[:MAX_NAME]

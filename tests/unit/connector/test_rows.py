@@ -263,6 +263,17 @@ def test_half_a_row_says_less() -> None:
         reader.native(["1"])
 
 
+def test_columns_that_are_joined_are_one_of_a_list() -> None:
+    fields = {"id": "Id", "family_name": "N", "co_owners": {"all": ["First", "Last"], "join": " "}}
+
+    def co_owners(first: str, last: str) -> object:
+        return read(Kind.CLIENT, fields, {"Id": "1", "N": "Hill", "First": first, "Last": last})["co_owners"]
+
+    assert co_owners("Bob", "Stone") == ["Bob Stone"]
+    assert co_owners("Bob", "") == ["Bob"]
+    assert co_owners("", " ") == []
+
+
 def test_more_values_than_anybody_has_are_refused() -> None:
     with pytest.raises(BadRow, match="more than 50 values"):
         read(Kind.CLIENT, {"id": "Id", "phones": {"column": "P", "split": ","}}, {"Id": "1", "P": "1," * 60})

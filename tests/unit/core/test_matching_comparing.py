@@ -244,3 +244,10 @@ def test_whether_two_are_one_person_or_one_household(
     here = Client(given_name=one[0], family_name=one[1])
     there = Client(given_name=other[0], family_name=other[1])
     assert (same_household(here, there), same_person(here, there)) == (household, person)
+
+
+def test_a_co_owner_is_of_the_household_and_not_the_owner() -> None:
+    owner = Client(given_name="John", family_name="Smith", co_owners=("Mary Jones",))
+    mary, eve = Client(given_name="Mary", family_name="Jones"), Client(given_name="Eve", family_name="Stone")
+    assert (same_household(owner, mary), same_person(owner, mary)) == (True, False)
+    assert (same_household(mary, owner), same_household(owner, eve)) == (True, False)

@@ -207,6 +207,49 @@ def test_a_partner_with_a_record_of_her_own_and_another_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("co_owner", "who"),
+    [
+        ("Mary Smith", booker("Mary")),
+        ("Mary", booker("Mary")),
+        ("Mary Jones", booker("Mary", "Jones")),
+        ("Jones, Mary", booker("Mary", "Jones")),
+        ("Mary Jones", booker("Mary", "Jones", OTHER_PHONE, EMAIL)),
+    ],
+)
+def test_a_co_owner_whose_contact_agrees_is_the_client(co_owner: str, who: Client) -> None:
+    known = (replace(JOHN, co_owners=(co_owner,)), (REX,))
+    found = ask(who, "Rex", [known])
+    assert linked(found, "c1", "p1", "contact-and-names")
+    said = evidence(found)
+    assert said["co_owner"].there == co_owner
+    assert said["given_name"].there == co_owner
+    assert sum(one.weight for one in found.evidence) == pytest.approx(found.candidates[0].bits, abs=0.02)
+    assert not linked(ask(replace(who, given_name="Vera"), "Rex", [known]), "c1", "p1", "contact-and-names")
+
+
+def test_a_co_owners_name_without_a_contact_is_no_more_than_a_candidate() -> None:
+    known = (replace(JOHN, co_owners=("Mary Jones",), **HOME), (REX,))
+    for phone in (None, OTHER_PHONE):
+        who = replace(booker("Mary", "Jones", phone), **HOME)
+        found = ask(who, as_booked(REX), [known])
+        assert in_review(found, "co-owner-unproven")
+        assert found.candidates[0].client_id == "c1"
+    assert linked(ask(booker("Mary", "Jones", OTHER_PHONE), "Rex", [known], linked_to="c1"), "c1", "p1", "known-link")
+
+
+def test_a_couple_with_two_records_that_name_each_other_is_told_apart_as_without() -> None:
+    couple = [(replace(JOHN, co_owners=("Mary",)), (REX,)), (replace(MARY, co_owners=("John",)), ())]
+    for who, pet in ((booker(), "Rex"), (booker("Mary", email=OTHER_EMAIL), "Milo"), (booker("Mary"), "Rex")):
+        with_names, without = ask(who, pet, couple), ask(who, pet, COUPLE)
+        assert (with_names.verdict, with_names.client_id, with_names.pet_id, with_names.reason) == (
+            without.verdict,
+            without.client_id,
+            without.pet_id,
+            without.reason,
+        )
+
+
+@pytest.mark.parametrize(
     ("given", "family", "who"),
     [
         ("John & Mary", "Smith", booker("Mary")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from itertools import combinations
@@ -162,8 +163,28 @@ def test_the_forms_come_back_from_plain_lists() -> None:
     client = Client(
         id="c", given_name="John & Eva", family_name="Smith", phones=("07700900123",), emails=("a@b.org",)
     )
+    client = replace(client, co_owners=("Mary Jones", "Tom"))
     made = forms_of(client, [Pet(id="p", name="Rex", birth_date=date(2020, 5, 1))], "GB")
-    assert Forms.unpacked([list(each) if isinstance(each, tuple) else each for each in made]) == made
+    packed = json.loads(json.dumps(made))
+    assert Forms.unpacked(packed) == made
+    assert Forms.unpacked(packed[:-1]) == made._replace(co_owners=()), "kept before there were co-owners"
+
+
+@pytest.mark.parametrize(
+    ("co_owner", "expected"),
+    [
+        ("Mary Jones", {("mary", "jones"), ("jones", "mary")}),
+        ("Mary", {("mary", "smith")}),
+        ("Mary & Tom Jones", {("mary", "jones"), ("tom", "jones")}),
+        ("?!", set()),
+    ],
+)
+def test_a_co_owner_of_one_word_has_the_owners_family_name(co_owner: str, expected: set[tuple[str, str]]) -> None:
+    owner = Client(given_name="John", family_name="Smith", co_owners=(co_owner,))
+    found = forms_of(owner, (), "GB")
+    assert {person for one in found.co_owners for person in one.people} >= {Person(*one) for one in expected}
+    assert bool(found.co_owners) is bool(expected)
+    assert found.people == people(replace(owner, co_owners=()))
 
 
 def test_of_many_pets_the_living_are_looked_at() -> None:

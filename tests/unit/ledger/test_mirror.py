@@ -13,6 +13,7 @@ from sqlmodel import select
 from vetbridge.core.matching import Forms, forms_of, home_keys, keys, terms
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import accounts, mirror
+from vetbridge.ledger.content import plain, rich
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import MatchKey, MatchTerm
 
@@ -64,6 +65,24 @@ def test_what_is_found_is_what_was_stored(pims: Ledger) -> None:
     put(pims, JOHN, REX)
     (one,) = found(pims, booking(JOHN)).candidates
     assert one == forms_of(JOHN, [REX], "GB")
+
+
+def test_a_client_is_found_by_a_co_owner(pims: Ledger) -> None:
+    owned = replace(JOHN, co_owners=("Mary Jones",))
+    put(pims, owned, REX)
+    for of in (booking(Client(given_name="Mary", family_name="Jones")), booking(Client(family_name="Jones"), REX)):
+        (one,) = found(pims, of).candidates
+        assert one == forms_of(owned, [REX], "GB")
+
+
+def test_who_has_no_co_owners_is_kept_as_before_there_were_any(pims: Ledger) -> None:
+    held = plain(JOHN)["$client"]
+    assert "co_owners" not in held
+    assert rich({"$client": held}) == JOHN
+    owned = replace(JOHN, co_owners=("Mary",))
+    assert rich(plain(owned)) == owned
+    assert put(pims, JOHN).changed == 1
+    assert put(pims, owned).changed == 1, "a co-owner who came later is noticed"
 
 
 def test_those_with_the_rarest_keys_come_first_and_not_too_many(pims: Ledger) -> None:
@@ -124,6 +143,7 @@ RECORDS = st.builds(
     family_name=st.sampled_from(["Smith", "Novak"]),
     phones=st.sampled_from([(), (PHONE,), ("07700 900456", PHONE)]),
     active=st.booleans(),
+    co_owners=st.sampled_from([(), (), ("Mary",), ("Mary Novak", "Eva")]),
 ) | st.builds(
     Pet,
     id=st.sampled_from(["p1", "p2", "p3"]),

@@ -56,6 +56,7 @@ CONVERTERS: Mapping[Kind, Mapping[str, Converter]] = MappingProxyType(
             "registered_on": Converter.DATE,
             "active": Converter.FLAG,
             "opted_out": Converter.FLAG,
+            "co_owners": Converter.LIST,
         },
         Kind.PET: {
             "id": Converter.ID,

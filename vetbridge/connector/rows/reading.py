@@ -159,7 +159,8 @@ class RowReader:
         if converter is Converter.TIME:
             cells = [_half(cell) for cell in cells]
         texts = [text for cell in cells if not _is_one_of(text := _text(cell).strip(), ("", *rule.empty))]
-        return texts if converter is Converter.LIST else (rule.join or " ").join(texts)
+        makes_list = converter is Converter.LIST and rule.join is None
+        return texts if makes_list else (rule.join or " ").join(texts)
 
     def _local(self, cell: Any, rule: FieldRule) -> Any:
         """A cell of a date or a time, without an offset."""

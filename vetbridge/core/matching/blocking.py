@@ -45,7 +45,7 @@ def _keys(of: Forms) -> Iterator[str]:
         yield f"house:{of.postcode}|{of.house}"
     if of.house and of.street and of.city:
         yield f"house:{of.city}|{of.street}|{of.house}"
-    for person in of.people:
+    for person in of.everybody:
         yield from _person_keys(person, of.postcode)
         for animal in of.animals:
             yield from _joint_keys(person, animal)

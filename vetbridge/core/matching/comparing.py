@@ -70,11 +70,13 @@ class Compared(NamedTuple):
     birth_date: str
     animal: Animal | None
     several: bool
+    co_owner: str = ""
+    """The client's co-owner whose name is the booker's, safe to show; empty where it is the client's own."""
 
 
 def compare(booking: Forms, known: Forms, common: frozenset[str]) -> Compared:
     """The levels of ``known`` beside ``booking``. ``common`` are the contacts that point to nobody."""
-    family, given = _names(booking.people, known.people)
+    family, given, co_owner = _whose_names(booking.people, known)
     pet = _pet(booking.animals[0] if booking.animals else None, known.animals)
     return Compared(
         _phone(booking.phones, known.phones, common),
@@ -83,6 +85,7 @@ def compare(booking: Forms, known: Forms, common: frozenset[str]) -> Compared:
         family,
         given,
         *pet,
+        co_owner,
     )
 
 
@@ -170,8 +173,23 @@ def pet_level(here: str, there: str) -> str:
 _NONE: frozenset[str] = frozenset()
 
 
-def _names(here: Sequence[Person], there: Sequence[Person]) -> tuple[str, str]:
-    """The best pair of levels among the people of both sides."""
+def _whose_names(here: Sequence[Person], known: Forms) -> tuple[str, str, str]:
+    """The best pair of levels, and the co-owner who is named rather than the client."""
+    family, given, best = _names(here, known.people)
+    co_owner = ""
+    for other in known.co_owners:
+        others_family, others_given, rank = _names(here, other.people)
+        if rank > best and others_family in _NAMED_BY_FAMILY and others_given in _NAMED_BY_GIVEN:
+            family, given, best, co_owner = others_family, others_given, rank, other.shown
+    return family, given, co_owner
+
+
+_NAMED_BY_FAMILY = (EXACT, "part", "near")
+_NAMED_BY_GIVEN = (EXACT, "short", "near", "initial")
+
+
+def _names(here: Sequence[Person], there: Sequence[Person]) -> tuple[str, str, int]:
+    """The best pair of levels among the people of both sides, and how good it is."""
     best, best_rank = (MISSING, MISSING), -1
     for one in here:
         for other in there:
@@ -181,7 +199,7 @@ def _names(here: Sequence[Person], there: Sequence[Person]) -> tuple[str, str]:
             rank = _FAMILY_RANK[family] + _GIVEN_RANK[given]
             if rank > best_rank:
                 best, best_rank = (family, given), rank
-    return best
+    return (*best, best_rank)
 
 
 def _is_swapped(one: Person, other: Person) -> bool:

@@ -79,6 +79,11 @@ class _One:
     def pet_fits(self) -> bool:
         return self.levels.pet_name in _NAMED
 
+    @property
+    def is_unproven_co_owner(self) -> bool:
+        """Whether nothing but a co-owner's name says that this one is meant: anybody may bear it."""
+        return bool(self.levels.co_owner) and not self.shares_contact and not self.sure
+
 
 def decide(
     booking: Forms,
@@ -186,8 +191,8 @@ def _weighed(
     if len({one.client_id for one in known}) != len(known):
         raise ValueError("a known client stands twice in the list")
     common = crowded | common_contacts(known)
-    ones = []
-    for forms in known:
+
+    def weighed(forms: Forms) -> _One:
         levels = compare(booking, forms, common)
         certain = sure.get(forms.client_id)
         if certain == SURE_LINK and levels.pet_name not in _NAMED:
@@ -195,11 +200,21 @@ def _weighed(
             certain = None
         mine = weighing.prior_of(before, weights, active=forms.active, certain=certain)
         odds = weighing.odds(levels, by_chance, len(forms.animals), mine, clinic, weights)
-        ones.append(_One(forms, levels, odds, mine, sure=certain is not None))
+        return _One(forms, levels, odds, mine, sure=certain is not None)
+
+    ones = [weighed(forms) for forms in known]
+    ones = [weighed(one.forms._replace(co_owners=())) if _has_own_record(one, ones) else one for one in ones]
     ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
     _weigh_partners(ones[:_LOOKED_AT], by_chance, clinic, weights)
     ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
     return ones
+
+
+def _has_own_record(one: _One, ones: Sequence[_One]) -> bool:
+    """Whether the co-owner whose name is the booker's stands on a record of the household as its owner, too."""
+    return bool(one.levels.co_owner) and any(
+        other.names_fit and not other.levels.co_owner and one_household(one.forms, other.forms) for other in ones
+    )
 
 
 def _is_unsettled(booking: Forms, ones: Sequence[_One]) -> bool:
@@ -288,6 +303,7 @@ def _joined(holder: Compared, booker: Compared) -> Compared:
         address=booker.address,
         family_name=booker.family_name,
         given_name=booker.given_name,
+        co_owner=booker.co_owner,
     )
 
 
@@ -326,24 +342,33 @@ def _veto(booking: Forms, chosen: _One, ones: Sequence[_One], twice: Sequence[_O
         chosen.vetoes.add("client-inactive")
     if levels.family_name == levels.given_name == MISSING and not chosen.shares_contact:
         chosen.vetoes.add("name-missing")
+    if chosen.is_unproven_co_owner:
+        chosen.vetoes.add("co-owner-unproven")
     if are_two_generations(booking, forms):
         chosen.vetoes.add("generation-differs")
     if {levels.phone, levels.email} <= {DIFFERS, "near", "local"} and not _may_be_the_other(chosen):
         chosen.vetoes.add("contacts-contradict")
-    if levels.animal is not None and levels.pet_name in (*_NAMED, MISSING):
-        if levels.animal.deceased:
-            chosen.vetoes.add("pet-deceased")
-        elif not levels.animal.active:
-            chosen.vetoes.add("pet-inactive")
-        if levels.species == DIFFERS:
-            chosen.vetoes.add("species-differs")
-        if levels.birth_date == DIFFERS and levels.pet_name == EXACT:
-            chosen.vetoes.add("birth-date-differs")
+    chosen.vetoes |= _pet_vetoes(levels)
     for rival in ones[1:_LOOKED_AT]:
         margin = weights.decide["margin_twice" if rival in twice else "margin"]
         if chosen.linking < rival.linking * math.exp2(margin):
             both = chosen.shares_contact and rival.shares_contact
             chosen.vetoes.add(_rivalry(chosen, rival) if both else "other-fits-better")
+
+
+def _pet_vetoes(levels: Compared) -> set[str]:
+    if levels.animal is None or levels.pet_name not in (*_NAMED, MISSING):
+        return set()
+    found = set()
+    if levels.animal.deceased:
+        found.add("pet-deceased")
+    elif not levels.animal.active:
+        found.add("pet-inactive")
+    if levels.species == DIFFERS:
+        found.add("species-differs")
+    if levels.birth_date == DIFFERS and levels.pet_name == EXACT:
+        found.add("birth-date-differs")
+    return found
 
 
 def _may_be_the_other(one: _One) -> bool:

@@ -73,6 +73,10 @@ def evidence_of(
         if here or there or bits:
             words = _SAID[level].format(_CALLED[field])
             found.append(Evidence(field, here, there, level, round(bits, 2), words))
+    if levels.co_owner:
+        here = f"{booking.given} {booking.family}".strip()
+        words = "a co-owner on the client's record has this name"
+        found.append(Evidence("co_owner", here, levels.co_owner, EXACT, 0.0, words))
     if partner:
         gain = math.log2(2.0**total + partner) - total
         words = "another client of the household has this name and this contact"
@@ -92,9 +96,9 @@ def _shown(field: str, booking: Forms, known: Forms, levels: Compared) -> tuple[
         case "address":
             return _place(booking), _place(known)
         case "family_name":
-            return booking.family, known.family
+            return booking.family, levels.co_owner or known.family
         case "given_name":
-            return booking.given, known.given
+            return booking.given, levels.co_owner or known.given
         case "pet_name":
             return mine.shown if mine else "", theirs.shown if theirs else ""
         case "birth_date":

@@ -54,6 +54,13 @@ class Person(NamedTuple):
     family: str
 
 
+class CoOwner(NamedTuple):
+    """Somebody who owns the pets too. ``shown`` is safe to show; ``people`` are the ways to read it, folded."""
+
+    shown: str
+    people: tuple[Person, ...]
+
+
 class Animal(NamedTuple):
     """A pet, in comparable forms. ``born`` is the ordinal of its birth date, 0 where nobody knows."""
 
@@ -92,12 +99,18 @@ class Forms(NamedTuple):
     proxy: bool
     others: tuple[str, ...]
     animals: tuple[Animal, ...]
+    co_owners: tuple[CoOwner, ...] = ()
+
+    @property
+    def everybody(self) -> tuple[Person, ...]:
+        """The people that the name fields name, and the co-owners."""
+        return (*self.people, *(person for one in self.co_owners for person in one.people))
 
     @classmethod
     def unpacked(cls, packed: Sequence[Any]) -> Self:
-        """The forms that JSON kept as nested lists."""
-        id_, active, registered, given, family, people_, phones, emails, *place, proxy, others, animals = packed
-        street, house, postcode, city = place
+        """The forms that JSON kept as nested lists; older ones know of no co-owners."""
+        id_, active, registered, given, family, people_, phones, emails, *rest = packed
+        street, house, postcode, city, proxy, others, animals, *later = rest
         return cls(
             id_,
             active,
@@ -114,6 +127,7 @@ class Forms(NamedTuple):
             proxy,
             tuple(others),
             tuple(map(Animal._make, animals)),
+            tuple(CoOwner(shown, tuple(map(Person._make, read))) for shown, read in (later[0] if later else ())),
         )
 
 
@@ -143,6 +157,7 @@ def forms_of(client: Client, pets: Sequence[Pet], country: str) -> Forms:
             word for pet in pets[:_MOST_PETS] for word in _NO_LETTER.split(plain(pet.name))[1:] if len(word) > 2
         )[:_MOST_OTHERS],
         animals=tuple(animals[:_MOST_PETS]),
+        co_owners=tuple(_co_owners(client)),
     )
 
 
@@ -159,6 +174,23 @@ def _is_proxy(name: str) -> bool:
 def people(client: Client) -> tuple[Person, ...]:
     """The people that a client's name fields name, folded; at most four."""
     return tuple(dict.fromkeys(_people(client.given_name, client.family_name)))[:_MOST_PEOPLE]
+
+
+def named(client: Client) -> tuple[Person, ...]:
+    """The same, and the co-owners."""
+    return (*people(client), *(person for one in _co_owners(client) for person in one.people))
+
+
+def _co_owners(client: Client) -> Iterator[CoOwner]:
+    if not client.co_owners:
+        return
+    families = _distinct(person.family for person in people(client) if person.family) or ("",)
+    for name in client.co_owners[:_MOST_PEOPLE]:
+        read = tuple(dict.fromkeys(_people(name, "")))[:_MOST_PEOPLE]
+        if not any(one.given and one.family for one in read):
+            read = tuple(Person(one.given, family) for one in read if one.given for family in families)
+        if read:
+            yield CoOwner(normalise.shown(name), read)
 
 
 def plain(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vetbridge.core.matching.comparing import DIFFERS, MISSING, family_level, given_level
-from vetbridge.core.matching.forms import people
+from vetbridge.core.matching.forms import named, people
 from vetbridge.core.records import Client, Pet
 
 
@@ -27,11 +27,12 @@ class Known:
 
 
 def same_household(one: Client, other: Client) -> bool:
-    """Whether two who share a phone may share a record that takes a phone once: their family names are alike."""
+    """Whether two who share a phone may share a record that takes a phone once: the family name of one is alike that
+    of the other, or of a co-owner."""
     return any(
         family_level(mine.family, theirs.family) not in (DIFFERS, MISSING)
-        for mine in people(one)
-        for theirs in people(other)
+        for mine in named(one)
+        for theirs in named(other)
     )
 
 

@@ -191,6 +191,8 @@ def observe(
         known_before = any(each.field == "link" for each in candidate.evidence)
         sure = (TAUGHT if candidate.client_id == taught else LINKED) if known_before else ""
         levels = compare(booking, forms, common)
+        if levels.co_owner and not any(each.field == "co_owner" for each in candidate.evidence):
+            levels = compare(booking, forms._replace(co_owners=()), common)
         one = Seen(tuple(levels[:10]), len(forms.animals), forms.active, sure, 0.0, _relation(first, forms))
         own = weighing.odds(levels, by_chance, one.pets, _before(one, usual, weights), clinic, weights).linking
         gain = next((each.weight for each in candidate.evidence if each.field == "partner"), 0.0)

@@ -65,7 +65,7 @@ class Odds(NamedTuple):
 def terms(of: Forms) -> tuple[str, ...]:
     """The names of a client or a booking whose frequency in the clinic matters, each once."""
     found: dict[str, None] = {}
-    for person in of.people:
+    for person in of.everybody:
         if person.family:
             found[f"family:{person.family}"] = None
         if person.given:
