@@ -1,18 +1,33 @@
-"""Files in a folder: a generic connector."""
+"""Files in a folder, for practice systems without an API: tables and calendars come in, writes are handed on."""
 
 from __future__ import annotations
 
-from vetbridge.connector.interface import Connector
-from vetbridge.connector.plugin import Environment, Options, Plugin
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from connectors.files.options import FilesOptions, capabilities
+from connectors.files.profile import FilesProfile
+from vetbridge.connector.interface import Capabilities
+from vetbridge.connector.plugin import Environment, Plugin
+from vetbridge.connector.profiles import load_profile
+
+if TYPE_CHECKING:
+    from connectors.files.connector import Files
 
 
-class FilesOptions(Options):
-    """Of an account."""
+def build(options: FilesOptions, environment: Environment) -> Files:
+    """The connector of one account. What it needs is imported now: most commands build none."""
+    from connectors.files import connector  # noqa: PLC0415
+
+    return connector.build(options, environment)
 
 
-def build(options: FilesOptions, environment: Environment) -> Connector:
-    """The connector of one account."""
-    raise NotImplementedError
+def declares() -> Capabilities:
+    """What an account of the neutral profile can do; another profile may know fewer kinds."""
+    profile = load_profile(FilesProfile, "neutral", "files")
+    return capabilities(profile, FilesOptions(folder=Path(), profile="neutral"))
 
 
-plugin = Plugin(name="files", title="Files in a folder", options=FilesOptions, build=build, mapping="neutral")
+plugin = Plugin(
+    name="files", title="Files in a folder", options=FilesOptions, build=build, mapping="neutral", declares=declares
+)

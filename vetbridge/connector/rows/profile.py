@@ -38,6 +38,8 @@ class Converter(StrEnum):
     TIME = "time"
     """Date and time by the site's clock."""
     FLAG = "flag"
+    FILLED = "filled"
+    """Yes or no: whether anything stands there, such as the day on which a pet died."""
     LIST = "list"
     """Several texts: of several columns, or of one with separators."""
 
@@ -187,6 +189,8 @@ class Deleted(_Rule):
     """Which rows are of records that are gone: a column has one of these values, without regard to case."""
 
     column: Column
+    others: tuple[Column, ...] = ()
+    """Columns that say it in other tables of the kind, as of a calendar: every one that is there is looked at."""
     values: tuple[str, ...] = Field(default=("1", "true", "yes", "y"), min_length=1)
 
 

@@ -87,13 +87,21 @@ class RowReader:
         record["version"] = hashlib.sha256(said).hexdigest()[:24]
         return record
 
+    def id(self, row: Sequence[Any]) -> str | None:
+        """The id of a row, also of one that is refused; None where it cannot be read."""
+        try:
+            value = self._value("id", self._rules.fields["id"], row)
+        except BadRow:
+            return None
+        return str(value)
+
     @property
     def used(self) -> frozenset[int]:
         """Places of the columns that the rules name, from 0."""
         rules = self._rules.fields.values()
         names = [list(rule.column) for rule in rules] + [[column] for rule in rules for column in rule.all]
         if self._rules.deleted_when is not None:
-            names.append([self._rules.deleted_when.column])
+            names += [[column] for column in (self._rules.deleted_when.column, *self._rules.deleted_when.others)]
         return frozenset(place for each in names if (place := self._place(each)) is not None)
 
     # -- columns
@@ -108,8 +116,8 @@ class RowReader:
                 if self._place([column]) is None:
                     yield f"{name}: no column is called {column}"
         gone = self._rules.deleted_when
-        if gone is not None and self._place([gone.column]) is None:
-            yield f"deleted_when: no column is called {gone.column}"
+        if gone is not None and self._place((gone.column, *gone.others)) is None:
+            yield f"deleted_when: no column is called {' or '.join((gone.column, *gone.others))}"
 
     def _place(self, names: Sequence[str]) -> int | None:
         """Where the first of these names that is there stands."""
@@ -123,11 +131,14 @@ class RowReader:
         gone = self._rules.deleted_when
         if gone is None:
             return False
-        try:
-            value = _text(self._cell([gone.column], row))
-        except ValueError as wrong:
-            raise BadRow(gone.column, str(wrong)) from None
-        return _is_one_of(value, gone.values)
+        for column in (gone.column, *gone.others):
+            try:
+                value = _text(self._cell([column], row))
+            except ValueError as wrong:
+                raise BadRow(column, str(wrong)) from None
+            if _is_one_of(value, gone.values):
+                return True
+        return False
 
     # -- values
 
@@ -140,7 +151,7 @@ class RowReader:
                 cell = rule.value
             if converter in (Converter.DATE, Converter.TIME):
                 cell = self._local(cell, rule)
-            value = None if _is_one_of(_text(cell), rule.empty) else _READ[converter](cell, rule)
+            value = _READ[converter](None if _is_one_of(_text(cell), rule.empty) else cell, rule)
             if value is None and rule.otherwise is not None:
                 value = _READ[converter](rule.otherwise, rule)
         except ValueError as wrong:
@@ -320,6 +331,10 @@ def _read_flag(value: Any, rule: FieldRule) -> bool | None:
     return said is not rule.negate
 
 
+def _read_filled(value: Any, rule: FieldRule) -> bool:
+    return bool(_text(value).strip()) is not rule.negate
+
+
 def _read_list(value: Any, rule: FieldRule) -> list[str]:
     texts = value if isinstance(value, list | tuple) else [_text(value)]
     parts = [part.strip() for text in texts for part in (text.split(rule.split) if rule.split else [text])]
@@ -337,6 +352,7 @@ _READ: Mapping[Converter, Callable[[Any, FieldRule], Any]] = MappingProxyType(
         Converter.DATE: _read_date,
         Converter.TIME: _read_time,
         Converter.FLAG: _read_flag,
+        Converter.FILLED: _read_filled,
         Converter.LIST: _read_list,
     }
 )

@@ -1,0 +1,456 @@
+"""Takes in the files that lie in ``in``: reads them, judges them, and moves them to ``archive`` or ``errors``.
+
+Shares lie about events, so the folder is looked through each time. A file is taken once it stands still, from a copy
+that was made while it did not move. Whatever is cut off at any point is done again from the beginning and ends the
+same: the state is written whole, and the file leaves ``in`` last.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from filelock import FileLock, Timeout
+
+from connectors.files.options import FilesOptions
+from connectors.files.profile import FilesProfile
+from connectors.files.shelf import Shelf, State, Taken, private, sync_folder
+from connectors.files.tables import LARGEST, Line, Unreadable, opened
+from vetbridge.connector.interface import Native
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.rows import BadRow, RowReader
+from vetbridge.connector.rows.reading import folded
+from vetbridge.core.errors import Unavailable
+from vetbridge.core.records import Kind
+
+IN, WORK, ARCHIVE, ERRORS, STATE, OUT = "in", "work", "archive", "errors", "state", "out"
+FOLDERS = (IN, WORK, ARCHIVE, ERRORS, STATE, OUT)
+"""Below the account's folder."""
+LONG_STILL = 600.0
+"""Seconds: a file that nobody has changed for so long, by this machine's clock, need not be watched any more."""
+MASTERS = (Kind.CLIENT, Kind.PET)
+"""Of these a practice has some: an empty table is none."""
+FEW = 10
+"""So many records may always be gone from a snapshot."""
+MOST_REFUSED = 0.5
+"""Share of the rows: where more are refused, the file is not what the profile says."""
+MOST_KEPT = 10_000
+"""Rows that are written into one list of refused rows."""
+LONGEST_NAME = 180
+"""Bytes of a file's name."""
+UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp")
+"""Endings of files that somebody is still writing."""
+
+_CHUNK = 1 << 20
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+class _Moved(Exception):
+    """The file was changed, replaced or locked while it was read: it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that makes no record, and why; the words hold nothing of the row."""
+
+    line: int
+    reason: str
+    cells: Sequence[Any]
+    id: str | None
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a file says of one kind."""
+
+    columns: tuple[str, ...] = ()
+    came: dict[str, Native] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    name: str
+    kinds: tuple[Kind, ...]
+    written: int
+    """Nanoseconds since 1970."""
+
+
+class Inbox:
+    """The folder of one account. Not for several threads at once; several processes may share the folder."""
+
+    def __init__(
+        self,
+        profile: FilesProfile,
+        options: FilesOptions,
+        environment: Environment,
+        shelves: Mapping[Kind, Shelf],
+    ) -> None:
+        self._folder = options.folder
+        self._rules = {kind: profile.kinds[kind] for kind in shelves}
+        self._options = options
+        self._clock = environment.clock
+        self._zone = environment.zone
+        self._account = environment.account
+        self._shelves = shelves
+        self._still: dict[str, tuple[tuple[int, int, int], float]] = {}
+        self._pruned_on = datetime.min.replace(tzinfo=UTC)
+
+    def take(self) -> None:
+        """Takes in every file that stands still, the oldest first. Raises ``Unavailable`` where the folder cannot be
+        used."""
+        self.prepare()
+        try:
+            with self._alone() as mine:
+                if not mine:
+                    return
+                for candidate in self._candidates():
+                    with suppress(_Moved):
+                        self._take(candidate)
+                self._prune()
+        except OSError as error:
+            raise self.unavailable(error) from None
+
+    def prepare(self) -> None:
+        """Makes the folders below the account's folder. That one must be there: it may be a share that is away."""
+        if not self._folder.is_dir():
+            raise Unavailable(
+                f"{self._account}: there is no folder {self._folder}; mount the share, or mend the path"
+            )
+        try:
+            for name in FOLDERS:
+                (self._folder / name).mkdir(mode=0o700 if name in (WORK, STATE) else 0o777, exist_ok=True)
+        except OSError as error:
+            raise self.unavailable(error) from None
+
+    def unavailable(self, error: OSError) -> Unavailable:
+        """The error for a folder that cannot be used now."""
+        words = error.strerror or "an unknown error"
+        return Unavailable(f"{self._account}: the folder {self._folder} cannot be used ({words}); mend its rights")
+
+    def waiting(self) -> tuple[int, int]:
+        """How many files lie in ``in`` that will be taken, and how many that no pattern of the profile knows."""
+        names = [entry.name for entry in os.scandir(self._folder / IN) if not self._is_left(entry.name)]
+        known = sum(bool(self.kinds_of(name)) for name in names)
+        return known, len(names) - known
+
+    def kinds_of(self, name: str) -> tuple[Kind, ...]:
+        """The kinds whose patterns a name fits."""
+        low = name.casefold()
+        return tuple(
+            kind
+            for kind, rules in self._rules.items()
+            if any(fnmatchcase(low, pattern.casefold()) for pattern in rules.files)
+        )
+
+    # -- what is taken, and when
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether no other process takes in files of this folder now."""
+        lock = FileLock(self._folder / STATE / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except NotImplementedError:
+            yield True  # The share knows no locks; one daemon serves an account anyway.
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _is_left(self, name: str) -> bool:
+        """Whether a file is none of ours, or is still being written by its name."""
+        done = self._options.done
+        low = name.casefold()
+        return (
+            name.startswith((".", "~$"))
+            or low.endswith(UNFINISHED)
+            or low in ("thumbs.db", "desktop.ini")
+            or (done is not None and low.endswith(done.casefold()))
+        )
+
+    def _candidates(self) -> list[_Candidate]:
+        """The files to take now, the oldest first; what can never be taken is put aside."""
+        found: list[_Candidate] = []
+        there = set()
+        names = sorted(entry.name for entry in os.scandir(self._folder / IN))
+        for name in names:
+            if self._is_left(name):
+                continue
+            with suppress(FileNotFoundError):
+                told = (self._folder / IN / name).lstat()
+                if stat.S_ISDIR(told.st_mode):
+                    continue
+                wrong = _wrong_with(name, told)
+                if wrong:
+                    self._put_aside(name, wrong)
+                    continue
+                kinds = self.kinds_of(name)
+                there.add(name)
+                if kinds and self._stands_still(name, told, names):
+                    found.append(_Candidate(name, kinds, told.st_mtime_ns))
+        self._still = {name: seen for name, seen in self._still.items() if name in there}
+        return sorted(found, key=lambda each: (each.written, each.name))
+
+    def _stands_still(self, name: str, told: os.stat_result, names: Sequence[str]) -> bool:
+        if self._options.done is not None:
+            return f"{name}{self._options.done}" in names
+        now = self._clock.steady()
+        seen, since = self._still.get(name, (None, now))
+        if seen != _stamp(told):
+            since = now
+        self._still[name] = (_stamp(told), since)
+        quiet = self._clock.now().timestamp() - max(told.st_mtime, told.st_ctime)
+        return now - since >= self._options.settle or quiet >= max(LONG_STILL, self._options.settle)
+
+    # -- one file
+
+    def _take(self, candidate: _Candidate) -> None:
+        name = candidate.name
+        copy = self._copied(name)
+        try:
+            new: dict[Kind, State] = {}
+            readings: dict[Kind, Reading] = {}
+            for kind in candidate.kinds:
+                readings[kind] = self._read(kind, copy, name)
+                new[kind] = self._judged(kind, readings[kind], candidate)
+        except Unreadable as reason:
+            self._put_aside(name, str(reason))
+            return
+        finally:
+            copy.unlink(missing_ok=True)
+        for kind, state in new.items():
+            self._shelves[kind].write(state)
+        refused = [(readings[kind].columns, each) for kind in candidate.kinds for each in readings[kind].refused]
+        if refused:
+            self._tell_refused(name, refused)
+        self._archive(name)
+
+    def _copied(self, name: str) -> Path:
+        """A copy of the file as it was while it did not move. Raises ``_Moved``."""
+        path, copy = self._folder / IN / name, self._folder / WORK / "being-read"
+        try:
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+                             | getattr(os, "O_BINARY", 0))  # fmt: skip
+        except OSError:
+            self._still.pop(name, None)
+            raise _Moved from None
+        with os.fdopen(handle, "rb") as source:
+            before = os.fstat(source.fileno())
+            size = 0
+            with private(copy, "wb") as made:
+                for piece in iter(lambda: source.read(_CHUNK), b""):
+                    size += len(piece)
+                    if size > LARGEST + _CHUNK:
+                        break
+                    made.write(piece)
+            try:
+                after, there = os.fstat(source.fileno()), path.lstat()
+            except OSError:
+                raise _Moved from None
+        is_same = _stamp(before) == _stamp(after) == _stamp(there)
+        if not is_same or (size <= LARGEST and size != before.st_size):
+            self._still.pop(name, None)
+            raise _Moved
+        return copy
+
+    def _read(self, kind: Kind, copy: Path, name: str) -> Reading:
+        rules = self._rules[kind]
+        reading = Reading()
+        known = frozenset(folded(each) for rule in rules.fields.values() for each in (*rule.column, *rule.all))
+        with opened(copy, name, rules, known) as table:
+            try:
+                reader = RowReader(kind, rules, table.columns, zone=self._zone)
+            except ValueError as missing:
+                raise Unreadable(f"as a list of {kind.value}s: {missing}") from None
+            reading.columns = table.columns
+            used = reader.used
+            for line in table.rows:
+                self._add(reading, reader, line, used)
+        return reading
+
+    def _add(self, reading: Reading, reader: RowReader, line: Line, used: AbstractSet[int]) -> None:
+        reason, native = line.wrong, None
+        if not reason and any(isinstance(cell, str) and cell.startswith("=") and place in used
+                              for place, cell in enumerate(line.cells)):  # fmt: skip
+            reason = "a cell holds a formula, not a value"
+        if not reason:
+            try:
+                native = reader.native(line.cells)
+            except BadRow as bad:
+                reason = str(bad)
+        if native is not None:
+            id_ = str(native["id"])
+            if self._rules[reader.kind].mode == "changes":
+                reading.came[id_] = native
+                return
+            known = reading.came.setdefault(id_, native)
+            first = reading.lines.setdefault(id_, line.number)
+            if known["version"] == native["version"]:
+                return
+            reason = f"its id stands in line {first} already, with other values"
+        reading.refused.append(Refused(line.number, reason, line.cells, reader.id(line.cells)))
+
+    def _judged(self, kind: Kind, reading: Reading, candidate: _Candidate) -> State:
+        """The state after a file. Raises ``Unreadable`` where it cannot be what it pretends to be."""
+        rules, state = self._rules[kind], self._shelves[kind].read()
+        good, bad = len(reading.came), len(reading.refused)
+        if bad and bad > MOST_REFUSED * (good + bad):
+            first = reading.refused[0]
+            raise Unreadable(
+                f"{bad} of {good + bad} rows cannot be read as {kind.value}s; line {first.line}: {first.reason}"
+            )
+        written = candidate.written / 1e9
+        gone: AbstractSet[str] = frozenset()
+        if rules.mode == "snapshot":
+            if written < state.taken.written:
+                raise Unreadable(f"it was written before {state.taken.name}, which was taken in already")
+            least = rules.least if rules.least is not None else int(kind in MASTERS)
+            if good < least:
+                raise Unreadable(
+                    f"it holds {good} {kind.value}s, and at least {least} were expected; nothing was changed"
+                )
+            gone = self._gone(kind, reading, state, written)
+        taken = Taken(name=candidate.name, at=self._clock.now().timestamp(), written=written, rows=good, refused=bad)
+        return state.after(reading.came, gone, taken)
+
+    def _gone(self, kind: Kind, reading: Reading, state: State, written: float) -> AbstractSet[str]:
+        """Records that a snapshot lacks. What a refused row says of whom is not known: then nobody is gone."""
+        refused = {each.id for each in reading.refused}
+        if None in refused:
+            return frozenset()
+        first, last = self._window(reading, written) if kind is Kind.APPOINTMENT else ("", "")
+        covered = {id_ for id_, native in state.records if not last or first <= str(native.get("start", "")) <= last}
+        missing = covered - reading.came.keys() - refused
+        share = self._rules[kind].most_gone if self._options.most_gone is None else self._options.most_gone
+        is_emptied = bool(missing) and not reading.came and self._rules[kind].least is None
+        if is_emptied or len(missing) > max(FEW, share * len(covered)):
+            raise Unreadable(
+                f"{len(missing)} of {len(covered)} known {kind.value}s are missing in it, more than may be gone at "
+                f"once ({share:.0%}); nothing was changed. If they are gone, set most_gone for one night"
+            )
+        return missing
+
+    def _window(self, reading: Reading, written: float) -> tuple[str, str]:
+        """From which start to which one, by the site's clock, the visits of a snapshot are complete."""
+        window = self._rules[Kind.APPOINTMENT].window
+        if window is None:
+            starts = sorted(str(native["start"]) for native in reading.came.values() if "start" in native)
+            return (starts[0], starts[-1]) if starts else ("", "0")
+        day = datetime.fromtimestamp(written, ZoneInfo(self._zone)).date()
+        first, last = day - timedelta(days=window.back_days), day + timedelta(days=window.ahead_days)
+        return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d} 99"
+
+    # -- where files go
+
+    def _archive(self, name: str) -> None:
+        path = self._folder / IN / name
+        if self._options.archive_days:
+            path.replace(self._folder / ARCHIVE / f"{self._clock.now():%Y%m%d-%H%M%S}-{name}")
+        else:
+            path.unlink()
+        self._drop_mark(name)
+        sync_folder(self._folder / IN)
+        self._still.pop(name, None)
+
+    def _put_aside(self, name: str, reason: str) -> None:
+        """Moves a file to ``errors``, with the reason beside it."""
+        kept = _safe(name)
+        self._write(f"{kept}.reason.txt", f"{kept}: {reason}.\r\n")
+        (self._folder / IN / name).replace(self._folder / ERRORS / kept)
+        self._drop_mark(name)
+        self._still.pop(name, None)
+
+    def _drop_mark(self, name: str) -> None:
+        if self._options.done is not None:
+            (self._folder / IN / f"{name}{self._options.done}").unlink(missing_ok=True)
+
+    def _tell_refused(self, name: str, refused: Sequence[tuple[tuple[str, ...], Refused]]) -> None:
+        lines: list[list[str]] = []
+        heading: tuple[str, ...] | None = None
+        for columns, each in refused[:MOST_KEPT]:
+            if columns != heading:
+                heading = columns
+                lines.append(["line", "reason", *columns])
+            lines.append([str(each.line), each.reason, *map(_shown, each.cells)])
+        if len(refused) > MOST_KEPT:
+            lines.append(["", f"and {len(refused) - MOST_KEPT} more rows"])
+        with self._new(f"{_safe(name)}.rejected.csv") as file:
+            csv.writer(file).writerows([[defused(cell) for cell in line] for line in lines])
+
+    def _write(self, name: str, text: str) -> None:
+        with self._new(name) as file:
+            file.write(text)
+
+    @contextmanager
+    def _new(self, name: str) -> Iterator[Any]:
+        """A file of ours in ``errors``, dated by the clock that will remove it."""
+        path = self._folder / ERRORS / name
+        beside = self._folder / WORK / "being-written"
+        with private(beside) as file:
+            yield file
+        now = self._clock.now().timestamp()
+        os.utime(beside, (now, now))
+        beside.replace(path)
+
+    def _prune(self) -> None:
+        """Removes what was kept long enough, once a day."""
+        now = self._clock.now()
+        if now - self._pruned_on < timedelta(days=1):
+            return
+        self._pruned_on = now
+        oldest = now - timedelta(days=self._options.archive_days)
+        for entry in os.scandir(self._folder / ARCHIVE):
+            if entry.name[:15] < f"{oldest:%Y%m%d-%H%M%S}" and entry.name[:8].isdigit():
+                Path(entry.path).unlink()
+        for entry in os.scandir(self._folder / ERRORS):
+            base = entry.name.removesuffix(".reason.txt").removesuffix(".rejected.csv")
+            if base != entry.name and entry.stat(follow_symlinks=False).st_mtime < oldest.timestamp():
+                Path(entry.path).unlink()
+                if entry.name.endswith(".reason.txt"):
+                    (self._folder / ERRORS / base).unlink(missing_ok=True)
+
+
+def defused(text: str) -> str:
+    """Text for a cell of a text table: what a spreadsheet might take for a formula begins with an apostrophe."""
+    return f"'{text}" if text.startswith(_RISKY) else text
+
+
+def _shown(cell: Any) -> str:
+    return "" if cell is None else str(cell)[:32_000]
+
+
+def _stamp(told: os.stat_result) -> tuple[int, int, int]:
+    return told.st_size, told.st_mtime_ns, told.st_ino
+
+
+def _wrong_with(name: str, told: os.stat_result) -> str:
+    """Why something in ``in`` can never be taken; empty where it can."""
+    if stat.S_ISLNK(told.st_mode):
+        return "it is a link, and links are not followed; put the file itself here"
+    if not stat.S_ISREG(told.st_mode):
+        return "it is no plain file"
+    if not name.isprintable() or len(os.fsencode(name)) > LONGEST_NAME:
+        return "its name holds characters that cannot be shown, or is too long; rename it"
+    return ""
+
+
+def _safe(name: str) -> str:
+    """A name that can be shown and kept."""
+    shown = "".join(sign if sign.isprintable() else "_" for sign in name)
+    return shown.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore")
