@@ -6,15 +6,21 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.system.test_daemon import COMMAND, Daemon
-from tests.system.town import Town, town, until
+from tests.system.town import LEDGER_KEY, Town, town, until
+from vetbridge.connector.clock import SystemClock
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import Kind
 from vetbridge.demo.stage import config_text
+from vetbridge.ledger import changes, worklist
+from vetbridge.ledger.database import open_ledger
 from vetbridge.testing.clinic import SERVICES, Owner
 
 PASSWORD = "quiet-otter-77-lamp"
@@ -98,6 +104,27 @@ class Office:
         failed = "SELECT 1 FROM change WHERE state = 'failed' AND remote_id = ?"
         until(lambda: self.place.ledger(failed, str(record)), "the failure")
         return record
+
+    def to_type(self, number: int, *, ahead: timedelta, **asked: Any) -> int:
+        """A visit that is to be typed, as a PIMS asks for it that takes no writes. Returns its line."""
+        start = Instant(datetime.now(UTC).replace(second=0, microsecond=0) + ahead, self.place.clinic.zone)
+        visit = {"start": start, "duration": 900, "resource": None, "remark": f"VB-{number:010} {HOSTILE}", **asked}
+        with closing(open_ledger(self.place.ledger_place, LEDGER_KEY, SystemClock())) as ledger, ledger.write() as tx:
+            change = changes.receive(
+                tx, site="town", account="altegio", kind=Kind.APPOINTMENT, remote_id=f"typed-{number}", source="poll"
+            )
+            line = worklist.put(
+                tx,
+                change,
+                account="ezyvet",
+                kind=Kind.APPOINTMENT,
+                remote_id="",
+                task=worklist.BOOK,
+                details=visit,
+                visit_at=start.utc,
+                labels={"client_id": "Client", "pet_id": "Patient", "start": "Date & Time", "resource": "Doctor"},
+            )
+            return int(line.id or 0)
 
     def questions(self) -> list[int]:
         """Numbers of the open questions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,11 +124,51 @@ def test_a_failure_is_looked_at_and_tried_again(chromium: Browser, place: Office
         sound(page)
 
 
+def test_a_visit_is_typed_from_its_card_ticked_and_printed(chromium: Browser, place: Office) -> None:
+    place.start()
+    place.add_staff("ann", "reception")
+    phones = ("+447700900321",)
+    new = {"id": None, "name": HOSTILE, "phones": phones, "emails": ("eva@example.org",), "is_new": True}
+    pet = {"id": None, "name": "Xerxes", "species": "cat", "is_new": True}
+    soon = place.to_type(1, ahead=timedelta(minutes=40), client=new, pet=pet)
+    place.to_type(2, ahead=timedelta(days=1), client={**new, "is_new": False, "candidates": []})
+    with opened(chromium, PHONE) as page:
+        sign_in(page, f"{place.url}/worklist", "ann")
+        cards = page.locator("main").get_by_role("listitem").filter(has=page.get_by_role("heading", level=2))
+        assert cards.count() == 2
+        sound(page)
+        first = cards.first
+        assert first.get_by_text("Overdue").count() == 1
+        assert "Register this owner first" in first.inner_text()
+        value = first.locator(".value").first
+        value.click()
+        assert page.evaluate("getSelection().toString()").strip() == HOSTILE  # whole, to be copied
+
+        first.get_by_role("button", name="Done").click()
+        page.get_by_role("status").get_by_text(f"Line {soon} is ticked").wait_for()
+        sound(page)
+        page.get_by_role("status").get_by_role("button", name="Undo").click()
+        page.get_by_text(f"Line {soon} is open again").wait_for()
+
+        page.get_by_role("link", name="Page to print").click()
+        page.wait_for_url("**/worklist/print*")
+        sound(page)
+        page.emulate_media(media="print")
+        assert not page.get_by_role("navigation").is_visible()
+        assert page.get_by_text("☐").count() == 2
+        page.emulate_media(media="screen")
+        page.goto(f"{place.url}/worklist")
+        with page.expect_download() as table:
+            page.get_by_role("link", name="CSV").click()
+        assert table.value.suggested_filename == "worklist.csv"
+
+
 def test_every_page_is_sound_at_every_size(chromium: Browser, place: Office) -> None:
     place.start()
     for language in ("en", "de"):
         place.add_staff(f"kim-{language}", "admin", language)
     place.ambiguous(place.place.plain_owner(), fullname=HOSTILE)
+    place.to_type(1, ahead=timedelta(hours=1), client={"name": HOSTILE, "phones": ("1",), "is_new": True})
     (question,) = place.questions()
     for size, language in ((DESK, "en"), (PHONE, "de"), (LARGE, "de")):
         with opened(chromium, size) as page:
@@ -143,6 +184,7 @@ def test_every_page_is_sound_at_every_size(chromium: Browser, place: Office) -> 
                 f"/review/{question}",
                 "/failures",
                 "/worklist",
+                "/worklist/print",
                 "/find?q=a",
                 "/audit",
                 "/changes/1",

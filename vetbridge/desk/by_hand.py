@@ -27,7 +27,7 @@ CLIENT, PET, REMARK = "client", "pet", "remark"
 """In the details: whose the visit is, and what is to be typed beside it."""
 VISIT = "visit"
 
-LONGEST_REMARK = 1000
+LONGEST_REMARK = 800
 """Characters of a comment."""
 LONGEST_NAME = 80
 MOST_CONTACTS = 5

@@ -151,6 +151,8 @@ def _of_sites(sites: Iterable[SiteStatus], glance: Glance) -> Iterator[Metric]:
     for name, says, value in (
         ("questions", "Open questions.", lambda each: each.review.count),
         ("failures", "Failed changes that nobody has seen to.", lambda each: each.failures.count),
+        ("lines_open", "Lines of the work list that nobody has ticked.", lambda each: each.by_hand.count),
+        ("lines_ticked", "Lines that somebody has ticked, and no read has shown yet.", lambda each: each.ticked),
         ("fuse_blown", "Whether the fuse has blown.", lambda each: int(each.fuse is not None)),
         ("fuse_held", "Changes that a blown fuse holds back.", lambda each: glance.held.get(each.name, 0)),
         ("over_quota", "Changes that wait, as more would be created than the first days allow.", _over_quota),

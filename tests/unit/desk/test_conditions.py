@@ -28,6 +28,7 @@ from vetbridge.ledger.glance import (
     EpisodeReport,
     Glance,
     GoingLiveReport,
+    LineReport,
     LostReport,
     PauseReport,
     QuestionReport,
@@ -280,7 +281,7 @@ def test_what_the_config_names_no_more_is_nobodys_trouble(config: Config) -> Non
     assert found(replace(glance, accounts={**glance.accounts, "old": gone}), config) == []
 
 
-# -- questions, deliveries, backups
+# -- questions, lines of the work list, deliveries, backups
 
 
 def question(minutes: float, **more: Any) -> QuestionReport:
@@ -296,6 +297,48 @@ def test_a_question_is_near_two_hours_before_its_visit(config: Config) -> None:
     assert near.since == NOW - MINUTE
     shadow = {"city": live(in_shadow=True)}
     assert found(seen(soon=(question(10),), going_live=shadow), config) == [], "nothing is carried over anyway"
+
+
+def line(stands: timedelta, ahead: timedelta, **more: Any) -> LineReport:
+    """A visit on the work list: since when, and how far ahead it is."""
+    return LineReport(**{"site": "city", "opened_at": NOW - stands, "visit_at": NOW + ahead, **more})
+
+
+def test_visits_that_nobody_types_in_time_are_told_for_each_site(config: Config) -> None:
+    lines = (line(5 * HOUR, 3 * DAY), line(MINUTE, HOUR), line(3 * HOUR, DAY), line(5 * HOUR, DAY, site="gone"))
+    (overdue,) = conditions.standing(seen(lines=lines), config)
+    assert (overdue.code, overdue.scope, overdue.name) == (Code.LINE_OVERDUE, Scope.SITE, "city")
+    assert overdue.details == {"count": 2, "visit_at": "2026-11-24T13:00:00+00:00"}
+    assert overdue.since == NOW - HOUR  # the first has stood for four hours since then
+    assert "nobody has typed in time: 2; the next one begins Tue 24 Nov 13:00." in conditions.message(overdue)
+    assert found(seen(lines=lines[2:]), config) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pauses": (pause("site", "city"),)},
+        {"going_live": {"city": live(in_shadow=True)}},
+        {"going_live": {"city": live(ended_at=NOW)}},
+    ],
+    ids="-".join,
+)
+def test_no_line_is_overdue_where_nothing_is_to_be_written(config: Config, given: dict[str, Any]) -> None:
+    assert found(seen(lines=(line(5 * HOUR, HOUR),), **given), config) == []
+
+
+def test_a_line_stands_while_the_clinic_is_open_and_a_visit_that_is_near_does_not_wait_for_that(
+    config: Config,
+) -> None:
+    site = config.sites["city"].model_copy(update={"opening_hours": {"tue": ("09:00-18:00",)}})
+    small = config.model_copy(update={"sites": {"city": site}})
+
+    def is_overdue(one: LineReport, at: datetime) -> bool:
+        return ("line-overdue", "city", "") in found(seen(lines=(one,), at=at), small)
+
+    assert not is_overdue(line(20 * HOUR, DAY), NOW)
+    assert is_overdue(line(20 * HOUR, DAY), NOW + 2 * HOUR)
+    assert is_overdue(line(MINUTE, 11 * HOUR), NOW + 10 * HOUR)
 
 
 def test_what_was_given_up_on_its_way_counts_for_channels_of_the_config(config: Config) -> None:

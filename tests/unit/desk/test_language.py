@@ -72,7 +72,7 @@ def test_a_language_is_spoken_in_its_own_thread_alone() -> None:
 
 
 def test_every_language_writes_moments_its_own_way() -> None:
-    assert set(language._MOMENTS) == set(LANGUAGES)
+    assert set(language._MOMENTS) == set(language._DAYS) == set(LANGUAGES)
 
 
 @pytest.mark.parametrize(

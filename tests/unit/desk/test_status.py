@@ -30,6 +30,7 @@ from vetbridge.ledger import (
     pauses,
     readings,
     reports,
+    worklist,
 )
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Ledger
@@ -173,6 +174,37 @@ def test_the_oldest_change_that_is_not_settled(desk: Desk, ledger: Ledger, settl
         receive(tx, "newer")
     (site,) = look(desk, ledger).sites
     assert site.oldest_open == began
+
+
+def test_what_is_typed_by_hand_is_counted_and_nothing_waits_because_of_it(desk: Desk, ledger: Ledger) -> None:
+    now = desk.clock.now()
+    for number in range(3):
+        with ledger.write() as tx:
+            change = receive(tx, f"booking {number}")
+            worklist.put(
+                tx,
+                tx.session.get_one(Change, change),
+                account=PIMS,
+                kind=Kind.APPOINTMENT,
+                remote_id="",
+                task=worklist.BOOK,
+                details={"duration": 900},
+                visit_at=None if number else now + timedelta(days=1),
+            )
+            changes.wait(tx, change, now + timedelta(hours=1), changes.BY_HAND, "in words")
+    with ledger.write() as tx:
+        row = worklist.line(tx, 3)
+        assert row is not None
+        worklist.done(tx, row, "ann")
+    (site,) = look(desk, ledger).sites
+    assert (site.by_hand.count, site.ticked, site.waiting_by_hand) == (2, 1, 3)
+    assert (site.changes["waiting"].count, site.oldest_open) == (3, None)
+    assert len(desk.data(*site.by_hand.command.split()[1:], "--state", "open")) == 2
+    text = " ".join(desk.run("status").stdout.split())
+    assert "by hand 2 vetbridge worklist list --site city" in text
+    with ledger.read() as tx:
+        (line,) = reports.glance(tx).lines
+    assert (line.site, line.opened_at, line.visit_at) == ("city", now, now + timedelta(days=1))
 
 
 def test_every_number_is_what_its_command_lists(desk: Desk, parked: Parked, settled: Settled) -> None:
@@ -357,7 +389,14 @@ def test_every_part_of_the_quick_way_is_asked_of_rows(desk: Desk, ledger: Ledger
 
 @pytest.mark.parametrize(
     ("code", "waits"),
-    [("", True), ("rate-limited", True), ("lane-busy", True), (FUSE, False), ("old-mapping", False)],
+    [
+        ("", True),
+        ("rate-limited", True),
+        ("lane-busy", True),
+        (FUSE, False),
+        ("old-mapping", False),
+        ("by-hand", False),
+    ],
 )
 def test_what_waits_by_design_is_not_late(desk: Desk, ledger: Ledger, code: str, waits: bool) -> None:
     with ledger.write() as tx:

@@ -85,6 +85,19 @@ def shown(site: Site, picture: Status) -> SiteToday:
     return one
 
 
+def test_what_is_typed_by_hand_is_no_change_on_its_way(site: Site) -> None:
+    late = NOW - 16 * MINUTE
+    waiting = replace(CITY, changes=counted(waiting=3), by_hand=Count(count=2, command=""), waiting_by_hand=3)
+    (line, _) = shown(site, status(waiting)).reasons
+    assert (line.light, line.words, line.about) == (
+        Light.GOOD,
+        "2 lines of the work list are to be done by hand.",
+        "worklist",
+    )
+    other = shown(site, status(replace(waiting, changes=counted(waiting=4), oldest_open=late)))
+    assert other.reasons[0].words == "One change is on its way, for 16 minutes now."
+
+
 def counted(**counts: int) -> dict[str, Count]:
     return {state: Count(count=counts.get(state, 0), command="") for state in STATES}
 
