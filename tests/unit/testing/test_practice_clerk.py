@@ -237,6 +237,18 @@ def test_a_visit_that_was_typed_twice_stands_once_when_somebody_notices(desk: De
     assert (last.did, last.slip) == ("cancelled", Slip.TWICE)
 
 
+def test_of_two_that_are_the_same_one_is_left_where_a_line_takes_the_other_away(desk: Desk) -> None:
+    desk.clerk.arm(Slip.TWICE)
+    desk.visit()
+    desk.later()
+    first, second = desk.practice.visits()
+    desk.list.standing.clear()
+    desk.list.put(2, "cancel", first.id)
+    desk.later()
+    desk.later(seconds=1800)
+    assert desk.typed().id == second.id
+
+
 def test_the_dice_are_the_same_for_one_seed(desk: Desk) -> None:
     def slips(seed: int) -> list[Slip | None]:
         listed = Listed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -170,6 +171,15 @@ def test_the_simulator_exports_when_it_is_asked_to(tmp_path: Path) -> None:
             (file,) = json.loads(answer.read())["files"]
     assert file == str(tmp_path / "share" / "clients.csv")
     assert len(_rows(Path(file), "utf-8", ",")) == 4
+
+
+def test_the_simulator_exports_from_time_to_time(tmp_path: Path) -> None:
+    moment = threading.Event()
+    with build(clients=4, data=tmp_path, export_every=0.01, piece_seconds=0, habit="in_place") as simulator:
+        path = simulator.export_folder / "clients.csv"
+        simulator.practice.register_client(family_name="Zebra")
+        seen = (moment.wait(0.01) or (path.exists() and "Zebra" in path.read_text("cp1252")) for _ in range(500))
+        assert any(seen)
 
 
 def test_options_of_no_practice_are_named() -> None:

@@ -90,6 +90,14 @@ class _Seen:
     """It was ticked without being done; somebody notices then."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Double:
+    noticed_at: datetime
+    line: int
+    first: str
+    second: str
+
+
 class Clerk:
     """Does what stands on the list, each line ``delay`` seconds after it was first seen so, half as long or longer.
 
@@ -121,8 +129,7 @@ class Clerk:
         self._armed: list[Slip] = []
         self._seen: dict[int, _Seen] = {}
         self._registered: dict[str, str] = {}
-        self._doubles: list[tuple[datetime, int, str]] = []
-        """When they are noticed, the line that they were typed for, and their ids."""
+        self._doubles: list[_Double] = []
         self.deeds: list[Deed] = []
         """All that was done, in that order."""
 
@@ -188,7 +195,7 @@ class Clerk:
             case "book":
                 self._type(line, seen)
             case "cancel":
-                self._did(line, "cancelled", self._practice.cancel(line["remote_id"]))
+                self._cancel(line)
             case "change" | "relink":
                 self._change(line, seen, line["remote_id"], _steps(line))
             case "contact":
@@ -197,6 +204,12 @@ class Clerk:
             case "opt_out" | "opt_in" as wish:
                 words = "no messages, please" if wish == "opt_out" else "messages are welcome"
                 self._did(line, "changed", self._practice.change_client(line["remote_id"], comment=words))
+
+    def _cancel(self, line: Line) -> None:
+        visit = self._practice.cancel(line["remote_id"])
+        # Who takes away one of two that are the same leaves the other alone.
+        self._doubles = [double for double in self._doubles if visit.id not in (double.first, double.second)]
+        self._did(line, "cancelled", visit)
 
     # -- a visit
 
@@ -214,7 +227,7 @@ class Clerk:
         self._did(line, "booked", visit, slip)
         if self._hits(Slip.TWICE, seen):
             double = self._practice.book(**values)
-            self._doubles.append((self._when_noticed(), line["id"], double.id))
+            self._doubles.append(_Double(self._when_noticed(), line["id"], visit.id, double.id))
             self._did(line, "booked", double, Slip.TWICE)
 
     def _change(self, line: Line, seen: _Seen, visit: str, steps: Mapping[str, Any]) -> None:
@@ -333,11 +346,12 @@ class Clerk:
 
     def _notice_doubles(self) -> None:
         now = self._clock.now()
-        due = [double for double in self._doubles if double[0] <= now]
-        self._doubles = [double for double in self._doubles if double[0] > now]
-        for _, number, id_ in due:
-            visit = self._practice.cancel(id_)
-            self.deeds.append(Deed(at=now, line=number, task="book", did="cancelled", **_of(visit), slip=Slip.TWICE))
+        due = [double for double in self._doubles if double.noticed_at <= now]
+        self._doubles = [double for double in self._doubles if double.noticed_at > now]
+        for double in due:
+            visit = self._practice.cancel(double.second)
+            did = Deed(at=now, line=double.line, task="book", did="cancelled", **_of(visit), slip=Slip.TWICE)
+            self.deeds.append(did)
 
     def _did(
         self,
