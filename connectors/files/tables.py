@@ -11,7 +11,7 @@ import csv
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -193,11 +193,9 @@ def _encoding(raw: IO[bytes], names: Sequence[str]) -> str:
 
 @contextmanager
 def _workbook(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[Table]:
-    import openpyxl  # noqa: PLC0415 - slow to import, and not every site has workbooks
-
     _measure(path)
-    book = _guarded(lambda: openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False))
-    try:
+    # By its content alone: of a path the library wants to see the ending, which the copy that is read does not have.
+    with path.open("rb") as file, closing(_guarded(lambda: _loaded(file))) as book:
         if rules.sheet is not None and rules.sheet not in book.sheetnames:
             raise Unreadable(f"no sheet is called {rules.sheet!r}")
         sheet = book[rules.sheet] if rules.sheet else book.worksheets[0]
@@ -215,8 +213,12 @@ def _workbook(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[T
         if not columns:
             raise Unreadable("the row with the names of the columns is empty")
         yield Table(tuple(columns), _sheet_rows(rows, len(columns), rules))
-    finally:
-        book.close()
+
+
+def _loaded(file: IO[bytes]) -> Any:
+    import openpyxl  # noqa: PLC0415 - slow to import, and not every site has workbooks
+
+    return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
 def _sheet_rows(rows: Iterator[tuple[int, Sequence[Any]]], width: int, rules: KindFiles) -> Iterator[Line]:
