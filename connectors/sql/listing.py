@@ -44,7 +44,7 @@ def listed_tables(database: Database, dialect: Dialect, pattern: str) -> Iterato
             owner=owner,
             name=name,
             is_view="view" in type_.casefold(),
-            columns=tuple(ListedColumn(name=column, type=told) for *_, column, told in group),
+            columns=tuple(ListedColumn(name=column, type=told) for *_, column, told in group if column),
             rows=_count(database, owner, name),
         )
 
@@ -61,8 +61,15 @@ def _of_sqlite(database: Database) -> list[_Column]:
         for name, type_ in database.read("the list of tables", master).rows:
             if type_ not in ("table", "view"):
                 continue
-            told = database.read("the list of columns", f"PRAGMA {_quoted(owner)}.table_info({_quoted(name)})")
-            found += [(owner, name, type_, str(row[1]), str(row[2])) for row in told.rows]
+            try:
+                told = database.read(
+                    "the list of columns", f"PRAGMA {_quoted(owner)}.table_info({_quoted(name)})"
+                ).rows
+            except VetBridgeError:  # a view of what is no longer there
+                told = ()
+            found += [(owner, name, type_, str(row[1]), str(row[2])) for row in told] or [
+                (owner, name, type_, "", "")
+            ]
     return found
 
 
