@@ -15,10 +15,13 @@ import yaml
 from connectors.animana.simulator import AnimanaPractice
 from connectors.files import FilesOptions, build
 from connectors.impromed.simulator import SECRETS, ImproMedPractice
+from connectors.sql import SqlOptions
+from connectors.sql import build as build_sql
 from connectors.sql.profile import SqlProfile
 from vetbridge.connector.interface import Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.rows import RowReader
+from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
@@ -140,3 +143,33 @@ def test_the_tables_hold_what_the_profile_of_the_database_asks_for(tmp_path: Pat
         }
         assert [_as_visit(practice, row) for row in read[Kind.APPOINTMENT]] == [_as_kept(visit)]
         assert not [secret for secret in SECRETS if secret in str(read)]
+
+
+@pytest.mark.odbc
+def test_a_driver_reads_what_staff_write_meanwhile(tmp_path: Path, clock: FakeClock) -> None:
+    with ImproMedPractice(tmp_path / DATABASE_FILE, now=clock.now) as practice:
+        practice.fill(make_clinic(1, 20))
+        first, second = (practice.book(pet_id=pet, start=NINE, notes="hällo 🐶") for pet in ("5001", "5002"))
+        connection = Secret.of(f"Driver=SQLite3;Database={practice.file};Timeout=1000")
+        options = SqlOptions(profile="impromed", dialect="sqlite", connection=connection)
+        connector = build_sql(options, Environment(account="practice", clock=clock, zone=practice.zone, country="GB"))
+        try:
+            assert connector.check().ok
+            pages = list(connector.changes(Kind.APPOINTMENT, None))
+            read = [_as_visit(practice, found.native) for page in pages for found in page.records if found.native]
+            assert sorted(read) == sorted(map(_as_kept, (first, second)))
+            moved = practice.change_visit(first.id, start=NINE + timedelta(hours=1))
+            practice.cancel(second.id)
+            third = practice.book(pet_id="5001", start=NINE, resource="vet_3")
+            clock.advance(120)
+            pages = list(connector.changes(Kind.APPOINTMENT, pages[-1].cursor))
+            changed = {found.id: found.native for page in pages for found in page.records if found.native}
+            assert changed.keys() == {first.id, second.id, third.id}
+            assert _as_visit(practice, changed[first.id]) == _as_kept(moved)
+            assert changed[second.id]["status"] == "deleted"
+            practice.erase(Kind.APPOINTMENT, third.id)
+            clock.advance(120)
+            pages = list(connector.changes(Kind.APPOINTMENT, pages[-1].cursor))
+            assert [(found.id, found.deleted) for page in pages for found in page.records] == [(third.id, True)]
+        finally:
+            connector.close()
