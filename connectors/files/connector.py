@@ -127,7 +127,7 @@ class Files:
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         """The codes that the records bear, and those that the profile names. Files have no lists of their own: a code
-        that no record bears yet is not known."""
+        that no record bears yet is not known. ``status`` has the connector's own word for a deleted visit."""
         if not self._capabilities.code_lists:
             self._unsupported("the reading of a code list")
         with self._lock:
@@ -136,7 +136,7 @@ class Files:
         for name in sorted(self._capabilities.code_lists):
             kind, field = CODE_LISTS[name]
             told = dict(self._profile.codes.get(name, {}))
-            if name == "status" and self._profile.kinds[kind].deleted_when is not None:
+            if name == "status":
                 told.setdefault(DELETED, "deleted")
             for _, native in self._read(kind).records:
                 if code := native.get(field):

@@ -33,6 +33,8 @@ MOST_ROWS = 1_000_000
 FORMATS: dict[str, Format] = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".xlsx": "xlsx", ".ics": "ics"}
 
 _CHUNK = 1 << 20
+_MARK_IN_ANOTHER = codecs.BOM_UTF8.decode("cp1252")
+"""UTF-8's mark before text that is none: a program put it there, and another one wrote the rest."""
 _AS_TEXT = re.compile(r'="([^"]*)"')
 """How programs keep spreadsheets from changing an id: ``="0012"``."""
 _SHEET_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"})
@@ -88,7 +90,7 @@ def _text(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[Table
             next(lines, "")
         mark: str = rules.delimiter or DELIMITERS[0]
         if rules.header_row:
-            head = next(lines, "")
+            head = next(lines, "").removeprefix(_MARK_IN_ANOTHER)
             if not head.strip():
                 raise Unreadable("the row with the names of the columns is empty")
             if rules.delimiter is None:
@@ -173,7 +175,7 @@ def _encoding(raw: IO[bytes], names: Sequence[str]) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         names = ("utf-16",)
     elif head.startswith(codecs.BOM_UTF8):
-        names = ("utf-8-sig",)
+        names = ("utf-8-sig", *names)
     for name in names:
         raw.seek(0)
         decoder = codecs.getincrementaldecoder(name)()

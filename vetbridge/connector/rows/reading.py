@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,6 +50,7 @@ class BadRow(Exception):
         self.reason = reason
 
 
+@lru_cache(maxsize=4096)
 def folded(column: str) -> str:
     """A column's name without case, blanks, underlines and hyphens, as columns are compared."""
     return "".join(sign for sign in column.casefold() if sign not in " _-\u00a0\ufeff")
@@ -169,7 +171,7 @@ class RowReader:
         cells = [self._cell([column], row) for column in rule.all]
         if converter is Converter.TIME:
             cells = [_half(cell) for cell in cells]
-        texts = [text for cell in cells if not _is_one_of(text := _text(cell).strip(), ("", *rule.empty))]
+        texts = [text for cell in cells if (text := _text(cell).strip()) and not _is_one_of(text, rule.empty)]
         makes_list = converter is Converter.LIST and rule.join is None
         return texts if makes_list else (rule.join or " ").join(texts)
 
