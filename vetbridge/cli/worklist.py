@@ -233,12 +233,12 @@ def _is_typed(line: Line) -> bool:
 
 
 def _draw_typed(line: Line, *, first: str, margin: str) -> None:
-    """What is to be done, and a step on each line, as it is to be typed."""
+    """What is to be done, and each field of it as it is to be typed."""
     from vetbridge.desk.work_table import candidate_words  # noqa: PLC0415
-    from vetbridge.desk.worklist import step_words  # noqa: PLC0415
+    from vetbridge.desk.worklist import in_words  # noqa: PLC0415
 
     say_wrapped(one_line(f"{line.title}: {line.record}", LONGEST_LINE), first=first, margin=margin)
     steps = [line.about] if line.about else []
-    steps += [*map(step_words, line.steps), *(f"or: {candidate_words(each)}" for each in line.candidates)]
+    steps += [*in_words(line.steps), *(f"or: {candidate_words(each)}" for each in line.candidates)]
     for said in steps:
         say_wrapped(one_line(said, LONGEST_STEP), first=f"{margin}  ", margin=f"{margin}    ")

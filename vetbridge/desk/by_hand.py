@@ -177,8 +177,8 @@ class Reader:
                 yield from _client_steps(client)
             elif field == PET and isinstance(value, Mapping):
                 yield from _pet_steps(pet)
-            elif field in _NOT_TYPED:
-                continue
+            elif field in _NOT_TYPED or (value is None and CLIENT in details):
+                continue  # of a visit that is not there yet there is nothing to clear
             else:
                 words = self._words(site, account, field, value)
                 yield _step(field, words, value=value, name=self._name(account, field, value))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from vetbridge.desk.by_hand import Owner, Patient, field_title
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.sheet_parts import cell, harmless
-from vetbridge.desk.worklist import DONE, STRUCK, TYPED, Line, step_words
+from vetbridge.desk.worklist import DONE, STRUCK, TYPED, Line, in_words
 
 _OF_VISIT = ("start", "duration", "resource", "appointment_type")
 
@@ -79,8 +79,8 @@ def print_rows(lines: Sequence[Line]) -> tuple[tuple[str, ...], ...]:
 
 
 def details(line: Line) -> str:
-    """What is to be typed, a step on each line; of a line without steps the whole sentence."""
-    steps = [line.about, *map(step_words, line.steps), *map(candidate_words, line.candidates)]
+    """What is to be typed, a line for each field of the visit; of what is not typed the whole sentence."""
+    steps = [line.about, *in_words(line.steps), *map(candidate_words, line.candidates)]
     return "\n".join(filter(None, steps)) if line.task in TYPED and line.steps else line.words
 
 

@@ -13,7 +13,7 @@ from vetbridge.core import normalise
 from vetbridge.core.conditions import overdue_since
 from vetbridge.core.opening import Opening
 from vetbridge.core.records import Appointment, Client, Kind, Pet
-from vetbridge.desk.by_hand import Owner, Patient, Reader, Step
+from vetbridge.desk.by_hand import CLIENT, PET, VISIT, Owner, Patient, Reader, Step
 from vetbridge.desk.language import moment, phrase
 from vetbridge.desk.wording import field_words, value_words
 from vetbridge.ledger import audit, changes, subjects, worklist
@@ -308,7 +308,7 @@ def _words(task: str, record: str, steps: Sequence[Step]) -> str:
     if not steps:
         return phrase(_TASKS[task], record=record)
     if task in TYPED:
-        said = "; ".join(map(step_words, steps))
+        said = "; ".join(in_words(steps))
         return phrase("{task} ({steps})", task=phrase(_TASKS[task], record=record), steps=said)
     steps_said = ", ".join(
         phrase("{field} to {value}", field=field_words(step.field), value=_value(step)) for step in steps
@@ -316,18 +316,23 @@ def _words(task: str, record: str, steps: Sequence[Step]) -> str:
     return phrase("{record}: set {steps}", record=record, steps=steps_said)
 
 
-def step_words(step: Step) -> str:
-    """``Time: Tue 24 Nov 10:00``, with what stands there instead."""
-    said = f"{step.label}: {step.words}"
-    if step.found:
-        said = phrase(
-            "{label}: stands at {found}, should be {value}", label=step.label, found=step.found, value=step.words
-        )
-    if step.part == "client":
-        return phrase("register the owner first, {step}", step=said)
-    if step.part == "pet":
-        return phrase("register the pet first, {step}", step=said)
-    return said
+def in_words(steps: Sequence[Step]) -> tuple[str, ...]:
+    """What is to be typed: who is to be registered first, then the visit, ``Time: Tue 24 Nov 10:00``."""
+    parts = {part: ", ".join(_step(step) for step in steps if step.part == part) for part in (CLIENT, PET)}
+    said = []
+    if parts[CLIENT]:
+        said.append(phrase("first register the owner, {fields}", fields=parts[CLIENT]))
+    if parts[PET]:
+        said.append(phrase("first register the pet, {fields}", fields=parts[PET]))
+    return (*said, *(_step(step) for step in steps if step.part == VISIT))
+
+
+def _step(step: Step) -> str:
+    if not step.found:
+        return f"{step.label}: {step.words}"
+    return phrase(
+        "{label}: stands at {found}, should be {value}", label=step.label, found=step.found, value=step.words
+    )
 
 
 def _value(step: Step) -> str:

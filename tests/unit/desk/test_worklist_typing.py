@@ -107,7 +107,7 @@ def test_a_visit_is_typed_in_the_words_and_the_order_of_the_screen(desk: Desk, k
     ]
     assert (line["title"], line["client"]["phones"], line["overdue"]) == ("Type this visit", ["07700 900123"], False)
     drawn = text(desk, "list")
-    assert "register the pet first, Name: Bella" in drawn
+    assert "first register the pet, Name: Bella, Species: dog" in drawn
     assert "Doctor: Dr Tom Baker" in drawn
     assert max(map(len, desk.run("worklist", "list").stdout.splitlines())) <= 80
 
