@@ -259,8 +259,12 @@ class Door:
             place: Place | None = first
             nameless, most = first.nameless, first.most
             this_round: set[str] = set()
+            tokens: set[str] = set()
             while place is not None:
                 here = place
+                if here.token and here.token in tokens:
+                    raise BadAnswer(f"{self._account}: GET {listing.path}: its pages go in a circle")
+                tokens.add(here.token)
                 _, _, answer = self._page(listing, query, here, patience=patience)
                 items, total, told = self.opened(listing, answer)
                 fresh = {id_: item for item in items if (id_ := of(item)) is not None and id_ not in seen}
@@ -350,8 +354,6 @@ class Door:
         if isinstance(paging, Whole):
             return None
         token = self._told_next(listing, paging, answer)
-        if token and token == place.token:
-            raise BadAnswer(f"{self._account}: GET {listing.path}: a page names itself as the next one")
         return after.model_copy(update={"token": token}) if token else None
 
     def _told_next(self, listing: Listing, paging: Next | Link, answer: Answer) -> str:

@@ -486,7 +486,8 @@ class RestProfile(_Part):
         for operation, sent in rest.sends:
             about = PATHS if operation is not Operation.CREATE else frozenset({"key"})
             fields = template.writable(kind, operation)
-            yield from self._unknown(f"{operation}.path", [sent.path, sent.query], about)
+            yield from self._unknown(f"{operation}.path", sent.path, about)
+            yield from self._unknown(f"{operation}.query", sent.query, about | fields)
             yield from self._unknown(f"{operation}.body", sent.body or {}, about | fields)
             if operation is not Operation.CREATE and "id" not in template.names([sent.path, sent.query, sent.body]):
                 yield f"{operation}: {{id}} does not stand in it"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from connectors.rest.profile import RestKind, Times
 from connectors.rest.times import moment
 from vetbridge.connector.interface import Native
-from vetbridge.connector.rows import BadRow, Converter, RowReader
+from vetbridge.connector.rows import BadRow, Converter, KindRules, RowReader
 from vetbridge.connector.rows.profile import CONVERTERS
 from vetbridge.core.records import Kind
 
@@ -59,7 +59,6 @@ class Records:
     """Reads the records of one kind. ``zone`` is the site's."""
 
     def __init__(self, kind: Kind, rest: RestKind, times: Times, zone: str) -> None:
-        self._kind = kind
         self._rest = rest
         self._times = times
         self._zone = zone
@@ -72,7 +71,8 @@ class Records:
         gone = rest.deleted_when
         self.paths = tuple(dict.fromkeys((*self._converters, *([gone.column] if gone else []))))
         """What is looked at in a record."""
-        self._reader = lru_cache(maxsize=64)(self._new_reader)
+        self._reader = lru_cache(maxsize=64)(partial(RowReader, kind, rest, zone=zone))
+        self._id_reader = lru_cache(maxsize=4)(partial(RowReader, kind, KindRules(fields={"id": rest.fields["id"]})))
 
     def native(self, item: Any) -> Native:
         """The flat record. Raises ``BadRow``, with the path, and ``ValueError`` with all that are not there."""
@@ -90,11 +90,14 @@ class Records:
     def id(self, item: Any) -> str | None:
         """The record's id; None where it has none that can be one."""
         rule = self._rest.fields["id"]
-        for path in rule.column:
-            told = at(item, path)
-            if isinstance(told, str | int) and not isinstance(told, bool) and str(told).strip():
-                return str(told).strip()
-        return None
+        held = {path: told for path in (*rule.column, *rule.all) if (told := at(item, path)) is not ABSENT}
+        if any(isinstance(told, bool | list | Mapping) for told in held.values()):
+            return None
+        try:
+            id_: str = self._id_reader(tuple(held)).native(tuple(held.values()))["id"]
+        except (BadRow, ValueError):
+            return None
+        return id_
 
     def missing(self, item: Any) -> tuple[str, ...]:
         """The profile's paths that a record does not have, but those that it may lack."""
@@ -104,9 +107,6 @@ class Records:
             if not rule.optional and (all(named) if rule.column else any(named)) and named:
                 lacks += [*rule.column[:1], *rule.all]
         return tuple(dict.fromkeys(lacks))
-
-    def _new_reader(self, columns: tuple[str, ...]) -> RowReader:
-        return RowReader(self._kind, self._rest, columns, zone=self._zone)
 
     def _cell(self, path: str, cell: Any) -> Any:
         """A value as a row holds it. Raises ``BadRow`` for a record in place of a value."""
