@@ -230,3 +230,7 @@ class AnimanaSimulator(RehearsalApi):
 def build(**options: Any) -> AnimanaSimulator:
     """The simulator, not yet serving. Raises ``TypeError`` for an option that it does not take, ``ValueError``."""
     return AnimanaSimulator(**practice_options(options))
+
+
+PRACTICE = AnimanaPractice
+"""The practice, for whoever opens its database beside the simulator."""

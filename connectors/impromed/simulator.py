@@ -302,3 +302,7 @@ class ImproMedSimulator(PracticeSimulator):
 def build(**options: Any) -> ImproMedSimulator:
     """The simulator, not yet serving. Raises ``TypeError`` for an option that it does not take, ``ValueError``."""
     return ImproMedSimulator(**practice_options(options))
+
+
+PRACTICE = ImproMedPractice
+"""The practice, for whoever opens its database beside the simulator."""

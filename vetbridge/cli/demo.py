@@ -8,8 +8,9 @@ import shutil
 import signal
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BOOKINGS = 60
 BOOKINGS_OF_A_BRANCH = 20
+EZYVET = "ezyvet"
 LEFTOVERS = 4
 """Exit code of a demo whose audit found something wrong."""
 
@@ -41,6 +43,17 @@ def demo(
     branches: Annotated[
         int, typer.Option(min=1, max=5, help="How many branches there are; more than one are a chain.")
     ] = 1,
+    pims: Annotated[
+        str, typer.Option(help="The practice system: ezyvet, or one without an API, impromed or animana.")
+    ] = "ezyvet",
+    way: Annotated[
+        str | None,
+        typer.Option(
+            help="How VetBridge reads a system without an API: files (and a work list), which is the default; sql "
+            "(ImproMed, with the extra odbc and a driver); rest (Animana, made up).",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides the clinic and the morning.")] = 7,
     clients: Annotated[int, typer.Option(min=500, max=20_000, help="Owners that each clinic knows.")] = 2000,
     keep: Annotated[
@@ -60,17 +73,24 @@ def demo(
 
     With `--branches 3` a chain connects its three branches on Altegio's marketplace; then all this happens at all of
     them at once. One branch's PIMS does not answer, the others go on, and nothing of one may stand at another.
+
+    With `--pims impromed` or `--pims animana` the practice system has no API: VetBridge reads what it exports, and a
+    clerk types what the work list says, late, and not without mistakes.
     """
-    from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.demo.by_hand.show import play_by_hand  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415
     from vetbridge.demo.live import view  # noqa: PLC0415
     from vetbridge.demo.run import play  # noqa: PLC0415
 
+    _require_fitting(pims, way, branches)
     with _told_to_end(), _folder(keep) as folder:
         try:
-            if bookings is None:
-                bookings = BOOKINGS if branches == 1 else BOOKINGS_OF_A_BRANCH
-            shown = view(as_json=as_json)
-            played = play(folder, branches=branches, bookings=bookings, seed=seed, clients=clients, view=shown)
+            bookings = bookings or (BOOKINGS if branches == 1 and pims == EZYVET else BOOKINGS_OF_A_BRANCH)
+            played = (
+                partial(play, branches=branches)
+                if pims == EZYVET
+                else partial(play_by_hand, pims=pims, way=way or "files")
+            )(folder, bookings=bookings, seed=seed, clients=clients, view=view(as_json=as_json))
         except DemoFailed as error:
             talk(f"The demo could not be played: {error}")
             raise typer.Exit(1) from None
@@ -88,6 +108,13 @@ def demo(
         (talk if as_json else say)(_next_commands(folder, played.audit))
     if not (played.audit.clean and played.audit.complete):
         raise typer.Exit(LEFTOVERS)
+
+
+def _require_fitting(pims: str, way: str | None, branches: int) -> None:
+    if pims == EZYVET and way is not None:
+        raise typer.BadParameter("ezyVet has an API, and one way", param_hint="--way")
+    if pims != EZYVET and branches > 1:
+        raise typer.BadParameter("a chain is played with ezyvet", param_hint="--branches")
 
 
 @contextmanager
@@ -162,19 +189,31 @@ def _report(played: Played) -> str:
             "The audit found nothing wrong:" if audit.clean else "THE AUDIT FOUND SOMETHING WRONG:",
             textwrap.fill(found, 80, initial_indent="  ", subsequent_indent="  "),
             *([] if audit.complete else ["NOT ALL HAPPENED THAT THE MORNING IS TO SHOW:"]),
-            f"  Conflicts answered, and both sides agree: {numbers['conflicts']}.",
-            f"  Ambiguous bookings answered, and the very same visit linked: {numbers['resolved_in_place']}.",
-            f"  Failures replayed, each over once: {numbers['replayed']}.",
-            f"  Cancellations that the fuse held back until they were allowed: {numbers['fuse_held']}.",
-            f"  Files carried to the other side, once and whole: {numbers['attachments']}.",
-            f"  Services due that stand on the owner's card: {numbers['reminders']}.",
-            f"  Owners who want no messages, which the desk was told: {numbers['opt_outs']}.",
+            *_shown(audit, numbers),
             *_of_chain(audit),
             f"Of {numbers['linkable']} bookings that clearly name a known owner, {linked} were linked.",
             f"{unseen} were cancelled before the PIMS saw them. It took {numbers['seconds']} seconds.",
             "The simulators ran with limits off, VetBridge with shorter waits than usual.",
         ]
     )
+
+
+def _shown(audit: Whole, numbers: Mapping[str, object]) -> list[str]:
+    """What the morning was to show."""
+    if any(one.typed is not None for one in audit.audits):
+        return [
+            f"  Things typed, changed or cancelled as the work list said: {numbers['typed']}.",
+            f"  Typing mistakes that VetBridge found, and that are corrected: {numbers['corrected']}.",
+        ]
+    return [
+        f"  Conflicts answered, and both sides agree: {numbers['conflicts']}.",
+        f"  Ambiguous bookings answered, and the very same visit linked: {numbers['resolved_in_place']}.",
+        f"  Failures replayed, each over once: {numbers['replayed']}.",
+        f"  Cancellations that the fuse held back until they were allowed: {numbers['fuse_held']}.",
+        f"  Files carried to the other side, once and whole: {numbers['attachments']}.",
+        f"  Services due that stand on the owner's card: {numbers['reminders']}.",
+        f"  Owners who want no messages, which the desk was told: {numbers['opt_outs']}.",
+    ]
 
 
 def _of_chain(audit: Whole) -> list[str]:
@@ -194,7 +233,8 @@ def _wrongs(audit: Whole) -> str:
 
 def _next_commands(folder: Path, audit: Whole) -> str:
     config = f"vetbridge --config {shlex.quote(str(folder / 'config.yaml'))}"
-    vendors = [("altegio", "altegio"), *(("ezyvet", branch.named("ezyvet")) for branch, _ in audit.branches)]
+    branches = [branch for branch, _ in audit.branches]
+    vendors = [("altegio", "altegio"), *((branch.pims, branch.named(branch.pims)) for branch in branches)]
     both = "both simulators" if len(vendors) == 2 else "the simulators"
     return "\n".join(
         [

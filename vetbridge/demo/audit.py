@@ -25,6 +25,16 @@ WRONGS = tuple(wrong for wrong in Wrong if wrong is not Wrong.BRANCH)
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """What people typed, where the practice system has no API."""
+
+    lines: int
+    """Things that were typed, changed or cancelled as the work list said."""
+    mistakes: int
+    """Of the mistakes that were made, those that VetBridge had to find, and that are corrected at the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Audit:
     """What the audit found. ``places[n - 1]`` is where booking n stands."""
 
@@ -38,6 +48,8 @@ class Audit:
     """Bookings that stood on the placeholder, were answered, and whose very appointment is on its owner now."""
     carried: frozenset[int] = frozenset()
     """Files that stand on both sides, as they should."""
+    typed: Typed | None = None
+    """None: nobody typed anything."""
     shown: frozenset[int] = frozenset()
     """Pets whose service that is due stands on their owner's card, as it should."""
 
@@ -49,6 +61,8 @@ class Audit:
     @property
     def complete(self) -> bool:
         """All that the morning is to show was there to be seen."""
+        if self.typed is not None:
+            return 0 not in (self.typed.lines, self.typed.mistakes)
         shown = [self.conflicts, self.resolved_in_place]
         shown += [self.recognised] if self.morning.mourner is not None else []
         shown += [self.replayed] if self.morning.without_code else []
@@ -123,6 +137,7 @@ class Audit:
             "attachments": len(self.carried),
             "reminders": len(self.shown),
             "opt_outs": self.opted_out,
+            **({} if self.typed is None else {"typed": self.typed.lines, "corrected": self.typed.mistakes}),
             **{wrong.value: self.count(wrong) for wrong in WRONGS},
             "seconds": round(seconds, 1),
         }

@@ -9,6 +9,7 @@ from datetime import date
 from vetbridge.connector.clock import Clock
 from vetbridge.demo.asking import NoAnswer, ask
 from vetbridge.demo.bridge import Books, Bridge, waiting
+from vetbridge.demo.by_hand.desk import PaperDesk, Typing
 from vetbridge.demo.errands import Errands
 from vetbridge.demo.live import Picture, View
 from vetbridge.demo.platform import Platform
@@ -55,7 +56,7 @@ class Ends:
     """Both ends of a branch: its people's hands there, and the simulated PIMS's control door."""
 
     platform: Platform
-    practice: Practice
+    practice: Practice | PaperDesk
     pims_door: str
     location: str
     """The platform's number of the branch."""
@@ -80,21 +81,31 @@ class Playing:
         self._bridge = bridge
         self._books = books
         self._day = day
-        self._reception = Reception(
-            branch, stage, ends.platform, ends.practice, commands, self, day.clock, day.patience
-        )
-        hands = (ends.platform, ends.practice, ends.pims_door)
-        self._errands = Errands(self._morning, *hands, commands, self, day.clock, day.patience, ends.today)
+        self.typing: Typing | None = None
+        """The clerk's work, where people type."""
+        self._reception: Reception | None = None
+        self._errands: Errands | None = None
         self._steps = list(self._morning.steps)
         self._done: set[Step] = set()
-        self._scenes: list[Scene[None]] = [
-            self._reception.blocking(),
-            self._reception.answering(),
-            self._reception.mending(),
-            self._reception.recognising(),
-            *map(self._errands.carrying, self._morning.papers),
-            *map(self._errands.reminding, self._morning.due),
-        ]
+        self._scenes: list[Scene[None]] = []
+        if isinstance(ends.practice, PaperDesk):
+            self.typing = Typing(ends.practice, self._morning, commands, self, day.clock, day.patience)
+            self._clerk: Scene[None] | None = self.typing.working()
+        else:
+            self._clerk = None
+            self._reception = Reception(
+                branch, stage, ends.platform, ends.practice, commands, self, day.clock, day.patience
+            )
+            hands = (ends.platform, ends.practice, ends.pims_door)
+            self._errands = Errands(self._morning, *hands, commands, self, day.clock, day.patience, ends.today)
+            self._scenes = [
+                self._reception.blocking(),
+                self._reception.answering(),
+                self._reception.mending(),
+                self._reception.recognising(),
+                *map(self._errands.carrying, self._morning.papers),
+                *map(self._errands.reminding, self._morning.due),
+            ]
         self._late: list[str] = []
         self._outage_ends: float | None = None
 
@@ -102,6 +113,8 @@ class Playing:
     def seen(self) -> Seen:
         """What the receptionist and the desk saw."""
         errands = self._errands
+        if errands is None or self._reception is None:
+            return Seen()
         return replace(
             self._reception.seen,
             entered=self._entered,
@@ -131,12 +144,18 @@ class Playing:
         self._begin_outage_in_time()
         self._steps = self._play_due(self._steps)
         self._scenes = [scene for scene in self._scenes if self._resumed(scene)]
+        self.clerk_goes_on()
         return bool(self._steps or self._scenes)
 
     def purge(self) -> None:
         """Begins the last scene, for when everything else is over."""
-        if self._morning.purged:
+        if self._morning.purged and self._reception is not None:
             self._scenes = [self._reception.purging()]
+
+    def clerk_goes_on(self) -> None:
+        """The clerk works on, where there is one."""
+        if self._clerk is not None and not self._resumed(self._clerk):
+            self._clerk = None
 
     def picture(self, site: SiteStatus) -> Picture:
         """The branch at this moment."""

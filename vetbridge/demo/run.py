@@ -27,8 +27,8 @@ from vetbridge.demo.platform import Platform
 from vetbridge.demo.playing import Day, Ends, Playing
 from vetbridge.demo.practice import Practice
 from vetbridge.demo.scenes import PATIENCE, Commands, Scene
-from vetbridge.demo.stage import Doors, Sides, Stage, write_config
-from vetbridge.demo.story import Branch, DueCase, Seen
+from vetbridge.demo.stage import ByHand, Doors, Sides, Stage, write_config
+from vetbridge.demo.story import Branch, DueCase
 from vetbridge.desk.status import Status
 from vetbridge.testing.clinic import Clinic
 from vetbridge.testing.simkit import Files, open_store
@@ -77,17 +77,24 @@ def play(
         branches, seed=seed, clients=clients, bookings=bookings, today=lambda clinic: _today(clinic, clock)
     )
     with Children() as children, view:
-        show = _Show(stage, cast, view, clock, children)
-        settled = show.run()
-        view.say("The audit compares both systems with the script.")
-        result = show.audited()
+        return performed(Show(stage, cast, view, clock, children), stage, view, clock, began)
+
+
+def performed(show: Show, stage: Stage, view: View, clock: Clock, began: float) -> Played:
+    """Plays a show to its end, and audits it. ``began``: when all of it began, by the steady clock."""
+    settled = show.run()
+    view.say("The audit compares both systems with the script.")
+    result = show.audited()
     seconds = clock.steady() - began
     _keep(stage, result, seconds)
     return Played(result, seconds, settled, stage.config)
 
 
-class _Show:
-    """One morning on one stage: all branches side by side."""
+class Show:
+    """One morning on one stage: all branches side by side, each with Altegio and ezyVet.
+
+    With another practice system ``_opening``, ``_practices``, ``_ends``, ``_counted`` and ``_audited`` are its own.
+    """
 
     def __init__(
         self, stage: Stage, branches: Sequence[Branch], view: View, clock: Clock, children: Children
@@ -109,10 +116,8 @@ class _Show:
 
     def run(self) -> bool:
         """From the start of the simulators to the stop of the daemon; whether everything was settled in time."""
-        self._view.say(
-            f"{_simulators(len(self._branches))} with {len(self._branches[0].morning.clinic.owners)} clients; "
-            "rate limits are off here."
-        )
+        owners = len(self._branches[0].morning.clinic.owners)
+        self._view.say(f"{self._opening()} with {owners} clients; rate limits are off here.")
         platform, practices = self._simulators()
         self._platform_door = platform["control_url"]
         sides: list[Sides] = []
@@ -122,12 +127,10 @@ class _Show:
             if not branch.of_chain:  # a chain has its fields alone: before it is connected nobody may add labels
                 hands.add_due_fields()
                 hands.add_due_labels()
-            practice = Practice(pims["base_url"], pims["credentials"])
             location = booking["credentials"]["location_id"]
-            today = _today(branch.morning.clinic, self._clock)
-            entered = self._entered(branch, practice, pims)
-            ends.append(Ends(hands, practice, pims["control_url"], location, today, entered))
-            sides.append(Sides(branch, booking, pims, hands.staff, hands.services, hands.labels))
+            end, by_hand = self._ends(branch, hands, pims, location)
+            ends.append(end)
+            sides.append(Sides(branch, booking, pims, hands.staff, hands.services, hands.labels, by_hand))
         doors = write_config(self._stage, sides)
         self._view.say(
             "VetBridge starts, with shorter waits than in a clinic: " + ", ".join(_shortened(len(self._branches)))
@@ -162,7 +165,7 @@ class _Show:
         for playing in self._playing:
             branch = playing.branch
             foreign = frozenset().union(*(those for site, those in references.items() if site != branch.site))
-            found.append((branch, _audited(self._stage, branch, playing.ends, playing.seen, foreign)))
+            found.append((branch, self._audited(branch, playing, foreign)))
         if len(found) == 1:
             return Whole(tuple(found))
         return Whole(tuple(found), Chain(connected=self._connected, went_on=self._elsewhere.went_on))
@@ -177,11 +180,28 @@ class _Show:
             ("--locations", str(count), "--switch", "installed=false") if count > 1 else ("--switch", "chain=true")
         )
         booking = self._simulator("altegio", "altegio", self._branches[0].morning.clinic, BOOKING_FAULTS, *several)
-        practices = [
-            self._simulator("ezyvet", branch.named("ezyvet"), branch.morning.clinic, PIMS_FAULTS)
+        practices = self._practices()
+        return booking.ready(START_PATIENCE), [child.ready(START_PATIENCE) for child in practices]
+
+    def _opening(self) -> str:
+        """Which simulators start."""
+        return _simulators(len(self._branches))
+
+    def _practices(self) -> list[Child]:
+        """The simulators of the practice systems, started."""
+        return [
+            self._simulator(branch.pims, branch.named(branch.pims), branch.morning.clinic, PIMS_FAULTS)
             for branch in self._branches
         ]
-        return booking.ready(START_PATIENCE), [child.ready(START_PATIENCE) for child in practices]
+
+    def _ends(
+        self, branch: Branch, hands: Platform, pims: Mapping[str, Any], location: str
+    ) -> tuple[Ends, ByHand | None]:
+        """A branch's people at both ends, and how VetBridge reaches its practice where that has no API."""
+        practice = Practice(pims["base_url"], pims["credentials"])
+        today = _today(branch.morning.clinic, self._clock)
+        entered = self._entered(branch, practice, pims)
+        return Ends(hands, practice, pims["control_url"], location, today, entered), None
 
     def _simulator(self, vendor: str, name: str, clinic: Clinic, faults: Mapping[str, float], *more: str) -> Child:
         arguments = ["simulate", vendor, "--port", "0", "--limits", "off"]
@@ -285,10 +305,28 @@ class _Show:
     def _traffic(self) -> _Traffic:
         booking = ask("GET", f"{self._platform_door}/counts")
         lists = [of.get("GET /records/{location}", 0) for of in _requests(booking)]
-        for playing in self._playing:
-            (requests,) = _requests(ask("GET", f"{playing.ends.pims_door}/counts"))
-            lists.append(requests.get("GET /v2/appointment", 0))
+        lists += [self._counted(playing) for playing in self._playing]
         return _Traffic(polls=tuple(map(int, lists)), webhooks=int(booking["webhooks"]["waiting"]))
+
+    def _counted(self, playing: Playing) -> int:
+        """How often a branch's practice system was asked for changed visits."""
+        (requests,) = _requests(ask("GET", f"{playing.ends.pims_door}/counts"))
+        return int(requests.get("GET /v2/appointment", 0))
+
+    def _audited(self, branch: Branch, playing: Playing, foreign: Collection[str]) -> Audit:
+        """Compares a branch's both systems with its script."""
+        ends = playing.ends
+        folders = [
+            self._stage.data(branch.named(branch.pims)),
+            self._stage.location(ends.location, of_chain=branch.of_chain),
+        ]
+        pims, booking = sides = [stored(folder) for folder in folders]
+        try:
+            site = branch.site if branch.of_chain else ""
+            return audit(branch.morning, booking, pims, playing.seen, today=ends.today, site=site, foreign=foreign)
+        finally:
+            for side in sides:
+                side.store.close()
 
     # -- looking
 
@@ -351,15 +389,9 @@ def _shortened(branches: int) -> list[str]:
     return [f"{name} {value:g} s" for name, value in shorter.items()]
 
 
-def _audited(stage: Stage, branch: Branch, ends: Ends, seen: Seen, foreign: Collection[str]) -> Audit:
-    folders = [stage.data(branch.named("ezyvet")), stage.location(ends.location, of_chain=branch.of_chain)]
-    pims, booking = sides = [Side(open_store(folder), Files(folder / FILES)) for folder in folders]
-    try:
-        site = branch.site if branch.of_chain else ""
-        return audit(branch.morning, booking, pims, seen, today=ends.today, site=site, foreign=foreign)
-    finally:
-        for side in sides:
-            side.store.close()
+def stored(folder: Path) -> Side:
+    """What a simulator has kept in its folder."""
+    return Side(open_store(folder), Files(folder / FILES))
 
 
 def _keep(stage: Stage, result: Whole, seconds: float) -> None:

@@ -147,6 +147,9 @@ class Plot:
     """The config does not know a service at first: VetBridge is stopped, and started with the code."""
     is_short: bool = False
     """Fewer bookings are enough; nothing is purged."""
+    by_hand: bool = False
+    """People type what comes from the platform: nobody is asked about owners, nothing is changed on both sides at
+    once, and there are neither files nor services that are due."""
     other: Clinic | None = None
     """A clinic where somebody is known, too, whose pet has died there; she books for it here."""
 
@@ -170,6 +173,8 @@ class Plot:
     @property
     def conflicts(self) -> int:
         """How many visits both sides change while VetBridge is paused."""
+        if self.by_hand:
+            return 0
         return 1 if self.is_short else 3
 
     @property
@@ -179,7 +184,7 @@ class Plot:
 
     def seconds(self, bookings: int) -> float:
         """How long a morning with so many bookings is played."""
-        return (12.0 if self.is_short else 30.0) + 0.2 * bookings
+        return (12.0 if self.is_short else 30.0) + (0.4 if self.by_hand else 0.2) * bookings
 
 
 EVERYTHING = Plot()
@@ -235,15 +240,15 @@ class _Author:
         self._cancel(roles)
         self._move(roles.take(math.ceil(MOVED_SHARE * self._count) - 1))
         self._practise(roles, math.ceil(PRACTICE_SHARE * self._count))
-        answers = tuple(self._answers())
+        answers = () if self._plot.by_hand else tuple(self._answers())
         for number, caller in enumerate(callers, start=1):
             self._call(number, caller)
         fuse = self._changes(answers) + FUSE_ROOM
         if not self._plot.is_short:
             self._purged(fuse + PURGED_ROOM)
-        block = self._block()
-        papers = tuple(self._papers(answers, conflicts))
-        due = tuple(self._due())
+        block = None if self._plot.by_hand else self._block()
+        papers = () if self._plot.by_hand else tuple(self._papers(answers, conflicts))
+        due = () if self._plot.by_hand else tuple(self._due())
         self._steps.sort(key=lambda step: step.at)
         return Morning(
             seed=self._seed,

@@ -39,6 +39,21 @@ _PER_BRANCH = ("pims_refresh", "files", "due_services")
 """What one machine does for each branch, as it polls: in a chain less often."""
 _MORE_SCOPES = ("read-attachment", "write-attachment", "read-vaccination", "read-consult")
 """What files and due services take beside the connector's default."""
+_ERRANDS: Mapping[str, Any] = {
+    "attachments": {
+        "to_pims": {"types": {"pdf": 10}},
+        "to_booking": {"types": {"pdf": 10}, "names": ["*discharge*"]},
+    },
+    "reminders": {
+        "notices": {
+            "text": "{clinic}: {pets} is due for {services} by {date}.",
+            "hours": "00:00-24:00",
+            "weekdays": list(WEEKDAYS),
+            "late_days": 0,
+        }
+    },
+}
+"""What a site wants done about files and about services that are due."""
 _LIMIT_SCALE = 1000.0
 """The simulators run with limits off."""
 
@@ -68,6 +83,14 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """How VetBridge reaches a practice whose system has no API: what its account and its side of the site say."""
+
+    account: Mapping[str, Any]
+    codes: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Sides:
     """What a branch's two simulators said when they were ready, and the platform's ids by VetBridge's words."""
 
@@ -77,6 +100,8 @@ class Sides:
     staff: Mapping[str, int]
     services: Mapping[str, int]
     labels: Mapping[str, int]
+    by_hand: ByHand | None = None
+    """The account of a practice whose system has no API; None: it is ezyVet's."""
 
 
 def polls_every(branches: int) -> float:
@@ -170,10 +195,13 @@ def _accounts(side: Sides, hook_secret: str, keep: _Secrets, *, poll: float) -> 
             **_connected(side, keep),
         },
         pims: {
-            "connector": "ezyvet",
             "poll": poll,
             "limit_scale": _LIMIT_SCALE,
-            "options": _pims_options(pims, side.pims, keep),
+            **(
+                {"connector": "ezyvet", "options": _pims_options(pims, side.pims, keep)}
+                if side.by_hand is None
+                else side.by_hand.account
+            ),
         },
     }
 
@@ -193,20 +221,12 @@ def _site(side: Sides) -> dict[str, Any]:
                 "resource": {word: str(number) for word, number in side.staff.items()},
             },
         },
-        "pims": {"account": branch.pims_account, **_pims_codes(without=morning.unmapped)},
+        "pims": {
+            "account": branch.pims_account,
+            **(_pims_codes(without=morning.unmapped) if side.by_hand is None else {"codes": side.by_hand.codes}),
+        },
         "fuse": morning.fuse,
-        "attachments": {
-            "to_pims": {"types": {"pdf": 10}},
-            "to_booking": {"types": {"pdf": 10}, "names": ["*discharge*"]},
-        },
-        "reminders": {
-            "notices": {
-                "text": "{clinic}: {pets} is due for {services} by {date}.",
-                "hours": "00:00-24:00",
-                "weekdays": list(WEEKDAYS),
-                "late_days": 0,
-            }
-        },
+        **(_ERRANDS if side.by_hand is None else {}),
         "start": "live",
         "first_days": {"days": 0},
     }

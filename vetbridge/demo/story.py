@@ -335,6 +335,8 @@ class Branch:
     """What people call it."""
     morning: Morning
     of_chain: bool = False
+    pims: str = "ezyvet"
+    """Whose practice system it has."""
 
     @property
     def booking_account(self) -> str:
@@ -344,7 +346,7 @@ class Branch:
     @property
     def pims_account(self) -> str:
         """Its account of the PIMS."""
-        return f"ezyvet-{self.site}"
+        return f"{self.pims}-{self.site}"
 
     def named(self, word: str) -> str:
         """The name of something that each branch has."""

@@ -21,7 +21,7 @@ from vetbridge.core.answers import (
 )
 from vetbridge.core.matching import Match, contact_keys, forms_of
 from vetbridge.core.planning import FieldOwner
-from vetbridge.core.records import Appointment, Client, Kind, Record
+from vetbridge.core.records import Appointment, Client, Kind, Pet, Record
 from vetbridge.ledger import actions, changes, mirror, reviews
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link, Review
@@ -206,12 +206,19 @@ class Answerer:
 
         The next answer is carried out, whoever it names: then it is the newest word.
         """
-        if given.answer.client_id not in (None, there.client_id):
+        if given.answer.client_id not in (None, there.client_id) and not self._is_in_care(there, given):
             raise Ask(
                 str(given.question.get("why", OFF_ITS_OWNER)),
                 "staff have put the visit on another client in the PIMS meanwhile",
                 dict(given.question),
             )
+
+    def _is_in_care(self, there: Appointment, given: Given) -> bool:
+        """Whether the client whom the answer names cares for the visit's pet."""
+        pet = None if there.pet_id is None else self._pair.pims.read(Kind.PET, there.pet_id)
+        if not isinstance(pet, Pet) or pet.client_id != there.client_id:
+            return False
+        return pet.is_cared_for_by(given.answer.client_id)
 
     def park(self, job: Job, link: Link, here: Appointment, there: Appointment, found: Match) -> Appointment:
         """Asks whose a visit is that staff have put back on the placeholder; its notes say again what was booked."""
@@ -275,11 +282,11 @@ class Answerer:
                 "the booking names another owner or another pet than when it was answered",
                 {**given.question, "booking": here},
             )
-        client_id, pet_id = self._whom(job, here, given)
+        client_id, pet = self._whom(job, here, given)
         self._learner.answered(job, given.item, here, client_id if given.answer.choice is Choice.LINK else None)
-        return client_id, pet_id
+        return pet.owner_for(client_id), pet.id or ""
 
-    def _whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, str]:
+    def _whom(self, job: Job, here: Appointment, given: Given) -> tuple[str, Pet]:
         if given.answer.choice is Choice.NEW:
             blocker = self._placer.cannot_create(here)
             if blocker:
@@ -287,16 +294,16 @@ class Answerer:
             self._placer.reserve_booker(job, here)
             client = self._made(job) or self._made_meanwhile(here, given)
             client = client or self._placer.create_client(job, here, linked=False)
-            pet = self._placer.standing_pet(here, client) or self._placer.create_pet(job, here, client)
-            return client.id or "", pet.id or ""
+            return client.id or "", self._placer.standing_pet(here, client) or self._placer.create_pet(
+                job, here, client
+            )
         client = self._fresh(given)
         if given.answer.pet_id is not None:
-            self._require_own_pet(client, given.answer.pet_id, given)
-            return client.id or "", given.answer.pet_id
+            return client.id or "", self._pet_of(client, given.answer.pet_id, given)
         found = self._placer.pet_by_name(job, here, client)
         if found is None:
             raise Ask("pet-not-named", "which pet is meant is not said", dict(given.question))
-        return client.id or "", found.id or ""
+        return client.id or "", found
 
     def _made(self, job: Job) -> Client | None:
         """The client that an earlier try at this booking has made, while it stands."""
@@ -332,14 +339,12 @@ class Answerer:
         native = end.connector.get(Kind.CLIENT, client_id)
         return None if native is None else end.mapper.read(Kind.CLIENT, native)
 
-    def _require_own_pet(self, client: Client, pet_id: str, given: Given) -> None:
-        end = self._pair.pims
-        native = end.connector.get(Kind.PET, pet_id)
-        pet = None if native is None else end.mapper.read(Kind.PET, native)
-        if pet is None or pet.client_id not in (None, client.id):
-            raise Ask(
-                PET_OF_ANOTHER, "the pet that was chosen is gone, or another client's by now", dict(given.question)
-            )
+    def _pet_of(self, client: Client, pet_id: str, given: Given) -> Pet:
+        """A pet that is the client's own, or in the client's care. Raises ``Ask``."""
+        pet = self._pair.pims.read(Kind.PET, pet_id)
+        if isinstance(pet, Pet) and (pet.client_id in (None, client.id) or pet.is_cared_for_by(client.id)):
+            return pet
+        raise Ask(PET_OF_ANOTHER, "the pet that was chosen is gone, or another client's by now", dict(given.question))
 
     def _fresh(self, given: Given) -> Client:
         client = self._client(given.answer.client_id or "")

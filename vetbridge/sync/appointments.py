@@ -260,7 +260,9 @@ class Appointments:
 
     def _write_visit(self, job: Job, here: Appointment, placement: Placement, *, beside: bool) -> None:
         stamp = self._stamp(job)
-        wanted = wanted_fields(here, placement.client_id, placement.pet_id, unlinked=placement.unlinked)
+        wanted = wanted_fields(
+            here, placement.client_id, placement.pet_id, unlinked=placement.unlinked, origin=placement.origin
+        )
         step = Step(
             kind=Kind.APPOINTMENT,
             operation=Operation.CREATE,
@@ -297,6 +299,8 @@ class Appointments:
                     changes.held(tx, job.leases)
                     links.end(tx, link)
                 return ANEW_IN_PIMS
+        if _stands(here) and not _stands(there):
+            there = self._by_hand.left_of_two(job, link) or there
         whose: Ending | None = None
         line = self._paired.step_in(job, link, here, there) if given is None else link
         if line is None:
@@ -411,6 +415,10 @@ class Appointments:
     def _stamp(self, job: Job) -> str:
         with self._ledger.read() as tx:
             return booking_stamp(tx, self._pair, job.remote_id)
+
+
+def _stands(visit: Appointment | None) -> bool:
+    return visit is not None and visit.status is not AppointmentStatus.CANCELLED
 
 
 _GONE = Ending(state=ChangeState.SKIPPED, code="gone-before-written", message="it is gone, and was not carried over")

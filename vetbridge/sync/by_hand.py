@@ -6,7 +6,7 @@ anew; so the booking side and its owner learn nothing of a typing mistake.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,16 +22,16 @@ from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind,
 from vetbridge.ledger import actions, changes, links, mirror, reviews, worklist
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.tables import ActionState, Change
+from vetbridge.ledger.tables import ActionState, Change, ChangeState, Link
 from vetbridge.sync.comparing import CARRIED, PEOPLE
-from vetbridge.sync.job import Job, PutOff
+from vetbridge.sync.job import Ending, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import Placement
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.slots import WINDOW_KEYS, window
-from vetbridge.sync.wording import comment_lines
-from vetbridge.sync.writing import BY_HAND_WAIT, Writer
+from vetbridge.sync.wording import BY_PEOPLE, comment_lines
+from vetbridge.sync.writing import BY_HAND_WAIT, READ_BACK, Writer
 
 AROUND = timedelta(days=8)
 """So far from the day that was asked for a visit is looked for: somebody may have typed another week."""
@@ -39,6 +39,14 @@ AGAIN = timedelta(seconds=5)
 """A visit that was just typed waits so long for the booking that it belongs to."""
 FORGOTTEN_AFTER = timedelta(days=2)
 """A visit that was to be typed and stands nowhere so long after it should have begun was never typed."""
+
+
+OTHER_REMOVED = "the other one of the two was removed"
+TYPED_TWICE = Ending(
+    state=ChangeState.SKIPPED,
+    code="typed-twice",
+    message="the very same visit stands there already for its booking; the work list asks to cancel this one",
+)
 
 
 class ByHand:
@@ -181,7 +189,10 @@ class ByHand:
             asked = actions.handed_creates(tx, self._pair.pims.account, Kind.APPOINTMENT)
         self._give_up([one for one in asked if self._is_too_old(one)])
         found = self._recognised(there.start.utc)
-        mine = next((one for one in asked if one.action_id in found and found[one.action_id].id == there.id), None)
+        mine = next(
+            (one for one in asked if (it := found.get(one.action_id)) is not None and there.id in (it.id, *it.again)),
+            None,
+        )
         if mine is None:
             return
         with self._ledger.write() as tx:
@@ -189,6 +200,87 @@ class ByHand:
         raise PutOff(
             self._clock.now() + AGAIN, "own-write", "it was typed from the work list; its booking is worked on first"
         )
+
+    # -- visits that stand twice
+
+    def typed_twice(self, job: Job, there: Appointment) -> Ending | None:
+        """Asks to cancel a visit that stands beside the very same one, which a booking has; None: there is none."""
+        if not self.does or there.client_id is None or there.status is AppointmentStatus.CANCELLED:
+            return None
+        with self._ledger.read() as tx:
+            twins = [
+                other.id
+                for other in self._same(there.start, there.resource, there.client_id, there.pet_id)
+                if other.id != there.id
+                and (link := links.of_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, other.id or "")) is not None
+                and link.origin not in BY_PEOPLE
+            ]
+        if not twins:
+            return None
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            worklist.put(
+                tx,
+                tx.session.get_one(Change, job.change_id),
+                account=self._pair.pims.account,
+                kind=Kind.APPOINTMENT,
+                remote_id=there.id or "",
+                task=worklist.CANCEL,
+                details={},
+                visit_at=there.start.utc,
+            )
+        return TYPED_TWICE
+
+    def removed(self, job: Job) -> None:
+        """A visit is cancelled or gone: nobody has to cancel it any more."""
+        if not self.does:
+            return
+        with self._ledger.read() as tx:
+            asked = worklist.standing(tx, job.record_id, worklist.CANCEL)
+        if asked is not None:
+            with self._ledger.write() as tx:
+                worklist.close(tx, job.record_id, worklist.CANCEL, confirmed=True, why=READ_BACK)
+
+    def left_of_two(self, job: Job, link: Link) -> Appointment | None:
+        """The visit that stands where a booking's own is cancelled or gone: it was typed twice, and one was removed.
+
+        It is the booking's from then on. None: there is none.
+        """
+        if not self.does:
+            return None
+        with self._ledger.read() as tx:
+            base = links.bases(tx, link)[1] or {}
+        if base.get("client_id") is None:
+            return None
+        start: Any = base.get("start")
+        for other in self._same(start, base.get("resource"), base["client_id"], base.get("pet_id")):
+            with self._ledger.read() as tx:
+                is_free = links.of_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, other.id or "") is None
+            if is_free:
+                with self._ledger.write() as tx:
+                    changes.held(tx, job.leases)
+                    links.point(tx, tx.session.get_one(Link, link.id), pims_id=other.id)
+                    record = changes.record_of(tx, self._pair.pims.account, Kind.APPOINTMENT, other.id or "")
+                    worklist.close(tx, record.id or 0, worklist.CANCEL, confirmed=False, why=OTHER_REMOVED)
+                return other
+        return None
+
+    def _same(self, start: Instant, resource: object, client_id: object, pet_id: object) -> Iterator[Appointment]:
+        """Visits that stand at this time, with this vet, on this owner and pet."""
+        end = self._pair.pims
+        for native in end.connector.search(Kind.APPOINTMENT, window(start.utc, start.utc + timedelta(minutes=1))):
+            try:
+                other = end.mapper.read(Kind.APPOINTMENT, native)
+            except MappingError:
+                continue
+            is_same = (other.start, other.resource, other.client_id, other.pet_id) == (
+                start,
+                resource,
+                client_id,
+                pet_id,
+            )
+            if is_same and other.status is not AppointmentStatus.CANCELLED:
+                yield other
 
     # -- inside
 

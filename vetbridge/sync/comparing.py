@@ -15,7 +15,7 @@ from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.sealing import Sealer
 from vetbridge.ledger.tables import Link
 from vetbridge.sync.pair import End, Pair
-from vetbridge.sync.wording import BY_PEOPLE, block_lines
+from vetbridge.sync.wording import block_lines
 
 CARRIED = frozenset({"start", "duration", "status", "appointment_type", "resource"})
 """Fields of a visit that flow both ways."""
@@ -62,7 +62,7 @@ def wanted_fields(
         "status": here.status,
         "appointment_type": here.appointment_type,
         "resource": here.resource,
-        "notes": "\n".join(block_lines(here, unlinked=unlinked, desk=origin in BY_PEOPLE)),
+        "notes": "\n".join(block_lines(here, unlinked=unlinked, origin=origin)),
         "client_id": client_id,
         "pet_id": pet_id,
         BOOKED_BY: here.client_id,

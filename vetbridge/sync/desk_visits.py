@@ -83,6 +83,7 @@ class DeskVisits:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
             in_doubt = bool(actions.unsettled(tx, job.record_id))
         if native is None:
+            self._by_hand.removed(job)
             return self._follow(job, link, urgent=True) if link else self._gone(job)
         absence.found(end, job.remote_id, self._ledger)
         job.digest = digest(self._ledger.sealer, end, native)
@@ -123,6 +124,7 @@ class DeskVisits:
                 mark_applied(self._ledger, job, given)
             return CARRIED  # by an earlier try, whose answer was lost
         own = self._identity.known_elsewhere(job, end, there) if given is None else None
+        own = own or (self._by_hand.typed_twice(job, there) if given is None else None)
         if own is not None:
             return own
         ending = self._unlinked(job, there, given, enter)
@@ -216,6 +218,7 @@ class DeskVisits:
         if steer.keep:
             return KEPT
         if there.status is AppointmentStatus.CANCELLED:
+            self._by_hand.removed(job)
             self._relinker.struck(job, why="the visit was cancelled")
             return self._nothing("cancelled-before-written", "it was cancelled before it was carried over")
         begun = there.start.utc <= self._clock.now()

@@ -104,7 +104,7 @@ class Handover:
                 return False
             wanted = base_in_terms(row, here, there, booking_base or {})
             self._keeper.bases(tx, row, wanted, there, CARRIED | {"notes"})
-            if found.client_id == there.client_id:
+            if found.client_id == there.client_id or found.pet_id == there.pet_id is not None:
                 return False
             question = {"booking": here, "words": found.words, "candidates": shown_candidates(found.candidates)}
             change = tx.session.get_one(Change, job.change_id)

@@ -16,6 +16,7 @@ from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.learning import Learner
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.resolving import Resolution
+from vetbridge.sync.wording import CARER
 from vetbridge.sync.writing import Keep, Step, Writer
 
 
@@ -62,14 +63,13 @@ class Placer:
             make = self._new_pet if resolution.client else self.create_pet
             pet = make(job, here, client)
         assert client.id is not None  # noqa: S101 - read from the PIMS
-        assert pet.id is not None  # noqa: S101 - read from the PIMS
         evidence = evidence_of(resolution.match.evidence)
         # What a person has said of one contact and name says nothing of all who share the booking side's client.
         is_taught = resolution.match.reason == "taught"
         if resolution.client is not None and here.client_id is not None and not is_taught:
             with self._ledger.write() as tx:
                 self._keeper.matched_client(tx, here.client_id, client, here.booker or Client(), evidence)
-        return Placement(client.id, pet.id, "matched" if resolution.client else "created", evidence)
+        return Placement(pet.owner_for(client.id), pet.id, _origin(resolution), evidence)
 
     @property
     def _is_registered_by_hand(self) -> bool:
@@ -82,8 +82,10 @@ class Placer:
             return self._unlinked(here, resolution.match, resolution.match.reason)
         client, pet = resolution.client, resolution.pet
         evidence = evidence_of(resolution.match.evidence)
-        origin = "created" if client is None else "matched"
-        return Placement(client.id if client else None, pet.id if pet else None, origin, evidence)
+        client_id = client.id if client else None
+        if client_id is not None and pet is not None:
+            client_id = pet.owner_for(client_id)
+        return Placement(client_id, pet.id if pet else None, _origin(resolution), evidence)
 
     def reserve_booker(self, job: Job, here: Appointment) -> None:
         """Keeps two bookings of one new owner from making her twice at once: the second waits for the first."""
@@ -237,6 +239,13 @@ class Placer:
         record = self._writer.write(job, step, self._keeper.pet)
         assert isinstance(record, Pet)  # noqa: S101 - what the mapper makes of this kind
         return record
+
+
+def _origin(resolution: Resolution) -> str:
+    if resolution.client is None:
+        return "created"
+    in_care = resolution.pet is not None and resolution.pet.is_cared_for_by(resolution.client.id)
+    return CARER if in_care else "matched"
 
 
 def evidence_of(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:

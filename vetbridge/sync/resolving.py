@@ -62,12 +62,15 @@ class Resolver:
         fresh = {linked.client_id: linked} if linked else {}
         read = set(fresh)
         searched = False
+        in_care: dict[str, Pet | None] = {}
         matched = self._match(appointment, fresh, read, linked_to)
         while True:
             found = matched.match
             if found.verdict is Verdict.LINKED and found.client_id is not None and found.client_id not in read:
                 read.add(found.client_id)
                 fresh.update(_by_id([self._fresh(found.client_id)]))
+            elif (pet_id := _of_another(found, fresh)) is not None and pet_id not in in_care:
+                in_care[pet_id] = self._fresh_pet(pet_id)
             elif found.verdict is Verdict.NEW and not searched:
                 # After the fresh reads: where the one who seemed to be meant is gone, somebody may have been
                 # entered anew.
@@ -81,7 +84,7 @@ class Resolver:
         if was_another:
             # The id that was trusted leads to somebody else: whoever fits now is for a person to say.
             found = replace(found, verdict=Verdict.REVIEW, reason=CLIENT_IS_ANOTHER)
-        return self._resolution(found, matched, fresh)
+        return self._resolution(found, matched, fresh, in_care)
 
     def candidates(self, appointment: Appointment) -> Match:
         """Who may be meant by what is known of a visit that was left without its owner; for a question alone."""
@@ -101,11 +104,14 @@ class Resolver:
         )
 
     @staticmethod
-    def _resolution(found: Match, matched: Matched, fresh: Mapping[str, Known]) -> Resolution:
+    def _resolution(
+        found: Match, matched: Matched, fresh: Mapping[str, Known], in_care: Mapping[str, Pet | None]
+    ) -> Resolution:
         if found.verdict is not Verdict.LINKED or found.client_id is None:
             return Resolution(match=found, matched=matched)
         known = fresh[found.client_id]
         pet = next((pet for pet in known.pets if pet.id == found.pet_id), None) if found.pet_id else None
+        pet = pet or in_care.get(found.pet_id or "")
         return Resolution(match=found, matched=matched, client=known.client, pet=pet)
 
     def _linked_client(self, appointment: Appointment) -> tuple[Known | None, bool]:
@@ -173,6 +179,24 @@ class Resolver:
         with self._ledger.write() as tx:
             mirror.put(tx, end.account, [client, *pets])
             return mirror.client(tx, end.account, client_id)
+
+    def _fresh_pet(self, pet_id: str) -> Pet | None:
+        """A pet of another client, read now and kept in the mirror; None where the PIMS has none."""
+        pet = self._pair.pims.read(Kind.PET, pet_id)
+        with self._ledger.write() as tx:
+            if isinstance(pet, Pet):
+                mirror.put(tx, self._pair.pims.account, [pet])
+                return pet
+            mirror.remove(tx, self._pair.pims.account, (), [pet_id])
+            return None
+
+
+def _of_another(found: Match, fresh: Mapping[str, Known]) -> str | None:
+    """The pet that is meant, where it is none of the client's own, but in the client's care."""
+    known = fresh.get(found.client_id or "")
+    if found.verdict is not Verdict.LINKED or known is None or any(pet.id == found.pet_id for pet in known.pets):
+        return None
+    return found.pet_id
 
 
 def _by_id(found: Iterable[Known | None]) -> dict[str, Known]:

@@ -11,6 +11,8 @@ DESK = "desk"
 
 PAIRED = "paired"
 """Origin of a link between two records that stood on both sides before VetBridge came."""
+CARER = "carer"
+"""Origin of a link whose visit was booked by the client who cares for the pet, and stands on its owner."""
 BY_PEOPLE = frozenset({DESK, PAIRED})
 """Origins of links whose visit in the PIMS people have made: its notes say nothing of where it was booked."""
 
@@ -23,11 +25,20 @@ _NOT_CERTAIN = (
 )
 
 
-def block_lines(appointment: Appointment, *, unlinked: bool, desk: bool) -> list[str]:
-    """The block that a booking has in the notes of its visit; none at all where the visit was made at the desk."""
+def block_lines(appointment: Appointment, *, unlinked: bool, origin: str) -> list[str]:
+    """The block that a booking has in the notes of its visit, by the origin of its link; none at all where the visit
+    was made at the desk."""
     if unlinked:
         return unlinked_lines(appointment)
-    return comment_lines(appointment) if desk else linked_lines(appointment)
+    if origin in BY_PEOPLE:
+        return comment_lines(appointment)
+    return [*carer_lines(appointment, origin), *linked_lines(appointment)]
+
+
+def carer_lines(appointment: Appointment, origin: str) -> list[str]:
+    """Who booked, where that is not the owner on whom the visit stands."""
+    name = "" if appointment.booker is None else shown(appointment.booker.full_name, LONGEST_DETAIL)
+    return [f"Booked by {name or 'the carer'}, who cares for the pet."] if origin == CARER else []
 
 
 def desk_lines(client: Client | None) -> list[str]:

@@ -263,3 +263,39 @@ def test_a_crash_between_handing_on_and_noting_it_leaves_one_line(rig: Rig) -> N
     rig.run()
     assert [task for task, _ in lines(rig)] == ["book"]
     assert [write.operation for write in rig.pims.handed.values()] == [Operation.CREATE]
+
+
+def test_a_visit_that_was_typed_twice_is_not_carried_back_and_one_is_asked_away(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    first, second = (typed(rig, booking, rig.john) for _ in range(2))  # type: ignore[attr-defined]
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+    assert [task for task, _ in lines(rig)] == ["cancel"]
+    with rig.ledger.read() as tx:
+        (line,) = worklist.lines(tx)
+    rig.pims.edit(Kind.APPOINTMENT, line.remote_id, {"state": "cancelled"})
+    rig.run()
+    assert lines(rig) == []
+    assert not rig.booking.written
+    assert {first, second} >= {line.remote_id}
+
+
+def test_where_the_wrong_one_of_two_is_removed_the_other_one_is_the_booking_s(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    both = {typed(rig, booking, rig.john) for _ in range(2)}  # type: ignore[attr-defined]
+    rig.run()
+    with rig.ledger.read() as tx:
+        (line,) = worklist.lines(tx)
+    (linked,) = both - {line.remote_id}
+    rig.pims.edit(Kind.APPOINTMENT, linked, {"state": "cancelled"})
+    rig.run()
+    assert lines(rig) == []
+    assert not rig.booking.written
+    moved = later(rig, booking, hours=24)
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": moved})
+    rig.run()
+    with rig.ledger.read() as tx:
+        (change,) = worklist.lines(tx)
+    assert (change.task, change.remote_id) == ("change", line.remote_id)
