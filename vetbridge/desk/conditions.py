@@ -324,11 +324,9 @@ class _View:
         return self._opening[site]
 
     def is_left_alone(self, site: str) -> bool:
-        """Whether nothing is to be written at a site: it is paused, in the shadow, or has ended."""
+        """Whether nobody is to do anything for a site: it is paused, in the shadow, or has ended."""
         row = self.going_live(site)
-        return (
-            self.paused("site", site) or self.ended(site) or (row is not None and (row.in_shadow or row.is_pairing))
-        )
+        return self.paused("site", site) or self.ended(site) or (row is not None and row.in_shadow)
 
     # -- reading
 
@@ -386,8 +384,10 @@ class _View:
     def held_back(self, site: str, kind: Kind) -> bool:
         """Whether nothing is to be written of a kind at a site, or it is known already why nothing can be."""
         known = self.config.sites[site]
+        row = self.going_live(site)
         return (
             self.is_left_alone(site)
+            or (row is not None and row.is_pairing)
             or self.paused("kind", f"{site}/{kind}")
             or self.excused(known.booking.account)
             or self.excused(known.pims.account)

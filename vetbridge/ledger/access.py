@@ -24,7 +24,7 @@ class Look(StrEnum):
 
     QUESTION = "question"
     SEARCH = "search"
-    """Owners, or their visits, that a search has found; or the files of theirs that failed."""
+    """Owners, or their visits, that a search has found or the work list names; or the files of theirs that failed."""
     HISTORY = "history"
     """What happened to one record."""
     EXPORT = "export"

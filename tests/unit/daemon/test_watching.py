@@ -23,7 +23,7 @@ from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.service import Service
 from vetbridge.daemon.telling import WAITS
 from vetbridge.daemon.watching import OVER_AFTER
-from vetbridge.ledger import accounts, changes, episodes, going_live, reviews
+from vetbridge.ledger import accounts, changes, episodes, going_live, reviews, worklist
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Delivery, Episode
 
@@ -360,6 +360,46 @@ def test_a_question_whose_visit_begins_soon_is_told_once_and_never_as_an_alert(w
     assert [row.cleared_at is None for row in rows(watched.ledger)] == [False]
     watched.look(3)
     assert len(chat(watched).taken) == 1
+
+
+def test_a_visit_that_nobody_types_is_an_alert_until_somebody_has(watch: Watch) -> None:
+    watched = watch()
+    visit = watched.clock.now() + timedelta(hours=3)
+    with watched.ledger.write() as tx:
+        going_live.meet(tx, "city", start_live=True)
+        change = changes.receive(
+            tx, site="city", account="booking", kind=Kind.APPOINTMENT, remote_id="v1", source="poll"
+        )
+        details = {"client": {"name": "Jane Doe", "is_new": True}}
+        line = worklist.put(
+            tx,
+            change,
+            account="pims",
+            kind=Kind.APPOINTMENT,
+            remote_id="",
+            task=worklist.BOOK,
+            details=details,
+            visit_at=visit,
+        )
+    watched.look()
+    assert chat(watched).told == []
+    watched.clock.advance(3601)
+    watched.look(3)
+    watched.start()
+    watched.look(3)
+    ((_, told),) = chat(watched).taken
+    assert (told["data"]["code"], told["data"]["sites"], told["data"]["details"]["count"]) == (
+        "line-overdue",
+        ["city"],
+        1,
+    )
+    assert "Jane" not in json.dumps(told)
+    with watched.ledger.write() as tx:
+        row = worklist.line(tx, line.id or 0)
+        assert row is not None
+        worklist.done(tx, row, "ann")
+    watched.look(OVER)
+    assert chat(watched).told == [("alert.raised", "line-overdue"), ("alert.cleared", "line-overdue")]
 
 
 def test_a_visit_that_is_moved_nudges_again(watch: Watch) -> None:
