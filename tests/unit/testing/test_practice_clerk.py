@@ -135,11 +135,34 @@ def test_who_is_called_so_and_has_the_phone_is_not_registered_again(desk: Desk) 
     assert len(desk.practice.clients()) == 12
 
 
-def test_of_several_owners_one_is_chosen(desk: Desk) -> None:
-    line = desk.visit(client=None, pet={"id": "", "name": "Bella", "species": "", "is_new": False})
+@pytest.mark.parametrize(
+    ("booked", "chosen"),
+    [
+        ({"name": "Somebody Else", "phones": ["phone of 1004"]}, "1004"),
+        ({"name": "name of 1003", "phones": ["+447912000009"]}, "1003"),
+        ({"name": "Somebody Else", "phones": ["+447912000009"]}, "1000000"),
+    ],
+)
+def test_of_several_owners_the_one_is_chosen_whose_card_agrees(
+    desk: Desk, booked: dict[str, Any], chosen: str
+) -> None:
+    cards = {id_: desk.practice.client(id_) for id_ in ("1003", "1004")}
+    words = {f"name of {id_}": f"{card.given_name} {card.family_name}" for id_, card in cards.items()}
+    words |= {f"phone of {id_}": card.phones[0] for id_, card in cards.items()}
+    phones = [words.get(phone, phone) for phone in booked["phones"]]
+    client = {"id": "", "name": words.get(booked["name"], booked["name"]), "phones": phones, "is_new": False}
+    line = desk.visit(client=client, pet={"id": "", "name": "Bella", "species": "", "is_new": False})
     line["candidates"] = [{"id": "1003"}, {"id": "1004"}]
     desk.later()
-    assert desk.typed().client_id == "1003"
+    assert desk.typed().client_id == chosen
+
+
+def test_somebody_else_may_choose_the_owner(desk: Desk) -> None:
+    desk.clerk = Clerk(desk.practice, desk.list, desk.clock, choose=lambda line: "1004")
+    line = desk.visit(client={"id": "", "name": "Anybody", "phones": [], "is_new": False}, pet=None)
+    line["candidates"] = [{"id": "1003"}, {"id": "1004"}]
+    desk.later()
+    assert desk.typed().client_id == "1004"
 
 
 def test_a_changed_line_puts_right_what_was_typed_for_it(desk: Desk) -> None:

@@ -103,7 +103,8 @@ class Clerk:
 
     ``slips``: shares of the lines with which each goes wrong; no line twice. ``notices_after``: seconds after which a
     forgotten line, one that was only ticked, or a visit that stands twice strikes somebody; None: never. ``choose``:
-    which client a visit is for where a line names several; the first otherwise.
+    the id of the client whom a visit is for where a line names several, None: nobody of them. Left alone, the one
+    whose card has the booked phone, else the booked name.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Clerk:
         self._delay = delay
         self._slips = dict(slips or {})
         self._notices_after = notices_after
-        self._choose = choose or _first
+        self._choose = choose or self._alike
         self._dice = random.Random(f"{seed}:clerk")
         self._armed: list[Slip] = []
         self._seen: dict[int, _Seen] = {}
@@ -287,13 +288,22 @@ class Clerk:
         return self._registered[key]
 
     def _found(self, given: Mapping[str, Any]) -> str:
-        name = _folded(given.get("name"))
-        phones = {_tail(phone) for phone in given.get("phones") or ()}
-        for client in self._practice.clients():
-            is_called_so = _folded(f"{client.given_name}{client.family_name}") == name
-            if client.active and is_called_so and (not phones or phones & {_tail(each) for each in client.phones}):
-                return client.id
-        return ""
+        """Who has the name and the phone already; empty where nobody has."""
+        return next(
+            (
+                one.id
+                for one in self._practice.clients()
+                if one.active and _has_phone(one, given) and _is_called(one, given)
+            ),
+            "",
+        )
+
+    def _alike(self, line: Line) -> str | None:
+        cards = [self._practice.client(one["id"]) for one in line["candidates"]]
+        booked = line["client"] or {}
+        agreeing = [card for card in cards if booked.get("phones") and _has_phone(card, booked)]
+        agreeing += [card for card in cards if _is_called(card, booked)]
+        return agreeing[0].id if agreeing else None
 
     def _register(self, line: Line, seen: _Seen, given: Mapping[str, Any]) -> str:
         name = str(given.get("name") or "Unknown")
@@ -389,8 +399,14 @@ def _of(record: KeptClient | KeptPet | KeptVisit | None) -> dict[str, Any]:
     return {"kind": kinds[type(record)], "id": record.id}
 
 
-def _first(line: Line) -> str | None:
-    return next((str(one["id"]) for one in line["candidates"] if one["id"]), None)
+def _has_phone(client: KeptClient, booked: Mapping[str, Any]) -> bool:
+    """Whether a card has one of the booked phones; without any, none can differ."""
+    phones = {_tail(phone) for phone in booked.get("phones") or ()}
+    return not phones or bool(phones & {_tail(phone) for phone in client.phones})
+
+
+def _is_called(client: KeptClient, booked: Mapping[str, Any]) -> bool:
+    return _folded(f"{client.given_name}{client.family_name}") == _folded(booked.get("name"))
 
 
 def _tail(phone: str) -> str:
