@@ -40,6 +40,8 @@ class Reader:
         self._steps = None
 
     def _read(self) -> Iterator[None]:
+        if self._cursor is None:
+            self.known.clear()  # whoever reads everything starts from nothing
         walk = self._snapshot.begin(self._cursor, Mark())
         yield
         for key in KEYS:
@@ -52,8 +54,13 @@ class Reader:
         self._cursor = self._snapshot.cursor(walk)
 
     def _forget(self, walk: Walk) -> None:
-        gone = {key for key in self._snapshot.missing(walk) if key not in self._table}
+        """What was not listed is looked up: it may have come meanwhile."""
+        missing = self._snapshot.missing(walk)
+        still = {key: self._table[key] for key in missing if key in self._table}
+        gone = missing - still.keys()
         before = self._snapshot.told_gone(walk)
+        self.known |= {key: still[key] for key in self._snapshot.saw(walk, still)}
+        self._snapshot.drop(walk, still, gone=False)
         self._snapshot.drop(walk, gone, gone=True)
         for key in {*before, *gone}:
             self.known.pop(key, None)
