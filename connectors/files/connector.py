@@ -108,7 +108,7 @@ class Files:
         self._known(kind)
         unknown = sorted(set(query) - self._capabilities.of(kind).search)
         if unknown or not query:
-            self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
+            self._unsupported(f"search for {kind} by {', '.join(unknown) or 'nothing'}")
         window = {key: self._moment(key, query[key]) for key in ("start_from", "start_before") if key in query}
         state = self._read(kind)
         ids: frozenset[str] | None = None
@@ -129,7 +129,7 @@ class Files:
         """The codes that the records bear, and those that the profile names. Files have no lists of their own: a code
         that no record bears yet is not known. ``status`` has the connector's own word for a deleted visit."""
         if not self._capabilities.code_lists:
-            self._unsupported("the reading of a code list")
+            self._unsupported("questions for code lists")
         with self._lock:
             self._inbox.take()
         lists: dict[str, Mapping[str, str]] = {}
@@ -146,11 +146,11 @@ class Files:
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
         """Files bring no attachments."""
-        self._unsupported("the reading of an attachment")
+        self._unsupported("questions for attachments")
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:
         """Nobody calls."""
-        self._unsupported("a webhook")
+        self._unsupported("webhooks")
 
     # -- writing
 
@@ -158,7 +158,7 @@ class Files:
         """Hands a write on, or takes it back: a file in ``out`` where the account wants one, else nothing."""
         self._declared(write.kind, write.operation)
         if write.operation is Operation.UPDATE and (unknown := sorted(write.native.keys() - CHANGEABLE)):
-            self._unsupported(f"a change of {', '.join(unknown)} of a {write.kind}")
+            self._unsupported(f"{write.operation} of {', '.join(unknown)} of {write.kind}")
         with self._lock:
             self._inbox.prepare()
             known = self._shelves[write.kind].read().entries.get(write.id or "")
@@ -249,15 +249,15 @@ class Files:
 
     def _known(self, kind: Kind) -> None:
         if not self._capabilities.of(kind).read:
-            self._unsupported(f"the reading of a {kind}")
+            self._unsupported(f"questions for {kind}")
 
     def _declared(self, kind: Kind, operation: Operation) -> None:
         can = self._capabilities.of(kind)
         if operation not in can.handed and not (operation is Operation.RECALL and can.handed):
-            self._unsupported(f"the {operation} of a {kind}")
+            self._unsupported(f"{operation} of {kind}")
 
     def _unsupported(self, what: str) -> NoReturn:
-        raise Refused(f"{self._account}: files in a folder do not take {what}", code="not-supported")
+        raise Refused(f"{self._account}: files in a folder take no {what}", code="not-supported")
 
 
 _NOBODY: frozenset[str] = frozenset()
