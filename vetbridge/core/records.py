@@ -82,6 +82,8 @@ class Pet:
 
     id: str | None = None
     client_id: str | None = None
+    carer_id: str | None = None
+    """Another client who cares for it beside its owner, and may book for it; never written."""
     name: str = ""
     species: str | None = None
     breed: str = ""
@@ -90,6 +92,14 @@ class Pet:
     deceased: bool = False
     active: bool = True
     version: str | None = field(default=None, compare=False)
+
+    def is_cared_for_by(self, client_id: str | None) -> bool:
+        """Whether this client is its carer, and not its owner."""
+        return client_id is not None and client_id == self.carer_id and client_id != self.client_id
+
+    def owner_for(self, client_id: str) -> str:
+        """On whom a visit of it stands that this client booked: its owner, where that is its carer."""
+        return self.client_id if self.client_id is not None and self.is_cared_for_by(client_id) else client_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

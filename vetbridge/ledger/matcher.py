@@ -95,7 +95,8 @@ class Matcher:
             elsewhere: dict[str, tuple[str, ...]] = {}
 
             def known(those: Collection[Forms]) -> list[Forms]:
-                """Clients with what other branches know of their pets."""
+                """Clients with the pets in their care, and what other branches know of all of them."""
+                those = mirror.with_those_in_care(tx, self._account, those)
                 elsewhere.update(self._deceased_elsewhere(tx, booking, those, found.crowded))
                 own = [marked(one, elsewhere, named=is_named) for one in those]
                 candidates.update({one.client_id: one for one in own})

@@ -73,6 +73,7 @@ _DEFAULTS: Mapping[Kind, Native] = {
     },
     Kind.PET: {
         "owner": None,
+        "carer": None,
         "name": "",
         "species": None,
         "breed": "",

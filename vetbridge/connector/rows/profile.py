@@ -63,6 +63,7 @@ CONVERTERS: Mapping[Kind, Mapping[str, Converter]] = MappingProxyType(
         Kind.PET: {
             "id": Converter.ID,
             "client_id": Converter.ID,
+            "carer_id": Converter.ID,
             "name": Converter.TEXT,
             "species": Converter.ID,
             "breed": Converter.TEXT,

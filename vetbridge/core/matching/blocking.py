@@ -28,6 +28,11 @@ def contact_keys(of: Forms) -> frozenset[str]:
     return frozenset(_contacts(of))
 
 
+def carer_key(client_id: str) -> str:
+    """The key of all whose pets a client cares for."""
+    return f"carer:{client_id}"
+
+
 def _contacts(of: Forms) -> Iterator[str]:
     for number in of.phones:
         yield f"phone:{number}"
@@ -50,6 +55,8 @@ def _keys(of: Forms) -> Iterator[str]:
         for animal in of.animals:
             yield from _joint_keys(person, animal)
     for animal in of.animals:
+        if animal.carer:
+            yield carer_key(animal.carer)
         pet = _call(animal)
         if not pet:
             continue

@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any, NamedTuple, Self
 
 from vetbridge.core import normalise
@@ -62,7 +62,8 @@ class CoOwner(NamedTuple):
 
 
 class Animal(NamedTuple):
-    """A pet, in comparable forms. ``born`` is the ordinal of its birth date, 0 where nobody knows."""
+    """A pet, in comparable forms. ``born`` is the ordinal of its birth date, 0 where nobody knows; ``carer`` the id
+    of the client who cares for it beside its owner, empty where nobody does."""
 
     id: str
     shown: str
@@ -73,6 +74,7 @@ class Animal(NamedTuple):
     born: int
     deceased: bool
     active: bool
+    carer: str = ""
 
 
 class Forms(NamedTuple):
@@ -108,7 +110,7 @@ class Forms(NamedTuple):
 
     @classmethod
     def unpacked(cls, packed: Sequence[Any]) -> Self:
-        """The forms that JSON kept as nested lists; older ones know of no co-owners."""
+        """The forms that JSON kept as nested lists; older ones know of no co-owners and no carers."""
         id_, active, registered, given, family, people_, phones, emails, *rest = packed
         street, house, postcode, city, proxy, others, animals, *later = rest
         return cls(
@@ -126,7 +128,7 @@ class Forms(NamedTuple):
             city,
             proxy,
             tuple(others),
-            tuple(map(Animal._make, animals)),
+            tuple(starmap(Animal, animals)),
             tuple(CoOwner(shown, tuple(map(Person._make, read))) for shown, read in (later[0] if later else ())),
         )
 
@@ -317,6 +319,7 @@ def _animal(pet: Pet) -> Animal:
         born=_day(pet.birth_date),
         deceased=pet.deceased,
         active=pet.active,
+        carer=pet.carer_id or "",
     )
 
 
