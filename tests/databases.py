@@ -282,7 +282,8 @@ class PostgresDatabase(Database):
         super().__init__()
         self.name = f"practice_{next(_NUMBERS)}"
         server.create(self.name)
-        self._db = psycopg.connect(server.address(self.name), autocommit=True)
+        self.own_address = server.address(self.name)
+        self._db = psycopg.connect(self.own_address, autocommit=True)
         self._socket = server.folder / "data"
         self.made(bit="boolean", time="timestamp", guid="uuid")
         self.run("DROP ROLE IF EXISTS reader")
@@ -318,7 +319,7 @@ def connector(database: Database, clock: Clock | None = None, **changes: Any) ->
             "dialect": database.dialect,
             "connection": Secret.of(changes.pop("connection", database.connection)),
             "page_size": 10,
-            "lock_timeout": 1,
+            "lock_timeout": 0.5,
             **changes,
         }
     )

@@ -7,6 +7,7 @@ words that are known of the drivers, since one of them has no SQLSTATE (impromed
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -160,8 +161,8 @@ class Database:
         try:
             self._connection.commit()
         except library().Error as error:
-            if str(error.args[0])[:2] == "40":
-                raise  # broken off by the database, so it is not done
+            if str(error.args[0])[:2] in ("23", "40"):
+                raise  # refused, or broken off: it is not done
             raise OutcomeUnknown(
                 f"{self._account}: {what}: the database did not say whether it was committed"
             ) from None
@@ -195,12 +196,12 @@ class Database:
         connection = odbc.connect(
             self._connection_string(),
             autocommit=False,
-            timeout=int(options.login_timeout),
+            timeout=math.ceil(options.login_timeout),
             readonly=not self._writing,
         )
         try:
             with contextlib.suppress(odbc.Error):  # of PostgreSQL: the session's own statement says it
-                connection.timeout = int(options.statement_timeout)
+                connection.timeout = math.ceil(options.statement_timeout)
             cursor = connection.cursor()
             for statement in _session(options, writing=self._writing):
                 cursor.execute(statement)

@@ -48,7 +48,7 @@ def _span(text: str) -> str:
 
 Span = Annotated[str, AfterValidator(_span)]
 Schema = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,59}$")]
-Seconds = Annotated[float, Field(ge=1, le=600, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)]
 
 
 class SqlOptions(Options):
