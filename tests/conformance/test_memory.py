@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, ClassVar
 
-from vetbridge.connector.interface import Capabilities, Connector, ExactlyOnce, Relink, Unlinked
+from vetbridge.connector.interface import Capabilities, Connector, ExactlyOnce, Operation, Relink, Unlinked, Write
 from vetbridge.core.errors import BadAnswer, RateLimited, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.testing.clock import FakeClock
-from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper, redeclared
+from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities, memory_mapper, redeclared
 from vetbridge.testing.suite import ConnectorSuite, Fault, Subject
 
 ENDLESS = 10_000
@@ -63,12 +63,37 @@ class MemorySubject(Subject):
         days = {name: value.isoformat() for name, value in values.items() if isinstance(value, date)}
         return self.side.add(kind, {**values, **days})
 
+    def handed(self) -> int:
+        return len(self.side.handed)
+
+    def carry_out(self, write: Write) -> str | None:
+        if write.operation is Operation.CREATE:
+            return self.side.add(write.kind, write.native)
+        cancelled = {"state": "cancelled", "cancelled": dict(write.native)}
+        changes = cancelled if write.operation is Operation.CANCEL else write.native
+        self.side.edit(write.kind, write.id or "", changes)
+        return write.id
+
     def opt_out(self, client_id: str) -> bool:
         self.side.edit(Kind.CLIENT, client_id, {"silent": True})
         return True
 
     def messages(self) -> int:
         return len(self.side.messages)
+
+
+class MemoryByHand(MemorySubject):
+    """A memory side on which no connector writes."""
+
+    enters = frozenset({Kind.CLIENT, Kind.PET, Kind.APPOINTMENT})
+
+    def seed(self, kind: Kind, values: Mapping[str, Any]) -> str | None:
+        if kind not in self.enters:
+            return super().seed(kind, values)
+        writable = self.mapper.writable(kind)
+        return self.side.add(
+            kind, self.mapper.write(kind, {name: values[name] for name in values if name in writable})
+        )
 
 
 class TestMemory(ConnectorSuite):
@@ -96,6 +121,13 @@ class TestMemoryOfABookingSide(ConnectorSuite):
         can = memory_capabilities("booking")
         can = redeclared(can, Kind.ATTACHMENT, largest=4 * 1024 * 1024, file_types=frozenset({"pdf"}))
         return MemorySubject(can)
+
+
+class TestMemoryByHand(ConnectorSuite):
+    """People write there what is handed on, and who is new."""
+
+    def make(self) -> Subject:
+        return MemoryByHand(by_hand(memory_capabilities()))
 
 
 class TestMemoryThatRefuses(ConnectorSuite):

@@ -358,6 +358,7 @@ class MemorySide:
         """How often each method of the protocol was called."""
         self.handed: dict[str, Write] = {}
         """By key: what was handed on, and nobody has taken back."""
+        self._recalled: set[str] = set()
         self.written: list[Write] = []
         """Every write that took effect through ``apply``, in order."""
         self.messages: list[tuple[str, str]] = []
@@ -478,7 +479,8 @@ class MemorySide:
         with self._lock:
             if write.operation is Operation.RECALL:
                 self.handed.pop(write.key, None)
-            else:
+                self._recalled.add(write.key)
+            elif write.key not in self._recalled:
                 self.handed[write.key] = write
         return Receipt(id="")
 

@@ -24,7 +24,7 @@ from vetbridge.connector.interface import (
 from vetbridge.core.errors import OutcomeUnknown, Refused, Stale
 from vetbridge.core.records import Kind
 from vetbridge.testing.clock import FakeClock
-from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper, redeclared
+from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities, memory_mapper, redeclared
 from vetbridge.testing.suite import ConnectorSuite, Fault, Subject
 
 
@@ -51,6 +51,29 @@ class Sound(Subject):
 
     def messages(self) -> int:
         return len(self.side.messages)
+
+    @property
+    def enters(self) -> frozenset[Kind]:  # type: ignore[override]
+        """Where a side hands its writes on, people enter what stands there."""
+        hands_on = self.side.capabilities.of(Kind.APPOINTMENT).handed
+        return frozenset({Kind.CLIENT, Kind.PET, Kind.APPOINTMENT}) if hands_on else frozenset()
+
+    def seed(self, kind: Kind, values: Mapping[str, Any]) -> str | None:
+        writable = self.mapper.writable(kind)
+        return self.side.add(
+            kind, self.mapper.write(kind, {name: values[name] for name in values if name in writable})
+        )
+
+    def handed(self) -> int:
+        return len(self.side.handed)
+
+    def carry_out(self, write: Write) -> str | None:
+        if write.operation is Operation.CREATE:
+            return self.side.add(write.kind, write.native)
+        cancelled = {"state": "cancelled", "cancelled": dict(write.native)}
+        changes = cancelled if write.operation is Operation.CANCEL else write.native
+        self.side.edit(write.kind, write.id or "", changes)
+        return write.id
 
     def pass_time(self, seconds: float) -> None:
         pass
@@ -408,6 +431,57 @@ class ForgetsTheCard(BookingSide):
         return receipt
 
 
+class HandsOn(MemorySide):
+    def __init__(self, capabilities: Capabilities | None = None, **more: Any) -> None:
+        super().__init__(capabilities or by_hand(memory_capabilities()), **more)
+
+
+class WritesAtOnce(HandsOn):
+    def apply(self, write: Write) -> Receipt:
+        self.add(write.kind, write.native)
+        return super().apply(write)
+
+
+class NamesARecord(HandsOn):
+    def apply(self, write: Write) -> Receipt:
+        super().apply(write)
+        return Receipt(id="1")
+
+
+class HandsOnTwice(HandsOn):
+    def apply(self, write: Write) -> Receipt:
+        return super().apply(replace(write, key=f"{write.key}-{len(self.handed)}"))
+
+
+class TakesAllWritesForOne(HandsOn):
+    def apply(self, write: Write) -> Receipt:
+        return super().apply(replace(write, key="one"))
+
+
+class TakesNothingBack(HandsOn):
+    def apply(self, write: Write) -> Receipt:
+        return Receipt(id="") if write.operation is Operation.RECALL else super().apply(write)
+
+
+class HandsOnWhatWasTakenBack(HandsOn):
+    def apply(self, write: Write) -> Receipt:
+        receipt = super().apply(write)
+        if write.operation is not Operation.RECALL:
+            self.handed[write.key] = write
+        return receipt
+
+
+class ShowsNothingOfIt(HandsOn):
+    def edit(self, kind: Kind, id_: str, changes: Mapping[str, Any]) -> None:
+        pass
+
+
+class HandsOnWithoutKeys(HandsOn):
+    def __init__(self, capabilities: Capabilities | None = None, **more: Any) -> None:
+        can = by_hand(memory_capabilities())
+        super().__init__(capabilities or redeclared(can, Kind.APPOINTMENT, create=ExactlyOnce.LOOK), **more)
+
+
 KEYED = ExactlyOnce.IDEMPOTENCY_KEY
 Suite = ConnectorSuite
 BROKEN: list[tuple[type[MemorySide], Callable[..., None], dict[str, Any]]] = [
@@ -467,6 +541,13 @@ BROKEN: list[tuple[type[MemorySide], Callable[..., None], dict[str, Any]]] = [
     (ClearsTheCard, Suite.test_each_part_of_a_card_changes_alone, {}),
     (ForgetsTheCard, Suite.test_a_change_of_the_client_leaves_the_card, {}),
     (AnswersEverything, Suite.test_undeclared_is_refused_unsent, {"kind": Kind.PET}),
+    (WritesAtOnce, Suite.test_nothing_shows_until_somebody_does_it, {"operation": Operation.CREATE}),
+    (NamesARecord, Suite.test_nothing_shows_until_somebody_does_it, {"operation": Operation.CANCEL}),
+    (HandsOnTwice, Suite.test_one_key_is_handed_on_once, {"operation": Operation.UPDATE}),
+    (TakesAllWritesForOne, Suite.test_one_key_is_handed_on_once, {"operation": Operation.CREATE}),
+    (TakesNothingBack, Suite.test_what_is_taken_back_lies_there_no_more, {}),
+    (HandsOnWhatWasTakenBack, Suite.test_what_is_taken_back_lies_there_no_more, {}),
+    (ShowsNothingOfIt, Suite.test_a_read_shows_what_was_done, {"operation": Operation.UPDATE}),
 ]
 
 
@@ -487,6 +568,11 @@ def test_the_same_test_passes_on_a_sound_side(
 ) -> None:
     sound = MemorySide(side(page_size=10).capabilities, page_size=10, clock=FakeClock())
     test(Plain(), Sound(sound), **more)
+
+
+def test_writes_that_are_handed_on_without_a_key_are_found() -> None:
+    with pytest.raises(AssertionError):
+        Plain().test_what_is_handed_on_is_declared(Sound(HandsOnWithoutKeys()))
 
 
 def test_a_secret_in_a_part_is_found() -> None:
