@@ -188,7 +188,7 @@ def propose(
     if answer.choice is not Choice.LINK:
         return Proposal(item=item, answer=answer, consequence=_consequence(item, answer))
     if client_seen is not None:
-        _must_be_as_seen(_known(tx, sites.get(item.site), _id(answer.client_id) or ""), answer, client_seen)
+        _must_be_as_seen(_found(tx, sites.get(item.site), _id(answer.client_id) or ""), answer, client_seen)
     answer, known = _linked(tx, sites.get(item.site), item, answer)
     return Proposal(item=item, answer=answer, consequence=_link_consequence(item, answer, known))
 
@@ -419,6 +419,14 @@ def _living(known: Known | None) -> list[Pet]:
 
 
 def _known(tx: Transaction, site: Site | None, client_id: str) -> Known | None:
+    """A client with the pets that may be meant: her own, and those that she cares for."""
+    found = _found(tx, site, client_id)
+    if found is None or site is None:
+        return None
+    return replace(found, pets=(*found.pets, *mirror.in_care(tx, site.pims.account, client_id)))
+
+
+def _found(tx: Transaction, site: Site | None, client_id: str) -> Known | None:
     return None if site is None else mirror.client(tx, site.pims.account, client_id)
 
 
@@ -452,6 +460,10 @@ def _link_consequence(item: ReviewItem, answer: Answer, known: Known | None) -> 
                 "{pet} is looked for among the client's pets, and made where it is not there.",
                 pet=_text(_booked_name(item)),
             )
+        )
+    if pet is not None and pet.is_cared_for_by(answer.client_id):
+        parts.append(
+            phrase("The pet belongs to client {owner}: the visit stands there.", owner=_text(pet.client_id or ""))
         )
     return " ".join([*parts, *_minds(item, known, pet)])
 

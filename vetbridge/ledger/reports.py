@@ -518,8 +518,12 @@ def _bearing(tx: Transaction, account: str, file: Attachment) -> tuple[str, str]
 
 
 def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, tuple[Client, tuple[Pet, ...]]]:
-    """Clients with their pets as the mirror has them, by id; those that it does not have are left out."""
-    return {known.client_id: (known.client, known.pets) for known in mirror.clients(tx, account, client_ids)}
+    """Clients with their pets and those that they care for, as the mirror has them, by id; those that it does not
+    have are left out."""
+    return {
+        known.client_id: (known.client, (*known.pets, *mirror.in_care(tx, account, known.client_id)))
+        for known in mirror.clients(tx, account, client_ids)
+    }
 
 
 def _asking(tx: Transaction) -> Ask:

@@ -30,7 +30,7 @@ from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import Placement
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.slots import WINDOW_KEYS, window
-from vetbridge.sync.wording import BY_PEOPLE, comment_lines
+from vetbridge.sync.wording import BY_PEOPLE, CARER, carer_lines, comment_lines
 from vetbridge.sync.writing import BY_HAND_WAIT, READ_BACK, Writer
 
 AROUND = timedelta(days=8)
@@ -162,7 +162,7 @@ class ByHand:
         """Who typed the visit has said who the booking's client is: registered anew, or found."""
         if here is None or here.client_id is None or record.client_id is None or payload["question"] is not None:
             return
-        known = mirror.client(tx, self._pair.pims.account, record.client_id)
+        known = mirror.client(tx, self._pair.pims.account, _booker_id(tx, self._pair, record, payload))
         if known is not None:
             evidence = [{"words": "a visit that was typed from the work list stands on this client"}]
             self._keeper.matched_client(tx, here.client_id, known.client, here.booker or Client(), evidence)
@@ -356,18 +356,30 @@ class ByHand:
         return client if isinstance(client, Client) else None, pet
 
 
+def _booker_id(tx: Transaction, pair: Pair, record: Appointment, payload: Mapping[str, Any]) -> str:
+    """The PIMS client who booked: the visit's owner, or who cares for its pet."""
+    owner = record.client_id or ""
+    if payload["origin"] != CARER:
+        return owner
+    known = mirror.client(tx, pair.pims.account, owner)
+    pet = next((one for one in known.pets if one.id == record.pet_id), None) if known is not None else None
+    return pet.carer_id if pet is not None and pet.carer_id is not None else owner
+
+
 def book_line(here: Appointment, placement: Placement, stamp: str) -> dict[str, Any]:
     """What whoever types a visit has to know: when, with whom, what for, whose it is, and the mark for its notes."""
     return {
         **{name: getattr(here, name) for name in ("start", "duration", "resource", "appointment_type")},
         "client": _owner_line(here.booker or Client(), placement),
         "pet": _pet_line(here.booked_pet or Pet(), placement.pet_id, is_new=placement.question is None),
-        "remark": " ".join([stamp, *comment_lines(here)]),
+        "remark": " ".join([stamp, *carer_lines(here, placement.origin), *comment_lines(here)]),
     }
 
 
 def _owner_line(booker: Client, placement: Placement) -> dict[str, Any]:
     booked = {"name": booker.full_name, "phones": booker.phones, "emails": booker.emails}
+    if placement.origin == CARER:
+        return {"id": placement.client_id, "is_new": False}
     if placement.client_id is not None:
         return {"id": placement.client_id, **booked, "is_new": False}
     if placement.question is None:
