@@ -202,20 +202,31 @@ class Database:
         try:
             with contextlib.suppress(odbc.Error):  # of PostgreSQL: the session's own statement says it
                 connection.timeout = math.ceil(options.statement_timeout)
-            cursor = connection.cursor()
-            for statement in _session(options, writing=self._writing):
-                cursor.execute(statement)
-            for schema, path in options.attach.items():
-                cursor.execute(f"ATTACH ? AS {schema}", str(path))
-            cursor.close()
-            # What a session is set to holds only once it is committed, on some engines.
-            connection.commit()
+            self._set_up(connection, odbc)
             if not self._writing:
                 self._assert_reading(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _set_up(self, connection: Any, odbc: ModuleType) -> None:
+        options = self._options
+        try:
+            cursor = connection.cursor()
+            for schema, path in options.attach.items():
+                cursor.execute(f"ATTACH ? AS {schema}", str(path))
+            for statement in _session(options, writing=self._writing):
+                cursor.execute(statement)
+            cursor.close()
+            # What a session is set to holds only once it is committed, on some engines.
+            connection.commit()
+        except odbc.Error:
+            raise Unavailable(
+                f"{self._account}: the session could not be set up for {options.dialect}; compare the option dialect "
+                "with the database",
+                code="sql-session",
+            ) from None
 
     def _assert_reading(self, connection: Any) -> None:
         """Asks the session whether it only reads, where the engine can say so."""

@@ -322,5 +322,5 @@ def test_a_column_that_a_select_names_is_gone(base: PostgresDatabase) -> None:
 def test_a_session_that_could_write_is_not_used(base: PostgresDatabase) -> None:
     """Another engine answers than the options say."""
     sql: Sql = databases.connector(base, dialect="sqlite")
-    with pytest.raises(VetBridgeError):
+    with pytest.raises(Unavailable, match="compare the option dialect"):
         sql.get(Kind.CLIENT, "1")
