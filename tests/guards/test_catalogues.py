@@ -272,6 +272,8 @@ def told(call: ast.Call) -> Iterable[ast.expr]:
         said = call.args[{"Ask": 1, "PutOff": 2}[name]]
     elif name == "reserve":
         said = call.args[3] if len(call.args) > 3 else None
+    elif name == "take_back" and "strike" not in by_keyword:
+        said = call.args[2]
     elif name in ("close", "struck", "_part"):
         said = by_keyword.get("why") or (call.args[-1] if call.args else None)
     if isinstance(said, ast.IfExp):

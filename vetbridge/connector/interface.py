@@ -133,7 +133,8 @@ class Capabilities:
     """What is proven: "verified against vendor documents", "documented in part", ..."""
     screen: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
     """By kind, what its screen calls canonical fields, in the order in which people fill them in; for the work list.
-    A field that is not named comes after them, in VetBridge's words."""
+    A field that is not named comes after them, in VetBridge's words. Of clients and pets: how a new one is
+    registered."""
     needs_vendor: tuple[str, ...] = ()
     """What only the vendor, or a first live account, can give or tell: in words, the weightiest first."""
 

@@ -79,6 +79,9 @@ class Owner:
     id: str
     """In the PIMS; empty where there is none yet."""
     name: str
+    """Given and family name."""
+    given_name: str
+    family_name: str
     phones: tuple[str, ...]
     emails: tuple[str, ...]
     address: str
@@ -227,6 +230,8 @@ class Reader:
         return Owner(
             id=id_,
             name=_text(known.full_name) or _text(given.get("name")),
+            given_name=_text(known.given_name or given.get("given_name")),
+            family_name=_text(known.family_name or given.get("family_name")),
             phones=_texts(known.phones) or _texts(given.get("phones")),
             emails=_texts(known.emails) or _texts(given.get("emails")),
             address=_address(known),
@@ -253,10 +258,12 @@ def _client_steps(client: Owner | None) -> Iterator[Step]:
     if client is None:
         return
     if client.is_new:
-        yield _step("client.name", client.name, part=CLIENT)
-        for field, values in (("client.phones", client.phones), ("client.emails", client.emails)):
-            if values:
-                yield _step(field, ", ".join(values), part=CLIENT)
+        names = {"given_name": client.given_name, "family_name": client.family_name}
+        names = names if any(names.values()) else {"name": client.name}
+        contacts = {"phones": ", ".join(client.phones), "emails": ", ".join(client.emails)}
+        for field, words in {**names, **contacts}.items():
+            if words:
+                yield _step(f"client.{field}", words, part=CLIENT)
     if client.is_new or client.id:
         yield _step(CLIENT, _known(client.name, client.id))
     else:

@@ -377,7 +377,8 @@ def book_line(here: Appointment, placement: Placement, stamp: str) -> dict[str, 
 
 
 def _owner_line(booker: Client, placement: Placement) -> dict[str, Any]:
-    booked = {"name": booker.full_name, "phones": booker.phones, "emails": booker.emails}
+    names = {"name": booker.full_name, "given_name": booker.given_name, "family_name": booker.family_name}
+    booked = {**names, "phones": booker.phones, "emails": booker.emails}
     if placement.origin == CARER:
         return {"id": placement.client_id, "is_new": False}
     if placement.client_id is not None:

@@ -63,6 +63,8 @@ TASKS: Mapping[Operation, str] = {
     Operation.CANCEL: worklist.CANCEL,
 }
 """What the work list calls a write of a visit that is handed on."""
+REGISTERED = (Kind.CLIENT, Kind.PET)
+"""Who may have to be registered before a visit is typed."""
 
 SENT_WITHIN = timedelta(days=3)
 """A file whose answer was lost began to go no longer before that was noted: VetBridge may have been off meanwhile."""
@@ -187,12 +189,16 @@ class Writer:
     def _require_other_than_handed(self, job: Job, step: Step) -> None:
         """Raises ``PutOff`` where just this was handed on already; takes back what it takes the place of."""
         with self._ledger.read() as tx:
-            standing = [
+            of_it = [
                 one
                 for one in actions.handed(tx, job.record_id, self._end.account)
-                if (one.kind, one.operation, one.remote_id) == (step.kind, step.operation, step.remote_id)
+                if (one.kind, one.remote_id) == (step.kind, step.remote_id)
             ]
-        for one in standing:
+        if step.operation is Operation.CANCEL:
+            for one in of_it:
+                if one.operation == Operation.UPDATE:
+                    self.take_back(job, one, "the visit is to be cancelled")
+        for one in (one for one in of_it if one.operation == step.operation):
             with self._ledger.read() as tx:
                 listed = worklist.of_action(tx, one.action_id) is not None
             if listed and _said(one.payload) == _said({"fields": dict(step.fields), LINE: _line(step)}):
@@ -235,7 +241,7 @@ class Writer:
             details=line,
             visit_at=None if visit_at is None else visit_at.utc,
             action_id=action_id,
-            labels=self._end.connector.capabilities.screen.get(write.kind),
+            labels=_labels(self._end.connector.capabilities.screen, write.kind),
         )
         # Hours may pass: another booking of the same person, or at the same time, does not wait for that.
         actions.unreserve(tx, job.record_id)
@@ -726,6 +732,12 @@ def has_content(end: End, attachment_id: str, digest: str, size: int) -> bool:
 def _said(payload: Mapping[str, Any]) -> Any:
     """What a write that is handed on says, comparable with another one."""
     return plain({"fields": payload["fields"], LINE: payload[LINE]})
+
+
+def _labels(screen: Mapping[Kind, Mapping[str, str]], kind: Kind) -> dict[str, str]:
+    """What a screen calls the fields of a record, and those of an owner and a pet who are registered with it."""
+    others = {f"{other}.{field}": said for other in REGISTERED for field, said in screen.get(other, {}).items()}
+    return {**screen.get(kind, {}), **others}
 
 
 def _line(step: Step) -> dict[str, Any]:

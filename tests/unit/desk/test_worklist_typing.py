@@ -53,6 +53,7 @@ def put(
     booking: str = "30001",
     remote_id: str = "",
     at: Instant | None = None,
+    labels: Mapping[str, str] = SCREEN,
 ) -> int:
     with ledger.write() as tx:
         row = worklist.put(
@@ -64,7 +65,7 @@ def put(
             task=task,
             details=details,
             visit_at=(at or details["start"]).utc,
-            labels=SCREEN,
+            labels=labels,
         )
         assert row.id is not None
         return row.id
@@ -119,6 +120,24 @@ def test_an_owner_who_is_not_certain_is_chosen_from_those_who_may_be_meant(desk:
     assert line["steps"][0]["words"] == "not certain; booked as A. Weiss, +447700900123"
     assert "or: Ann Weiss (1023), 07700 900123, Leeds; pets: Tom" in text(desk, "list")
     assert text(desk, "print").endswith("or: gone")
+
+
+def test_a_new_owner_is_registered_in_the_words_of_the_screen_for_owners(desk: Desk, known: Ledger) -> None:
+    new = {**KNOWN, "id": None, "given_name": "A.", "family_name": "Weiss", "is_new": True}
+    labels = {
+        **SCREEN,
+        "client.family_name": "Last name",
+        "client.phones": "Mobile",
+        "client.given_name": "First name",
+    }
+    put(known, visit(desk, client=new, pet={"id": None, "name": ""}), labels=labels)
+    (line,) = desk.data("worklist", "list")
+    assert steps(line)[:4] == [
+        ("client", "Last name", "Weiss"),
+        ("client", "Mobile", "+447700900123"),
+        ("client", "First name", "A."),
+        ("visit", "Client", "A. Weiss"),
+    ]
 
 
 def test_what_was_typed_wrong_says_what_stands_there(desk: Desk, known: Ledger) -> None:
