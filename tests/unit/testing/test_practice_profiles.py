@@ -106,6 +106,26 @@ def test_an_export_holds_what_staff_keep(practice: Practice, clock: FakeClock, f
     }
 
 
+def test_an_export_names_the_second_person_on_a_card_and_who_cares_for_a_pet(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    with ImproMedPractice(tmp_path / DATABASE_FILE, now=clock.now) as practice:
+        practice.fill(make_clinic(1, 3))
+        both, alone, _ = (one.id for one in practice.clients())
+        practice.change_client(both, partner_given_name="Mary", partner_family_name="Jones")
+        practice.change_client(alone, partner_given_name="", partner_family_name="")
+        read = _read(practice, clock)[Kind.CLIENT]
+        assert (read[both]["co_owners"], read[alone]["co_owners"]) == (["Mary Jones"], [])
+    (tmp_path / "two").mkdir()
+    with AnimanaPractice(tmp_path / "two" / DATABASE_FILE, now=clock.now) as practice:
+        practice.fill(make_clinic(1, 3))
+        pet, other = (one.id for one in practice.pets()[:2])
+        carer = practice.clients()[-1].id
+        practice.change_pet(pet, carer_id=carer)
+        read = _read(practice, clock)[Kind.PET]
+        assert (read[pet]["carer_id"], read[other].get("carer_id")) == (carer, None)
+
+
 def test_a_calendar_holds_the_diary(tmp_path: Path, clock: FakeClock) -> None:
     with AnimanaPractice(tmp_path / DATABASE_FILE, now=clock.now) as practice:
         practice.fill(make_clinic(1, 5))
