@@ -101,10 +101,10 @@ class _Double:
 class Clerk:
     """Does what stands on the list, each line ``delay`` seconds after it was first seen so, half as long or longer.
 
-    ``slips``: shares of the lines with which each goes wrong; no line twice. ``notices_after``: seconds after which a
-    forgotten line, one that was only ticked, or a visit that stands twice strikes somebody; None: never. ``choose``:
-    the id of the client whom a visit is for where a line names several, None: nobody of them. Left alone, the one
-    whose card has the booked phone, else the booked name.
+    ``slips``: shares of the lines with which each goes wrong; no line twice, and a visit that was typed wrong is
+    corrected well. ``notices_after``: seconds after which a forgotten line, one that was only ticked, or a visit that
+    stands twice strikes somebody; None: never. ``choose``: the id of the client whom a visit is for where a line
+    names several, None: nobody of them. Left alone, the one whose card has the booked phone, else the booked name.
     """
 
     def __init__(
@@ -131,6 +131,8 @@ class Clerk:
         self._seen: dict[int, _Seen] = {}
         self._registered: dict[str, str] = {}
         self._doubles: list[_Double] = []
+        self._wrong: set[str] = set()
+        """Visits that were typed wrong once."""
         self.deeds: list[Deed] = []
         """All that was done, in that order."""
 
@@ -225,6 +227,8 @@ class Clerk:
         values, slip = self._slipped(values, seen)
         visit = self._practice.book(**values)
         seen.visit = visit.id
+        if slip is not None:
+            self._wrong.add(visit.id)
         self._did(line, "booked", visit, slip)
         if self._hits(Slip.TWICE, seen):
             double = self._practice.book(**values)
@@ -236,8 +240,12 @@ class Clerk:
         for name, kind in (("pet_id", Kind.PET), ("client_id", Kind.CLIENT)):
             if steps.get(name):
                 values[name] = self._known(kind, str(steps[name]))
-        values, slip = self._slipped(values, seen)
+        slip = None
+        if visit not in self._wrong:
+            values, slip = self._slipped(values, seen)
         self._did(line, "changed", self._practice.change_visit(visit, **values), slip)
+        if slip is not None:
+            self._wrong.add(visit)
 
     def _known(self, kind: Kind, id_: str) -> str:
         return self._practice.pet(id_).id if kind is Kind.PET else self._practice.client(id_).id
