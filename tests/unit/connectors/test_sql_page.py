@@ -16,9 +16,7 @@ from vetbridge.config.document import parse
 from vetbridge.core.errors import Unavailable
 
 PAGE = (Path(__file__).parents[3] / "docs" / "connectors" / "sql.md").read_text(encoding="utf-8")
-EXAMPLES: list[dict[str, Any]] = [
-    parse(block, "sql.md").data for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-]
+EXAMPLES = [parse(block, "sql.md") for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
 
 
 @pytest.mark.parametrize("model", [SqlOptions, KindProfile, Window, Guards, WriteProfile, VisitWrites])
@@ -31,7 +29,8 @@ def test_every_dialect_and_mode_is_named() -> None:
 
 
 def test_the_examples_are_right() -> None:
-    account, whole, writes = EXAMPLES
+    assert [example.problems for example in EXAMPLES] == [[], [], []]
+    account, whole, writes = (example.data for example in EXAMPLES)
     options = account["accounts"]["practice"]["options"]
     SqlOptions.model_validate(options)
     SqlProfile.model_validate(whole)
