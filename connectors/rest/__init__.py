@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.rest.options import DECLARED, RestOptions
+from connectors.rest.options import RestOptions, capabilities, profile_of
+from vetbridge.connector.interface import Capabilities
 from vetbridge.connector.plugin import Environment, Plugin
 
 if TYPE_CHECKING:
@@ -18,11 +19,17 @@ def build(options: RestOptions, environment: Environment) -> Rest:
     return Rest(options, environment)
 
 
+def declares() -> Capabilities:
+    """What an account of the rehearsal can do; what another one can, its own profile says."""
+    options = RestOptions(base_url="https://127.0.0.1", profile="animana")
+    return capabilities(options, profile_of(options))
+
+
 plugin = Plugin(
     name="rest",
     title="An HTTP API by a profile",
     options=RestOptions,
     build=build,
     mapping="neutral",
-    declares=lambda: DECLARED,
+    declares=declares,
 )

@@ -145,7 +145,3 @@ def _changes(rest: RestKind, profile: RestProfile) -> ExactlyOnce:
     if profile.idempotency_header is not None:
         return ExactlyOnce.IDEMPOTENCY_KEY
     return ExactlyOnce.LOOK
-
-
-DECLARED = Capabilities(side="pims", kinds={}, proven="what the profile says of itself")
-"""Of the connector alone: all else its profile says."""

@@ -55,7 +55,7 @@ from vetbridge.sync.placing import Placement, Placer
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.resolving import Resolver
 from vetbridge.sync.slots import require_free, slot_keys
-from vetbridge.sync.wording import BY_PEOPLE, says_not_certain
+from vetbridge.sync.wording import BY_PEOPLE, says_not_certain, unlinked_lines
 from vetbridge.sync.writing import Point, Step, Writer
 
 
@@ -263,10 +263,13 @@ class Appointments:
         wanted = wanted_fields(
             here, placement.client_id, placement.pet_id, unlinked=placement.unlinked, origin=placement.origin
         )
+        lines = str(wanted["notes"]).split("\n")
+        if placement.question is not None:
+            lines = unlinked_lines(here, placement.question["candidates"])
         step = Step(
             kind=Kind.APPOINTMENT,
             operation=Operation.CREATE,
-            fields={**_present(wanted), "notes": notes.block(stamp, str(wanted["notes"]).split("\n"))},
+            fields={**_present(wanted), "notes": notes.block(stamp, lines)},
             stamp=stamp,
             visit_at=here.start,
             line=book_line(here, placement, stamp),

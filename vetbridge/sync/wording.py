@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from vetbridge.core import notes
+from vetbridge.core.matching.comparing import COMMON, EXACT, MISSING
 from vetbridge.core.normalise import shown
 from vetbridge.core.records import Appointment, Client, Pet
 
@@ -19,6 +23,11 @@ BY_PEOPLE = frozenset({DESK, PAIRED})
 LONGEST_DETAIL = 200
 """Characters of a name, phone or address in the block: a longer one would push out those that follow it."""
 
+MOST_ALIKE = 3
+"""Clients who may be meant that the block names; the question has all."""
+
+_AGREES = frozenset({EXACT, MISSING, COMMON})
+"""Levels of evidence by which a booked detail is no other one than that on record."""
 
 _NOT_CERTAIN = (
     "Booked online. Owner not certain: please do not change the client here, VetBridge asks in its review list."
@@ -52,8 +61,11 @@ def linked_lines(appointment: Appointment) -> list[str]:
     return ["Booked online.", *comment_lines(appointment)]
 
 
-def unlinked_lines(appointment: Appointment) -> list[str]:
-    """The block of a visit that stands on the placeholder: all that a person needs to find the owner."""
+def unlinked_lines(appointment: Appointment, candidates: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """The block of a visit that stands on the placeholder, or on nobody: all that a person needs to find the owner.
+
+    ``candidates`` are those of the question, as it keeps them.
+    """
     booker = appointment.booker
     lines = [_NOT_CERTAIN]
     if booker is not None:
@@ -62,7 +74,22 @@ def unlinked_lines(appointment: Appointment) -> list[str]:
         lines += [f"E-mail: {shown(address, LONGEST_DETAIL)}" for address in booker.emails]
     if appointment.booked_pet is not None:
         lines.append(f"Pet: {_pet(appointment.booked_pet)}")
-    return [*lines, *comment_lines(appointment)]
+    return [*lines, *_alike_lines(candidates), *comment_lines(appointment)]
+
+
+def _alike_lines(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Who may be meant, by the numbers of the PIMS, and which booked details are others there. What the record itself
+    says is not repeated: whoever may see it sees it there."""
+    lines = []
+    for candidate in candidates[:MOST_ALIKE]:
+        pet = f" with pet {shown(candidate['pet_id'])}" if candidate["pet_id"] else ""
+        differ = [
+            f"{each['words']} (booked: {shown(each['here'])})"
+            for each in candidate["evidence"]
+            if each["level"] not in _AGREES and each["here"]
+        ]
+        lines.append(f"May be client {shown(candidate['client_id'])}{pet}: {'; '.join(differ) or 'nothing differs'}.")
+    return lines
 
 
 def says_not_certain(notes_text: str) -> bool:
