@@ -173,7 +173,9 @@ def with_those_in_care(tx: Transaction, account: str, those: Collection[Forms]) 
 def in_care(tx: Transaction, account: str, client_id: str) -> tuple[Pet, ...]:
     """The pets of others that a client cares for, as last read."""
     owners = {owner for _, owner in _holders(tx, account, [tx.sealer.hash(carer_key(client_id))])}
-    return tuple(pet for known in clients(tx, account, owners) for pet in known.pets if pet.carer_id == client_id)
+    return tuple(
+        pet for known in clients(tx, account, owners) for pet in known.pets if pet.is_cared_for_by(client_id)
+    )
 
 
 def comparable(tx: Transaction, account: str, ids: Collection[str]) -> tuple[Forms, ...]:

@@ -226,6 +226,13 @@ def test_a_new_owner_is_known_by_what_was_typed_right(card: dict[str, Any], mist
     assert found([NEW], [visit(client=replace(ANN, **card))]) == {1: ("v1", mistakes)}
 
 
+def test_the_wanted_pet_may_stand_with_its_carer() -> None:
+    cared_for = replace(REX, carer_id="c4")
+    assert found([line()], [visit(client=EVE, pet=cared_for)]) == {1: ("v1", {})}
+    assert found([TICKED], [visit(client=EVE, pet=replace(cared_for, id="p9"))]) == {}
+    assert found([TICKED], [visit(client=EVE, pet=REX)]) == {}
+
+
 def test_a_new_pet_may_be_typed_with_a_slip_or_be_another() -> None:
     assert found([NEW], [visit(pet=replace(REX, name="Rax"))]) == {1: ("v1", {"pet_name": "Rax"})}
     assert found([NEW], [visit(pet=MINKA)]) == {1: ("v1", {"pet_id": "p2"})}

@@ -319,7 +319,7 @@ def _animal(pet: Pet) -> Animal:
         born=_day(pet.birth_date),
         deceased=pet.deceased,
         active=pet.active,
-        carer=pet.carer_id or "",
+        carer=(pet.carer_id or "") if pet.is_cared_for_by(pet.carer_id) else "",
     )
 
 
