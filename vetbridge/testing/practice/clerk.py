@@ -314,11 +314,10 @@ class Clerk:
         return agreeing[0].id if agreeing else None
 
     def _register(self, line: Line, seen: _Seen, given: Mapping[str, Any]) -> str:
-        name = str(given.get("name") or "Unknown")
+        first, last = _names(given)
         slip = None
-        if len(name) > 3 and self._hits(Slip.NAME, seen):
-            name, slip = _swapped(name), Slip.NAME
-        first, _, last = name.rpartition(" ")
+        if len(last) > 2 and self._hits(Slip.NAME, seen):
+            last, slip = _swapped(last), Slip.NAME
         emails = given.get("emails") or [""]
         client = self._practice.register_client(
             given_name=first, family_name=last, phones=tuple(given.get("phones") or ()), email=emails[0]
@@ -425,10 +424,17 @@ def _folded(name: object) -> str:
     return "".join(sign for sign in str(name or "").casefold() if sign.isalnum())
 
 
+def _names(booked: Mapping[str, Any]) -> tuple[str, str]:
+    """Given and family name as a line has them, or of the whole name."""
+    if booked.get("family_name"):
+        return str(booked.get("given_name") or ""), str(booked["family_name"])
+    first, _, last = str(booked.get("name") or "Unknown").rpartition(" ")
+    return first, last
+
+
 def _swapped(name: str) -> str:
-    """Two letters of the family name the other way round; the first two that differ, after the first."""
-    begin = name.rfind(" ") + 2
-    for place in range(begin, len(name) - 1):
+    """Two letters the other way round: the first two that differ, after the first."""
+    for place in range(1, len(name) - 1):
         if name[place] != name[place + 1]:
             return f"{name[:place]}{name[place + 1]}{name[place]}{name[place + 2 :]}"
     return f"{name}{name[-1]}"
