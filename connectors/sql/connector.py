@@ -428,11 +428,26 @@ class Sql:
                     return
                 where.append(f"{statement.ROWS}.{column.name} IN ({', '.join('?' * len(spelled))})")
                 values += spelled
-        rows, reader = self._selected(kind, " AND ".join(where), values, wanted.bounds)
-        for row in rows.rows:
-            _, native = self._read(kind, reader, rows, row)
-            if not isinstance(native, BadRow) and wanted.fits(native):
-                yield native
+        if where or self._profile.kinds[kind].window is not None:
+            pages = iter([self._selected(kind, " AND ".join(where), values, wanted.bounds)])
+        else:
+            pages = self._everything(kind)
+        for rows, reader in pages:
+            for row in rows.rows:
+                _, native = self._read(kind, reader, rows, row)
+                if not isinstance(native, BadRow) and wanted.fits(native):
+                    yield native
+
+    def _everything(self, kind: Kind) -> Iterator[tuple[Rows, RowReader]]:
+        """All rows of a kind, a page at a time."""
+        key = self._profile.kinds[kind].key
+        after: Any = None
+        while True:
+            rows, reader = self._page(kind, after, self._bounds(kind))
+            yield rows, reader
+            if len(rows.rows) < self._options.page_size:
+                return
+            after = rows.rows[-1][_place(rows, key)]
 
     def _select(
         self, kind: Kind, asked: str, values: Sequence[Any], *, most: int | None = None, what: str = ""

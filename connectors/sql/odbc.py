@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from connectors.sql.options import Dialect, SqlOptions
 from vetbridge.core.errors import (
@@ -184,7 +184,7 @@ class Database:
         except odbc.Error as error:
             connecting = self._connection is None
             self.close()
-            self._fail(what, error, connecting=connecting)
+            raise self._judged(what, error, connecting=connecting) from None
         except (UnicodeError, ValueError, OverflowError, MemoryError) as error:
             self.close()
             raise BadAnswer(
@@ -251,10 +251,14 @@ class Database:
             parts.append(("PWD", options.password.reveal()))
         return ";".join(f"{name}={_quoted(value)}" for name, value in parts if value)
 
-    def _fail(self, what: str, error: Any, *, connecting: bool) -> NoReturn:
+    def _judged(self, what: str, error: Any, *, connecting: bool) -> VetBridgeError:
         state = next((each for each in error.args[:1] if isinstance(each, str) and _STATE.fullmatch(each)), "")
         words = " ".join(str(each) for each in error.args).casefold()
-        raise judged(f"{self._account}: {what}", state, words, connecting=connecting) from None
+        found = judged(f"{self._account}: {what}", state, words, connecting=connecting)
+        if self._writing and not connecting and isinstance(found, AuthFailed):
+            # The login reads all the same: only this write cannot be.
+            return Refused(found.message, code=found.code)
+        return found
 
 
 class Transaction:
@@ -376,7 +380,7 @@ _CONNECTING = (
 _ASKING = (
     _Meaning(AuthFailed, "auth-failed", "the database does not take user and password", states=("28",)),
     _Meaning(
-        Refused,
+        AuthFailed,
         "right-missing",
         "the login has no right to it; give it SELECT on the view or table, or EXECUTE on the procedure",
         states=("42501",),

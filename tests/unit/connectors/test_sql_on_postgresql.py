@@ -255,9 +255,12 @@ def test_rights_that_are_missing_are_named(base: PostgresDatabase) -> None:
     base.owners(1)
     base.run("REVOKE SELECT ON OWNERS FROM reader")
     sql = databases.connector(base)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AuthFailed) as refused:
         sql.get(Kind.CLIENT, "1")
     assert refused.value.code == "right-missing"
+    with pytest.raises(Refused) as unwritten:
+        databases.connector(base, profile=template(base)).apply(booking())
+    assert unwritten.value.code == "right-missing"
     listed = {each.name for each in sql.tables()}
     assert "visits" in listed
     assert "owners" not in listed, "the catalogue shows what the login may see"
