@@ -288,6 +288,8 @@ class Show:
         before = self._traffic()
         ends = self._clock.steady() + DRAIN_PATIENCE * len(self._branches)
         while self._clock.steady() < ends:
+            for playing in self._playing:
+                playing.clerk_goes_on()
             seen = self._look()
             if seen is not None and not _waiting(seen) and self._quiet(before, polls):
                 # A hint may have come between the two looks.

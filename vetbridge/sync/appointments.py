@@ -231,7 +231,7 @@ class Appointments:
             return self._begun(job, here)
         if here.status is AppointmentStatus.NO_SHOW:
             return _NOT_COMING
-        if not steer.beside:
+        if not steer.beside and not self._by_hand.is_listed(job):
             self._to_pims.reserve(job, "slot", slot_keys(here), "visit at the same time")
             stamp = self._stamp(job)
             own = stamp if self._to_pims.may_stand(job, stamp) else ""

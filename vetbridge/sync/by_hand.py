@@ -23,7 +23,7 @@ from vetbridge.ledger import actions, changes, links, mirror, reviews, worklist
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change, ChangeState, Link
-from vetbridge.sync.comparing import CARRIED, PEOPLE
+from vetbridge.sync.comparing import CARRIED, PEOPLE, wanted_fields
 from vetbridge.sync.job import Ending, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
@@ -86,6 +86,13 @@ class ByHand:
         if self.does:
             self._to_pims.strike_handed(job, why)
 
+    def is_listed(self, job: Job) -> bool:
+        """Whether the work list asks for the booking's visit already: what stands at its time may be that."""
+        if not self.does:
+            return False
+        with self._ledger.read() as tx:
+            return worklist.standing(tx, job.record_id, worklist.BOOK) is not None
+
     def await_ticked(self, job: Job) -> None:
         """A visit whose time has come, and of which somebody says that it was typed: a reading may show it yet.
 
@@ -124,13 +131,17 @@ class ByHand:
         record = self._pair.pims.read(Kind.APPOINTMENT, recognised.id)
         if not isinstance(record, Appointment):
             return
-        payload = {**intention.payload, "here": _as_if_booked_so(intention.payload["here"], record)}
-        question = payload["question"]
-        if CLIENT in recognised.mistakes and question is None and payload["here"]["client_id"] is None:
-            question = self._whose(here, record)
-        else:
-            payload["question"] = question if self._pair.stands_in(record.client_id) else None
-            question = None
+        asked = intention.payload["here"]
+        on_another = CLIENT in recognised.mistakes and intention.payload["question"] is None
+        question = self._whose(here, record) if on_another and asked["client_id"] is None else None
+        # Whoever typed it on somebody has said whose it is.
+        unsure = intention.payload["question"] if self._pair.stands_in(record.client_id) else None
+        wanted = asked if here is None else wanted_fields(here, None, None, unlinked=unsure is not None)
+        payload = {
+            **intention.payload,
+            "here": _as_if_booked_so({**asked, "notes": wanted["notes"]}, record),
+            "question": unsure,
+        }
 
         def keep(tx: Transaction, kept: Mapping[str, Any], found: Any) -> None:
             self._keeper.in_pims(job)[Kind.APPOINTMENT](tx, kept, found)
@@ -142,7 +153,7 @@ class ByHand:
 
         self._to_pims.was_carried_out(job, intention, payload, record, keep)
         if question is None and recognised.mistakes.keys() & {CLIENT, PET}:
-            self._ask_for_owner(job, record, intention.payload["here"])
+            self._ask_for_owner(job, record, asked)
 
     def _whose(self, here: Appointment | None, record: Appointment) -> dict[str, Any]:
         """The question about a visit that was to be typed on a new owner, and stands on somebody else."""

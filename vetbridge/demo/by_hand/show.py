@@ -117,8 +117,6 @@ class ByHandShow(Show):
 
     def _quiet(self, before: Any, polls: int) -> bool:
         """The clerk has nothing left to do, either."""
-        for playing in self._playing:
-            playing.clerk_goes_on()
         left = sum(playing.typing.standing for playing in self._playing if playing.typing is not None)
         return left == 0 and super()._quiet(before, polls)
 
