@@ -69,7 +69,7 @@ class Records:
             for path in (*rule.column, *rule.all)
         }
         gone = rest.deleted_when
-        self.paths = tuple(dict.fromkeys((*self._converters, *([gone.column] if gone else []))))
+        self.paths = tuple(dict.fromkeys((*self._converters, *((gone.column, *gone.others) if gone else ()))))
         """What is looked at in a record."""
         self._reader = lru_cache(maxsize=64)(partial(RowReader, kind, rest, zone=zone))
         self._id_reader = lru_cache(maxsize=4)(partial(RowReader, kind, KindRules(fields={"id": rest.fields["id"]})))
