@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -131,8 +132,13 @@ class Inbox:
         try:
             for name in FOLDERS:
                 (self._folder / name).mkdir(mode=0o700 if name in (WORK, STATE) else 0o777, exist_ok=True)
+            links = [name for name in FOLDERS if not stat.S_ISDIR((self._folder / name).lstat().st_mode)]
         except OSError as error:
             raise self.unavailable(error) from None
+        if links:
+            raise Unavailable(
+                f"{self._account}: {links[0]} in {self._folder} is a link, and may lead anywhere; make it a folder"
+            )
 
     def unavailable(self, error: OSError) -> Unavailable:
         """The error for a folder that cannot be used now."""
@@ -361,12 +367,17 @@ class Inbox:
     def _archive(self, name: str) -> None:
         path = self._folder / IN / name
         if self._options.archive_days:
-            path.replace(self._folder / ARCHIVE / f"{self._clock.now():%Y%m%d-%H%M%S}-{name}")
+            path.replace(self._free(f"{self._clock.now():%Y%m%d-%H%M%S}", name))
         else:
             path.unlink()
         self._drop_mark(name)
         sync_folder(self._folder / IN)
         self._still.pop(name, None)
+
+    def _free(self, moment: str, name: str) -> Path:
+        """A name in the archive that no file has yet."""
+        names = chain([f"{moment}-{name}"], (f"{moment}.{turn}-{name}" for turn in count(2)))
+        return next(path for each in names if not (path := self._folder / ARCHIVE / each).exists())
 
     def _put_aside(self, name: str, reason: str) -> None:
         """Moves a file to ``errors``, with the reason beside it."""

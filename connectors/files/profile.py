@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vetbridge.connector.rows import KindRules, check_kinds
 from vetbridge.core.records import Kind
@@ -60,10 +60,16 @@ class KindFiles(KindRules):
     least: Annotated[int, Field(ge=0)] | None = None
     """A snapshot with fewer good rows is put aside whole. None: an empty one is, where it would take something away;
     0: it never is, for a diary that may well be empty."""
-    most_gone: Annotated[float, Field(ge=0, le=1)] = 0.2
+    most_gone: Annotated[float, Field(ge=0, le=1)] = 0.1
     """A snapshot that lacks a greater share of the records that are known is put aside whole."""
     window: Window | None = None
     """Of visits. None: from the first start in the file to the last one; visits outside of it are kept."""
+
+    @model_validator(mode="after")
+    def _headed(self) -> Self:
+        if self.header_row == 0 and not self.columns:
+            raise ValueError("without a header_row, columns must name the columns in their order")
+        return self
 
     @field_validator("encodings")
     @classmethod

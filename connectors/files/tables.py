@@ -9,11 +9,13 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -108,6 +110,8 @@ class _Lines:
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self.number = 0
+        self.is_whole = True
+        """The last line that was read has its end."""
         self.begun = 0
         """The line that the row began with which is being read."""
 
@@ -119,6 +123,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        self.is_whole = line.endswith(("\n", "\r"))
         if len(line) > LONGEST_LINE:
             raise Unreadable(f"line {self.number} is longer than {LONGEST_LINE} characters")
         return line
@@ -141,7 +146,10 @@ def _text_rows(rows: Iterator[list[str]], lines: _Lines, width: int, rules: Kind
             continue
         if not any(cells):
             continue
-        yield _fitted(lines.begun + 1, [_cell(cell) for cell in cells], width, rules)
+        line = _fitted(lines.begun + 1, [_cell(cell) for cell in cells], width, rules)
+        if line.wrong and not lines.is_whole:
+            raise Unreadable(f"it ends in the middle of line {lines.number}: it is cut off")
+        yield line
     raise Unreadable(f"it has more than {MOST_ROWS} rows")
 
 
@@ -198,18 +206,12 @@ def _workbook(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[T
     _measure(path)
     # By its content alone: of a path the library wants to see the ending, which the copy that is read does not have.
     with path.open("rb") as file, closing(_guarded(lambda: _loaded(file))) as book:
-        if rules.sheet is not None and rules.sheet not in book.sheetnames:
-            raise Unreadable(f"no sheet is called {rules.sheet!r}")
-        sheet = book[rules.sheet] if rules.sheet else book.worksheets[0]
-        sheet.reset_dimensions()
+        sheet = _guarded(lambda: _sheet(book, rules.sheet))
         rows = enumerate(_steps(sheet.iter_rows(values_only=True)), 1)
         columns = list(rules.columns)
-        for number, cells in rows:
-            if number == rules.header_row:
-                columns = [str(cell).strip() if cell is not None else "" for cell in cells]
-                break
-            if not rules.header_row:
-                break
+        if rules.header_row:
+            _, head = next(islice(rows, rules.header_row - 1, None), (0, ()))
+            columns = ["" if cell is None else str(cell).strip() for cell in head]
         while columns and not columns[-1]:
             columns.pop()
         if not columns:
@@ -220,7 +222,17 @@ def _workbook(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[T
 def _loaded(file: IO[bytes]) -> Any:
     import openpyxl  # noqa: PLC0415 - slow to import, and not every site has workbooks
 
+    # It warns of what it cannot read, and repeats it.
+    warnings.filterwarnings("ignore", module=r"openpyxl\.")
     return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+
+
+def _sheet(book: Any, name: str | None) -> Any:
+    if not book.worksheets or (name is not None and name not in book.sheetnames):
+        raise Unreadable(f"no sheet is called {name!r}" if name else "it has no sheet")
+    sheet = book[name] if name else book.worksheets[0]
+    sheet.reset_dimensions()
+    return sheet
 
 
 def _sheet_rows(rows: Iterator[tuple[int, Sequence[Any]]], width: int, rules: KindFiles) -> Iterator[Line]:
@@ -251,7 +263,7 @@ def _guarded(read: Callable[[], Any]) -> Any:
     """What reading a workbook gives; its library raises whatever the file provokes."""
     try:
         return read()
-    except StopIteration:
+    except (StopIteration, Unreadable):
         raise
     except MemoryError:
         raise Unreadable("it would take too much memory") from None
@@ -282,25 +294,25 @@ def _calendar(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[T
     if path.stat().st_size > LARGEST_CALENDAR:
         raise Unreadable(f"it is larger than {LARGEST_CALENDAR // 2**20} MB")
     try:
-        calendar = icalendar.Calendar.from_ical(path.read_bytes())
+        events = icalendar.Calendar.from_ical(path.read_bytes()).walk("VEVENT")
     except Exception:
         raise Unreadable("it is no calendar (iCalendar), or is cut off") from None
-    yield Table(CALENDAR, (_event(number, each) for number, each in enumerate(calendar.walk("VEVENT"), 1)))
+    yield Table(CALENDAR, (_event(number, each) for number, each in enumerate(events, 1)))
 
 
 def _event(number: int, event: Any) -> Line:
     """An entry; its number is its place among the entries."""
-    if event.get("RRULE") is not None:
-        return Line(number, (), "it repeats (RRULE); export single visits")
     try:
-        cells = [_property(event, name) for name in CALENDAR[1:]]
+        uid, *cells = (_property(event, name) for name in CALENDAR[1:])
+        repeats, moved = event.get("RRULE"), event.get("RECURRENCE-ID")
+        part = "" if moved is None else f"/{moved.to_ical().decode()}"
     except Exception:
         return Line(number, (), "one of its values cannot be read")
-    start, moved = event.get("DTSTART"), event.get("RECURRENCE-ID")
-    if start is None or not isinstance(start.dt, datetime):
+    if repeats is not None:
+        return Line(number, (), "it repeats (RRULE); export single visits")
+    if not isinstance(cells[0], datetime):
         return Line(number, (), "it lasts all day, or has no start; that is no visit")
-    id_ = cells[0] if moved is None or not cells[0] else f"{cells[0]}/{moved.to_ical().decode()}"
-    return Line(number, [id_, *cells])
+    return Line(number, [uid and f"{uid}{part}", uid, *cells])
 
 
 def _property(event: Any, name: str) -> Any:

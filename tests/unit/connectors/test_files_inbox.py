@@ -202,7 +202,7 @@ def test_who_is_missing_in_a_snapshot_is_gone(acme: Exchange) -> None:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        (MANY[:20], "20 of 40 known clients are missing in it, more than may be gone at once (20%)"),
+        (MANY[:20], "20 of 40 known clients are missing in it, more than may be gone at once (10%)"),
         ([], "it holds 0 clients"),
     ],
 )
@@ -317,6 +317,24 @@ def test_files_and_reasons_are_kept_as_long_as_the_account_says(tmp_path: Path) 
     acme.clock.advance(2 * 86400)
     acme.ids()
     assert acme.lying("archive") == acme.lying("errors") == []
+
+
+def test_two_files_of_one_name_in_one_second_are_both_kept(acme: Exchange) -> None:
+    for row in ("1,A,B,,", "1,A,C,,", "1,A,D,,"):
+        acme.put("clients.csv", clients(row))
+        acme.ids()
+    assert acme.lying("archive") == [f"20260302-090000{turn}-clients.csv" for turn in ("", ".2", ".3")]
+
+
+def test_a_folder_that_is_a_link_is_not_used(acme: Exchange, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (acme.folder / "in").rmdir()
+    (acme.folder / "in").symlink_to(elsewhere)
+    (elsewhere / "clients.csv").write_text(clients("1,A,B,,"))
+    with pytest.raises(Unavailable, match=r"in in .* is a link"):
+        acme.ids()
+    assert (elsewhere / "clients.csv").exists()
 
 
 def test_nothing_is_kept_where_nothing_is_to_be(tmp_path: Path) -> None:

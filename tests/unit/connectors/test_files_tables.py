@@ -80,12 +80,13 @@ def test_quotes_line_ends_and_rows_of_nothing(acme: Exchange) -> None:
         (b"Id,First\r\n1,Anna\r\n", "family_name: no column is called Last"),
         (b"Id,Last\r\n1,M\x00\r\n", "it holds NUL characters"),
         (b'Id,Last\r\n1,Berg\r\n2,"Wa', "it ends inside the quotation marks that line 3 opens"),
+        (b"Id,First,Last\r\n1,A,Berg\r\n2,B", "it ends in the middle of line 3: it is cut off"),
         (b"Id,Last\r\n1," + b"x" * 1_000_100 + b"\r\n", "line 2 is longer than"),
         (b"Id,Last\r\n" + b"1,\r\n" * 3 + b"2,Berg\r\n", "3 of 4 rows cannot be read as clients; line 2: Last"),
         (b"Id,Last\r\n", "it holds 0 clients, and at least 1 were expected"),
         (b"," * 2000 + b"Id,Last\r\n1,Berg\r\n", "more than 1000 columns"),
     ],
-    ids=["empty", "column", "nul", "cut", "long", "mostly", "nobody", "wide"],
+    ids=["empty", "column", "nul", "open", "cut", "long", "mostly", "nobody", "wide"],
 )
 def test_a_file_that_cannot_be_read_goes_aside_with_its_reason(acme: Exchange, content: bytes, reason: str) -> None:
     acme.put("clients.csv", clients("1,Zoë,Müßig,,"))
