@@ -488,9 +488,9 @@ def _is_contact_near(levels: Compared) -> bool:
 def _slips(levels: Compared, typed: Client) -> dict[str, Said]:
     """What was mistyped on a card, with what stands there."""
     found: dict[str, Said] = {}
-    if levels.given_name == "near":
+    if levels.given_name == "near" and not levels.co_owner:
         found[GIVEN] = typed.given_name
-    if levels.family_name in ("near", "alike", DIFFERS):
+    if levels.family_name in ("near", "alike", DIFFERS) and not levels.co_owner:
         found[FAMILY] = typed.family_name
     if levels.phone == "near":
         found[PHONES] = ", ".join(typed.phones)

@@ -370,7 +370,8 @@ class Pairer:
         return Whose(maybe=frozenset(one.client_id for one in match.candidates))
 
     def _household(self, tx: Transaction, client_id: str) -> frozenset[str]:
-        """Other records of the same person or household: they share a contact, or the address and the name."""
+        """Other records of the same person or household: they share a contact, or the address and the name. Who owns
+        a pet and who cares for it count as one."""
         pims = self._pair.pims.account
         known = mirror.client(tx, pims, client_id)
         if known is None:
@@ -379,7 +380,9 @@ class Pairer:
         near = [one for one in mirror.household(tx, pims, own) if one.client_id != client_id]
         records = {one.client_id: one.client for one in mirror.clients(tx, pims, [one.client_id for one in near])}
         contacts = contact_keys(own)
-        return frozenset(
+        with_one_pet = {pet.client_id for pet in mirror.in_care(tx, pims, client_id)}
+        with_one_pet |= {pet.carer_id for pet in known.pets if pet.is_cared_for_by(pet.carer_id)}
+        return frozenset(id_ for id_ in with_one_pet if id_ is not None) | frozenset(
             one.client_id
             for one in near
             if contacts & contact_keys(one) or same_household(known.client, records.get(one.client_id, Client()))

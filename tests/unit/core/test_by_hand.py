@@ -220,6 +220,8 @@ def test_a_visit_with_another_bookings_stamp_is_taken_only_where_all_agrees() ->
         ({"phones": ("+44 20 79460018",)}, {}),
         ({"phones": ("07700 900999",)}, {"client_id": "c1"}),
         ({"given_name": "Tom"}, {}),
+        ({"given_name": "Tom", "family_name": "Stone", "co_owners": ("Ann Hill",)}, {}),
+        ({"given_name": "Tom", "family_name": "Stone", "co_owners": ("Ann Hil",)}, {}),
     ],
 )
 def test_a_new_owner_is_known_by_what_was_typed_right(card: dict[str, Any], mistakes: dict[str, Any]) -> None:

@@ -144,3 +144,18 @@ def test_the_work_list_names_the_owner_and_takes_a_visit_on_either(tmp_path: Pat
     assert lines(town.rig) == []
     assert closed(town.rig) == [("book", "confirmed")]
     assert town.card_of(booking) == town.carla
+
+
+def test_what_stood_on_both_sides_before_is_paired_also_where_the_carer_booked(town: Town) -> None:
+    town.rig.meet()
+    booking = town.rig.book(*BELLA)
+    row = town.rig.booking.row(Kind.APPOINTMENT, booking)
+    assert row is not None
+    standing = {name: row[name] for name in ("start", "seconds", "type", "who", "state")}
+    visit = town.rig.pims.add(Kind.APPOINTMENT, {**standing, "owner": town.john, "pet": town.bella})
+    assert town.rig.pair_up().visits_paired == 1
+    town.rig.approve()
+    town.rig.run()
+    assert [row["id"] for row in town.rig.visits()] == [visit]
+    assert len(town.rig.booking.rows(Kind.APPOINTMENT)) == 1
+    assert town.card_of(booking) == town.carla
