@@ -70,7 +70,7 @@ def print_rows(lines: Sequence[Line]) -> tuple[tuple[str, ...], ...]:
         (
             "\N{BALLOT BOX}",
             str(line.id),
-            "" if line.visit_at is None else moment(line.visit_at),
+            _when(line),
             _marked(line),
             details(line),
         )
@@ -91,6 +91,12 @@ def candidate_words(owner: Owner) -> str:
     return phrase("{owner}; pets: {pets}", owner=said, pets=", ".join(owner.pets)) if owner.pets else said
 
 
+def _when(line: Line) -> str:
+    """When the visit is, for whoever looks for it in the PIMS."""
+    at = line.found_at or line.visit_at
+    return "" if at is None else moment(at)
+
+
 def _marked(line: Line) -> str:
     return f"{line.title} ({phrase('overdue')})" if line.overdue else line.title
 
@@ -102,7 +108,7 @@ def _row(line: Line) -> tuple[str, ...]:
         line.site,
         state_words(line),
         line.title,
-        "" if line.visit_at is None else moment(line.visit_at),
+        _when(line),
         *(said.get(field, "") for field in _OF_VISIT),
         *_owner_cells(line.client),
         *_pet_cells(line.pet),

@@ -87,7 +87,10 @@ class Line:
     """``open``; ``done``: somebody says so, and the next read has to confirm it, where it can; ``struck``: it is not
     to be done any more."""
     visit_at: datetime | None
-    """At the site's own time."""
+    """When the visit is to begin, at the site's own time."""
+    found_at: datetime | None
+    """When it begins in the PIMS, for whoever looks for it there: another time where it is to be moved; None: it is
+    not there, or about no visit."""
     title: str
     """What is to be done, in a few words."""
     record: str
@@ -226,8 +229,8 @@ class _View:
         )
         self.read_about([row])
         visit_at = self._at_site(row.visit_at, site)
-        stands_at = asked.stands_at or visit_at
-        record = _record(row, self._reader.name(row.account, row.kind, row.remote_id), stands_at)
+        found_at = asked.stands_at or visit_at
+        record = _record(row, self._reader.name(row.account, row.kind, row.remote_id), found_at)
         return Line(
             id=row.id,
             record_id=row.record_id,
@@ -238,6 +241,7 @@ class _View:
             task=row.task,
             state=row.state,
             visit_at=visit_at,
+            found_at=found_at if row.remote_id else None,
             title=phrase(_TITLES[row.task]),
             record=record,
             about=self._about.get(row.record_id, ""),
@@ -247,7 +251,7 @@ class _View:
             candidates=asked.candidates,
             words=_words(row.task, record, asked.steps),
             overdue=self._is_overdue(row, site),
-            opened_at=row.opened_at,
+            opened_at=self._at_site(row.opened_at, site) or row.opened_at,
             changed_at=self._at_site(row.changed_at, site),
             done_at=self._at_site(row.done_at, site),
             done_by=row.done_by,

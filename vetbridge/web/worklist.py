@@ -34,6 +34,7 @@ class Row:
     when: str
     words: str
     """What is to be done in a sentence, where there are no fields to type."""
+    since: str
     changed: str
     """When it came to ask for something else; empty where it did not."""
     ticked: str
@@ -178,10 +179,12 @@ def _gone(missing: NoSuchLine) -> Refusal:
 
 def _row(line: Line) -> Row:
     marked = line.changed_at is not None and any(step.is_changed for step in line.steps)
+    at = line.found_at or line.visit_at
     return Row(
         line=line,
-        when="" if line.visit_at is None else moment(line.visit_at),
+        when="" if at is None else moment(at),
         words="" if line.task in TYPED and line.steps else showing.text(line.words, 2 * showing.LONGEST_TEXT),
+        since=moment(line.opened_at),
         changed=moment(line.changed_at) if marked and line.changed_at is not None else "",
         ticked="" if line.done_at is None else moment(line.done_at),
         candidates=tuple(map(work_table.candidate_words, line.candidates)),

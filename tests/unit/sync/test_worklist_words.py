@@ -63,6 +63,9 @@ def test_a_mistake_says_what_stands_and_a_cancellation_whose_visit_it_is(rig: Ri
     assert (line.task, line.remote_id, line.about) == ("change", visit, "John Smith, Bella")
     assert (step.words[-5:], step.found[-5:]) == (when(rig, booking), when(rig, booking, hours=1))
     assert when(rig, booking, hours=1) in line.record
+    assert line.found_at is not None
+    assert line.visit_at is not None
+    assert (line.found_at - line.visit_at).total_seconds() == 3600
     rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
     rig.hint(booking)
     rig.run()
