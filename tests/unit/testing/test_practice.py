@@ -108,6 +108,16 @@ def test_merged_clients_leave_their_pets_and_visits_to_one(practice: Practice) -
     assert (left.id in cards) is not practice.merged_vanish
 
 
+def test_merged_pets_leave_their_visits_to_one(practice: Practice) -> None:
+    visit = practice.book(pet_id="5001", start=NINE)
+    left, kept = practice.pet("5001"), practice.pet("5002")
+    practice.merge_pets("5001", "5002")
+    assert (practice.visit(visit.id).pet_id, practice.visit(visit.id).client_id) == (kept.id, kept.client_id)
+    assert left.id not in {pet.id for pet in practice.pets()}
+    pets = {pet.id for pet in practice.pets(deleted=True)}
+    assert (left.id in pets) is not practice.merged_vanish
+
+
 def test_a_diary_may_hold_a_visit_of_nobody(animana: AnimanaPractice) -> None:
     visit = animana.book(start=NINE, resource="vet_2", status="held", notes="picked")
     assert (visit.client_id, visit.pet_id) == ("", "")
@@ -221,7 +231,8 @@ def test_staff_work_through_the_control_door(tmp_path: Path) -> None:
         ("book", {"pet_id": "9", "start": "2026-03-02T09:00:00"}, 404, "no pet"),
         ("change", {"kind": "invoice", "id": 1, "set": {}}, 400, "kind must be"),
         ("change", {"kind": "client", "id": True, "set": {}}, 400, "id must be"),
-        ("merge", {"from": 1001, "into": 1001}, 400, "into itself"),
+        ("merge", {"kind": "client", "from": 1001, "into": 1001}, 400, "into itself"),
+        ("merge", {"kind": "appointment", "from": 1, "into": 2}, 400, "only clients and pets"),
         ("erase", {"kind": "client", "id": "x"}, 404, "no client"),
     ],
 )

@@ -183,7 +183,7 @@ class Practice(ABC):
     reports: ClassVar[Mapping[Kind, Report]]
     """What the site's report tool can write."""
     merged_vanish: ClassVar[bool] = False
-    """The card of a client who was merged away is gone, instead of deleted."""
+    """What was merged into another is gone, instead of deleted."""
     visits_select: ClassVar[str]
     """Selects appointments, without WHERE, with all that ``visit_of`` needs; their table is called ``v``."""
 
@@ -287,8 +287,7 @@ class Practice(ABC):
         """
         with self.writing():
             left, kept = self.client(leaving), self.client(into)
-            if left.id == kept.id:
-                raise ValueError("a client cannot be merged into itself")
+            _require_two(left, kept)
             for pet in self.pets(deleted=True):
                 if pet.client_id == left.id:
                     self.change_pet(pet.id, client_id=kept.id)
@@ -299,6 +298,19 @@ class Practice(ABC):
                 self.erase(Kind.CLIENT, left.id)
             else:
                 self.change_client(left.id, deleted=True, active=False)
+
+    def merge_pets(self, leaving: str, into: str) -> None:
+        """Gives a pet's appointments to another, and deletes the first. Raises ``NoSuchRecord``, ``ValueError``."""
+        with self.writing():
+            left, kept = self.pet(leaving), self.pet(into)
+            _require_two(left, kept)
+            for visit in self.visits(deleted=True):
+                if visit.pet_id == left.id:
+                    self.change_visit(visit.id, pet_id=kept.id)
+            if self.merged_vanish:
+                self.erase(Kind.PET, left.id)
+            else:
+                self.change_pet(left.id, deleted=True, active=False)
 
     def erase(self, kind: Kind, id: str) -> None:  # noqa: A002 - the field's word
         """Takes a row away for good. Raises ``NoSuchRecord``."""
@@ -432,6 +444,11 @@ class Practice(ABC):
         number = int(found["value"]) if found else FIRST_NEW
         self._db.execute("INSERT OR REPLACE INTO _sim VALUES (?, ?)", (f"next:{kind}", str(number + 1)))
         return number
+
+
+def _require_two(left: KeptClient | KeptPet, kept: KeptClient | KeptPet) -> None:
+    if left.id == kept.id:
+        raise ValueError("nothing can be merged into itself")
 
 
 def wall(moment: datetime) -> str:

@@ -46,7 +46,7 @@ class PracticeSimulator(Simulator):
     - ``POST /_sim/change`` with ``{"kind": "appointment", "id": ..., "set": {"start": ..., "status": "arrived"}}``:
       moves, changes of status, of a phone, a pet that died. ``POST /_sim/cancel`` with ``{"id": ...}`` takes an
       appointment out, its row stays.
-    - ``POST /_sim/merge`` with ``{"from": ..., "into": ...}``, of clients.
+    - ``POST /_sim/merge`` with ``{"kind": "client", "from": ..., "into": ...}``, of clients or pets.
     - ``POST /_sim/export`` with ``{"kinds": ["appointment"], "habit": "in_place", "encoding": "utf-8-sig"}``, all
       of it optional: writes the reports into the folder of exports, as ``Habit`` and ``Form`` know them, and answers
       ``{"files": [...]}``.
@@ -116,7 +116,7 @@ class PracticeSimulator(Simulator):
         self.control("POST", "/export", self._export_now)
         self.control("POST", "/change", self._change_record)
         self.control("POST", "/cancel", lambda request: _told(self.practice.cancel, _id(request.document(), "id")))
-        self.control("POST", "/merge", self._merge_clients)
+        self.control("POST", "/merge", self._merge_records)
         self.control("POST", "/erase", self._erase_row)
         self.control("POST", "/empty", self._empty_table)
 
@@ -175,9 +175,13 @@ class PracticeSimulator(Simulator):
         kept, change = self._edits[kind]
         return _told(change, _id(given, "id"), **_values(kept, values))
 
-    def _merge_clients(self, request: Request) -> Response:
+    def _merge_records(self, request: Request) -> Response:
         given = request.document()
-        return _told(self.practice.merge, _id(given, "from"), _id(given, "into"))
+        kind = _kind(given)
+        if kind is Kind.APPOINTMENT:
+            raise Refusal(400, "only clients and pets are merged")
+        merge = self.practice.merge if kind is Kind.CLIENT else self.practice.merge_pets
+        return _told(merge, _id(given, "from"), _id(given, "into"))
 
     def _erase_row(self, request: Request) -> Response:
         given = request.document()
