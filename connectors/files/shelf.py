@@ -96,8 +96,7 @@ class Shelf:
             return self._state
         except OSError as error:
             raise self._damaged(error.strerror or "cannot be read") from None
-        seen = (told.st_mtime_ns, told.st_size, told.st_ino)
-        if seen != self._seen:
+        if _stamp(told) != self._seen:
             try:
                 with self._path.open(encoding="utf-8") as file:
                     self._state = _read(file, self._kind)
@@ -105,7 +104,7 @@ class Shelf:
                 raise self._damaged(error.strerror or "cannot be read") from None
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise self._damaged("is damaged") from None
-            self._seen = seen
+            self._seen = _stamp(told)
         return self._state
 
     def write(self, state: State) -> None:
@@ -116,14 +115,20 @@ class Shelf:
                 file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
             file.flush()
             os.fsync(file.fileno())
+            told = os.fstat(file.fileno())
         beside.replace(self._path)
         sync_folder(self._path.parent)
+        self._seen, self._state = _stamp(told), state
 
     def _damaged(self, words: str) -> BadAnswer:
         return BadAnswer(
             f"state/{self._path.name} {words}; restore it from a backup, or remove it and put the newest file "
             "of its kind from archive/ back into in/"
         )
+
+
+def _stamp(told: os.stat_result) -> tuple[int, int, int]:
+    return told.st_mtime_ns, told.st_size, told.st_ino
 
 
 def private(path: Path, mode: str = "w") -> IO[Any]:

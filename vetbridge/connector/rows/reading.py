@@ -123,7 +123,11 @@ class RowReader:
 
     def _place(self, names: Sequence[str]) -> int | None:
         """Where the first of these names that is there stands."""
-        return next((self._places[folded(name)] for name in names if folded(name) in self._places), None)
+        for name in names:
+            place = self._places.get(folded(name))
+            if place is not None:
+                return place
+        return None
 
     def _cell(self, names: Sequence[str], row: Sequence[Any]) -> Any:
         place = self._place(names)
@@ -153,7 +157,9 @@ class RowReader:
                 cell = rule.value
             if converter in (Converter.DATE, Converter.TIME):
                 cell = self._local(cell, rule)
-            value = _READ[converter](None if _is_one_of(_text(cell), rule.empty) else cell, rule)
+            if rule.empty and _is_one_of(_text(cell), rule.empty):
+                cell = None
+            value = _READ[converter](cell, rule)
             if value is None and rule.otherwise is not None:
                 value = _READ[converter](rule.otherwise, rule)
         except ValueError as wrong:
@@ -210,6 +216,8 @@ def _text(value: Any) -> str:
     """A cell as text: whole numbers without decimals, moments in ISO 8601."""
     if value is None:
         return ""
+    if isinstance(value, str):
+        return _bounded(value)
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, list | tuple):
@@ -220,7 +228,10 @@ def _text(value: Any) -> str:
         return value.replace(microsecond=0).isoformat(sep=" ")
     if isinstance(value, bytes | bytearray | memoryview):
         raise ValueError("it holds bytes, not text")
-    text = str(value)
+    return _bounded(str(value))
+
+
+def _bounded(text: str) -> str:
     if len(text) > LONGEST:
         raise ValueError(f"it holds more than {LONGEST} characters")
     return text.replace("\0", "") if "\0" in text else text
