@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,19 @@ import pytest
 
 from connectors.animana import system
 from connectors.rest import plugin, template
-from connectors.rest.profile import RestProfile
+from connectors.rest.options import RestOptions
+from connectors.rest.profile import (
+    Changed,
+    Grant,
+    Listing,
+    Meaning,
+    RestKind,
+    RestProfile,
+    Send,
+    Times,
+    Version,
+    Window,
+)
 from tests.unit.connectors.rest_api import PROFILE, changed, connected
 from vetbridge.connector.interface import Operation
 from vetbridge.connector.profiles import load_profile
@@ -103,3 +116,26 @@ def test_the_fields_of_a_body_are_known() -> None:
     assert template.changed(body) == {"start", "duration", "phones"}
     assert template.sources(body, frozenset({"start"})) == {"start", "duration"}
     assert template.writable(Kind.APPOINTMENT, Operation.CANCEL) == {"by", "reason"}
+
+
+# -- the page
+
+PAGE = (ROOT / "docs" / "connectors" / "rest.md").read_text(encoding="utf-8")
+
+
+def test_the_pages_profile_is_one(tmp_path: Path) -> None:
+    [text] = [each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if each.startswith("title:")]
+    (tmp_path / "page.yaml").write_text(text, encoding="utf-8")
+    assert load_profile(RestProfile, tmp_path / "page.yaml", "rest").title == "Our vendor"
+
+
+def test_the_page_names_every_key_option_and_placeholder() -> None:
+    keys = {
+        name: model
+        for model in (RestProfile, RestKind, Grant, Listing, Changed, Window, Send, Version, Times, RestOptions)
+        for name in model.model_fields
+    }
+    assert [name for name in keys if not re.search(rf"[`{{ ]{name}[`:,}}]", PAGE)] == []
+    holes = template.BODIES | template.SEARCHED
+    assert [name for name in sorted(holes) if f"{{{name}}}" not in PAGE and f"`{name}`" not in PAGE] == []
+    assert [meaning for meaning in Meaning if f"| `{meaning}` |" not in PAGE] == []
