@@ -6,8 +6,10 @@ each in a transaction that is rolled back.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,7 +19,7 @@ from connectors.sql import statement
 from connectors.sql.check import check
 from connectors.sql.listing import listed_tables
 from connectors.sql.odbc import UNFIT, Column, Database, Rows, library
-from connectors.sql.options import SqlOptions, capabilities
+from connectors.sql.options import Dialect, SqlOptions, capabilities
 from connectors.sql.profile import KindProfile, SqlProfile
 from connectors.sql.searching import EARLIEST, LATEST, Wanted
 from connectors.sql.snapshot import Mark, Snapshot, Walk
@@ -61,6 +63,15 @@ def build(options: SqlOptions, environment: Environment) -> Sql:
     return Sql(load_profile(SqlProfile, options.profile, "sql"), options, environment)
 
 
+@dataclass(frozen=True, slots=True)
+class _SeenRow:
+    """A row as it was read last: one that is the same to the letter need not be read again to know that."""
+
+    raw: bytes
+    id: str
+    digest: str
+
+
 class Sql:
     """One login at one database. Safe to be used by several threads."""
 
@@ -74,6 +85,7 @@ class Sql:
         self._capabilities = capabilities(profile)
         self._database = Database(environment.account, options)
         self._snapshots = {kind: Snapshot() for kind in profile.kinds}
+        self._seen: dict[Kind, dict[Any, _SeenRow]] = {kind: {} for kind in profile.kinds}
         self._trusted: dict[Kind, float] = {}
         self._swept: dict[Kind, float] = {}
         self._columns: dict[Kind, tuple[Column, ...]] = {}
@@ -266,6 +278,8 @@ class Sql:
                 after = rows.rows[-1][_place(rows, each.key)]
                 top = self._newest(rows, each, top)
             if last:
+                if len(self._seen[kind]) > 2 * total + self._options.page_size:
+                    self._seen[kind].clear()
                 told += self._gone(kind, walk, known, bounds, only_newer=later is not None)
             behind = snapshot.cursor(walk) + (f"@{top.isoformat()}" if top else "")
             yield Page(
@@ -281,14 +295,22 @@ class Sql:
 
     def _told(self, kind: Kind, walk: Walk, reader: RowReader, rows: Rows, known: int) -> list[Found]:
         """The rows of a page that the walk is to tell. Raises ``Unavailable`` where too many are others."""
-        natives: dict[str, Native | None] = {}
+        seen = self._seen[kind]
+        fresh: dict[str, Native | None] = {}
         digests: dict[str, str] = {}
+        places: dict[str, Sequence[Any]] = {}
+        key = _place(rows, self._profile.kinds[kind].key)
         for row in rows.rows:
-            id_, native = self._read(kind, reader, rows, row)
-            if not id_:
-                continue
-            natives[id_] = None if isinstance(native, BadRow) else native
-            digests[id_] = str(native) if isinstance(native, BadRow) else native["version"]
+            raw = hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=12).digest()
+            known_row = seen.get(row[key])
+            if known_row is None or known_row.raw != raw:
+                id_, native = self._read(kind, reader, rows, row)
+                digest = str(native) if isinstance(native, BadRow) else str(native["version"])
+                known_row = seen[row[key]] = _SeenRow(raw, id_, digest)
+                fresh[id_] = None if isinstance(native, BadRow) else native
+            if known_row.id:
+                digests[known_row.id] = known_row.digest
+                places[known_row.id] = row
         if digests and walk.seen >= digests.keys():
             raise BadAnswer(
                 f"{self._account}: the key {self._profile.kinds[kind].key} of {kind} does not sort: the same rows "
@@ -299,7 +321,10 @@ class Sql:
         guards = self._profile.kinds[kind].guards
         if walk.changed > max(guards.few, guards.most_changed * known):
             raise self._guarded(kind, f"more than {guards.most_changed:.0%} of {known} rows are others than before")
-        return [Found(id=id_, native=natives[id_]) for id_ in digests if id_ in told]
+        for id_ in told - fresh.keys():
+            _, native = self._read(kind, reader, rows, places[id_])
+            fresh[id_] = None if isinstance(native, BadRow) else native
+        return [Found(id=id_, native=fresh[id_]) for id_ in digests if id_ in told]
 
     def _gone(
         self, kind: Kind, walk: Walk, known: int, bounds: Sequence[datetime], *, only_newer: bool
@@ -390,8 +415,14 @@ class Sql:
         if after is not None:
             where.append(f"{key} > ?")
             values.append(self._typed(kind, after))
-        asked = statement.around(each.select, where=" AND ".join(where), order=key)
-        rows = self._select(kind, asked, values, most=self._options.page_size)
+        asked = statement.around(
+            each.select,
+            where=" AND ".join(where),
+            order=key,
+            most=self._options.page_size,
+            says_top=self._options.dialect in (Dialect.TSQL, Dialect.SQLANYWHERE),
+        )
+        rows = self._select(kind, asked, values)
         return rows, self._reader(kind, rows)
 
     def _by_keys(self, kind: Kind, ids: Sequence[str]) -> tuple[Rows, RowReader]:
@@ -433,7 +464,7 @@ class Sql:
         else:
             pages = self._everything(kind)
         for rows, reader in pages:
-            for row in rows.rows:
+            for row in filter(wanted.may_fit, rows.rows):
                 _, native = self._read(kind, reader, rows, row)
                 if not isinstance(native, BadRow) and wanted.fits(native):
                     yield native
@@ -449,10 +480,8 @@ class Sql:
                 return
             after = rows.rows[-1][_place(rows, key)]
 
-    def _select(
-        self, kind: Kind, asked: str, values: Sequence[Any], *, most: int | None = None, what: str = ""
-    ) -> Rows:
-        return self._database.read(what or f"the select of {kind}", asked, values, most=most)
+    def _select(self, kind: Kind, asked: str, values: Sequence[Any], *, what: str = "") -> Rows:
+        return self._database.read(what or f"the select of {kind}", asked, values)
 
     def _reader(self, kind: Kind, rows: Rows) -> RowReader:
         try:

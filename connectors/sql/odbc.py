@@ -88,21 +88,21 @@ class Database:
         self.requests = 0
         """Statements that were sent."""
 
-    def read(self, what: str, statement: str, values: Sequence[Any] = (), *, most: int | None = None) -> Rows:
-        """The rows of a statement, ``most`` of them at the most. ``what`` names it in errors.
+    def read(self, what: str, statement: str, values: Sequence[Any] = ()) -> Rows:
+        """The rows of a statement. ``what`` names it in errors.
 
         A connection that has stood for a while may have been cut off: then it is asked once more over a new one.
         """
         with self._lock:
             stood = self._connection is not None
             try:
-                return self._rows(what, statement, values, most)
+                return self._rows(what, statement, values)
             except Unavailable as error:
                 if not stood or error.code != Unavailable.code:
                     raise
-                return self._rows(what, statement, values, most)
+                return self._rows(what, statement, values)
 
-    def _rows(self, what: str, statement: str, values: Sequence[Any], most: int | None) -> Rows:
+    def _rows(self, what: str, statement: str, values: Sequence[Any]) -> Rows:
         with self._turn(what) as cursor:
             self.requests += 1
             cursor.execute(statement, *values)
@@ -110,10 +110,7 @@ class Database:
                 raise BadAnswer(f"{self._account}: {what} gives no rows", code="sql-select")
             columns = tuple(Column(str(each[0]), each[1]) for each in cursor.description)
             rows: list[tuple[Any, ...]] = []
-            while most is None or len(rows) < most:
-                part = cursor.fetchmany(MOST_ROWS if most is None else min(MOST_ROWS, most - len(rows)))
-                if not part:
-                    break
+            while part := cursor.fetchmany(MOST_ROWS):
                 rows += map(tuple, part)
             return Rows(columns, tuple(rows))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.connector.interface import Native
@@ -14,7 +15,10 @@ from vetbridge.core.instants import Instant
 EARLIEST = datetime(1900, 1, 1)  # noqa: DTZ001 - the site's clock
 LATEST = datetime(2079, 1, 1)  # noqa: DTZ001
 """Bounds of a window without bounds: what the narrowest type of time at any engine still holds."""
+SURE = 5
+"""Digits at the end of a number that stand so however it is written."""
 _DAY = timedelta(days=1)
+_NO_DIGITS = {code: None for code in range(128) if not chr(code).isdigit()}
 
 
 class Wanted:
@@ -35,6 +39,19 @@ class Wanted:
         begin = EARLIEST if self._from is None else max(EARLIEST, self._local(self._from) - _DAY)
         end = LATEST if self._before is None else min(LATEST, self._local(self._before) + _DAY)
         return begin, max(begin, end)
+
+    def may_fit(self, row: Sequence[Any]) -> bool:
+        """Whether a row may be of a record that is asked for: a quick look at its cells, before it is read."""
+        texts = [text for text in map(_searchable, row) if text]
+        phones = not self._phones or any(not text.isascii() or self._ends_like(text) for text in texts)
+        emails = not self._emails or any(
+            not text.isascii() or email in text.casefold() for text in texts for email in self._emails
+        )
+        return phones and emails
+
+    def _ends_like(self, text: str) -> bool:
+        digits = text.translate(_NO_DIGITS)
+        return any(phone[-SURE:] in digits for phone in self._phones)
 
     def fits(self, native: Native) -> bool:
         """Whether a record is one that is asked for."""
@@ -81,3 +98,8 @@ def _moment(account: str, query: Mapping[str, str], key: str) -> datetime | None
     except (ValueError, OverflowError):
         raise Refused(f"{account}: {key} must be a time with an offset", code="bad-query") from None
     return moment
+
+
+def _searchable(cell: Any) -> str:
+    """What a cell says that a phone or an address may stand in."""
+    return cell if isinstance(cell, str) else "" if cell is None else str(cell)

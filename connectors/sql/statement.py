@@ -222,12 +222,25 @@ def bound(text: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
     return "".join([*parts, text[end:]]), given
 
 
-def around(select: str, wanted: str = "*", *, where: str = "", order: str = "") -> str:
+def around(
+    select: str,
+    wanted: str = "*",
+    *,
+    where: str = "",
+    order: str = "",
+    most: int | None = None,
+    says_top: bool = False,
+) -> str:
     """A select of the rows of a site's select, which the words ``where`` and ``order`` call by ``ROWS``.
 
-    In forms that every engine takes: a derived table, or for one that begins with WITH a further name there.
+    In forms that every engine takes: a derived table, or for one that begins with WITH a further name there. Only the
+    first ``most`` rows are said in two ways: with TOP where ``says_top``, else with LIMIT.
     """
     tail = f"{f' WHERE {where}' if where else ''}{f' ORDER BY {order}' if order else ''}"
+    if most is not None and says_top:
+        wanted = f"TOP {most:d} {wanted}"
+    elif most is not None:
+        tail += f" LIMIT {most:d}"
     tokens = _tokens(select)
     if tokens[0].upper != "WITH":
         return f"SELECT {wanted} FROM (\n{select}\n) {ROWS}{tail}"  # noqa: S608 - the site's own select

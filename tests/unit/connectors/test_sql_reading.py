@@ -200,6 +200,30 @@ def test_a_long_listing_of_lower_case_keys_comes_to_its_end(base: SqliteDatabase
     assert sorted(each.id for page in pages for each in page.records) == sorted(ids)
 
 
+def test_a_column_that_says_nothing_of_a_record_changes_none(base: SqliteDatabase) -> None:
+    base.owners(40)
+    sql = databases.connector(base)
+    _, cursor = walk(sql, Kind.CLIENT)
+    base.run("ALTER TABLE OWNERS ADD COLUMN REMARK varchar(20)")
+    base.run("UPDATE OWNERS SET REMARK = OWNER_NO")
+    assert walk(sql, Kind.CLIENT, cursor)[0] == {}
+
+
+@pytest.mark.parametrize(
+    "written", ["020 7946 0123", "(020)7946-01 23", "+44 20 79460123", "０２０ ７９４６ ０１２３", "a 02079460123"]
+)
+def test_a_phone_is_found_however_it_is_written(base: SqliteDatabase, written: str) -> None:
+    base.owners(25)
+    id_ = base.enter(
+        Kind.CLIENT, {"family_name": "Petrova", "phones": ["none", written], "emails": ["Zoë.P@Example.org"]}
+    )
+    sql = databases.connector(base)
+    assert [each["id"] for each in sql.search(Kind.CLIENT, {"phone": "+442079460123"})] == [id_]
+    assert [each["id"] for each in sql.search(Kind.CLIENT, {"email": "zoë.p@example.org"})] == [id_]
+    assert list(sql.search(Kind.CLIENT, {"phone": "+442079460123", "email": "other@example.org"})) == []
+    assert list(sql.search(Kind.CLIENT, {"phone": "nonsense"})) == []
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [

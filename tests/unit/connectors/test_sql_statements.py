@@ -121,6 +121,8 @@ def test_a_select_stands_in_another_one(text: str) -> None:
     asked = statement.around(text, where=f"{statement.ROWS}.A < ?", order=f"{statement.ROWS}.A")
     assert base.execute(asked, (1, 3)).fetchall() == [(2, 2)]
     assert base.execute(statement.around(text, "COUNT(*)"), (1,)).fetchall() == [(2,)]
+    assert base.execute(statement.around(text, order="A", most=1), (0,)).fetchall() == [(1, 1)]
+    assert "SELECT TOP 5 * FROM" in statement.around(text, order="A", most=5, says_top=True)
     base.close()
 
 
