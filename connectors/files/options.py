@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from connectors.files.profile import CODE_LISTS, FilesProfile
 from vetbridge.connector.folder import FolderPath
@@ -18,7 +18,7 @@ from vetbridge.connector.interface import (
     Unlinked,
 )
 from vetbridge.connector.plugin import Options
-from vetbridge.connector.profiles import ProfileRef
+from vetbridge.connector.profiles import ProfileRef, readable
 from vetbridge.core.records import Kind
 
 HANDED = frozenset({Operation.CREATE, Operation.UPDATE, Operation.CANCEL})
@@ -38,7 +38,7 @@ class FilesOptions(Options):
 
     folder: FolderPath
     """Where the exchange happens; ``in``, ``out``, ``archive``, ``errors`` and ``state`` are made below it."""
-    profile: ProfileRef
+    profile: Annotated[ProfileRef, AfterValidator(readable(FilesProfile, "files"))]
     kinds: tuple[Kind, ...] | None = None
     """Kinds of which files come. None: all that the profile knows."""
     settle: Annotated[float, Field(ge=0, le=3600)] = 10.0

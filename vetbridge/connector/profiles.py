@@ -7,7 +7,8 @@ found, read as strictly as the config, and judged.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -77,7 +78,22 @@ def load_profile(model: type[Model], ref: str | Path, connector: str) -> Model:
             raise ConfigProblems([Problem(source=ref.name, line=None, place=(), text=text)])
         return _judged(model, document.read(ref), ref.name)
     file, source = _shipped(ref, connector)
-    return _judged(model, document.parse(file.read_text(encoding="utf-8"), source), source)
+    parsed: Model = _parsed(model, file.read_text(encoding="utf-8"), source)  # type: ignore[assignment]
+    return parsed
+
+
+def readable(model: type[BaseModel], connector: str) -> Callable[[str | Path], str | Path]:
+    """An ``AfterValidator`` for a ``ProfileRef``: what is wrong with the profile is told when the config is read."""
+
+    def judge(ref: str | Path) -> str | Path:
+        try:
+            load_profile(model, ref, connector)
+        except ConfigError as error:
+            words = "; ".join(error.message.splitlines())
+            raise PydanticCustomError("vetbridge", "{words}", {"words": words}) from None
+        return ref
+
+    return judge
 
 
 def shipped_profiles(connector: str) -> Mapping[str, str]:
@@ -107,6 +123,12 @@ def _own(connector: str) -> dict[str, Traversable]:
     modules = [point.module for point in entry_points(group=GROUP) if point.name == connector]
     files = [file for module in modules for file in resources.files(module).iterdir()]
     return {file.name.removesuffix(".yaml"): file for file in files if file.name.endswith(".yaml")}
+
+
+@lru_cache(maxsize=32)
+def _parsed(model: type[BaseModel], text: str, source: str) -> BaseModel:
+    """A shipped profile; it is read for every command, and never changes."""
+    return _judged(model, document.parse(text, source), source)
 
 
 def _judged(model: type[Model], read: document.Document, source: str) -> Model:

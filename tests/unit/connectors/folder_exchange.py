@@ -61,7 +61,7 @@ class Exchange:
 
     def another(self, **options: Any) -> Files:
         """A connector of the same account, as after a restart."""
-        given = FilesOptions(folder=self.folder, profile="acme", **{**self._options, **options})
+        given = FilesOptions(folder=self.folder, profile="neutral", **{**self._options, **options})
         environment = Environment(account="acme", zone="Europe/Berlin", country="DE", clock=self.clock)
         return Files(self._profile, given, environment)
 

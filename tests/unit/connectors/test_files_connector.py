@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.files import FilesOptions, declares, plugin
 from connectors.files.profile import FilesProfile
@@ -168,6 +169,15 @@ def test_every_shipped_profile_is_read_and_searched_by(name: str, tmp_path: Path
     assert can.of(Kind.APPOINTMENT).search >= {"pet_id", "start_from", "start_before"}
     assert can.proven
     assert not can.of(Kind.CLIENT).create
+
+
+def test_a_broken_profile_is_told_when_the_options_are_read(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("title: x\nproven: y\nkinds:\n  pet:\n    fiels: {}\nkinds: {}\n")
+    given = {"folder": ".", "profile": "site.yaml"}
+    with pytest.raises(ValidationError, match=r"site.yaml:6: kinds: stands here a second time"):
+        FilesOptions.model_validate(given, context={"folder": tmp_path})
+    with pytest.raises(ValidationError, match=r"no profile called 'impromd' .* did you mean 'impromed'"):
+        FilesOptions.model_validate({**given, "profile": "impromd"}, context={"folder": tmp_path})
 
 
 def test_the_systems_that_say_so_have_a_profile_for_files() -> None:
