@@ -104,14 +104,14 @@ def _made(
 
 def _module(vendor: str) -> str:
     """Where a vendor's or a practice system's simulator is. Raises ``typer.BadParameter`` where there is none."""
-    from vetbridge.connector.plugin import plugins, systems  # noqa: PLC0415 - heavy, and not needed for --help
+    from vetbridge.connector.plugin import GROUP, SYSTEMS, entry_points  # noqa: PLC0415 - not needed for --help
 
-    modules = {name: found.simulator for name, found in (plugins() | systems()).items()}
-    if vendor not in modules:
-        near = difflib.get_close_matches(vendor, modules, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(modules))}"
+    points = {point.name: point for group in (GROUP, SYSTEMS) for point in entry_points(group)}
+    if vendor not in points:
+        near = difflib.get_close_matches(vendor, points, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(points))}"
         raise typer.BadParameter(f"no vendor is called {vendor!r}; {hint}", param_hint="VENDOR")
-    module = modules[vendor]
+    module: str | None = points[vendor].load().simulator
     if module is None:
         raise typer.BadParameter(f"{vendor} has no simulator", param_hint="VENDOR")
     return module

@@ -85,6 +85,10 @@ def test_help_names_every_fault_and_an_example() -> None:
     ("arguments", "message"),
     [
         (["altegoi"], "did you mean 'altegio'"),
+        (["impromde"], "did you mean 'impromed'"),
+        (["files"], "files has no simulator"),
+        (["impromed", "--switch", "delimiter=;;"], "delimiter must be one character"),
+        (["animana", "--switch", "fast=true"], "takes no option fast"),
         (["altegio", "--fault", "outtage=1"], "did you mean 'outage'"),
         (["altegio", "--fault", "outage"], "NAME=RATE"),
         (["altegio", "--limits", "fast"], "real, off, or xN"),
