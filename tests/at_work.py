@@ -3,10 +3,9 @@ while."""
 
 from __future__ import annotations
 
-from connectors.altegio.connector import AltegioConnector
-from connectors.ezyvet.connector import EzyVet
 from tests.rig import Rig
 from vetbridge.connector.accounted import Accounted
+from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment
 from vetbridge.core.files import FileRules
 from vetbridge.ledger import accounts
@@ -30,7 +29,7 @@ def environment(account: str, clock: FakeClock) -> Environment:
     return Environment(account=account, zone=ZONE, country="GB", clock=clock, timeout=5.0, limit_scale=1000.0)
 
 
-def end(account: str, connector: AltegioConnector | EzyVet, mapper: Mapper, clock: FakeClock) -> End:
+def end(account: str, connector: Connector, mapper: Mapper, clock: FakeClock) -> End:
     """The side of the pair that is the vendor's."""
     return End(account=account, connector=Accounted(connector, account, clock), mapper=mapper, timeout=10.0)
 
@@ -38,9 +37,7 @@ def end(account: str, connector: AltegioConnector | EzyVet, mapper: Mapper, cloc
 class AtWork:
     """One pair, one side of which is a vendor's."""
 
-    def __init__(
-        self, rig: Rig, pair: Pair, simulator: Simulator, connector: AltegioConnector | EzyVet, *, account: str
-    ) -> None:
+    def __init__(self, rig: Rig, pair: Pair, simulator: Simulator, connector: Connector, *, account: str) -> None:
         self.rig, self.clock, self.pair = rig, rig.clock, pair
         self._simulator, self._connector = simulator, connector
         with rig.ledger.write() as tx:

@@ -58,7 +58,7 @@ LONGEST_TOKEN = 16 * 1024
 """Characters of an access token."""
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-_CODES = {400: "bad-request", 404: "not-found", 409: "conflict", 410: "not-found", 422: "invalid"}
+_CODES = {400: "bad-request", 404: "not-found", 410: "not-found", 422: "invalid"}
 _NOTHING: tuple[object, ...] = (ABSENT, None, False, "", 0, [], {})
 
 
