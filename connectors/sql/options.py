@@ -21,7 +21,7 @@ from vetbridge.connector.interface import (
     Unlinked,
 )
 from vetbridge.connector.plugin import Options
-from vetbridge.connector.profiles import ProfileRef
+from vetbridge.connector.profiles import ProfileRef, readable
 from vetbridge.connector.rows.profile import CONVERTERS
 from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
@@ -54,7 +54,7 @@ Seconds = Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)]
 class SqlOptions(Options):
     """Options of an account at a database; docs/connectors/sql.md says where each value is found."""
 
-    profile: ProfileRef
+    profile: Annotated[ProfileRef, AfterValidator(readable(SqlProfile, "sql"))]
     dialect: Dialect
     connection: Secret | None = None
     """The ODBC connection string, which may hold the password."""
