@@ -6,6 +6,7 @@ from tests.fuzz.answers import Altegio, EzyVet
 from tests.fuzz.carried import Carried
 from tests.fuzz.documents import Config, Table, Weights
 from tests.fuzz.door import Door
+from tests.fuzz.exchanged import Exchanged
 from tests.fuzz.files import ForAltegio, Lists
 from tests.fuzz.hooks import Hooks
 from tests.fuzz.installs import Installs
@@ -23,6 +24,7 @@ DOORS: tuple[type[Door], ...] = (
     Lists,
     ForAltegio,
     Carried,
+    Exchanged,
     Page,
     Api,
     Arguments,
