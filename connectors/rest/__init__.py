@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.rest.options import RestOptions, capabilities, profile_of
+from connectors.rest.options import RestOptions, capabilities
+from connectors.rest.profile import RestProfile
 from vetbridge.connector.interface import Capabilities
 from vetbridge.connector.plugin import Environment, Plugin
+from vetbridge.connector.profiles import load_profile
 
 if TYPE_CHECKING:
     from connectors.rest.connector import Rest
@@ -21,8 +23,7 @@ def build(options: RestOptions, environment: Environment) -> Rest:
 
 def declares() -> Capabilities:
     """What an account of the rehearsal can do; what another one can, its own profile says."""
-    options = RestOptions(base_url="https://127.0.0.1", profile="animana")
-    return capabilities(options, profile_of(options))
+    return capabilities(load_profile(RestProfile, "animana", "rest"))
 
 
 plugin = Plugin(

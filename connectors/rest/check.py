@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.rest.door import Door
-from connectors.rest.profile import Listing, RestProfile
-from connectors.rest.records import Records, at
+from connectors.rest.profile import Codes, Listing, RestProfile
+from connectors.rest.records import Records, at, word
 from vetbridge.connector.interface import Check, CheckReport
 from vetbridge.connector.rows import BadRow
 from vetbridge.core.errors import AuthFailed, VetBridgeError
@@ -80,12 +80,7 @@ def _listed(door: Door, kind: Kind, listing: Listing, records: Records) -> Itera
     yield Check(name=name, ok=True, text=count)
 
 
-def _codes(door: Door, name: str, codes: Any) -> Iterator[Check]:
-    items = door.rows(codes, {}, lambda item: str(at(item, codes.code)))
-    yield Check(
-        name=f"codes {name}",
-        ok=bool(items),
-        warning=True,
-        text=f"{len(items)} codes",
-        advice="" if items else "enter the codes in the config by hand",
-    )
+def _codes(door: Door, name: str, codes: Codes) -> Iterator[Check]:
+    items = door.rows(codes, {}, lambda item: word(at(item, codes.code)))
+    advice = "" if items else "enter the codes in the config by hand"
+    yield Check(name=f"codes {name}", ok=bool(items), warning=not items, text=f"{len(items)} codes", advice=advice)

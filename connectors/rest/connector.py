@@ -9,9 +9,9 @@ from typing import Any
 from connectors.rest import template
 from connectors.rest.check import check
 from connectors.rest.door import Door, Place, Stretch, WritingDoor
-from connectors.rest.options import RestOptions, capabilities, profile_of, settled
+from connectors.rest.options import RestOptions, capabilities, profile_of
 from connectors.rest.profile import HANDED, Changed, RestKind, Send
-from connectors.rest.records import ABSENT, Records, at
+from connectors.rest.records import Records, at, word
 from connectors.rest.times import at_site, moment, written
 from connectors.rest.trying import Trier
 from vetbridge.connector.http import PATIENCE, Answer
@@ -42,6 +42,9 @@ AHEAD = 300.0
 """Seconds by which the vendor's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
 
 
+SEVERAL = 5
+"""Records of one page: where none of so many can be read, the API shows another form, and the list is an error."""
+
 TAIL = 8
 """Last digits of a phone by which a list is searched that holds phones as people typed them."""
 
@@ -57,8 +60,7 @@ class Mark(WalkMark):
 
 
 class Rest:
-    """One account. Safe to be used by several threads. Raises ``ConfigError`` where the options do not fit the
-    profile."""
+    """One account. Safe to be used by several threads. Raises ``ConfigError`` where its profile cannot be read."""
 
     def __init__(self, options: RestOptions, environment: Environment) -> None:
         self._options = options
@@ -69,8 +71,7 @@ class Rest:
         self._clock = environment.clock
         self._values = options.values
         self._profile = profile_of(options)
-        settled(options, self._profile, environment.account)
-        self._capabilities = capabilities(options, self._profile)
+        self._capabilities = capabilities(self._profile, late_landing=options.late_landing)
         self._door = WritingDoor(options, self._profile, environment, budgets=self._capabilities.budgets)
         self._records = {
             kind: Records(kind, rest, self._profile.times, environment.zone)
@@ -157,10 +158,10 @@ class Rest:
         for name, codes in self._profile.codes.items():
 
             def code(item: Any, path: str = codes.code) -> str | None:
-                return _word(at(item, path))
+                return word(at(item, path))
 
             lists[name] = {
-                str(code(item)): normalise.shown(_word(at(item, codes.title)) or "", 80)
+                str(code(item)): normalise.shown(word(at(item, codes.title)) or "", 80)
                 for item in self._door.rows(codes, {}, code)
             }
         if "status" in lists:
@@ -268,7 +269,7 @@ class Rest:
         """
         records = self._records[write.kind]
         item = answer.body if sent.item is None else at(answer.body, sent.item)
-        told = records.id(item) if sent.id is None else _word(at(item, sent.id))
+        told = records.id(item) if sent.id is None else word(at(item, sent.id))
         if write.operation is Operation.CREATE and told is None:
             what = f"{self._account}: {write.operation} {write.kind}"
             raise OutcomeUnknown(f"{what}: taken, and answered without the new record's id")
@@ -327,7 +328,8 @@ class Rest:
         return max((each for each in [newest, *stamps] if each is not None and each <= latest), default=None)
 
     def _found(self, kind: Kind, items: Iterable[Any]) -> Iterator[Found]:
-        """Records of a page; of one that cannot be read, the id alone. Raises ``BadAnswer`` where none can be."""
+        """Records of a page; of one that cannot be read, the id alone. Raises ``BadAnswer`` where none of several
+        can."""
         records = self._records[kind]
         found, wrong = [], ""
         for item in items:
@@ -337,7 +339,7 @@ class Rest:
             except (BadRow, ValueError) as error:
                 wrong = str(error)
                 found.append(Found(id=id_))
-        if wrong and not any(each.native for each in found):
+        if len(found) >= SEVERAL and not any(each.native for each in found):
             raise BadAnswer(
                 f"{self._account}: GET {self._profile.kinds[kind].list.path}: no record can be read: {wrong}"
             )
@@ -501,14 +503,6 @@ class Rest:
 
 
 _SAME_VISIT = ("start", "client_id", "pet_id", "appointment_type")
-
-
-def _word(told: Any) -> str | None:
-    """A short text or a whole number as text; None where it is neither."""
-    if told is ABSENT or isinstance(told, bool) or not isinstance(told, str | int):
-        return None
-    text = str(told).strip()
-    return text if text and len(text) <= 255 else None
 
 
 def _has_email(native: Native, email: str) -> bool:

@@ -319,7 +319,13 @@ class Door:
         elif isinstance(paging, Link) and place.token:
             path, _, text = place.token.partition("?")
             asked = dict(parse_qsl(text, keep_blank_values=True))
-        return path, asked, self.read(path, asked, patience=patience)
+        try:
+            return path, asked, self.read(path, asked, patience=patience)
+        except Refused as refusal:
+            if refusal.code != "not-found":
+                raise
+            said = f"{self._account}: GET {path}: there is no list; the profile names another path than the API has"
+            raise Unavailable(said) from None
 
     def opened(self, listing: Listing, answer: Answer) -> tuple[list[Any], int | None, datetime | None]:
         """The records of a page, how many the list counts, and the vendor's time. Raises ``BadAnswer``."""

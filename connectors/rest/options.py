@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from connectors.rest import template
 from connectors.rest.profile import HANDED, Name, RestKind, RestProfile, Send
@@ -21,9 +19,8 @@ from vetbridge.connector.interface import (
     Unlinked,
 )
 from vetbridge.connector.plugin import Options, safe_address
-from vetbridge.connector.profiles import ProfileRef, load_profile
+from vetbridge.connector.profiles import ProfileRef, load_profile, readable
 from vetbridge.connector.secret import Secret
-from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
 
 HANDED_FIELDS = frozenset({"start", "duration", "appointment_type", "resource"})
@@ -38,7 +35,7 @@ class RestOptions(Options):
     base_url: Annotated[str, AfterValidator(safe_address)]
     token_url: Annotated[str, AfterValidator(safe_address)] | None = None
     """Where a token is asked for; None: at ``base_url``."""
-    profile: ProfileRef
+    profile: Annotated[ProfileRef, AfterValidator(readable(RestProfile, "rest"))]
     secrets: Mapping[Name, Secret] = {}
     """What proves who asks, by the names that the profile gives them."""
     values: Mapping[Name, Annotated[str, Field(coerce_numbers_to_str=True, min_length=1, max_length=200)]] = {}
@@ -48,36 +45,32 @@ class RestOptions(Options):
     late_landing: float = Field(default=0.0, ge=0)
     """Seconds in which a write whose answer was lost may still appear."""
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Raises ValueError where the options and the profile name different secrets or values."""
+        profile = load_profile(RestProfile, self.profile, "rest")
+        wrong = []
+        for what, given, named in (
+            ("secrets", set(self.secrets), set(profile.secrets)),
+            ("values", set(self.values), set(profile.values)),
+        ):
+            if named - given:
+                wrong.append(f"{what} lacks {', '.join(sorted(named - given))}")
+            if given - named:
+                wrong.append(f"{what} has {', '.join(sorted(given - named))}, which its profile does not name")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
 
 def profile_of(options: RestOptions) -> RestProfile:
     """The profile that an account names. Raises ``ConfigError``."""
-    ref = options.profile
-    profile = load_profile(RestProfile, ref, "rest") if isinstance(ref, Path) else _shipped(ref)
+    profile = load_profile(RestProfile, options.profile, "rest")
     return profile.handed() if options.writes == HANDED else profile
 
 
-@cache
-def _shipped(name: str) -> RestProfile:
-    return load_profile(RestProfile, name, "rest")
-
-
-def settled(options: RestOptions, profile: RestProfile, account: str) -> None:
-    """Raises ``ConfigError`` where the options and the profile name different secrets or values."""
-    wrong = []
-    for what, given, named in (
-        ("secrets", set(options.secrets), set(profile.secrets)),
-        ("values", set(options.values), set(profile.values)),
-    ):
-        if named - given:
-            wrong.append(f"{what} lacks {', '.join(sorted(named - given))}")
-        if given - named:
-            wrong.append(f"{what} has {', '.join(sorted(given - named))}, which its profile does not name")
-    if wrong:
-        raise ConfigError(f"accounts.{account}.options: {'; '.join(wrong)}")
-
-
-def capabilities(options: RestOptions, profile: RestProfile) -> Capabilities:
-    """What the account can do."""
+def capabilities(profile: RestProfile, *, late_landing: float = 0.0) -> Capabilities:
+    """What an account with this profile can do."""
     return Capabilities(
         side="pims",
         kinds={kind: _of(kind, rest, profile) for kind, rest in profile.kinds.items()},
@@ -86,7 +79,7 @@ def capabilities(options: RestOptions, profile: RestProfile) -> Capabilities:
             for each in profile.limits
         ),
         code_lists=frozenset(profile.codes),
-        late_landing=options.late_landing,
+        late_landing=late_landing,
         proven=profile.proven,
         screen=profile.screen,
         needs_vendor=profile.needs_vendor,

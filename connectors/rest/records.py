@@ -44,6 +44,14 @@ def _each(items: list[Any], path: str) -> list[Any]:
     return [each for each in found if each is not ABSENT and each is not None]
 
 
+def word(told: Any) -> str | None:
+    """A short text or a whole number as text; None where it is neither."""
+    if told is ABSENT or isinstance(told, bool) or not isinstance(told, str | int):
+        return None
+    text = str(told).strip()
+    return text if text and len(text) <= 255 else None
+
+
 def paths(value: Any, prefix: str = "") -> Iterator[str]:
     """The dotted paths of all values in a record."""
     if isinstance(value, Mapping) and value:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.animana import system
 from connectors.rest import plugin, template
@@ -26,16 +27,15 @@ from connectors.rest.profile import (
 from tests.unit.connectors.rest_api import PROFILE, changed, connected
 from vetbridge.connector.interface import Operation
 from vetbridge.connector.profiles import load_profile
-from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
 
 ROOT = Path(__file__).parents[3]
 
 
 def problems(folder: Path, **more: Any) -> str:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ValidationError) as caught:
         connected(folder, changed(PROFILE, **more))
-    return caught.value.message
+    return str(caught.value)
 
 
 def test_the_shipped_profile_says_first_that_it_is_made_up() -> None:

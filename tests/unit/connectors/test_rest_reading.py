@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from pydantic import ValidationError
 
 from tests.unit.connectors.rest_api import BASE, CLIENT, PROFILE, VISIT, Asked, changed, connected, serving
 from vetbridge.connector.http import Answer
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
-    ConfigError,
     RateLimited,
     Refused,
     SlotTaken,
@@ -92,11 +92,11 @@ def test_a_token_is_asked_for_once_and_again_when_it_ends(
 
 def test_options_that_do_not_fit_the_profile_are_named(tmp_path: Path) -> None:
     profile = changed(PROFILE, auth={"kind": "basic"}, values=["practice"])
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ValidationError) as caught:
         connected(tmp_path, profile, secrets={"user": "ann", "token": "x"}, values={"practise": "1"})
-    assert "lacks password" in caught.value.message
-    assert "has token" in caught.value.message
-    assert "lacks practice" in caught.value.message
+    assert "lacks password" in str(caught.value)
+    assert "has token" in str(caught.value)
+    assert "lacks practice" in str(caught.value)
 
 
 # -- pages
@@ -282,9 +282,51 @@ def test_what_is_left_out_does_not_count_as_empty(tmp_path: Path, monkeypatch: p
     assert "no column is called phone" in caught.value.message
     [page] = rest.changes(Kind.CLIENT, None)
     assert [(found.id, found.native is None) for found in page.records] == [("c1", True), ("c2", False)]
-    serving(monkeypatch, lambda asked: {"data": [short]})
-    with pytest.raises(BadAnswer):
+
+
+def test_one_that_cannot_be_read_holds_up_no_other_and_many_are_another_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [{**each, "phone": {"number": 1}} for each in MANY]
+    api = serving(monkeypatch, lambda asked: {"data": short[:1]})
+    rest = connected(tmp_path, PROFILE)
+    assert [found.native for page in rest.changes(Kind.CLIENT, None) for found in page.records] == [None]
+    api.answer = lambda asked: {"data": short}
+    with pytest.raises(BadAnswer) as caught:
         list(rest.changes(Kind.CLIENT, None))
+    assert "phone: it holds a record" in caught.value.message
+
+
+def test_a_list_that_is_not_there_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving(monkeypatch, lambda asked: (404, None))
+    with pytest.raises(Unavailable):
+        list(connected(tmp_path, PROFILE).changes(Kind.CLIENT, None))
+
+
+def test_the_check_says_what_the_profile_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that no record has is wrong; a record that cannot be read among others, and an empty list, are not."""
+    codes = {"status": {"path": "/states", "items": "data"}}
+    answers: dict[str, Any] = {"clients": [CLIENT, CLIENT | {"id": "c2", "mail": {}}], "visits": [], "states": []}
+    api = serving(monkeypatch, lambda asked: {"data": answers[asked.url.rpartition("/")[2]]})
+    rest = connected(tmp_path, changed(PROFILE, codes=codes))
+
+    def told() -> dict[str, tuple[bool, bool]]:
+        return {line.name: (line.ok, line.warning) for line in rest.check().lines}
+
+    unsure = (False, True)
+    assert told() == {
+        "profile": (True, False),
+        "list client": unsure,
+        "list appointment": unsure,
+        "codes status": unsure,
+    }
+    answers["clients"] = [{"id": "c1", "last": "Fox"}]
+    report = rest.check()
+    [line] = [line for line in report.lines if line.name == "list client"]
+    assert not report.ok
+    assert "records have no first, mail, phone" in line.text
+    api.answer = lambda asked: (403, None)
+    assert [name for name, (ok, _) in told().items() if not ok] == ["list client"], "the first refusal ends it"
 
 
 @pytest.mark.parametrize("id_", ["../admin", "a/b", "a?b=c", "a b", "é"])
