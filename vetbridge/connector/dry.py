@@ -36,7 +36,7 @@ class DryRun:
     What was planned shows in later reads, so that read-backs agree: a record that would have been made is found under
     its id ``planned-N``, one that would have been changed is answered as it would be then; only a search does not
     find what a planned change alone would bring into it. What a side would refuse when it sees the write is not known
-    here; what it does not declare is refused. May be shared by threads.
+    here; what it does not declare is refused. What would be handed on counts as done. May be shared by threads.
 
     ``mapper`` is one of the account's: it tells how a cancelled visit reads, and whether a planned record is found by
     a search.
@@ -101,6 +101,8 @@ class DryRun:
         """Notes a write and answers as if it were done. Raises ``Refused`` for what the side does not declare, and
         where the record to change is gone."""
         self._declared(write)
+        if write.operation is Operation.RECALL:
+            return Receipt(id="")
         if write.operation is Operation.CREATE:
             return self._create(write)
         assert write.id is not None  # noqa: S101 - what the interface says of these operations
@@ -149,6 +151,7 @@ class DryRun:
             Operation.UPDATE: bool(able.update),
             Operation.CANCEL: able.cancel,
             Operation.NOTIFY: able.notify,
+            Operation.RECALL: bool(able.handed),
         }
         if not declared[write.operation]:
             raise Refused(f"this side does not take {write.operation} of {write.kind}", code="not-supported")

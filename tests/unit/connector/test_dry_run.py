@@ -22,7 +22,7 @@ from vetbridge.core.errors import Refused
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
 from vetbridge.mapping import Mapper, load_table
-from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper, redeclared
+from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities, memory_mapper, redeclared
 
 ZONE = "Europe/London"
 STAMP = "VB-7F3K9Q2MXX"
@@ -247,3 +247,16 @@ def test_a_visit_that_was_given_to_another_client_leaves_the_first_ones_list() -
     dry.apply(Write(operation=Operation.UPDATE, kind=Kind.APPOINTMENT, id=visit, native={"owner": bob}))
     assert list(dry.search(Kind.APPOINTMENT, {"client_id": ann})) == []
     assert dry.get(Kind.APPOINTMENT, visit) == {**(real.row(Kind.APPOINTMENT, visit) or {}), "owner": bob}
+
+
+def test_what_would_be_handed_on_counts_as_carried_out_and_nothing_is_taken_back() -> None:
+    real = MemorySide(by_hand(memory_capabilities()))
+    real.apply(Write(operation=Operation.CREATE, kind=Kind.APPOINTMENT, id=None, native={"seconds": 900}, key="1"))
+    dry = DryRun(real, memory_mapper())
+    booked = Write(operation=Operation.CREATE, kind=Kind.APPOINTMENT, id=None, native={"seconds": 600}, key="2")
+    assert (dry.get(Kind.APPOINTMENT, dry.apply(booked).id) or {})["seconds"] == 600
+    taken_back = Write(operation=Operation.RECALL, kind=Kind.APPOINTMENT, id=None, native={}, key="1")
+    assert dry.apply(taken_back).id == ""
+    assert list(real.handed) == ["1"]
+    with pytest.raises(Refused):
+        DryRun(MemorySide(), memory_mapper()).apply(taken_back)
