@@ -30,7 +30,7 @@ from vetbridge.testing.practice import DATABASE_FILE, Clerk, Exporter, Form, Hab
 from vetbridge.web.api.shapes import plain
 
 CONFIG = Config.model_construct(sites={})  # type: ignore[call-arg]
-HOURS = (9, 12, 15, 18)
+HOURS = (9, 12, 17)
 """When somebody looks at the list, and VetBridge polls."""
 NIGHT = 26
 """The hour of the export, counted from midnight before."""
