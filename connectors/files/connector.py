@@ -126,8 +126,10 @@ class Files:
         return iter([_copied(native) for _, native in records if write.stamp in str(native.get("notes", ""))])
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
-        """The codes that the records bear, and those that the profile names. Files have no lists of their own: a code
-        that no record bears yet is not known. ``status`` has the connector's own word for a deleted visit."""
+        """The codes that records have borne, and those that the profile names: files have no lists of their own.
+
+        A code that no record has borne yet is not known. ``status`` has the connector's own word for a deleted visit.
+        """
         if not self._capabilities.code_lists:
             self._unsupported("questions for code lists")
         with self._lock:
@@ -138,9 +140,8 @@ class Files:
             told = dict(self._profile.codes.get(name, {}))
             if name == "status":
                 told.setdefault(DELETED, "deleted")
-            for _, native in self._read(kind).records:
-                if code := native.get(field):
-                    told.setdefault(str(code), str(code))
+            for code in sorted(self._read(kind).codes.get(field, ())):
+                told.setdefault(code, code)
             lists[name] = told
         return lists
 

@@ -333,7 +333,7 @@ class Inbox:
                 )
             gone = self._gone(kind, reading, state, written)
         taken = Taken(name=candidate.name, at=self._clock.now().timestamp(), written=written, rows=good, refused=bad)
-        return state.after(reading.came, gone, taken)
+        return state.after(kind, reading.came, gone, taken)
 
     def _gone(self, kind: Kind, reading: Reading, state: State, written: float) -> AbstractSet[str]:
         """Records that a snapshot lacks. What a refused row says of whom is not known: then nobody is gone."""

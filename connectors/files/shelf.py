@@ -10,12 +10,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from connectors.files.profile import CODE_LISTS
 from vetbridge.connector.interface import Native
 from vetbridge.core.errors import BadAnswer
 from vetbridge.core.records import Kind
 
 FORM = 1
 """Of the file; another one is not read."""
+CODED: Mapping[Kind, tuple[str, ...]] = {
+    kind: tuple(name for of, name in CODE_LISTS.values() if of is kind) for kind, _ in CODE_LISTS.values()
+}
+"""The fields of a kind that bear codes."""
 MOST_GONE = 100_000
 """Records that are known to be gone; of more the oldest are forgotten."""
 
@@ -51,15 +56,18 @@ class State:
     """Cursors of an earlier generation miss records that went."""
     taken: Taken = field(default_factory=Taken)
     entries: Mapping[str, Entry] = field(default_factory=dict)
+    codes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By field, every code that a record ever bore: one that no record bears today is not gone."""
 
     @property
     def records(self) -> Iterator[tuple[str, Native]]:
         """The records that are not gone, by id."""
         return ((id_, entry.native) for id_, entry in self.entries.items() if entry.native is not None)
 
-    def after(self, came: Mapping[str, Native], gone: Iterable[str], taken: Taken) -> State:
+    def after(self, kind: Kind, came: Mapping[str, Native], gone: Iterable[str], taken: Taken) -> State:
         """The state with a file's records. What says nothing new stays as it was."""
         generation = self.generation + 1
+        codes = {name: self.codes.get(name, frozenset()) | _borne(name, came) for name in CODED.get(kind, ())}
         entries = dict(self.entries)
         for id_, native in came.items():
             known = entries.get(id_)
@@ -75,7 +83,7 @@ class State:
             forgotten = max(forgotten, entries.pop(id_).generation)
         if all(entry.generation < generation for entry in entries.values()):
             generation = self.generation
-        return State(self.epoch, generation, forgotten, taken, entries)
+        return State(self.epoch, generation, forgotten, taken, entries, codes)
 
 
 class Shelf:
@@ -150,6 +158,10 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _borne(name: str, came: Mapping[str, Native]) -> frozenset[str]:
+    return frozenset({str(native[name]) for native in came.values() if native.get(name)})
+
+
 def _blank() -> State:
     return State(secrets.token_hex(6))
 
@@ -163,6 +175,7 @@ def _lines(state: State, kind: Kind) -> Iterator[dict[str, Any]]:
         "forgotten": state.forgotten,
         "taken": asdict(state.taken),
         "count": len(state.entries),
+        "codes": {name: sorted(codes) for name, codes in state.codes.items()},
     }
     for id_, entry in state.entries.items():
         said = {"record": entry.native} if entry.native is not None else {}
@@ -179,4 +192,5 @@ def _read(file: IO[str], kind: Kind) -> State:
         entries[str(line["id"])] = Entry(int(line["generation"]), line.get("record"))
     if len(entries) != head["count"]:
         raise ValueError("lines are missing")
-    return State(head["epoch"], head["generation"], head["forgotten"], Taken(**head["taken"]), entries)
+    codes = {str(name): frozenset(map(str, each)) for name, each in head["codes"].items()}
+    return State(head["epoch"], head["generation"], head["forgotten"], Taken(**head["taken"]), entries, codes)

@@ -97,6 +97,9 @@ def test_a_profile_may_name_codes_that_no_record_bears_yet(tmp_path: Path) -> No
         "resource": {"3": "Room 3", "7": "7"},
         "status": {"deleted": "deleted", "5": "5"},
     }
+    acme.put("visits.csv", visits("9;1;2026-05-04 09:00;15;8"))
+    acme.ids(Kind.APPOINTMENT)
+    assert acme.another().code_lists()["resource"] == {"3": "Room 3", "7": "7", "8": "8"}
 
 
 # -- check
