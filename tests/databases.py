@@ -153,6 +153,39 @@ def profile(**changes: Any) -> dict[str, Any]:
     return whole
 
 
+NEXT = "(SELECT COALESCE(MAX(VISIT_NO), 0) + 1 FROM VISITS)"
+CREATE = """
+INSERT INTO VISITS (VISIT_NO, OWNER_NO, ANIMAL_NO, BEGINS, MINUTES, STATUS, KIND, VET, NOTES, DELETED)
+VALUES (NEXT, :client_id, CAST(:pet_id AS int), :start, :duration, :status, :appointment_type, :resource, :notes,
+CAST(0 AS {bit}))
+""".replace("NEXT", NEXT)
+TAKEN = """
+SELECT VISIT_NO FROM VISITS
+WHERE VET = :resource AND BEGINS < :end AND BEGINS >= :start AND DELETED = CAST(0 AS {bit})
+"""
+UPDATE = (
+    "UPDATE VISITS SET BEGINS = :start, MINUTES = :duration, VET = :resource, KIND = :appointment_type, "
+    "STATUS = :status WHERE VISIT_NO = CAST(:id AS int)"
+)
+CANCEL = (
+    "UPDATE VISITS SET DELETED = CAST(1 AS {bit}), BY_WHOM = :by, WHY = :reason WHERE VISIT_NO = CAST(:id AS int)"
+)
+
+
+def template(base: Database, **changes: Any) -> dict[str, Any]:
+    """A profile whose site has approved a statement for each write."""
+    bit = "boolean" if base.dialect == "postgresql" else "int"
+    writes = {
+        "create": {"mode": "template", "statement": CREATE.format(bit=bit), "precheck": TAKEN.format(bit=bit)},
+        "update": {"mode": "template", "statement": UPDATE, "precheck": None},
+        "cancel": {"mode": "template", "statement": CANCEL.format(bit=bit)},
+        "unlinked": "yes",
+    }
+    for name, change in changes.items():
+        writes[name] |= change
+    return profile(writes={"appointment": writes})
+
+
 class Database(ABC):
     """The practice's own way to its database, past VetBridge."""
 

@@ -26,6 +26,7 @@ from vetbridge.connector.rows.profile import CONVERTERS
 from vetbridge.connector.secret import Secret
 from vetbridge.core.records import Kind
 
+TWICE = "by the site's clock: of an hour that occurs twice, the first"
 TYPED = frozenset({"start", "duration", "appointment_type", "resource"})
 """What a person changes in a visit by the work list."""
 
@@ -152,6 +153,7 @@ def _visits(writes: VisitWrites, read: KindCapabilities, fields: frozenset[str])
         unlinked=Unlinked.YES if Operation.CREATE in handed else writes.unlinked,
         relink=Relink.UNVERIFIED if relinks else Relink.NO,
         handed=handed,
+        loss={"start": TWICE},
     )
 
 

@@ -14,7 +14,7 @@ from connectors.sql import statement
 from connectors.sql.odbc import Database, Rows, Transaction
 from connectors.sql.profile import SqlProfile, WriteProfile
 from connectors.sql.searching import EARLIEST, LATEST
-from vetbridge.connector.interface import Native, Operation, Receipt, Write
+from vetbridge.connector.interface import Native, Operation, Receipt, Unlinked, Write
 from vetbridge.connector.rows import BadRow, RowReader
 from vetbridge.core import notes
 from vetbridge.core.errors import Refused, SlotTaken
@@ -63,6 +63,8 @@ class Writer:
     def _create(self, what: str, how: WriteProfile, write: Write) -> Receipt:
         if notes.STAMP.fullmatch(write.stamp) is None or write.stamp not in str(write.native.get("notes")):
             raise Refused(f"{self._account}: {what}: the notes bear no stamp, by which it would be found again")
+        if self._profile.writes.appointment.unlinked is Unlinked.NO and not write.native.get("pet_id"):
+            raise Refused(f"{self._account}: {what}: the statement needs a client and a pet", code="incomplete")
         values = _values(write, write.native)
         with self._database.writing(what) as transaction:
             standing = self._stamped(transaction, write.stamp)

@@ -12,13 +12,19 @@ import pytest
 from tests import databases, ledgers
 from tests.databases import CODES, NOW, PASSWORD, PostgresDatabase, SqliteDatabase
 from vetbridge.connector.interface import Connector, Operation, Write
+from vetbridge.core.errors import OutcomeUnknown
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.suite import ConnectorSuite, Fault, Subject
+from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.identity import Identity
+from vetbridge.testing.suite.once import Changing, Creating
 from vetbridge.testing.suite.reading import Cursors, Paging, Reading
 from vetbridge.testing.suite.searching import Searching
+from vetbridge.testing.suite.values import Times
+from vetbridge.testing.suite.visits import Cancelling, Relinking
+from vetbridge.testing.suite.writing import Writing
 
 pytestmark = databases.NEEDED
 QUIET = "03:00-04:00"
@@ -32,29 +38,41 @@ class SqlSubject(Subject):
     enters = frozenset(Kind) - {Kind.ATTACHMENT}
     secrets = (PASSWORD,)
 
-    def __init__(self, database: databases.Database) -> None:
+    def __init__(self, database: databases.Database, *, writes: bool = False) -> None:
+        """``writes``: the site has approved statements for visits."""
         self.database = database
+        self._profile = databases.template(database) if writes else databases.profile()
+        self._hides = "VISITS" if writes else "OWNERS"
+        if writes:
+            self.enters -= {Kind.APPOINTMENT}
+            self.faults |= {Fault.DROP}
         owner, *_ = database.owners(30)
         database.enter(Kind.PET, {"client_id": owner, "name": "Seed", "species": "K9"})
         self.clock = FakeClock(NOW)
         self.mapper = Mapper(load_table("neutral"), zone=self.zone, country="GB", codes=CODES)
         self._others: list[Connector] = []
-        self.sql = databases.connector(database, self.clock, quiet_hours=[QUIET])
+        self.sql = databases.connector(database, self.clock, profile=self._profile, quiet_hours=[QUIET])
         self.connector = self.sql
+        self._commit = self.sql.database._commit
         self._hidden = False
 
     def fault(self, fault: Fault | None) -> None:
-        """The tables go by another name, or it is night."""
+        """A table goes by another name, or it is night, or the answer to each commit is lost."""
         if self._hidden:
-            self.database.run("ALTER TABLE HIDDEN RENAME TO OWNERS")
+            self.database.run(f"ALTER TABLE HIDDEN RENAME TO {self._hides}")
         self._hidden = fault is Fault.BEFORE
         if self._hidden:
-            self.database.run("ALTER TABLE OWNERS RENAME TO HIDDEN")
+            self.database.run(f"ALTER TABLE {self._hides} RENAME TO HIDDEN")
+        self.sql.database._commit = self._lost if fault is Fault.DROP else self._commit  # type: ignore[method-assign]
         local = self.clock.now().astimezone(databases.SITE)
         if fault is Fault.LIMIT:
             self.clock.advance(((27.5 - local.hour) % 24) * 3600)
         elif local.hour == 3:
             self.clock.advance(3600)
+
+    def _lost(self, what: str) -> None:
+        self._commit(what)
+        raise OutcomeUnknown(f"under-test: {what}: lost")
 
     def requests(self) -> int:
         return self.sql.requests
@@ -67,7 +85,7 @@ class SqlSubject(Subject):
         self.clock.advance(seconds)
 
     def restarted(self) -> Connector:
-        return databases.connector(self.database, self.clock)
+        return databases.connector(self.database, self.clock, profile=self._profile)
 
     def stranger(self) -> Connector | None:
         if not isinstance(self.database, PostgresDatabase):
@@ -104,6 +122,14 @@ class TestSqlOnSqlite(ConnectorSuite):
     def make(self) -> Subject:
         self._folder = tempfile.TemporaryDirectory()
         return SqlSubject(SqliteDatabase(Path(self._folder.name)))
+
+
+class TestSqlThatWrites(Writing, Cancelling, Relinking, Times, Creating, Changing, Honesty):
+    """A site's own statements write visits. Notes that bear no stamp, as the suite's texts, are not written here."""
+
+    def make(self) -> Subject:
+        self._folder = tempfile.TemporaryDirectory()
+        return SqlSubject(SqliteDatabase(Path(self._folder.name)), writes=True)
 
 
 @pytest.fixture(scope="class")

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.sql.connector import Sql
 from tests import databases, ledgers
-from tests.databases import CODES, Database, PostgresDatabase, SqliteDatabase, profile
+from tests.databases import CODES, NEXT, Database, PostgresDatabase, SqliteDatabase, profile, template
 from vetbridge.connector.interface import Operation, Write
 from vetbridge.core import notes
 from vetbridge.core.errors import (
@@ -28,20 +28,6 @@ from vetbridge.core.records import Kind
 pytestmark = databases.NEEDED
 STAMP = notes.make_stamp(b"first")
 OTHER = notes.make_stamp(b"second")
-NEXT = "(SELECT COALESCE(MAX(VISIT_NO), 0) + 1 FROM VISITS)"
-CREATE = """
-INSERT INTO VISITS (VISIT_NO, OWNER_NO, ANIMAL_NO, BEGINS, MINUTES, STATUS, KIND, VET, NOTES, DELETED)
-VALUES (NEXT, :client_id, CAST(:pet_id AS int), :start, :duration, 'B', :appointment_type, :resource, :notes,
-CAST(0 AS {bit}))
-""".replace("NEXT", NEXT)
-TAKEN = """
-SELECT VISIT_NO FROM VISITS
-WHERE VET = :resource AND BEGINS < :end AND BEGINS >= :start AND DELETED = CAST(0 AS {bit})
-"""
-UPDATE = "UPDATE VISITS SET BEGINS = :start, MINUTES = :duration, VET = :resource WHERE VISIT_NO = CAST(:id AS int)"
-CANCEL = (
-    "UPDATE VISITS SET DELETED = CAST(1 AS {bit}), BY_WHOM = :by, WHY = :reason WHERE VISIT_NO = CAST(:id AS int)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -68,20 +54,6 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
         made.run("GRANT INSERT, UPDATE ON VISITS TO reader")
     yield made
     made.close()
-
-
-def template(base: Database, **changes: Any) -> dict[str, Any]:
-    """A profile whose site has approved a statement for each write."""
-    bit = "boolean" if base.dialect == "postgresql" else "int"
-    writes = {
-        "create": {"mode": "template", "statement": CREATE.format(bit=bit), "precheck": TAKEN.format(bit=bit)},
-        "update": {"mode": "template", "statement": UPDATE, "precheck": None},
-        "cancel": {"mode": "template", "statement": CANCEL.format(bit=bit)},
-        "unlinked": "yes",
-    }
-    for name, change in changes.items():
-        writes[name] |= change
-    return profile(writes={"appointment": writes})
 
 
 def write(operation: Operation, native: dict[str, Any], *, stamp: str = STAMP, **more: Any) -> Write:
@@ -218,7 +190,10 @@ def test_a_procedure_of_the_sites_is_called(base: PostgresDatabase) -> None:
     )
     call = {"mode": "procedure", "statement": "{call book(:start, :duration, :resource, :notes)}"}
     sql = databases.connector(base, profile=profile(writes={"appointment": {"create": call}}))
-    receipt = sql.apply(booking())
+    with pytest.raises(Refused) as refused:
+        sql.apply(booking())
+    assert refused.value.code == "incomplete", "the profile does not say that it takes a visit of nobody"
+    receipt = sql.apply(booking(native={"client_id": "1", "pet_id": "1"}))
     assert visits(base) == [(int(receipt.id), "2027-06-14 10:00:00", 15, "V1", None)]
 
 

@@ -97,9 +97,7 @@ class Relinking(Group):
         relink = subject.connector.capabilities.of(Kind.APPOINTMENT).relink
         id_, before = self._unlinked(subject)
         owner = self.created(subject, Kind.CLIENT, 1)
-        pet = subject.connector.apply(
-            self.write_of(subject, Kind.PET, Operation.CREATE, self.pet_fields(owner, 1))
-        ).id
+        pet = self.made(subject, Kind.PET, self.pet_fields(owner, 1))
         write = self.write_of(
             subject, Kind.APPOINTMENT, Operation.UPDATE, {"client_id": owner, "pet_id": pet}, id=id_
         )
