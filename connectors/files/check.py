@@ -67,11 +67,16 @@ def _ago(hours: float) -> str:
 
 def _left(inbox: Inbox, options: FilesOptions) -> Iterator[Check]:
     """Files that nobody takes, and files that were put aside."""
-    waiting, unknown = inbox.waiting()
+    waiting, closed, unknown = inbox.waiting()
     if unknown:
         text = f"{unknown} files in {options.folder / 'in'} fit no pattern of the profile, and are left there"
         advice = "rename them, name their pattern in the profile, or remove them"
         yield Check(name="unknown files", ok=False, warning=True, text=text, advice=advice)
+    if closed:
+        text = f"{closed} files in {options.folder / 'in'} may not be opened"
+        yield Check(
+            name="closed files", ok=False, text=text, advice="give the user of VetBridge the right to read them"
+        )
     if waiting:
         yield Check(name="waiting files", ok=True, text=f"{waiting} will be taken in once they stand still")
     aside = sorted(entry.name for entry in os.scandir(options.folder / ERRORS) if entry.name.endswith(".reason.txt"))

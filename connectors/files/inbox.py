@@ -2,7 +2,7 @@
 
 Shares lie about events, so the folder is looked through each time. A file is taken once it stands still, from a copy
 that was made while it did not move. Whatever is cut off at any point is done again from the beginning and ends the
-same: the state is written whole, and the file leaves ``in`` last.
+same: the state is written whole, and the file leaves ``in`` last; what was put in its place meanwhile stays there.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ LONGEST_NAME = 180
 UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp")
 """Endings of files that somebody is still writing."""
 
+_Stamp = tuple[int, int]
 _CHUNK = 1 << 20
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
@@ -105,7 +106,7 @@ class Inbox:
         self._zone = environment.zone
         self._account = environment.account
         self._shelves = shelves
-        self._still: dict[str, tuple[tuple[int, int, int], float]] = {}
+        self._still: dict[str, tuple[_Stamp, float]] = {}
         self._pruned_on = datetime.min.replace(tzinfo=UTC)
 
     def take(self) -> None:
@@ -143,13 +144,17 @@ class Inbox:
     def unavailable(self, error: OSError) -> Unavailable:
         """The error for a folder that cannot be used now."""
         words = error.strerror or "an unknown error"
-        return Unavailable(f"{self._account}: the folder {self._folder} cannot be used ({words}); mend its rights")
+        return Unavailable(
+            f"{self._account}: the folder {self._folder} cannot be used ({words}); mend its rights, or make room"
+        )
 
-    def waiting(self) -> tuple[int, int]:
-        """How many files lie in ``in`` that will be taken, and how many that no pattern of the profile knows."""
+    def waiting(self) -> tuple[int, int, int]:
+        """How many files lie in ``in`` that will be taken, how many of these cannot be opened, and how many there are
+        that no pattern of the profile knows."""
         names = [entry.name for entry in os.scandir(self._folder / IN) if not self._is_left(entry.name)]
-        known = sum(bool(self.kinds_of(name)) for name in names)
-        return known, len(names) - known
+        known = [name for name in names if self.kinds_of(name)]
+        closed = [name for name in known if not os.access(self._folder / IN / name, os.R_OK)]
+        return len(known), len(closed), len(names) - len(known)
 
     def kinds_of(self, name: str) -> tuple[Kind, ...]:
         """The kinds whose patterns a name fits."""
@@ -228,7 +233,7 @@ class Inbox:
 
     def _take(self, candidate: _Candidate) -> None:
         name = candidate.name
-        copy = self._copied(name)
+        copy, stamp = self._copied(name)
         try:
             new: dict[Kind, State] = {}
             readings: dict[Kind, Reading] = {}
@@ -236,7 +241,7 @@ class Inbox:
                 readings[kind] = self._read(kind, copy, name)
                 new[kind] = self._judged(kind, readings[kind], candidate)
         except Unreadable as reason:
-            self._put_aside(name, str(reason))
+            self._put_aside(name, str(reason), stamp)
             return
         finally:
             copy.unlink(missing_ok=True)
@@ -245,10 +250,10 @@ class Inbox:
         refused = [(readings[kind].columns, each) for kind in candidate.kinds for each in readings[kind].refused]
         if refused:
             self._tell_refused(name, refused)
-        self._archive(name)
+        self._archive(name, stamp)
 
-    def _copied(self, name: str) -> Path:
-        """A copy of the file as it was while it did not move. Raises ``_Moved``."""
+    def _copied(self, name: str) -> tuple[Path, _Stamp]:
+        """A copy of the file as it was while it did not move, and what it looked like. Raises ``_Moved``."""
         path, copy = self._folder / IN / name, self._folder / WORK / "being-read"
         try:
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -273,7 +278,7 @@ class Inbox:
         if not is_same or (size <= LARGEST and size != before.st_size):
             self._still.pop(name, None)
             raise _Moved
-        return copy
+        return copy, _stamp(before)
 
     def _read(self, kind: Kind, copy: Path, name: str) -> Reading:
         rules = self._rules[kind]
@@ -364,32 +369,39 @@ class Inbox:
 
     # -- where files go
 
-    def _archive(self, name: str) -> None:
+    def _archive(self, name: str, stamp: _Stamp) -> None:
+        keeps = bool(self._options.archive_days)
+        kept = self._free(f"{self._clock.now():%Y%m%d-%H%M%S}", name) if keeps else self._folder / WORK / "leaving"
+        if self._leaves(name, kept, stamp) and not keeps:
+            kept.unlink()
+
+    def _leaves(self, name: str, place: Path, stamp: _Stamp | None) -> bool:
+        """Moves a file out of ``in``; back again where it is not the one that was read."""
         path = self._folder / IN / name
-        if self._options.archive_days:
-            path.replace(self._free(f"{self._clock.now():%Y%m%d-%H%M%S}", name))
-        else:
-            path.unlink()
-        self._drop_mark(name)
-        sync_folder(self._folder / IN)
         self._still.pop(name, None)
+        try:
+            path.replace(place)
+        except FileNotFoundError:
+            return False
+        if stamp is not None and _stamp(place.lstat()) != stamp and not path.exists():
+            place.replace(path)
+            return False
+        if self._options.done is not None:
+            (self._folder / IN / f"{name}{self._options.done}").unlink(missing_ok=True)
+        sync_folder(self._folder / IN)
+        return True
 
     def _free(self, moment: str, name: str) -> Path:
         """A name in the archive that no file has yet."""
         names = chain([f"{moment}-{name}"], (f"{moment}.{turn}-{name}" for turn in count(2)))
         return next(path for each in names if not (path := self._folder / ARCHIVE / each).exists())
 
-    def _put_aside(self, name: str, reason: str) -> None:
+    def _put_aside(self, name: str, reason: str, stamp: _Stamp | None = None) -> None:
         """Moves a file to ``errors``, with the reason beside it."""
         kept = _safe(name)
-        self._write(f"{kept}.reason.txt", f"{kept}: {reason}.\r\n")
-        (self._folder / IN / name).replace(self._folder / ERRORS / kept)
-        self._drop_mark(name)
-        self._still.pop(name, None)
-
-    def _drop_mark(self, name: str) -> None:
-        if self._options.done is not None:
-            (self._folder / IN / f"{name}{self._options.done}").unlink(missing_ok=True)
+        with self._new(f"{kept}.reason.txt") as file:
+            file.write(f"{kept}: {reason}.\r\n")
+        self._leaves(name, self._folder / ERRORS / kept, stamp)
 
     def _tell_refused(self, name: str, refused: Sequence[tuple[tuple[str, ...], Refused]]) -> None:
         lines: list[list[str]] = []
@@ -403,10 +415,6 @@ class Inbox:
             lines.append(["", f"and {len(refused) - MOST_KEPT} more rows"])
         with self._new(f"{_safe(name)}.rejected.csv") as file:
             csv.writer(file).writerows([[defused(cell) for cell in line] for line in lines])
-
-    def _write(self, name: str, text: str) -> None:
-        with self._new(name) as file:
-            file.write(text)
 
     @contextmanager
     def _new(self, name: str) -> Iterator[Any]:
@@ -446,8 +454,9 @@ def _shown(cell: Any) -> str:
     return "" if cell is None else str(cell)[:32_000]
 
 
-def _stamp(told: os.stat_result) -> tuple[int, int, int]:
-    return told.st_size, told.st_mtime_ns, told.st_ino
+def _stamp(told: os.stat_result) -> _Stamp:
+    """What a file looks like while nobody writes it. Its number is left out: some shares make one up each time."""
+    return told.st_size, told.st_mtime_ns
 
 
 def _wrong_with(name: str, told: os.stat_result) -> str:

@@ -50,14 +50,12 @@ class Outbox:
     def put(self, write: Write, record: Native) -> None:
         """Drops the file of a write; once for each key, and never after it was taken back. ``record`` is the visit as
         it will be."""
-        if self._form != "none" and not self._is_known(_name(write.key, back=True)):
+        if not self._is_known(_name(write.key, back=True)):
             self._drop(_name(write.key), write, record)
 
     def recall(self, write: Write, record: Native) -> None:
         """Takes back what was dropped under this key; where somebody has it already, another file says so."""
         back, name = _name(write.key, back=True), _name(write.key)
-        if self._form == "none":
-            return
         if self._is_known(name) and not self._is_known(back) and not self._claimed(f"{name}.{self._form}"):
             self._drop(back, write, record)
             return

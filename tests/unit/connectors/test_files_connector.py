@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_a_check_says_what_was_put_aside_and_refused(acme: Exchange) -> None:
     assert "3 rows, 1 refused" in said["files of clients"].text
     assert said["files of clients"].advice.endswith("clients.csv.rejected.csv")
     assert acme.files.check().ok
+
+
+def test_a_file_that_may_not_be_opened_is_an_error_of_the_check(
+    acme: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme.put("clients.csv", TWO)
+    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).endswith(".csv"))
+    line = lines(acme)["closed files"]
+    assert (line.ok, line.warning) == (False, False)
+    assert line.text.startswith("1 files")
 
 
 def test_a_share_that_is_away_is_an_error_of_the_check(tmp_path: Path) -> None:

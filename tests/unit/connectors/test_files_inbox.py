@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,42 @@ def test_a_file_that_moves_while_it_is_read_is_tried_again(acme: Exchange, monke
     monkeypatch.undo()
     assert acme.ids() == ["1", "2"]
     assert acme.lying("errors") == []
+
+
+@pytest.mark.parametrize("content", [clients("1,A,B,,"), "nothing to read"], ids=["taken", "put aside"])
+@pytest.mark.parametrize("archive_days", [30, 0])
+def test_what_was_put_in_the_place_of_a_file_meanwhile_is_read_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, archive_days: int
+) -> None:
+    acme = Exchange(tmp_path, archive_days=archive_days)
+    acme.put("clients.csv", content)
+    real = inbox.Inbox._leaves
+
+    def replaced(self: inbox.Inbox, *more: Any) -> bool:
+        monkeypatch.undo()
+        acme.put("clients.csv", clients("1,A,B,,", "2,C,D,,"))
+        return real(self, *more)
+
+    monkeypatch.setattr(inbox.Inbox, "_leaves", replaced)
+    with suppress(Unavailable):
+        acme.ids()
+    assert acme.lying("in") == ["clients.csv"]
+    assert acme.ids() == ["1", "2"]
+    assert acme.lying("in") == acme.lying("work") == []
+
+
+def test_a_file_that_somebody_takes_away_was_taken_in_all_the_same(
+    acme: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme.put("clients.csv", clients("1,A,B,,"))
+    real = inbox.Inbox._leaves
+
+    def gone(self: inbox.Inbox, *more: Any) -> bool:
+        (acme.folder / "in" / "clients.csv").unlink()
+        return real(self, *more)
+
+    monkeypatch.setattr(inbox.Inbox, "_leaves", gone)
+    assert acme.ids() == ["1"]
 
 
 def test_a_file_that_is_locked_is_tried_again(acme: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,9 +34,10 @@ def rows(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def test_nothing_is_dropped_unless_the_account_wants_it(tmp_path: Path) -> None:
-    files = Exchange(tmp_path).files
-    assert files.apply(BOOK).id == files.apply(RECALL).id == ""
-    assert dropped(tmp_path) == []
+    acme = Exchange(tmp_path / "share")
+    (tmp_path / "share").rename(tmp_path / "away")
+    assert acme.files.apply(BOOK).id == acme.files.apply(RECALL).id == ""
+    assert not (tmp_path / "share").exists()
 
 
 def test_a_visit_to_book_is_a_file_of_its_own(tmp_path: Path) -> None:

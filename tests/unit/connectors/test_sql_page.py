@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from connectors.sql import plugin
 from connectors.sql.odbc import judged
 from connectors.sql.options import Dialect, SqlOptions
 from connectors.sql.profile import Guards, KindProfile, Mode, SqlProfile, VisitWrites, Window, WriteProfile
 from tests.databases import profile
 from vetbridge.config.document import parse
-from vetbridge.core.errors import Unavailable
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import ConfigError, Unavailable
 
 PAGE = (Path(__file__).parents[3] / "docs" / "connectors" / "sql.md").read_text(encoding="utf-8")
 EXAMPLES = [parse(block, "sql.md") for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+
+
+OPTIONS = SqlOptions(profile="impromed", dialect=Dialect.TSQL, connection=Secret.of("Driver=x"))
 
 
 @pytest.mark.parametrize("model", [SqlOptions, KindProfile, Window, Guards, WriteProfile, VisitWrites])
@@ -36,6 +44,40 @@ def test_the_examples_are_right() -> None:
     SqlProfile.model_validate(whole)
     judged_profile = SqlProfile.model_validate(profile(**writes))
     assert judged_profile.writes.appointment.create.mode is Mode.PROCEDURE
+
+
+def test_without_pyodbc_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyodbc", None)
+    with pytest.raises(ConfigError, match=r'pip install "vetbridge\[odbc\]"'):
+        plugin.build(OPTIONS, Environment(account="practice", zone="Europe/London"))
+
+
+def test_without_the_systems_odbc_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pyodbc.py").write_text("raise ImportError('libodbc.so.2: cannot open shared object file')")
+    monkeypatch.delitem(sys.modules, "pyodbc", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="apt-get install unixodbc") as missing:
+        plugin.build(OPTIONS, Environment(account="practice", zone="Europe/London"))
+    assert missing.value.code == "odbc-missing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"connection": None}, "one of connection and dsn"),
+        ({"dsn": "practice"}, "one of connection and dsn"),
+        ({"user": "vetbridge"}, "they belong to dsn"),
+        ({"attach": {"dbo": "x.db"}}, "attach is for the dialect sqlite"),
+        ({"dialect": "postgresql", "isolation": "snapshot"}, "has no level snapshot"),
+        ({"quiet_hours": ["1:00-2:00"]}, "a span of the day was expected"),
+        ({"read_only": False}, "True"),
+        ({"profile": "improved"}, "did you mean"),
+    ],
+)
+def test_options_that_cannot_be(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        SqlOptions.model_validate({**OPTIONS.model_dump(), "dialect": "tsql", **changes})
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize(
