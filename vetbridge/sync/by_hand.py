@@ -37,6 +37,9 @@ AROUND = timedelta(days=8)
 """So far from the day that was asked for a visit is looked for: somebody may have typed another week."""
 AGAIN = timedelta(seconds=5)
 """A visit that was just typed waits so long for the booking that it belongs to."""
+CLIENT_WAIT = timedelta(seconds=30)
+SHOWN_WITHIN = timedelta(minutes=15)
+"""So long a visit waits at the most for its client to be shown."""
 FORGOTTEN_AFTER = timedelta(days=2)
 """A visit that was to be typed and stands nowhere so long after it should have begun was never typed."""
 
@@ -145,6 +148,8 @@ class ByHand:
 
         def keep(tx: Transaction, kept: Mapping[str, Any], found: Any) -> None:
             self._keeper.in_pims(job)[Kind.APPOINTMENT](tx, kept, found)
+            own = changes.record_of(tx, self._pair.pims.account, Kind.APPOINTMENT, recognised.id)
+            reviews.close(tx, own.id or 0, "it is the visit that the work list asked for")
             if question is not None:
                 change = tx.session.get_one(Change, job.change_id)
                 reviews.ask(tx, change, why=BOOKED_BY_ANOTHER, visit_at=record.start.utc, question=question)
@@ -187,10 +192,11 @@ class ByHand:
 
     # -- of one visit
 
-    def await_own(self, there: Appointment) -> None:
+    def await_own(self, job: Job, there: Appointment) -> None:
         """A visit that was just typed is not carried to the booking side: its booking is worked on first.
 
-        Raises ``PutOff`` where the visit is one that the work list asks for.
+        Raises ``PutOff`` where the visit is one that the work list asks for, and for a while where its client is not
+        shown yet: who types it registers a new client first, and that may come with the next reading.
         """
         if not self.does:
             return
@@ -200,6 +206,13 @@ class ByHand:
             asked = actions.handed_creates(tx, self._pair.pims.account, Kind.APPOINTMENT)
         self._give_up([one for one in asked if self._is_too_old(one)])
         found = self._recognised(there.start.utc)
+        is_shown = there.client_id is None or self._people(there)[0] is not None
+        if not is_shown and self._clock.now() < job.received_at + SHOWN_WITHIN:
+            raise PutOff(
+                self._clock.now() + CLIENT_WAIT,
+                "client-not-shown",
+                "its client is so new that no reading shows it yet",
+            )
         mine = next(
             (one for one in asked if (it := found.get(one.action_id)) is not None and there.id in (it.id, *it.again)),
             None,

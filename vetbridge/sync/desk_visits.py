@@ -114,7 +114,7 @@ class DeskVisits:
         self._to_pims.settle_unknown(job, self._keeper.in_pims(job), said)
         if self._to_pims.await_own(there):
             return OWN
-        self._by_hand.await_own(there)
+        self._by_hand.await_own(job, there)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if given is not None and undone:

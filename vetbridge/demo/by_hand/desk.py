@@ -148,9 +148,11 @@ class Typing(Scenes):
                     self._desk.references[deed.id] = reference
                 if deed.slip is not None:
                     self._house.happens(f"the clerk makes a mistake ({deed.slip.value.replace('_', ' ')})")
+            standing = {line["id"] for line in lines}
             ticked, self._list.ticked = self._list.ticked, []
-            for number in ticked:
-                yield from self._told("worklist", "done", str(number), "--by", BY, fine=(0, USAGE))
+            numbers = [str(number) for number in ticked if number in standing]
+            if numbers and (yield from self._told("worklist", "done", *numbers, "--by", BY, fine=(0, USAGE))) is None:
+                self._list.ticked += map(int, numbers)  # one of them stands no more; the next look says which
             yield from self._pass(LOOK_EVERY)
 
     def _about(self) -> Iterator[str]:
