@@ -14,6 +14,12 @@ from vetbridge.connector.interface import Check, CheckReport
 from vetbridge.core.errors import VetBridgeError
 from vetbridge.core.records import Kind
 
+WEIGHTY: Mapping[Kind, tuple[frozenset[str], ...]] = {
+    Kind.CLIENT: (frozenset({"phones", "emails"}),),
+    Kind.PET: (frozenset({"species"}),),
+    Kind.APPOINTMENT: (frozenset({"client_id", "pet_id"}), frozenset({"resource"}), frozenset({"status"})),
+}
+"""Fields that are missed where a file has a column for none of them, though it is read without."""
 SHOWN = 5
 """Names of files that are told; more are counted only."""
 
@@ -58,6 +64,12 @@ def _last(kind: Kind, shelf: Shelf, profile: FilesProfile, options: FilesOptions
     if taken.refused:
         advice = f"see {options.folder / ERRORS / taken.name}.rejected.csv"
         return Check(name=name, ok=False, warning=True, text=text, advice=advice)
+    missed = [" and ".join(sorted(fields)) for fields in WEIGHTY.get(kind, ()) if fields <= set(taken.absent)]
+    if missed:
+        advice = "name these columns in the profile, or let the export write them: VetBridge needs them to match"
+        return Check(
+            name=name, ok=False, warning=True, text=f"{text}; no column for {', '.join(missed)}", advice=advice
+        )
     return Check(name=name, ok=True, text=text)
 
 

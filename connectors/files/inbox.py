@@ -76,6 +76,7 @@ class Reading:
     """What a file says of one kind."""
 
     columns: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     came: dict[str, Native] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
@@ -290,7 +291,7 @@ class Inbox:
             except ValueError as missing:
                 raise Unreadable(f"as a list of {kind.value}s: {missing}") from None
             reading.columns = table.columns
-            used = reader.used
+            reading.absent, used = reader.absent, reader.used
             for line in table.rows:
                 self._add(reading, reader, line, used)
         return reading
@@ -337,7 +338,14 @@ class Inbox:
                     f"it holds {good} {kind.value}s, and at least {least} were expected; nothing was changed"
                 )
             gone = self._gone(kind, reading, state, written)
-        taken = Taken(name=candidate.name, at=self._clock.now().timestamp(), written=written, rows=good, refused=bad)
+        taken = Taken(
+            name=candidate.name,
+            at=self._clock.now().timestamp(),
+            written=written,
+            rows=good,
+            refused=bad,
+            absent=reading.absent,
+        )
         return state.after(kind, reading.came, gone, taken)
 
     def _gone(self, kind: Kind, reading: Reading, state: State, written: float) -> AbstractSet[str]:

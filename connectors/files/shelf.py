@@ -35,6 +35,8 @@ class Taken:
     """When it was changed last, as its folder says."""
     rows: int = 0
     refused: int = 0
+    absent: tuple[str, ...] = ()
+    """Fields that it had no column for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,10 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _taken(told: Mapping[str, Any]) -> Taken:
+    return Taken(**{**told, "absent": tuple(map(str, told["absent"]))})
+
+
 def _borne(name: str, came: Mapping[str, Native]) -> frozenset[str]:
     return frozenset({str(native[name]) for native in came.values() if native.get(name)})
 
@@ -193,4 +199,4 @@ def _read(file: IO[str], kind: Kind) -> State:
     if len(entries) != head["count"]:
         raise ValueError("lines are missing")
     codes = {str(name): frozenset(map(str, each)) for name, each in head["codes"].items()}
-    return State(head["epoch"], head["generation"], head["forgotten"], Taken(**head["taken"]), entries, codes)
+    return State(head["epoch"], head["generation"], head["forgotten"], _taken(head["taken"]), entries, codes)

@@ -200,9 +200,19 @@ def test_a_visit_without_a_length_is_refused() -> None:
         read(Kind.APPOINTMENT, {**VISIT, "end": "End"}, {"Id": "1", "Start": "2026-06-14 09:00", "End": ""})
 
 
-def test_the_columns_that_are_used_are_known() -> None:
-    told = rules({"id": ["Id", "No"], "phones": {"all": ["P1", "P2"]}}, deleted_when={"column": "Gone"})
-    assert RowReader(Kind.CLIENT, told, ["No", "Weight", "P2", "P1", "gone", "Note"]).used == {0, 2, 3, 4}
+def test_the_columns_that_are_used_and_the_fields_without_any_are_known() -> None:
+    fields = {
+        "id": ["Id", "No"],
+        "phones": {"all": ["P1", "P2"], "optional": True},
+        "emails": {"all": ["M1", "M2"], "optional": True},
+        "city": {"column": "City", "optional": True},
+        "active": {"value": True},
+    }
+    reader = RowReader(
+        Kind.CLIENT, rules(fields, deleted_when={"column": "Gone"}), ["No", "Weight", "P2", "gone", "Note"]
+    )
+    assert reader.used == {0, 2, 3}
+    assert reader.absent == ("emails", "city")
 
 
 def test_a_visit_that_ends_before_it_begins_is_refused() -> None:

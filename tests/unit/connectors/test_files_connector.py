@@ -145,6 +145,14 @@ def test_a_check_says_what_was_put_aside_and_refused(acme: Exchange) -> None:
     assert acme.files.check().ok
 
 
+def test_a_check_says_which_columns_are_missed(acme: Exchange) -> None:
+    acme.put("clients.csv", clients("1,Zoë,Müßig", "2,Jan,Berg", "3,Eva,Tal", header="Id,First,Last"))
+    acme.ids()
+    line = lines(acme)["files of clients"]
+    assert (line.ok, line.warning) == (False, True)
+    assert line.text.endswith("; no column for emails and phones")
+
+
 def test_a_file_that_may_not_be_opened_is_an_error_of_the_check(
     acme: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,13 @@ class RowReader:
         return str(value)
 
     @property
+    def absent(self) -> tuple[str, ...]:
+        """The fields that none of these columns is for, and that are optional therefore."""
+        fields = self._rules.fields.items()
+        named = [(name, [*rule.column, *rule.all]) for name, rule in fields if rule.value is None]
+        return tuple(name for name, columns in named if self._place(columns) is None)
+
+    @property
     def used(self) -> frozenset[int]:
         """Places of the columns that the rules name, from 0."""
         rules = self._rules.fields.values()
