@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core.answers import CLIENT_IS_ANOTHER, PAIR_CLIENT, PROPOSAL, Choice
+from vetbridge.core.matching import is_co_owner
 from vetbridge.core.planning import FieldOwner, Fields, Outcome, Plan, Situation, plan, settle
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import changes, links, mirror, subjects, worklist
@@ -134,6 +135,9 @@ class People:
             self._settle(link, here, there, frozenset())
             return KEPT if steer.keep else _settled("agreed")
         mine, theirs = self._fields(here), self._fields(there)
+        if _is_co_owners(here, there) and mine == booking_base:
+            self._settle(link, here, there, frozenset())  # what the owner is called now is not the co-owner's name
+            return _settled("agreed")
         if given is not None and steer.decided is not None:
             self._require_seen(given, here, there, pims_base if steer.decided is FieldOwner.HERE else booking_base)
         if steer.decided is FieldOwner.HERE:
@@ -258,6 +262,11 @@ class People:
 
 
 _PAYLOAD = {Kind.CLIENT: "client", Kind.PET: "pet"}
+
+
+def _is_co_owners(here: Person, there: Person) -> bool:
+    """Whether a client of the booking side is a co-owner, whose name and contacts the PIMS does not keep."""
+    return isinstance(here, Client) and isinstance(there, Client) and is_co_owner(here, there)
 
 
 def comparable(person: Person, country: str) -> dict[str, object]:

@@ -67,6 +67,7 @@ _DEFAULTS: Mapping[Kind, Native] = {
         "name": {"given": "", "family": ""},
         "phones": [],
         "emails": [],
+        "co_owners": [],
         "active": True,
         "silent": None,
         "ref": "",

@@ -13,7 +13,7 @@ from vetbridge.core.matching.answer import REASONS, VETOES, Candidate, Evidence,
 from vetbridge.core.matching.blocking import carer_key, contact_keys, home_keys, keys
 from vetbridge.core.matching.deciding import decide
 from vetbridge.core.matching.forms import Forms, forms_of
-from vetbridge.core.matching.known import Known, same_household, same_person
+from vetbridge.core.matching.known import Known, is_co_owner, same_household, same_person
 from vetbridge.core.matching.weighing import Clinic, terms
 from vetbridge.core.matching.weights import Weights, read_weights, shipped
 
@@ -33,6 +33,7 @@ __all__ = [
     "decide",
     "forms_of",
     "home_keys",
+    "is_co_owner",
     "keys",
     "read_weights",
     "same_household",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vetbridge.core.matching.comparing import DIFFERS, MISSING, family_level, given_level
-from vetbridge.core.matching.forms import named, people
+from vetbridge.core.matching.comparing import DIFFERS, MISSING, compare, family_level, given_level
+from vetbridge.core.matching.forms import forms_of, named, people
 from vetbridge.core.records import Client, Pet
 
 
@@ -34,6 +34,11 @@ def same_household(one: Client, other: Client) -> bool:
         for mine in named(one)
         for theirs in named(other)
     )
+
+
+def is_co_owner(one: Client, of: Client) -> bool:
+    """Whether one bears the name of a co-owner of that client rather than the client's own."""
+    return bool(of.co_owners) and bool(compare(forms_of(one, (), ""), forms_of(of, (), ""), frozenset()).co_owner)
 
 
 def same_person(one: Client, other: Client) -> bool:
