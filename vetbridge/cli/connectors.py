@@ -53,6 +53,8 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 HOOKS = "connectors hooks"
+BY_PEOPLE = {"create": "create", "change": "update", "cancel": "cancel"}
+"""Writes that people may carry out, in this command's words and the interface's."""
 
 
 @app.command(epilog="Example: vetbridge connectors hooks altegio-city --address https://hooks.clinic.example --plan")
@@ -232,6 +234,8 @@ def _writes(kind: ListedKind) -> list[str]:
     lines += [f"as {', '.join(kind.file_types)}"] if kind.file_types else []
     lines += [f"below {kind.largest / 2**20:g} MiB"] if kind.largest is not None else []
     lines += ["message to the owner"] if kind.notify else []
+    by_people = [word for word, write in BY_PEOPLE.items() if write in kind.handed]
+    lines += [f"by people: {', '.join(by_people)}"] if by_people else []
     return lines or ["nothing"]
 
 

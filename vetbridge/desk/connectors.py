@@ -45,6 +45,8 @@ class ListedKind:
     """Files must have fewer bytes; None: that is not said."""
     notify: bool
     """Messages to owners can be sent."""
+    handed: tuple[str, ...]
+    """Writes that people carry out, as the work list asks them to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,4 +137,5 @@ def _kind(kind: Kind, can: KindCapabilities) -> ListedKind:
         file_types=tuple(sorted(can.file_types)),
         largest=can.largest,
         notify=can.notify,
+        handed=tuple(sorted(can.handed)),
     )

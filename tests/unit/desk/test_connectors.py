@@ -86,6 +86,7 @@ def test_all_that_is_installed_is_told_without_a_config() -> None:
             of = can.of(Kind(kind["kind"]))
             assert kind["create_once"] == of.create
             assert kind["update"] == sorted(of.update)
+            assert kind["handed"] == sorted(of.handed)
             assert kind["loss"] == dict(of.loss)
             assert (kind["unlinked"] is None) == (kind["kind"] != "appointment")
 
