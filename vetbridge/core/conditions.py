@@ -41,7 +41,8 @@ class Code(StrEnum):
     QUESTION_SOON = "question-soon"
     """Per question: its visit is about to begin."""
     LINE_OVERDUE = "line-overdue"
-    """Per site: a visit has stood on the work list for too long, or begins soon, and nobody has typed it."""
+    """Per site: a visit has stood on the work list for too long, or begins soon, and nobody has typed it; or somebody
+    has ticked it, and no reading shows it."""
     FUSE_BLOWN = "fuse-blown"
     QUOTA_REACHED = "quota-reached"
     UPGRADE_PAUSED = "upgrade-paused"
@@ -141,6 +142,10 @@ class Condition:
         return Severity.TODAY if self.kind in _CAN_WAIT else SEVERITY[self.code]
 
 
+UNSEEN = timedelta(hours=36)
+"""A visit that somebody has ticked is shown by a reading within so long, also where one is made once a night."""
+
+
 def overdue_since(
     opened_at: datetime,
     visit_at: datetime | None,
@@ -149,14 +154,17 @@ def overdue_since(
     *,
     stands: timedelta,
     nudge: timedelta,
+    ticked_at: datetime | None = None,
 ) -> datetime | None:
-    """Since when an open line of the work list is overdue; None: it is not.
+    """Since when a line of the work list is overdue; None: it is not.
 
-    It is once it has stood for ``stands`` of open time, or ``nudge`` before its visit begins. A line without a visit
-    never is: nothing happens at a time because of it.
+    It is once it has stood for ``stands`` of open time, or ``nudge`` before its visit begins; one that is ticked once
+    no reading has shown it for ``UNSEEN``. A line without a visit never is: nothing happens at a time because of it.
     """
     if visit_at is None:
         return None
+    if ticked_at is not None:
+        return ticked_at + UNSEEN if now - ticked_at > UNSEEN else None
     if visit_at - now <= nudge:
         return max(visit_at - nudge, opened_at)
     return opened_at + stands if opening.open_between(opened_at, now) > stands else None

@@ -588,15 +588,22 @@ def _questions(view: _View) -> Iterator[Condition]:
 
 
 def _lines(view: _View) -> Iterator[Condition]:
-    """Visits on the work list that nobody has typed in time; what rests is not late."""
+    """Visits on the work list that are overdue; what rests is not late."""
     stands = timedelta(seconds=view.config.watch.line_overdue)
     nudge = timedelta(seconds=view.config.watch.nudge)
     overdue: dict[str, list[tuple[datetime, datetime]]] = {}
     for each in view.glance.lines:
         if each.site not in view.config.sites or view.is_left_alone(each.site):
             continue
-        opening = view.opening(each.site)
-        since = overdue_since(each.opened_at, each.visit_at, view.now, opening, stands=stands, nudge=nudge)
+        since = overdue_since(
+            each.opened_at,
+            each.visit_at,
+            view.now,
+            view.opening(each.site),
+            stands=stands,
+            nudge=nudge,
+            ticked_at=each.ticked_at,
+        )
         if since is not None:
             overdue.setdefault(each.site, []).append((since, each.visit_at))
     for site, found in overdue.items():
@@ -654,8 +661,8 @@ _MESSAGES: Mapping[Code, str] = MappingProxyType(
         Code.WRITE_EXPIRED: "{name}: visits that began before they could be written: {count}.",
         Code.HOOK_SILENT: "{name} sends no webhooks any more; changes in a row that only polls have found: {misses}.",
         Code.QUESTION_SOON: "{site}: question {name} is open, and its visit begins {visit}.",
-        Code.LINE_OVERDUE: "{name}: visits on the work list that nobody has typed in time: {count}; the next one "
-        "begins {visit}.",
+        Code.LINE_OVERDUE: "{name}: visits on the work list that nobody has typed in time, or no reading shows: "
+        "{count}; the next one begins {visit}.",
         Code.FUSE_BLOWN: "{name}: so much was to change at once that the fuse has blown; changes that wait: {count}.",
         Code.QUOTA_REACHED: "{name}: more would be created than the first days allow; changes that wait: {count}.",
         Code.UPGRADE_PAUSED: "VetBridge has paused {name}: {changed}.",

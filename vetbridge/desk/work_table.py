@@ -55,7 +55,7 @@ def state_words(line: Line) -> str:
     if line.state == STRUCK:
         return phrase("not to be done any more")
     if line.state == DONE:
-        return phrase("ticked, waits for the next reading")
+        return phrase("ticked, no reading shows it") if line.overdue else phrase("ticked, waits for the next reading")
     return phrase("overdue") if line.overdue else phrase("open")
 
 

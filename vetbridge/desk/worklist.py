@@ -107,7 +107,8 @@ class Line:
     words: str
     """All of it in one sentence."""
     overdue: bool
-    """It has stood for ``watch.line_overdue``, or its visit begins within ``watch.nudge``."""
+    """It has stood for ``watch.line_overdue``, or its visit begins within ``watch.nudge``; or it was ticked so long
+    ago that a reading should have shown it."""
     opened_at: datetime
     changed_at: datetime | None
     """When it came to ask for something else, at the site's own time."""
@@ -265,7 +266,7 @@ class _View:
         return closed_at is not None and closed_at.date() == self._tx.now.astimezone(closed_at.tzinfo).date()
 
     def _is_overdue(self, row: Worklist, site: Site | None) -> bool:
-        if site is None or row.state != OPEN:
+        if site is None or row.closed_at is not None:
             return False
         if row.site not in self._opening:
             hours = {str(day): spans for day, spans in site.opening_hours.items()}
@@ -277,6 +278,7 @@ class _View:
             self._opening[row.site],
             stands=self._stands,
             nudge=self._nudge,
+            ticked_at=row.done_at if row.state == DONE else None,
         )
         return since is not None
 

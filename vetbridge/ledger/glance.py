@@ -207,11 +207,13 @@ class QuestionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineReport:
-    """A line of the work list about a visit, which nobody has ticked yet."""
+    """A line of the work list about a visit."""
 
     site: str
     opened_at: datetime
     visit_at: datetime
+    ticked_at: datetime | None = None
+    """When somebody said that it is done; None: nobody has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,13 +384,13 @@ def _soon(ask: Ask) -> tuple[QuestionReport, ...]:
 
 def _lines(ask: Ask) -> tuple[LineReport, ...]:
     rows = ask(
-        "SELECT site, opened_at, visit_at FROM worklist WHERE state = 'open' AND visit_at IS NOT NULL"
-        " ORDER BY opened_at, id LIMIT :most",
+        "SELECT site, opened_at, visit_at, CASE WHEN state = 'done' THEN done_at END FROM worklist"
+        " WHERE state IN ('open', 'done') AND visit_at IS NOT NULL ORDER BY opened_at, id LIMIT :most",
         {"most": MOST_LINES},
     )
     return tuple(
-        LineReport(site=site, opened_at=_sure(opened_at), visit_at=_sure(visit_at))
-        for site, opened_at, visit_at in rows
+        LineReport(site=site, opened_at=_sure(opened_at), visit_at=_sure(visit_at), ticked_at=_moment(ticked_at))
+        for site, opened_at, visit_at, ticked_at in rows
     )
 
 

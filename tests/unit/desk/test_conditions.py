@@ -310,8 +310,15 @@ def test_visits_that_nobody_types_in_time_are_told_for_each_site(config: Config)
     assert (overdue.code, overdue.scope, overdue.name) == (Code.LINE_OVERDUE, Scope.SITE, "city")
     assert overdue.details == {"count": 2, "visit_at": "2026-11-24T13:00:00+00:00"}
     assert overdue.since == NOW - HOUR  # the first has stood for four hours since then
-    assert "nobody has typed in time: 2; the next one begins Tue 24 Nov 13:00." in conditions.message(overdue)
+    assert "or no reading shows: 2; the next one begins Tue 24 Nov 13:00." in conditions.message(overdue)
     assert found(seen(lines=lines[2:]), config) == []
+
+
+def test_a_visit_that_is_ticked_is_overdue_once_a_reading_should_have_shown_it(config: Config) -> None:
+    ticked = line(9 * DAY, HOUR, ticked_at=NOW - 35 * HOUR)
+    assert found(seen(lines=(ticked,)), config) == []
+    (unseen,) = conditions.standing(seen(lines=(replace(ticked, ticked_at=NOW - 37 * HOUR),)), config)
+    assert (unseen.code, unseen.since) == (Code.LINE_OVERDUE, NOW - HOUR)
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,8 @@ def test_what_is_overdue_comes_first(desk: Desk, known: Ledger) -> None:
     with known.write() as tx:
         desk_worklist.done(tx, config, old, by="ann")
     assert listed() == [(soon, True), (later, False), (old, False)]
+    desk.clock.advance(timedelta(hours=37).total_seconds())
+    assert (old, True) in listed()
 
 
 def test_the_table_for_a_spreadsheet_carries_nothing_out(desk: Desk, known: Ledger, tmp_path: Path) -> None:
