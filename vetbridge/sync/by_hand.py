@@ -7,6 +7,7 @@ anew; so the booking side and its owner learn nothing of a typing mistake.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,7 +32,7 @@ from vetbridge.sync.placing import Placement
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.slots import WINDOW_KEYS, window
 from vetbridge.sync.wording import BY_PEOPLE, CARER, carer_lines, comment_lines
-from vetbridge.sync.writing import BY_HAND_WAIT, READ_BACK, Writer
+from vetbridge.sync.writing import BY_HAND_WAIT, READ_BACK, STOOD, Writer
 
 AROUND = timedelta(days=8)
 """So far from the day that was asked for a visit is looked for: somebody may have typed another week."""
@@ -126,16 +127,34 @@ class ByHand:
                 self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
         elif isinstance(record, Appointment) and _is_as_asked(record, intention.payload["fields"]):
             self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
+        elif isinstance(record, Appointment):
+            self._settle_otherwise(job, intention, record)
+
+    def _settle_otherwise(self, job: Job, intention: Intention, record: Appointment) -> None:
+        """Somebody ticked a change off, and has typed another value than was asked for: that is what stands now, and
+        the plan asks for the right one again."""
+        stood, fields = intention.payload.get(STOOD), intention.payload["fields"]
+        typed = {name: getattr(record, name) for name in fields}
+        if stood is None or typed == {name: getattr(stood, name) for name in fields}:
+            return
+        with self._ledger.write() as tx:
+            link = links.of_booking(tx, self._pair.booking.account, Kind.APPOINTMENT, job.remote_id)
+            if link is None or not _is_ticked(tx, intention):
+                return
+            changes.held(tx, job.leases)
+            booking_base, _ = links.bases(tx, link)
+            self._keeper.bases(tx, link, {**(booking_base or {}), **typed}, record, frozenset())
 
     def _confirm_typed(self, job: Job, here: Appointment | None, intention: Intention) -> None:
-        recognised = self._recognised(intention.payload["here"]["start"].utc).get(intention.action_id)
+        recognised = self._recognised(intention.payload["here"]["start"].utc)[0].get(intention.action_id)
         if recognised is None:
             return
         record = self._pair.pims.read(Kind.APPOINTMENT, recognised.id)
         if not isinstance(record, Appointment):
             return
         asked = intention.payload["here"]
-        on_another = CLIENT in recognised.mistakes and intention.payload["question"] is None
+        offered = {one["client_id"] for one in (intention.payload["question"] or {}).get("candidates", ())}
+        on_another = CLIENT in recognised.mistakes and record.client_id not in offered
         question = self._whose(here, record) if on_another and asked["client_id"] is None else None
         # Whoever typed it on somebody has said whose it is.
         unsure = intention.payload["question"] if self._pair.stands_in(record.client_id) else None
@@ -188,7 +207,8 @@ class ByHand:
         other = record.client_id != wanted["client_id"]
         names = ("client_id", "pet_id") if other else ("pet_id",)
         details = {name: wanted[name] for name in names if wanted[name] is not None}
-        self._relinker.ask_staff(job, record, details)
+        if details:
+            self._relinker.ask_staff(job, record, details)
 
     # -- of one visit
 
@@ -205,7 +225,7 @@ class ByHand:
                 return
             asked = actions.handed_creates(tx, self._pair.pims.account, Kind.APPOINTMENT)
         self._give_up([one for one in asked if self._is_too_old(one)])
-        found = self._recognised(there.start.utc)
+        found, typed = self._recognised(there.start.utc)
         is_shown = there.client_id is None or self._people(there)[0] is not None
         if not is_shown and self._clock.now() < job.received_at + SHOWN_WITHIN:
             raise PutOff(
@@ -214,7 +234,7 @@ class ByHand:
                 "its client is so new that no reading shows it yet",
             )
         mine = next(
-            (one for one in asked if (it := found.get(one.action_id)) is not None and there.id in (it.id, *it.again)),
+            (one for one in asked if (it := found.get(one.action_id)) and there.id in _standing_so(it, typed)),
             None,
         )
         if mine is None:
@@ -316,11 +336,12 @@ class ByHand:
                     if worklist.of_action(tx, one.action_id) is None:
                         actions.close(tx, one.action_id, ActionState.NOT_DONE, code="never-typed")
 
-    def _recognised(self, around: datetime) -> Mapping[int, Recognised]:
-        """Which visits near a moment are those that the work list asks for, by the action that asked."""
+    def _recognised(self, around: datetime) -> tuple[Mapping[int, Recognised], Mapping[str, Typed]]:
+        """Which visits near a moment are those that the work list asks for, by the action that asked; and all that
+        belong to no booking yet, by their ids."""
         end = self._pair.pims
         if not end.connector.capabilities.of(Kind.APPOINTMENT).search >= WINDOW_KEYS:
-            return {}
+            return {}, {}
         with self._ledger.read() as tx:
             asked = actions.handed_creates(tx, end.account, Kind.APPOINTMENT)
             ticked = {one.action_id for one in asked if _is_ticked(tx, one)}
@@ -330,7 +351,7 @@ class ByHand:
             one = self._typed(native, wanted)
             if one is not None:
                 typed[one.id] = one
-        return recognise(wanted, list(typed.values()), country=self._pair.country)
+        return recognise(wanted, list(typed.values()), country=self._pair.country), typed
 
     def _typed(self, native: Native, wanted: list[Wanted]) -> Typed | None:
         """A visit that stands and belongs to no booking; None for every other, and for one that is like none that is
@@ -418,6 +439,13 @@ def _owner_line(booker: Client, placement: Placement) -> dict[str, Any]:
 def _pet_line(pet: Pet, pet_id: str | None, *, is_new: bool) -> dict[str, Any]:
     booked = {name: getattr(pet, name) for name in ("name", "species", "breed", "sex", "birth_date")}
     return {"id": pet_id, **booked, "is_new": pet_id is None and is_new}
+
+
+def _standing_so(recognised: Recognised, typed: Mapping[str, Typed]) -> set[str]:
+    """A recognised visit, and every other one that says the same: it was typed more than once."""
+    first = typed[recognised.id]
+    same = {id_ for id_, one in typed.items() if replace(one, id=first.id, stamp="") == replace(first, stamp="")}
+    return same | {*recognised.again}
 
 
 def _is_ticked(tx: Transaction, intention: Intention) -> bool:

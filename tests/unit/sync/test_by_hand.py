@@ -299,3 +299,40 @@ def test_where_the_wrong_one_of_two_is_removed_the_other_one_is_the_booking_s(ri
     with rig.ledger.read() as tx:
         (change,) = worklist.lines(tx)
     assert (change.task, change.remote_id) == ("change", line.remote_id)
+
+
+def tick(rig: Rig) -> None:
+    """Somebody says of every line that it is done."""
+    with rig.ledger.write() as tx:
+        for row in worklist.lines(tx):
+            worklist.done(tx, row, "ann")
+
+
+def test_a_change_that_was_typed_wrong_is_asked_for_again_where_it_was_ticked(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=24)})
+    rig.run()
+    tick(rig)
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"start": later(rig, booking, hours=1)})
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert task == "change"
+    assert line["found"]["start"] != line["start"]
+    assert rig.questions() == ()
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"start": later(rig, booking)})
+    rig.run()
+    assert lines(rig) == []
+    assert not rig.booking.written
+
+
+def test_a_wrong_visit_that_was_typed_twice_is_not_carried_back_either(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    for _ in range(2):
+        typed(rig, booking, rig.john, start=later(rig, booking, hours=1))  # type: ignore[attr-defined]
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+    assert sorted(task for task, _ in lines(rig)) == ["cancel", "change"]
