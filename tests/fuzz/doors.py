@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz.answers import Altegio, EzyVet
+from tests.fuzz.answers import Altegio, EzyVet, Rest
 from tests.fuzz.carried import Carried
 from tests.fuzz.documents import Config, Table, Weights
 from tests.fuzz.door import Door
@@ -18,6 +18,7 @@ DOORS: tuple[type[Door], ...] = (
     Installs,
     Altegio,
     EzyVet,
+    Rest,
     Config,
     Table,
     Weights,
