@@ -98,6 +98,8 @@ def _of(kind: Kind, rest: RestKind, profile: RestProfile) -> KindCapabilities:
     update: frozenset[str] = frozenset()
     if rest.update is not None:
         update = template.changed(rest.update.body or {}) if isinstance(rest.update, Send) else HANDED_FIELDS
+    if rest.relink is Relink.NO and kind is Kind.APPOINTMENT:
+        update -= {"client_id", "pet_id"}
     return KindCapabilities(
         read=True,
         search=frozenset(rest.search),

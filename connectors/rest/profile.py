@@ -16,6 +16,7 @@ from connectors.rest import template
 from connectors.rest.template import BODIES, PATHS, SEARCH_KEYS, SEARCHED, TEXTS
 from vetbridge.connector.interface import Operation, Relink, Unlinked
 from vetbridge.connector.rows import KindRules, check_kinds
+from vetbridge.connector.rows.profile import CONVERTERS
 from vetbridge.core.records import Kind
 
 
@@ -382,6 +383,7 @@ class Codes(Listing):
     title: Inside = "name"
 
 
+_NOT_HERE = frozenset({"authorization", "connection", "content-length", "content-type", "host", "transfer-encoding"})
 CodeListName = Literal["appointment_type", "resource", "species", "breed", "sex", "status"]
 SCREENED = (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)
 
@@ -449,6 +451,8 @@ class RestProfile(_Part):
         if taken:
             yield f"values: {', '.join(taken)} already means something"
         for name, text in self.headers.items():
+            if name.lower() in _NOT_HERE:
+                yield f"headers.{name}: stands in no profile; who asks is said by auth"
             yield from self._unknown(f"headers.{name}", text, frozenset())
             if not text.isprintable() or not text.isascii():
                 yield f"headers.{name}: printable ASCII was expected"
@@ -473,6 +477,9 @@ class RestProfile(_Part):
             yield "window: only visits are listed by time"
         if rest.deletions_visible and rest.deleted_when is None:
             yield "deletions_visible needs deleted_when"
+        unknown = sorted({*rest.text_limits, *rest.loss} - CONVERTERS[kind].keys())
+        if unknown:
+            yield f"text_limits and loss: {kind} has no field {', '.join(unknown)}"
         yield from self._writes(kind, rest)
 
     def _writes(self, kind: Kind, rest: RestKind) -> Iterator[str]:

@@ -61,7 +61,8 @@ def test_all_that_does_not_hold_together_is_named_at_once(tmp_path: Path) -> Non
     told = problems(
         tmp_path,
         values=["start"],
-        headers={"X-Practice": "{practice}"},
+        headers={"X-Practice": "{practice}", "Authorization": "Bearer s3cret"},
+        kinds__client__loss={"shoe_size": "none"},
         kinds__client__get="/clients",
         kinds__client__search={"colour": {"query": {"c": "{colour}"}}, "phone": {"query": {"p": "x"}}},
         kinds__client__create="handed",
@@ -72,6 +73,8 @@ def test_all_that_does_not_hold_together_is_named_at_once(tmp_path: Path) -> Non
     )
     for words in (
         "values: start already means something",
+        "headers.Authorization: stands in no profile",
+        "client has no field shoe_size",
         "headers.X-Practice: there is no placeholder {practice}",
         "client: get: {id} stands neither in its path nor in its query",
         "client: search: client is not searched by colour",

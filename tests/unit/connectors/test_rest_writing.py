@@ -47,7 +47,7 @@ def write(operation: Operation, native: Native, kind: Kind = Kind.APPOINTMENT, *
 
 def test_a_body_says_what_is_written_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     api = serving(monkeypatch, lambda asked: VISIT)
-    rest = connected(tmp_path, changed(PROFILE, **WRITES))
+    rest = connected(tmp_path, changed(PROFILE, **WRITES, kinds__appointment__relink="yes"))
     native = {**SEEN, "client_id": "c1", "pet_id": None, "appointment_type": "checkup", "resource": "v1"}
     assert rest.apply(write(Operation.CREATE, native)).id == "7"
     assert api.asked[-1].body == {
@@ -61,6 +61,12 @@ def test_a_body_says_what_is_written_and_no_more(tmp_path: Path, monkeypatch: py
     }
     rest.apply(write(Operation.UPDATE, {"notes": "x", "client_id": None}))
     assert api.asked[-1].body == {"text": "x", "owner": {"id": None}}
+
+
+def test_a_visit_changes_its_owner_only_where_the_profile_says_so(tmp_path: Path) -> None:
+    assert "client_id" not in connected(tmp_path, changed(PROFILE, **WRITES)).capabilities.of(Kind.APPOINTMENT).update
+    moves = changed(PROFILE, **WRITES, kinds__appointment__relink="yes")
+    assert "client_id" in connected(tmp_path, moves).capabilities.of(Kind.APPOINTMENT).update
 
 
 def test_the_end_of_a_visit_that_moves_is_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
