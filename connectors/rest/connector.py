@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connectors.rest import template
@@ -250,6 +250,8 @@ class Rest:
         for several, one in (("phones", "phone"), ("emails", "email")):
             if several in native:
                 values[one] = next(iter(native[several] or ()), None)
+        if native.get("birth_date"):
+            values["birth_date"] = date.fromisoformat(native["birth_date"]).strftime(self._profile.times.date)
         seconds = native.get("duration")
         if "duration" in native:
             values["minutes"] = None if seconds is None else seconds // 60

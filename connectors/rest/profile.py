@@ -233,9 +233,11 @@ TimeFormat = Annotated[str, AfterValidator(_time_format)]
 
 
 class Times(_Part):
-    """How moments are written."""
+    """How moments and days are written."""
 
     send: TimeFormat = "iso"
+    date: Annotated[str, Field(pattern=r"^[^%]*(%[dmYyjbB][^%]*)+$", max_length=40)] = "%Y-%m-%d"
+    """A day that is sent, in ``strftime``'s form."""
     zone: Literal["site", "utc"] = "site"
     """Whose clock a time without an offset goes by."""
     epoch: Literal["seconds", "milliseconds"] = "seconds"

@@ -63,6 +63,18 @@ def test_a_body_says_what_is_written_and_no_more(tmp_path: Path, monkeypatch: py
     assert api.asked[-1].body == {"text": "x", "owner": {"id": None}}
 
 
+def test_a_day_is_sent_in_the_profiles_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = {"method": "POST", "path": "/pets", "body": {"n": "{name}", "born": "{birth_date}"}}
+    fields = {"id": "id", "client_id": "of", "name": "n", "birth_date": {"column": "born", "formats": ["%d.%m.%Y"]}}
+    pet = {"list": "/pets", "get": "/pets/{id}", "fields": fields, "create": create}
+    api = serving(monkeypatch, lambda asked: {"id": 1, "of": 2, "n": "Rex", "born": "17.05.2020"})
+    rest = connected(tmp_path, changed(PROFILE, kinds={"pet": pet}, times={"date": "%d.%m.%Y"}))
+    receipt = rest.apply(write(Operation.CREATE, {"name": "Rex", "birth_date": "2020-05-17"}, Kind.PET))
+    assert api.asked[-1].body == {"n": "Rex", "born": "17.05.2020"}
+    assert receipt.native is not None
+    assert receipt.native["birth_date"] == "2020-05-17"
+
+
 def test_a_visit_changes_its_owner_only_where_the_profile_says_so(tmp_path: Path) -> None:
     assert "client_id" not in connected(tmp_path, changed(PROFILE, **WRITES)).capabilities.of(Kind.APPOINTMENT).update
     moves = changed(PROFILE, **WRITES, kinds__appointment__relink="yes")
