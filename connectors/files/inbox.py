@@ -328,10 +328,10 @@ class Inbox:
                 f"{bad} of {good + bad} rows cannot be read as {kind.value}s; line {first.line}: {first.reason}"
             )
         written = candidate.written / 1e9
+        if written < state.taken.written:
+            raise Unreadable(f"it was written before {state.taken.name}, which was taken in already")
         gone: AbstractSet[str] = frozenset()
         if rules.mode == "snapshot":
-            if written < state.taken.written:
-                raise Unreadable(f"it was written before {state.taken.name}, which was taken in already")
             least = rules.least if rules.least is not None else int(kind in MASTERS)
             if good < least:
                 raise Unreadable(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from connectors.files.profile import CODE_LISTS, FilesProfile
+from connectors.files.profile import CODE_LISTS, FilesProfile, KindFiles
 from vetbridge.connector.folder import FolderPath
 from vetbridge.connector.interface import (
     Capabilities,
@@ -65,7 +65,7 @@ def capabilities(profile: FilesProfile, options: FilesOptions) -> Capabilities:
             read=True,
             search=_searched(kind, rules.fields.keys()),
             incremental=True,
-            deletions_visible=rules.mode == "snapshot",
+            deletions_visible=_shows_deletions(rules),
         )
         for kind, rules in known.items()
         if kind is not Kind.APPOINTMENT
@@ -80,7 +80,7 @@ def capabilities(profile: FilesProfile, options: FilesOptions) -> Capabilities:
             cancel=True,
             changed=ExactlyOnce.IDEMPOTENCY_KEY,
             incremental=True,
-            deletions_visible=rules.mode == "snapshot",
+            deletions_visible=_shows_deletions(rules),
             unlinked=Unlinked.YES,
             relink=Relink.NO,
             handed=HANDED,
@@ -98,6 +98,10 @@ def capabilities(profile: FilesProfile, options: FilesOptions) -> Capabilities:
         screen=profile.screen,
         needs_vendor=profile.needs_vendor,
     )
+
+
+def _shows_deletions(rules: KindFiles) -> bool:
+    return rules.mode == "snapshot" or rules.deleted_when is not None
 
 
 def _searched(kind: Kind, fields: Collection[str]) -> frozenset[str]:

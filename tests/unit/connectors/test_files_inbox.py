@@ -317,8 +317,11 @@ def test_changes_add_to_what_is_known_and_the_last_row_counts(tmp_path: Path) ->
     acme.put("clients-1.csv", clients("1,A,Old,,", "2,B,Berg,,"))
     acme.put("clients-2.csv", clients("1,A,New,,", "1,A,Newer,,"))
     assert acme.ids() == ["1", "2"]
+    acme.put("clients-3.csv", clients("1,A,Older,,"), written=1_600_000_000)
+    acme.put("clients-4.csv", clients())
     assert (acme.told()["1"].native or {})["family_name"] == "Newer"
     assert not acme.files.capabilities.of(Kind.CLIENT).deletions_visible
+    assert acme.lying("errors") == ["clients-3.csv", "clients-3.csv.reason.txt"]
 
 
 def test_the_same_rows_in_two_files_are_no_change(acme: Exchange) -> None:
