@@ -78,6 +78,7 @@ _ORIGINS: Mapping[str, str] = MappingProxyType(
     {
         "matched": "an owner who was known",
         "created": "an owner who was new",
+        "carer": "the owner; who cares for the pet has booked",
         "placeholder": "the placeholder, until a person says whose it is",
         "found": "what a write with a lost answer had made",
     }
@@ -195,7 +196,8 @@ class ChangeStory:
     next_step: str
     timeline: tuple[Event, ...]
     verdict: str
-    """How its owner was found, in a word: ``matched``, ``created``, ``placeholder``, ``found``; empty if not yet."""
+    """How its owner was found, in a word: ``matched``, ``created``, ``carer``, ``placeholder``, ``found``; empty if
+    not yet."""
     file: str
     """Which file it was that failed, in words; empty unless names were asked for, and for all else."""
     evidence: tuple[Mapping[str, Any], ...]
