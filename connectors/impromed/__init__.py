@@ -16,6 +16,12 @@ system = System(
             advice="take it today: a report writes clients, patients and appointments into a folder, and staff type "
             "what VetBridge lists; nothing is installed beside ImproMed",
             proven="columns from public sources; not run against a live site",
+            asks={"folder": "the folder into which reports are written"},
+            after=(
+                "Let ImproMed's reports be written into in/ of that folder: clients, patients and appointments, each "
+                "as a file of its own; `doctor` says how they have to be called.",
+                "Once they are there, `mapping fill` drafts which of their codes means what.",
+            ),
         ),
         Way(
             connector="sql",
@@ -24,6 +30,12 @@ system = System(
             advice="take it where the clinic's IT makes a login that may read a few views, and nothing else: changes "
             "come within minutes; needs the extra odbc and a driver for SQL Server",
             proven="columns from public sources; not run against a live site",
+            sets={"dialect": "tsql"},
+            asks={"connection": "the ODBC connection string with server, database, login and password"},
+            after=(
+                "`doctor` compares the columns that the login sees with those that are needed.",
+                "`mapping fill` drafts which of the database's codes means what.",
+            ),
         ),
     ),
     ask_vendor=(

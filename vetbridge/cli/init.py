@@ -7,10 +7,10 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import typer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vetbridge.config.placing import Placed
     from vetbridge.config.starting import FirstAccount, FirstSite
     from vetbridge.connector.interface import Connector
-    from vetbridge.connector.plugin import Plugin
+    from vetbridge.connector.plugin import Plugin, System, Way
     from vetbridge.core.upgrades import CodeLists
     from vetbridge.desk.doctor import Line
 
@@ -82,7 +82,18 @@ class Given:
 def init(
     ctx: typer.Context,
     booking: Annotated[str | None, typer.Option(metavar="CONNECTOR", help="The booking side's connector.")] = None,
-    pims: Annotated[str | None, typer.Option(metavar="CONNECTOR", help="The practice system's connector.")] = None,
+    pims: Annotated[
+        str | None,
+        typer.Option(metavar="SYSTEM", help="The practice system by its name, such as ezyvet, or a connector."),
+    ] = None,
+    pims_way: Annotated[
+        str | None,
+        typer.Option(
+            "--pims-way",
+            metavar="WAY",
+            help="How a practice system without an open API is served: files, sql, rest. The best one unless given.",
+        ),
+    ] = None,
     site: Annotated[str | None, typer.Option(help="A short name of the site: a-z, 0-9 and -.")] = None,
     name: Annotated[str | None, typer.Option(help="What people call the site.")] = None,
     zone: Annotated[str | None, typer.Option(help="Its IANA time zone, such as Europe/London.")] = None,
@@ -122,6 +133,10 @@ def init(
     vetbridge init --yes --booking altegio --pims ezyvet --site city --zone Europe/London --country GB
     --set booking.location_id=123456 --secret booking.user_token=env:ALTEGIO_USER_TOKEN ...
 
+    A practice system without an open API is served by exported files, its database or a partner's API:
+
+    vetbridge init --yes --booking altegio --pims impromed --pims-way files --set pims.folder=/srv/impromed ...
+
     Ends with 0; with 2 where something is missing or in the way; with 3 or 5 where the files are written, and a side
     refuses or does not answer.
     """
@@ -132,8 +147,9 @@ def init(
     person = None if yes or not sys.stdin.isatty() else Person(_read, _read_hidden)
     given = Given(person=person, values=_pairs("--set", values), places=_pairs("--secret", places), missing=[])
     with told(COMMAND, as_json=False):
-        found = _answers(given, target, booking, pims, site=site, name=name, zone=zone, country=country)
-        files, code = _drafted(found, target, data, offline=offline)
+        chosen = {"booking": _connector(given, "booking", booking), "pims": _served(given, pims, pims_way)}
+        found = _answers(given, target, chosen, site=site, name=name, zone=zone, country=country)
+        files, code = _drafted(found, target, data, offline=offline, plan=plan)
         if plan:
             _show(files)
             talk("Nothing was written.")
@@ -144,8 +160,52 @@ def init(
         for file in files:
             say(f"written: {file.path}")
         _problems(target)
-    _next(target)
+    _next(target, found)
     raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How a side is served: by a connector, which may stand for a practice system that has none of its own."""
+
+    plugin: Plugin
+    system: System | None = None
+    way: Way | None = None
+    """Of ``system``."""
+
+    @property
+    def name(self) -> str:
+        """What the side is called in the account's name."""
+        return self.plugin.name if self.system is None else self.system.name
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.plugin.title if self.system is None else self.system.title
+
+    @property
+    def sets(self) -> Mapping[str, str]:
+        """Options that need no answer."""
+        return {} if self.way is None else {"profile": self.name, **self.way.sets}
+
+    @property
+    def asks(self) -> Mapping[str, str]:
+        """Words for options that a person is asked for."""
+        return {} if self.way is None else self.way.asks
+
+    @property
+    def about(self) -> str:
+        """What is said of its account in the config."""
+        if self.way is None:
+            return ""
+        return f"{self.title}, by {self.way.title}: docs/connectors/{self.name}.md"
+
+    @property
+    def writes_by_hand(self) -> bool:
+        """What is to be written there stands on the work list."""
+        from vetbridge.core.records import Kind  # noqa: PLC0415 - keeps --help quick
+
+        return self.plugin.declares is not None and bool(self.plugin.declares().of(Kind.APPOINTMENT).handed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +215,7 @@ class Answers:
     first: FirstSite
     built: Mapping[str, tuple[Plugin, Any]]
     """By account, its connector's plugin and options."""
+    pims: Served
     typed: Mapping[str, str]
     """Secrets that were typed, by the name of their file."""
 
@@ -162,8 +223,7 @@ class Answers:
 def _answers(
     given: Given,
     target: Path,
-    booking: str | None,
-    pims: str | None,
+    chosen: Mapping[str, Served | None],
     *,
     site: str | None,
     name: str | None,
@@ -174,10 +234,6 @@ def _answers(
     from vetbridge.config.models import Country, Name, Text, Zone  # noqa: PLC0415 - keeps --help quick
     from vetbridge.config.starting import FirstAccount, FirstSite  # noqa: PLC0415
 
-    chosen = {
-        "booking": _connector(given, "booking", booking, "Which booking platform"),
-        "pims": _connector(given, "pims", pims, "Which practice system"),
-    }
     key = given.answer("--site", site, "A short name of the site (a-z, 0-9 and -)", "main", kind=Name)
     if text := _unfit(Name, key):
         _refuse(f"{one_line(key)!r} is no name of a site: {text}", "")
@@ -188,26 +244,31 @@ def _answers(
     typed: dict[str, str] = {}
     accounts: dict[str, FirstAccount] = {}
     built: dict[str, tuple[Plugin, Any]] = {}
-    for side, plugin in chosen.items():
-        if plugin is None:
+    for side, served in chosen.items():
+        if served is None:
             continue
-        account = f"{plugin.name}-{key}"[:LONGEST_NAME].rstrip("-")
-        plain, model = _options(given, side, account, plugin, typed, target.parent)
+        plugin = served.plugin
+        account = f"{served.name}-{key}"[:LONGEST_NAME].rstrip("-")
+        plain, model = _options(given, side, account, served, typed, target)
         hook = None
         if plugin.declares is not None and plugin.declares().hints:
             hook = {"file": f"{FOLDER}/{account}.hook"}
-        accounts[side] = FirstAccount(name=account, connector=plugin.name, options=plain, hook_secret=hook)
+        accounts[side] = FirstAccount(
+            name=account, connector=plugin.name, options=plain, hook_secret=hook, about=served.about
+        )
         built[account] = (plugin, model)
     if given.missing:
         _refuse(f"missing: {', '.join(given.missing)}", "Give them as options, or run this at a terminal.")
-    unknown = sorted({*given.values, *given.places} - given_names(chosen))
+    unknown = sorted(name for name in {*given.values, *given.places} if not _is_option(name, chosen))
     if unknown:
         words = f"no option is called {', '.join(map(one_line, unknown))}"
         _refuse(words, "The connector's page in docs/connectors has them all.")
     first = FirstSite(
         key=key, name=called, zone=where, country=state, booking=accounts["booking"], pims=accounts["pims"]
     )
-    return Answers(first=first, built=built, typed=typed)
+    pims = chosen["pims"]
+    assert pims is not None  # noqa: S101 - else something would be missing
+    return Answers(first=first, built=built, typed=typed, pims=pims)
 
 
 def _unfit(kind: Any, text: str) -> str:
@@ -222,78 +283,192 @@ def _unfit(kind: Any, text: str) -> str:
     return ""
 
 
-def given_names(chosen: Mapping[str, Plugin | None]) -> set[str]:
-    """Every SIDE.OPTION that the connectors know."""
-    return {f"{side}.{each}" for side, plugin in chosen.items() if plugin for each in plugin.options.model_fields}
+def _is_option(name: str, chosen: Mapping[str, Served | None]) -> bool:
+    """Whether SIDE.OPTION, or SIDE.GROUP.NAME, is one that the side's connector knows."""
+    side, _, option = name.partition(".")
+    served = chosen[side]
+    return served is not None and _kind_of(served.plugin, option) is not None
 
 
-def _connector(given: Given, side: str, name: str | None, question: str) -> Plugin | None:
+def _kind_of(plugin: Plugin, option: str) -> Any:
+    """The type of an option, or of an entry of a group (GROUP.NAME); None where there is no such option."""
+    head, dot, name = option.partition(".")
+    field = plugin.options.model_fields.get(head)
+    if field is None or not dot:
+        return None if field is None else field.annotation
+    is_group = get_origin(field.annotation) in (Mapping, dict)
+    return get_args(field.annotation)[1] if is_group and name else None
+
+
+def _connector(given: Given, side: str, name: str | None) -> Served | None:
     """The connector of a side; None where nobody could be asked."""
-    from vetbridge.connector.plugin import plugin, plugins  # noqa: PLC0415 - keeps --help quick
+    fit = _of_side(side)
+    default = fit[0] if len(fit) == 1 else ""
+    choice = _choice(given, f"--{side}", name, f"Which {side} platform", fit, default)
+    return Served(plugin=_plugin(choice)) if choice else None
 
-    fit = [each.name for each in plugins().values() if each.declares is None or each.declares().side == side]
-    choice = given.answer(f"--{side}", name, f"{question} ({', '.join(fit)})", fit[0] if len(fit) == 1 else "")
-    return plugin(choice) if choice else None
+
+def _served(given: Given, name: str | None, way: str | None) -> Served | None:
+    """How the practice system is served; None where nobody could be asked."""
+    from vetbridge.connector.plugin import systems  # noqa: PLC0415 - keeps --help quick
+
+    known, fit = systems(), _of_side("pims")
+    generic = sorted({each.connector for system in known.values() for each in system.ways})
+    names = sorted({*known, *fit} - set(generic)) + [each for each in generic if each in fit]
+    if name is None and given.person is not None:
+        talk("Practice systems:")
+        for each in names:
+            own = known[each].title if each in known else _plugin(each).title
+            talk(f"  {each:<10} {own}{': another system, by a profile of your own' if each in generic else ''}")
+    choice = _choice(given, "--pims", name, "Which practice system", names, "")
+    if choice not in known:
+        if way is not None and choice:
+            _refuse(f"--pims-way goes with {', '.join(known)}: {choice} is served in one way", "Leave it out.")
+        return Served(plugin=_plugin(choice)) if choice else None
+    system = known[choice]
+    if way is None and given.person is not None and len(system.ways) > 1:
+        talk(f"Ways to serve {system.title}, the best first:")
+        for each_way in system.ways:
+            talk(f"  {each_way.connector:<10} {each_way.title}; {each_way.advice}")
+    ways = [each.connector for each in system.ways]
+    taken = system.way(_choice(given, "--pims-way", way, "Which way", ways, ways[0]))
+    assert taken is not None  # noqa: S101 - it is one of these
+    return Served(plugin=_plugin(taken.connector), system=system, way=taken)
+
+
+def _of_side(side: str) -> list[str]:
+    """The names of the connectors of a side, and of those that do not say which."""
+    from vetbridge.connector.plugin import plugins  # noqa: PLC0415 - keeps --help quick
+
+    return [each.name for each in plugins().values() if each.declares is None or each.declares().side == side]
+
+
+def _plugin(name: str) -> Plugin:
+    from vetbridge.connector.plugin import plugin  # noqa: PLC0415 - keeps --help quick
+
+    return plugin(name)
+
+
+def _choice(given: Given, option: str, name: str | None, question: str, names: Sequence[str], default: str) -> str:
+    """One of several names; "" where nobody could be asked. Ends the command where another one was given."""
+    from pydantic import AfterValidator  # noqa: PLC0415 - keeps --help quick
+
+    from vetbridge.config.problems import nearest  # noqa: PLC0415
+
+    def known(text: str) -> str:
+        if text.casefold() in names:
+            return text
+        hint = nearest(text, names) or f"; known are {', '.join(names)}"
+        raise ValueError(f"there is no {one_line(text)!r}{hint}")
+
+    kind = Annotated[str, AfterValidator(known)]
+    choice = given.answer(option, name, f"{question} ({', '.join(names)})", default, kind=kind)
+    if choice and (text := _unfit(kind, choice)):
+        _refuse(f"{option}: {text}", "")
+    return choice.casefold()
 
 
 def _options(
-    given: Given, side: str, account: str, plugin: Plugin, typed: dict[str, str], folder: Path
+    given: Given, side: str, account: str, served: Served, typed: dict[str, str], target: Path
 ) -> tuple[dict[str, Any], Any]:
     """The options of one account as plain data, and as the connector's model with secrets that can be revealed."""
     from vetbridge.config.starting import options_shown  # noqa: PLC0415 - keeps --help quick
 
+    plugin, folder = served.plugin, target.parent
     fields = plugin.options.model_fields
     wanted = [name for name in fields if fields[name].is_required() or name in options_shown(plugin.name)]
-    wanted += [name for name in fields if f"{side}.{name}" in {*given.values, *given.places} and name not in wanted]
+    more = [name.removeprefix(f"{side}.") for name in (*given.values, *given.places) if name.startswith(f"{side}.")]
+    wanted += [name for name in dict.fromkeys([*served.sets, *more]) if name not in wanted]
     plain: dict[str, Any] = {}
+    missing = len(given.missing)
+
+    def ask(name: str, *, required: bool) -> None:
+        value: Any
+        if _is_secret(_kind_of(plugin, name)):
+            value = _place(given, side, account, name, typed, served.asks.get(name, ""))
+        else:
+            value = given.values.get(f"{side}.{name}", served.sets.get(name))
+            if value is None and given.person is not None:
+                ending = "" if required else " (Enter: none)"
+                words = served.asks.get(name, name)
+                default = _folder_place(target, served) if _is_folder(plugin, name) else ""
+                value = given.person.ask(f"{served.title}: {words}{ending}", default)
+            if not value and required:
+                given.missing.append(f"--set {side}.{name}=...")
+        if value:
+            head, dot, entry = name.partition(".")
+            if dot:
+                plain.setdefault(head, {})[entry] = value
+            else:
+                plain[head] = value
+
     for name in wanted:
-        if _is_secret(fields[name].annotation):
-            if (place := _place(given, side, account, name, typed, folder)) is not None:
-                plain[name] = place
-            continue
-        text = given.values.get(f"{side}.{name}")
-        if text is None and given.person is not None:
-            ending = "" if fields[name].is_required() else " (Enter: none)"
-            text = given.person.ask(f"{plugin.title}: {name}{ending}")
-        if text:
-            plain[name] = text
-        elif fields[name].is_required():
-            given.missing.append(f"--set {side}.{name}=...")
+        if _kind_of(plugin, name) is not None:
+            ask(name, required=name in fields and fields[name].is_required())
+    for name in served.asks:
+        # Some go only together, or instead of each other: the model says whether one more is needed.
+        if name not in wanted and (len(given.missing) > missing or _unsound(plugin, plain, typed, folder)):
+            ask(name, required=True)
     if given.missing:
         return plain, None
     return _sound(given, side, plugin, plain, typed, folder)
+
+
+def _unsound(plugin: Plugin, plain: Mapping[str, Any], typed: Mapping[str, str], folder: Path) -> Mapping[str, str]:
+    """What the connector does not take, by option; "" stands for what several say together."""
+    from pydantic import ValidationError  # noqa: PLC0415 - keeps --help quick
+
+    try:
+        _model(plugin, plain, typed, folder)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+        return {str((*each["loc"], "")[0]): str(each["msg"]).removeprefix("Value error, ") for each in wrong}
+    return {}
+
+
+def _model(plugin: Plugin, plain: Mapping[str, Any], typed: Mapping[str, str], folder: Path) -> Any:
+    """The connector's options, with secrets that were typed. Raises pydantic's ``ValidationError``."""
+    from vetbridge.config.secrets import Secret  # noqa: PLC0415 - keeps --help quick
+
+    def known(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if value.get("file") in typed:
+            return Secret.of(typed[value["file"]])
+        return {name: known(each) for name, each in value.items()}
+
+    context = {"folder": folder, "env": os.environ}
+    return plugin.options.model_validate({name: known(value) for name, value in plain.items()}, context=context)
+
+
+def _is_folder(plugin: Plugin, name: str) -> bool:
+    """Whether an option is a folder in which a connector works."""
+    return _kind_of(plugin, name) is Path
+
+
+def _folder_place(target: Path, served: Served) -> str:
+    """A folder for others' files: not among those of the machine's config."""
+    return f"/srv/{served.name}" if target.is_relative_to("/etc") else served.name
 
 
 def _sound(
     given: Given, side: str, plugin: Plugin, plain: dict[str, Any], typed: Mapping[str, str], folder: Path
 ) -> tuple[dict[str, Any], Any]:
     """The options once the connector takes them; a person is asked again for what it does not take."""
-    from pydantic import ValidationError  # noqa: PLC0415 - keeps --help quick
-
-    from vetbridge.config.secrets import Secret  # noqa: PLC0415
-
-    while True:
-        known = {
-            name: Secret.of(typed[value["file"]]) if isinstance(value, dict) and value.get("file") in typed else value
-            for name, value in plain.items()
-        }
-        try:
-            model = plugin.options.model_validate(known, context={"folder": folder, "env": os.environ})
-        except ValidationError as error:
-            wrong = {str(each["loc"][0]): str(each["msg"]) for each in error.errors(include_url=False)}
-            words = "; ".join(f"{side}.{name}: {one_line(text, 200)}" for name, text in wrong.items())
-            if given.person is None or any(name not in plain for name in wrong):
-                _refuse(words, "Correct that, and run this again.")
-            talk(words)
-            for name in wrong:
-                plain[name] = given.person.ask(f"{plugin.title}: {name}")
-            continue
-        # A number stays one where the connector knows it as one; an id with a leading zero stays as it was typed.
-        plain = {
-            name: getattr(model, name) if isinstance(getattr(model, name), (bool, int, float, str)) else value
-            for name, value in plain.items()
-        }
-        return plain, model
+    while wrong := _unsound(plugin, plain, typed, folder):
+        words = "; ".join(f"{side}{name and '.'}{name}: {one_line(text, 300)}" for name, text in wrong.items())
+        if given.person is None or any(name not in plain or isinstance(plain[name], dict) for name in wrong):
+            _refuse(words, "Correct that, and run this again.")
+        talk(words)
+        for name in wrong:
+            plain[name] = given.person.ask(f"{plugin.title}: {name}")
+    model = _model(plugin, plain, typed, folder)
+    # A number stays one where the connector knows it as one; an id with a leading zero stays as it was typed.
+    plain = {
+        name: getattr(model, name) if type(getattr(model, name)) in (bool, int, float, str) else value
+        for name, value in plain.items()
+    }
+    return plain, model
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -305,7 +480,7 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def _place(
-    given: Given, side: str, account: str, name: str, typed: dict[str, str], folder: Path
+    given: Given, side: str, account: str, name: str, typed: dict[str, str], about: str
 ) -> dict[str, Any] | None:
     """Where a secret stands. One that is typed is kept in ``typed``, by the name of the file that it gets."""
     text = given.places.get(f"{side}.{name}")
@@ -320,8 +495,8 @@ def _place(
         if text is None and given.person is not None:
             file = f"{FOLDER}/{account}.{name}"
             text = given.person.ask(
-                f"The secret {name} of {account}: type it now (Enter), or where it stands: env:NAME, file:PATH, "
-                "keyring:SERVICE/USER"
+                f"The secret {name} of {account}{about and f', {about}'}: type it now (Enter), or where it stands: "
+                "env:NAME, file:PATH, keyring:SERVICE/USER"
             )
             if not text:
                 secret = given.person.read_hidden(f"{name} (does not show): ").strip()
@@ -354,7 +529,9 @@ def _reference(text: str) -> dict[str, Any] | None:
     return None
 
 
-def _drafted(found: Answers, target: Path, data: Path | None, *, offline: bool) -> tuple[list[Placed], int]:
+def _drafted(
+    found: Answers, target: Path, data: Path | None, *, offline: bool, plan: bool
+) -> tuple[list[Placed], int]:
     """The files, and what the command ends with."""
     from vetbridge.config.placing import Placed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.config.starting import drafted, first_config  # noqa: PLC0415
@@ -377,7 +554,14 @@ def _drafted(found: Answers, target: Path, data: Path | None, *, offline: bool) 
     lists: dict[str, dict[str, Mapping[str, str]]] = {
         account: {name: {} for name in sorted(table.lists - table.codes.keys())} for account, table in tables.items()
     }
-    read, code = ({}, 0) if offline else _asked(found)
+    folders = list(_folders(found))
+    read: Mapping[str, CodeLists] = {}
+    code = 0
+    if not plan:
+        _make(folders)
+    if not offline:
+        # To look into a folder of files is to take them in.
+        read, code = _asked(found, leave={account for account, _ in folders} if plan else set())
     for account, known in read.items():
         lists[account] |= {name: titles for name, titles in known.items() if name in tables[account].lists}
     from vetbridge.core.suggesting import common_words  # noqa: PLC0415 - keeps --help quick
@@ -401,8 +585,29 @@ def _drafted(found: Answers, target: Path, data: Path | None, *, offline: bool) 
     return [*files, Placed(path=target, content=text)], code
 
 
-def _asked(found: Answers) -> tuple[dict[str, CodeLists], int]:
-    """What both sides say: their code lists by account, and a doctor's exit code."""
+def _folders(found: Answers) -> Iterator[tuple[str, Path]]:
+    """The folders in which connectors work, with the account of each."""
+    for account, (plugin, options) in found.built.items():
+        names = [name for name in plugin.options.model_fields if _is_folder(plugin, name)]
+        yield from ((account, getattr(options, name)) for name in names if getattr(options, name) is not None)
+
+
+def _make(folders: Sequence[tuple[str, Path]]) -> None:
+    """Makes folders that are not there yet. Those above them are left to a person: a share may be away."""
+    for account, folder in folders:
+        if folder.is_dir():
+            continue
+        try:
+            folder.mkdir()
+        except OSError as error:
+            talk(f"{account}: the folder {folder} cannot be made ({error.strerror}); make it, or mount the share.")
+        else:
+            say(f"made: {folder}")
+
+
+def _asked(found: Answers, *, leave: Set[str]) -> tuple[dict[str, CodeLists], int]:
+    """What both sides say: their code lists by account, and a doctor's exit code. Accounts of ``leave`` are not
+    asked."""
     from vetbridge.connector.plugin import Environment  # noqa: PLC0415 - keeps --help quick
     from vetbridge.desk import doctor  # noqa: PLC0415
 
@@ -410,6 +615,8 @@ def _asked(found: Answers) -> tuple[dict[str, CodeLists], int]:
     lists: dict[str, CodeLists] = {}
     hooked = {each.name for each in (found.first.booking, found.first.pims) if each.hook_secret is not None}
     for account, (plugin, options) in found.built.items():
+        if account in leave:
+            continue
         talk(f"asking {account} ...")
         environment = Environment(account=account, zone=found.first.zone, country=found.first.country)
         try:
@@ -477,11 +684,21 @@ def _show(files: Sequence[Placed]) -> None:
             say(f"    {line}".rstrip())
 
 
-def _next(target: Path) -> None:
+def _next(target: Path, found: Answers) -> None:
     vetbridge = f"vetbridge --config {target}"
     talk("Keep a copy of the ledger's key in another place: without it the ledger is lost.")
     talk("Words that are still missing stand as comments in the config. What comes next:")
-    for command in ("doctor", "sync", "service install --plan"):
+    pims = found.pims
+    if pims.way is not None:
+        for sentence in pims.way.after:
+            talk(f"- {sentence}")
+        talk(f"- docs/connectors/{pims.name}.md goes through it step by step.")
+    commands = ["doctor", "sync", "service install --plan"]
+    if pims.system is not None:
+        commands.insert(1, f"mapping fill {found.first.key}")
+    if pims.writes_by_hand:
+        commands.insert(-1, "worklist list")
+    for command in commands:
         say(f"{vetbridge} {command}")
 
 

@@ -19,6 +19,8 @@ INVENTED = frozenset({"appointment_type", "resource"})
 """Code lists whose words are the clinic's own: a title that both sides have makes one."""
 COMMENTS_FROM = 34
 """Column at which comments begin, as in the example."""
+ABOUT = 115
+"""Characters of the line above an account."""
 MOST_OPEN = 200
 """So many codes without a word are written down; a vendor's list may have thousands."""
 
@@ -31,6 +33,8 @@ class FirstAccount:
     connector: str
     options: Mapping[str, Any]
     hook_secret: Mapping[str, Any] | None = None
+    about: str = ""
+    """What is said above it; on one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ def first_config(site: FirstSite, *, ledger: str, key: Mapping[str, Any], log: s
     for account in (site.booking, site.pims):
         hook = {} if account.hook_secret is None else {"hook_secret": account.hook_secret}
         data = {"connector": account.connector, **hook, "options": account.options}
+        text += [f"  # {_title(account.about, ABOUT)}"] if account.about else []
         text += [f"  {account.name}:", *_written(data, ("accounts", account.connector), comments, account), ""]
     text += [lines[_at(lines, "sites:")], f"  {site.key}:"]
     about = {"name": site.name, "zone": site.zone, "country": site.country}
@@ -256,6 +261,6 @@ def _line(text: str, comment: str) -> str:
     return f"{text:<{COMMENTS_FROM - 2}}  # {comment}" if comment else text
 
 
-def _title(title: str) -> str:
+def _title(title: str, most: int = 60) -> str:
     """A vendor's words as a comment: on one line, whatever they hold."""
-    return "".join(letter if letter.isprintable() else " " for letter in shown(title, 60))
+    return "".join(letter if letter.isprintable() else " " for letter in shown(title, most))

@@ -116,6 +116,13 @@ class Way:
     """When to take it, and what it needs."""
     proven: str
     """As ``Capabilities.proven``, of this way."""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    """Options that an account of this way has beside ``profile``."""
+    asks: Mapping[str, str] = field(default_factory=dict)
+    """Words by which ``init`` asks for options; GROUP.NAME is an entry of a group. One that is not required is asked
+    for where the options do not do without it."""
+    after: tuple[str, ...] = ()
+    """What is to be done once ``init`` has written the config, in sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ def sides() -> Iterator[Sides]:
         yield Sides(booking, pims)
 
 
-WHERE = ["--site", "city", "--name", "City Vets", "--zone", "Europe/London", "--country", "GB"]
+WHERE = ["--pims", "ezyvet", "--site", "city", "--name", "City Vets", "--zone", "Europe/London", "--country", "GB"]
 PLAIN = [
     *("--set", "booking.location_id=0123", "--set", "pims.client_id=12e45678", "--set", "pims.site_uid=SITE"),
     *("--secret", "booking.partner_token=env:A", "--secret", "booking.user_token=env:B"),
@@ -105,7 +105,7 @@ def test_a_side_that_refuses_is_named_and_the_files_are_there(tmp_path: Path, si
 def test_without_a_terminal_it_names_what_is_missing_and_writes_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "--site", "city")
     assert done.exit_code == 2
-    for option in ("--zone", "--country", "--set booking.location_id=...", "--secret pims.client_secret=..."):
+    for option in ("--pims", "--zone", "--country", "--set booking.location_id=..."):
         assert option in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -168,6 +168,9 @@ def test_a_ledger_without_its_key_is_not_given_a_new_one(tmp_path: Path) -> None
         (["--country", "UK"], "the United Kingdom is GB"),
         (["--site", "City Vets"], "is no name of a site"),
         (["--booking", "altegoi"], "did you mean 'altegio'"),
+        (["--pims", "impromd"], "did you mean 'impromed'"),
+        (["--pims-way", "files"], "--pims-way goes with animana, impromed"),
+        (["--pims", "impromed", "--pims-way", "rest"], "known are files, sql"),
         (["--set", "booking.location_id=12x"], "booking.location_id"),
         (["--set", "booking.locatoin=12"], "no option is called booking.locatoin"),
         (["--set", "pims.client_secret=planted"], "does not belong on a command line"),
@@ -220,8 +223,9 @@ def test_a_person_is_asked_again_and_a_typed_secret_goes_into_a_file(tmp_path: P
         return answers.pop(0)
 
     given = Given(person=Person(read, lambda _question: next(hidden)), values={}, places={}, missing=[])
+    chosen = {"booking": command._connector(given, "booking", None), "pims": command._served(given, None, None)}
     found = command._answers(
-        given, tmp_path / "vetbridge.yaml", None, None, site=None, name=None, zone=None, country=None
+        given, tmp_path / "vetbridge.yaml", chosen, site=None, name=None, zone=None, country=None
     )
     assert not any(typed.values()), "every answer was asked for"
     assert (found.first.key, found.first.zone, found.first.country) == ("city", "Europe/Berlin", "DE")
