@@ -101,3 +101,16 @@ def test_what_was_told_is_not_told_again() -> None:
     second = snapshot.begin(snapshot.cursor(first), Mark())
     assert snapshot.saw(second, table) == set()
     assert Snapshot().begin(snapshot.cursor(second), Mark()).since is None, "a cursor of another process"
+
+
+def test_a_row_that_comes_back_as_it_was_is_told() -> None:
+    snapshot = Snapshot()
+    first = snapshot.begin(None, Mark())
+    snapshot.saw(first, {"a": "x"})
+    second = snapshot.begin(snapshot.cursor(first), Mark())
+    assert snapshot.missing(second) == {"a"}
+    snapshot.drop(second, {"a"}, gone=True)
+    third = snapshot.begin(snapshot.cursor(second), Mark())
+    assert (snapshot.known, snapshot.told_gone(third)) == (0, [])
+    assert snapshot.saw(third, {"a": "x"}) == {"a"}
+    assert snapshot.known == 1

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connectors.sql import statement
+from connectors.sql.options import capabilities
 from connectors.sql.profile import SqlProfile
 from tests.databases import profile
+from vetbridge.connector.interface import Operation
 from vetbridge.core.records import Kind
 
 READ = (
@@ -202,3 +204,16 @@ def test_without_a_word_a_person_writes_and_one_client_and_one_pet_are_there() -
         "worklist"
     ] * 3
     assert [judged.least(kind) for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)] == [1, 1, 0]
+
+
+def test_nothing_is_asked_of_people_that_no_read_would_show() -> None:
+    visits = profile()["kinds"]["appointment"]
+    fields = {
+        name: column for name, column in visits["fields"].items() if name not in ("appointment_type", "resource")
+    }
+    can = capabilities(SqlProfile.model_validate(profile(appointment={"fields": fields}))).of(Kind.APPOINTMENT)
+    assert can.update == {"start", "duration"}
+    assert can.handed == {Operation.CREATE, Operation.UPDATE, Operation.CANCEL}
+    off = {"appointment": {"create": {"mode": "off"}, "update": {"mode": "off"}, "cancel": {"mode": "off"}}}
+    none = capabilities(SqlProfile.model_validate(profile(writes=off))).of(Kind.APPOINTMENT)
+    assert (none.create, none.update, none.cancel, none.handed) == (None, frozenset(), False, frozenset())
