@@ -166,4 +166,6 @@ def declared() -> Capabilities:
     }
     codes = {name: {"select": select} for name in LISTS}
     proven = "each practice system's own profile says so"
-    return capabilities(SqlProfile.model_validate({"kinds": kinds, "codes": codes, "proven": proven}))
+    asked = ("a login that may only read, and the vendor's word on what the tables and columns mean",)
+    can = capabilities(SqlProfile.model_validate({"kinds": kinds, "codes": codes, "proven": proven}))
+    return replace(can, needs_vendor=asked)
