@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -350,6 +350,8 @@ def _mistakes(wanted: Wanted, typed: Typed, seen: _Seen) -> dict[str, Said]:
 def _moments(wanted: Wanted) -> Mapping[datetime, _When]:
     """At what times the wanted visit may stand, also by a slip."""
     moments = {wanted.start.utc: _When.SAME}
+    if not MINYEAR + 1 < wanted.start.utc.year < MAXYEAR - 1:
+        return moments  # no time that anybody means, and none to reckon with
     wall = wanted.start.at_site().replace(tzinfo=None)
     for shift in (*_SLIPS, *(_WITHIN if wanted.is_ticked else ())):
         for moved in (wall - shift, wall + shift):

@@ -150,6 +150,12 @@ def test_a_day_that_no_other_month_has_stands_in_nobodys_way() -> None:
     assert found([ticked], [visit(start=leap)]) == {1: ("v1", {})}
 
 
+@pytest.mark.parametrize("far", ["0001-01-01T00:00+00:00", "9999-12-31T23:59+00:00"])
+def test_a_time_at_the_end_of_all_times_is_compared_as_it_is(far: str) -> None:
+    start = Instant.parse(far, ZONE)
+    assert found([replace(TICKED, start=start)], [visit(start=start)]) == {1: ("v1", {})}
+
+
 # -- one to one
 
 
