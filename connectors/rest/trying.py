@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -101,7 +101,8 @@ class Trier:
             return [Step(asked=asked, status=answer.status, text=text, ok=False)]
         return [Step(asked=asked, status=answer.status, text=f"the filter filters: {len(came)} records")]
 
-    def _ask(self, ask: Any) -> tuple[str, Answer | None, Step]:
+    def _ask(self, ask: Callable[[], tuple[str, Mapping[str, Any], Answer]]) -> tuple[str, Answer | None, Step]:
+        """What was asked, and its answer or what went wrong."""
         try:
             path, query, answer = ask()
         except VetBridgeError as error:
