@@ -88,6 +88,8 @@ class Sql:
         self._seen: dict[Kind, dict[Any, _SeenRow]] = {kind: {} for kind in profile.kinds}
         self._trusted: dict[Kind, float] = {}
         self._swept: dict[Kind, float] = {}
+        self._keys: dict[Kind, set[str]] = {}
+        """What the last sweep found: of a kind with a cursor most rows are never listed."""
         self._columns: dict[Kind, tuple[Column, ...]] = {}
         self._writer = Writer(environment.account, profile, self._database, self._selected, record)
 
@@ -338,7 +340,8 @@ class Sql:
         for found in self._looked_up(kind, sorted(missing)):
             still[found.id] = found
         gone = missing - still.keys()
-        self._require_few_gone(kind, len(gone), known)
+        self._require_few_gone(kind, len(gone), max(known, len(self._keys.get(kind, ()))))
+        self._keys.get(kind, set()).difference_update(gone)
         changed: list[Found] = []
         if still:
             digests = {id_: found.native["version"] if found.native else "" for id_, found in still.items()}
@@ -358,8 +361,11 @@ class Sql:
             return set()
         rows = self._select(kind, sweep.select, bounds[: statement.marks(sweep.select)], what=f"the sweep of {kind}")
         self._swept[kind] = now
-        walk.seen |= {text(row[0]) for row in rows.rows}
-        return self._snapshots[kind].missing(walk)
+        there = {text(row[0]) for row in rows.rows}
+        walk.seen |= there
+        missing = self._snapshots[kind].missing(walk) | (self._keys.get(kind, set()) - there)
+        self._keys[kind] = there | missing
+        return missing
 
     def _newest(self, rows: Rows, each: KindProfile, top: datetime | None) -> datetime | None:
         if each.cursor is None:
@@ -394,6 +400,7 @@ class Sql:
 
     def _guarded(self, kind: Kind, what: str) -> Unavailable:
         self._trusted.pop(kind, None)
+        self._swept.pop(kind, None)
         return Unavailable(
             f"{self._account}: {kind}: {what}; nothing of it is believed. If it is right, change the guards of that "
             "kind in the profile",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from vetbridge.connector.mark import WalkMark
 
@@ -117,11 +117,10 @@ class Snapshot:
         with self._lock:
             self._tick += 1
             for key in keys:
-                entry = self._entries.get(key)
-                if entry is not None and gone:
-                    self._entries[key] = replace(entry, tick=self._tick, walk=walk.number, gone=True)
-                elif entry is not None:
-                    del self._entries[key]
+                if gone:
+                    self._entries[key] = _Entry("", self._tick, walk.number, gone=True)
+                else:
+                    self._entries.pop(key, None)
 
     def told_gone(self, walk: Walk) -> list[str]:
         """Keys of rows that went since the walk's cursor."""

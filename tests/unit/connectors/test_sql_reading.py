@@ -178,7 +178,35 @@ def test_by_a_column_of_changes_only_newer_rows_are_asked_for_and_a_sweep_finds_
     base.remove(Kind.CLIENT, ids[3])
     assert walk(sql, Kind.CLIENT, cursor)[0] == {}, "what did not say that it changed; a sweep was made just now"
     clock.advance(DAY)
-    assert walk(sql, Kind.CLIENT, cursor)[0] == {ids[3]: Found(id=ids[3], deleted=True)}
+    told, cursor = walk(sql, Kind.CLIENT, cursor)
+    assert told == {ids[3]: Found(id=ids[3], deleted=True)}
+    after = databases.connector(base, clock, profile=said)
+    _, cursor = walk(after, Kind.CLIENT, cursor)
+    base.remove(Kind.CLIENT, ids[4])
+    clock.advance(DAY)
+    assert walk(after, Kind.CLIENT, cursor)[0] == {ids[4]: Found(id=ids[4], deleted=True)}, "also after a restart"
+
+
+def test_a_sweep_that_misses_too_much_is_not_believed_and_made_again(base: SqliteDatabase) -> None:
+    base.run("ALTER TABLE OWNERS ADD COLUMN CHANGED datetime")
+    base.owners(50)
+    base.run("UPDATE OWNERS SET CHANGED = '2027-06-01 08:00:00'")
+    clock = FakeClock(NOW)
+    said = profile(
+        client={
+            "cursor": "CHANGED",
+            "sweep": {"select": "SELECT OWNER_NO FROM OWNERS", "hours": 24},
+            "guards": {"most_gone": 0.1, "few": 2},
+        }
+    )
+    sql = databases.connector(base, clock, profile=said)
+    _, cursor = walk(sql, Kind.CLIENT)
+    _, cursor = walk(sql, Kind.CLIENT, cursor)
+    base.run("UPDATE OWNERS SET OWNER_NO = 'FF' || substr(OWNER_NO, 3) WHERE rowid <= 20")
+    clock.advance(DAY)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="nothing of it is believed"):
+            walk(sql, Kind.CLIENT, cursor)
 
 
 def test_guids_are_one_whatever_their_letters(base: SqliteDatabase) -> None:
