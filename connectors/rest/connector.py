@@ -9,7 +9,7 @@ from typing import Any
 from connectors.rest import template
 from connectors.rest.check import check
 from connectors.rest.door import Door, Place, Stretch, WritingDoor
-from connectors.rest.options import RestOptions, capabilities, profile_of
+from connectors.rest.options import RestOptions, capabilities
 from connectors.rest.profile import HANDED, Changed, RestKind, Send
 from connectors.rest.records import Records, at, word
 from connectors.rest.times import at_site, moment, written
@@ -60,7 +60,7 @@ class Mark(WalkMark):
 
 
 class Rest:
-    """One account. Safe to be used by several threads. Raises ``ConfigError`` where its profile cannot be read."""
+    """One account. Safe to be used by several threads."""
 
     def __init__(self, options: RestOptions, environment: Environment) -> None:
         self._options = options
@@ -70,7 +70,7 @@ class Rest:
         self._country = environment.country
         self._clock = environment.clock
         self._values = options.values
-        self._profile = profile_of(options)
+        self._profile = options.api
         self._capabilities = capabilities(self._profile, late_landing=options.late_landing)
         self._door = WritingDoor(options, self._profile, environment, budgets=self._capabilities.budgets)
         self._records = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from connectors.rest import template
 from connectors.rest.profile import HANDED, Name, RestKind, RestProfile, Send
@@ -19,8 +20,9 @@ from vetbridge.connector.interface import (
     Unlinked,
 )
 from vetbridge.connector.plugin import Options, safe_address
-from vetbridge.connector.profiles import ProfileRef, load_profile, readable
+from vetbridge.connector.profiles import ProfileRef, load_profile
 from vetbridge.connector.secret import Secret
+from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
 
 HANDED_FIELDS = frozenset({"start", "duration", "appointment_type", "resource"})
@@ -35,7 +37,7 @@ class RestOptions(Options):
     base_url: Annotated[str, AfterValidator(safe_address)]
     token_url: Annotated[str, AfterValidator(safe_address)] | None = None
     """Where a token is asked for; None: at ``base_url``."""
-    profile: Annotated[ProfileRef, AfterValidator(readable(RestProfile, "rest"))]
+    profile: ProfileRef
     secrets: Mapping[Name, Secret] = {}
     """What proves who asks, by the names that the profile gives them."""
     values: Mapping[Name, Annotated[str, Field(coerce_numbers_to_str=True, min_length=1, max_length=200)]] = {}
@@ -45,10 +47,21 @@ class RestOptions(Options):
     late_landing: float = Field(default=0.0, ge=0)
     """Seconds in which a write whose answer was lost may still appear."""
 
+    _read: RestProfile = PrivateAttr()
+
+    @property
+    def api(self) -> RestProfile:
+        """What the profile says, for this account."""
+        return self._read.handed() if self.writes == HANDED else self._read
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """Raises ValueError where the options and the profile name different secrets or values."""
-        profile = load_profile(RestProfile, self.profile, "rest")
+        """Raises ValueError where the profile cannot be read, or names other secrets or values than the options."""
+        try:
+            self._read = profile = load_profile(RestProfile, self.profile, "rest")
+        except ConfigError as error:
+            words = "; ".join(error.message.splitlines())
+            raise PydanticCustomError("vetbridge", "{words}", {"words": words}) from None
         wrong = []
         for what, given, named in (
             ("secrets", set(self.secrets), set(profile.secrets)),
@@ -61,12 +74,6 @@ class RestOptions(Options):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
-
-
-def profile_of(options: RestOptions) -> RestProfile:
-    """The profile that an account names. Raises ``ConfigError``."""
-    profile = load_profile(RestProfile, options.profile, "rest")
-    return profile.handed() if options.writes == HANDED else profile
 
 
 def capabilities(profile: RestProfile, *, late_landing: float = 0.0) -> Capabilities:

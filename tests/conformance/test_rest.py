@@ -3,10 +3,16 @@ handed to people."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
+import yaml
+
+from connectors.animana import simulator
 from connectors.animana.simulator import CODE_LISTS, AnimanaSimulator
 from connectors.rest import plugin
 from vetbridge.connector.interface import Operation, Write
@@ -18,9 +24,11 @@ from vetbridge.testing.suite.handed import Handed
 from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.hygiene import Hygiene
 from vetbridge.testing.suite.identity import Identity
+from vetbridge.testing.suite.once import Changing, Creating
 from vetbridge.testing.suite.reading import Reading
 from vetbridge.testing.suite.searching import Searching
 
+SHIPPED = Path(simulator.__file__).with_name("rest.yaml")
 REHEARSED = replace(plugin, simulator="connectors.animana.simulator")
 EVERYBODY = frozenset({Kind.CLIENT, Kind.PET, Kind.APPOINTMENT})
 
@@ -28,10 +36,10 @@ EVERYBODY = frozenset({Kind.CLIENT, Kind.PET, Kind.APPOINTMENT})
 class Rehearsal(SimulatedSubject):
     """Pages are short, so that a small practice has several."""
 
-    def __init__(self, *, writes: str = "api") -> None:
+    def __init__(self, *, writes: str = "api", profile: str | Path = "animana") -> None:
         def options(credentials: Mapping[str, str]) -> dict[str, Any]:
             secrets = {name: Secret.of(text) for name, text in credentials.items()}
-            return {"profile": "animana", "secrets": secrets, "writes": writes}
+            return {"profile": profile, "secrets": secrets, "writes": writes}
 
         super().__init__(REHEARSED, options=options, secrets=("client_secret",), codes=CODE_LISTS, clients=20)
         self.site: AnimanaSimulator = self._simulator
@@ -98,3 +106,21 @@ class TestRestHanded(Identity, Reading, Searching, Handed, Honesty, Hygiene):
 
     def make(self) -> Subject:
         return Rehearsal(writes="handed")
+
+
+class TestRestLooking(Creating, Changing):
+    """An API that takes no keys and no versions: what was lost is looked for."""
+
+    not_kept = TestRest.not_kept
+
+    @pytest.fixture(autouse=True)
+    def _plainer(self, tmp_path: Path) -> None:
+        profile = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+        del profile["idempotency_header"]
+        for kind in profile["kinds"].values():
+            kind["version"] = {"path": "changed_at"}
+        self.path = tmp_path / "plainer.yaml"
+        self.path.write_text(json.dumps(profile), encoding="utf-8")
+
+    def make(self) -> Subject:
+        return Rehearsal(profile=self.path)
