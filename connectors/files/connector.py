@@ -40,6 +40,8 @@ from vetbridge.core.records import Kind
 
 NEEDED = (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)
 """Kinds that are not there before a first file has come; of others a site may have none."""
+LONGEST_WAIT = 60.0
+"""Seconds for which one who asks is kept waiting for files to stand still."""
 
 
 def build(options: FilesOptions, environment: Environment) -> Files:
@@ -129,11 +131,18 @@ class Files:
         """The codes that records have borne, and those that the profile names: files have no lists of their own.
 
         A code that no record has borne yet is not known. ``status`` has the connector's own word for a deleted visit.
+        Before the first files were taken in, it waits until those that lie there have stood still: whoever asks once
+        sees what was put there just now, too.
         """
         if not self._capabilities.code_lists:
             self._unsupported("questions for code lists")
         with self._lock:
             self._inbox.take()
+            begun = all(self._shelves[kind].read().taken.name for kind in NEEDED if kind in self._shelves)
+        if not begun and self._inbox.waiting()[0]:
+            self._clock.wait(min(self._options.settle, LONGEST_WAIT))
+            with self._lock:
+                self._inbox.take()
         lists: dict[str, Mapping[str, str]] = {}
         for name in sorted(self._capabilities.code_lists):
             kind, field = CODE_LISTS[name]

@@ -17,8 +17,8 @@ import typer
 
 from vetbridge.cli.output import say, talk
 from vetbridge.cli.reading import USAGE, config_path, give_up, told
-from vetbridge.cli.tables import one_line
-from vetbridge.core.errors import ConfigError, VetBridgeError
+from vetbridge.cli.tables import one_line, wrapped
+from vetbridge.core.errors import ConfigError, Unavailable, VetBridgeError
 
 if TYPE_CHECKING:
     from vetbridge.config.placing import Placed
@@ -318,8 +318,8 @@ def _served(given: Given, name: str | None, way: str | None) -> Served | None:
     if name is None and given.person is not None:
         talk("Practice systems:")
         for each in names:
-            own = known[each].title if each in known else _plugin(each).title
-            talk(f"  {each:<10} {own}{': another system, by a profile of your own' if each in generic else ''}")
+            other = "another system: " if each in generic else ""
+            talk(f"  {each:<10} {other}{known[each].title if each in known else _plugin(each).title}")
     choice = _choice(given, "--pims", name, "Which practice system", names, "")
     if choice not in known:
         if way is not None and choice:
@@ -329,7 +329,8 @@ def _served(given: Given, name: str | None, way: str | None) -> Served | None:
     if way is None and given.person is not None and len(system.ways) > 1:
         talk(f"Ways to serve {system.title}, the best first:")
         for each_way in system.ways:
-            talk(f"  {each_way.connector:<10} {each_way.title}; {each_way.advice}")
+            talk(f"  {each_way.connector:<10} {each_way.title}")
+            _talk(each_way.advice, first=" " * 13, margin=" " * 13)
     ways = [each.connector for each in system.ways]
     taken = system.way(_choice(given, "--pims-way", way, "Which way", ways, ways[0]))
     assert taken is not None  # noqa: S101 - it is one of these
@@ -563,7 +564,10 @@ def _drafted(
         # To look into a folder of files is to take them in.
         read, code = _asked(found, leave={account for account, _ in folders} if plan else set())
     for account, known in read.items():
-        lists[account] |= {name: titles for name, titles in known.items() if name in tables[account].lists}
+        fixed = {name: codes.entries.values() for name, codes in tables[account].codes.items()}
+        for name in known.keys() & tables[account].lists:
+            taken = {code for codes in fixed.get(name, ()) for code in codes}
+            lists[account][name] = {code: title for code, title in known[name].items() if code not in taken}
     from vetbridge.core.suggesting import common_words  # noqa: PLC0415 - keeps --help quick
 
     words = {"status": {each.value for each in AppointmentStatus}, "sex": set(common_words("sex"))}
@@ -613,6 +617,7 @@ def _asked(found: Answers, *, leave: Set[str]) -> tuple[dict[str, CodeLists], in
 
     lines: list[Line] = []
     lists: dict[str, CodeLists] = {}
+    waiting = {account for account, _ in _folders(found)}
     hooked = {each.name for each in (found.first.booking, found.first.pims) if each.hook_secret is not None}
     for account, (plugin, options) in found.built.items():
         if account in leave:
@@ -624,11 +629,16 @@ def _asked(found: Answers, *, leave: Set[str]) -> tuple[dict[str, CodeLists], in
         except VetBridgeError as error:
             lines.append(doctor.wrong(account, "account", error))
             continue
+        # Files that are there are taken in by that; then they are looked at.
+        unread = []
         try:
-            lines += doctor.check_account(account, connector, hooked=account in hooked)
             lists[account] = doctor.read_lists(connector)
         except VetBridgeError as error:
-            lines.append(doctor.lists_not_read(account, error))
+            # Before the first file has come there are none, and a line says so.
+            if account not in waiting or not isinstance(error, Unavailable):
+                unread.append(doctor.lists_not_read(account, error))
+        try:
+            lines += [*doctor.check_account(account, connector, hooked=account in hooked), *unread]
         finally:
             connector.close()
     for line in lines:
@@ -691,7 +701,7 @@ def _next(target: Path, found: Answers) -> None:
     pims = found.pims
     if pims.way is not None:
         for sentence in pims.way.after:
-            talk(f"- {sentence}")
+            _talk(sentence, first="- ", margin="  ")
         talk(f"- docs/connectors/{pims.name}.md goes through it step by step.")
     commands = ["doctor", "sync", "service install --plan"]
     if pims.system is not None:
@@ -700,6 +710,11 @@ def _next(target: Path, found: Answers) -> None:
         commands.insert(-1, "worklist list")
     for command in commands:
         say(f"{vetbridge} {command}")
+
+
+def _talk(text: str, *, first: str, margin: str) -> None:
+    for line in wrapped(text, first=first, margin=margin):
+        talk(line)
 
 
 def _pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -96,7 +96,7 @@ def first_config(site: FirstSite, *, ledger: str, key: Mapping[str, Any], log: s
         ("booking", site.booking, site.booking_codes),
         ("pims", site.pims, site.pims_codes),
     ):
-        text += [f"    {side}:", f"      account: {account.name}", *_codes(codes, comments, side), ""]
+        text += [f"    {side}:", f"      account: {account.name}", *_codes(codes, comments, side, account), ""]
     return "\n".join([*text, *_tail(lines)]) + "\n"
 
 
@@ -173,8 +173,10 @@ class _Comments:
             return ""
         return self._found.get(("accounts", name, *place[2:]), "").replace(name, account.name)
 
-    def of_list(self, side: str, name: str) -> str:
-        """What is said of a code list."""
+    def of_list(self, side: str, name: str, account: FirstAccount) -> str:
+        """What is said of a code list; "" for another connector than the example's."""
+        if account.connector not in self._names:
+            return ""
         return self._found.get(("sites", self._site, side, "codes", name), "")
 
 
@@ -238,12 +240,12 @@ def _written(data: Mapping[str, Any], place: Place, comments: _Comments, account
             yield _line(f"    {key}: {on_one_line(value)}", comments.of(here, account))
 
 
-def _codes(codes: Mapping[str, Drafted], comments: _Comments, side: str) -> Iterator[str]:
+def _codes(codes: Mapping[str, Drafted], comments: _Comments, side: str, account: FirstAccount) -> Iterator[str]:
     if not codes:
         return
     yield "      codes:"
     for name, drafted_list in codes.items():
-        comment = comments.of_list(side, name)
+        comment = comments.of_list(side, name, account)
         yield _line(f"        {name}:{'' if drafted_list.entries else ' {}'}", comment)
         for word, code in drafted_list.entries.items():
             yield _line(f"          {as_key(word)}: {on_one_line(code)}", _title(drafted_list.titles.get(code, "")))
@@ -252,7 +254,7 @@ def _codes(codes: Mapping[str, Drafted], comments: _Comments, side: str) -> Iter
             instead = "" if drafted_list.entries else " in place of {}"
             yield f"          # without a word yet; give each one{instead}, the same as at the other side:"
         for code, title in rest[:MOST_OPEN]:
-            yield _line(f"          # WORD: {on_one_line(code)}", _title(title))
+            yield _line(f"          # WORD: {on_one_line(code)}", _title(title) if title != code else "")
         if len(rest) > MOST_OPEN:
             yield f"          # and {len(rest) - MOST_OPEN} more; `vetbridge doctor` names some"
 
