@@ -237,6 +237,99 @@ def test_a_person_is_asked_again_and_a_typed_secret_goes_into_a_file(tmp_path: P
     assert "planted" not in "".join(shown)
 
 
+NOWHERE = "http://127.0.0.1:9"
+HERE = [
+    *("--set", f"booking.base_url={NOWHERE}", *PLAIN[:2]),
+    *("--site", "city", "--zone", "Europe/London", "--country", "GB"),
+]
+TOKENS = ["--secret", "booking.partner_token=env:A", "--secret", "booking.user_token=env:B"]
+CLIENTS = "CLIENT_GUID,FIRST_NAME,LAST_NAME,HOME_PHONE,WORK_PHONE,EMAIL_ADDRESS,DELETED\nC1,Ada,Hopper,,,,0\n"
+PATIENTS = "PATIENT_GUID,CLIENT_GUID,PATIENT_NAME,SPECIES_GUID,SEX,DELETED\nP1,C1,Bella,Canine,Male,0\n"
+VISITS = (
+    "APPT_GUID,PATIENT_GUID,START_TIME,END_TIME,STATUS_GUID,RESOURCE_GUID,DELETED\n"
+    "A1,P1,2030-03-04 10:00,2030-03-04 10:20,Booked,R7,0\n"
+)
+
+
+def practice(folder: Path, *words: str) -> Any:
+    return run(folder, "--yes", *HERE, *TOKENS, *words)
+
+
+def exports(folder: Path) -> None:
+    (folder / "in").mkdir(parents=True)
+    for name, text in (("clients.csv", CLIENTS), ("patients.csv", PATIENTS), ("appointments.csv", VISITS)):
+        (folder / "in" / name).write_text(text, encoding="utf-8")
+
+
+def test_a_practice_system_is_known_by_its_name_and_served_by_its_best_way(tmp_path: Path) -> None:
+    done = practice(tmp_path, "--offline", "--pims", "ImproMed", "--set", "pims.folder=exchange")
+    assert done.exit_code == 0, done.output
+    account = read_config(tmp_path / "vetbridge.yaml").config.accounts["impromed-city"]
+    assert (account.connector, account.options.profile) == ("files", "impromed")
+    assert account.options.folder == tmp_path / "exchange"
+    assert account.options.folder.is_dir()
+    text = (tmp_path / "vetbridge.yaml").read_text()
+    assert "# Covetrus ImproMed, by exported files and the work list: docs/connectors/impromed.md" in text
+    assert "ezyVet" not in text
+    for comes_next in ("mapping fill city", "worklist list"):
+        assert f"vetbridge.yaml {comes_next}" in done.stdout
+
+
+def test_code_lists_are_drafted_from_the_files_that_lie_there(tmp_path: Path) -> None:
+    exports(tmp_path / "exchange")
+    words = ["--pims", "impromed", "--set", "pims.folder=exchange", "--set", "pims.settle=0"]
+    planned = practice(tmp_path, "--plan", *words)
+    assert "Nothing was written." in planned.stderr
+    assert not (tmp_path / "exchange" / "state").exists(), "a plan takes no file in"
+    done = practice(tmp_path, *words)
+    assert "files of clients: the last one is clients.csv" in done.stderr
+    text = (tmp_path / "vetbridge.yaml").read_text()
+    assert read_config(tmp_path / "vetbridge.yaml").config.sites["city"].pims.codes["sex"] == {"male": "Male"}
+    for open_code in ("Canine", "R7"):
+        assert f'# WORD: "{open_code}"' in text
+    assert '"deleted"' not in text, "the mapping knows that one"
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_left_to_a_person(tmp_path: Path) -> None:
+    done = practice(tmp_path, "--offline", "--pims", "animana", "--pims-way", "files", "--set", "pims.folder=away/x")
+    assert done.exit_code == 0
+    assert f"the folder {tmp_path / 'away' / 'x'} cannot be made" in done.stderr
+    assert not (tmp_path / "away").exists(), "a share may be away"
+
+
+def test_what_a_way_needs_is_named_and_its_secrets_may_stand_in_a_group(tmp_path: Path) -> None:
+    sql = ["--offline", "--pims", "impromed", "--pims-way", "sql"]
+    lacking = practice(tmp_path, *sql)
+    assert lacking.exit_code == 2
+    assert "--secret pims.connection=..." in lacking.stderr
+    assert practice(tmp_path, *sql, "--set", "pims.dsn=ImproMed").exit_code == 0, "a data source stands in its place"
+    config = tmp_path / "vetbridge.yaml"
+    assert read_config(config).config.accounts["impromed-city"].options.dialect == "tsql"
+    rest = ["--offline", "--force", "--pims", "animana", "--set", "pims.base_url=https://api.example"]
+    lacking = practice(tmp_path, *rest)
+    assert "--secret pims.secrets.client_secret=..." in lacking.stderr
+    secrets = [word for name in ("id", "secret") for word in ("--secret", f"pims.secrets.client_{name}=env:C")]
+    assert practice(tmp_path, *rest, *secrets).exit_code == 0
+    options = read_config(config).config.accounts["animana-city"].options
+    assert set(options.secrets) == {"client_id", "client_secret"}
+    wrong = practice(tmp_path, *rest, *secrets, "--secret", "pims.secrets.token=env:C")
+    assert "secrets has token" in wrong.stderr
+
+
+def test_a_person_is_shown_the_systems_by_title_and_the_ways_with_their_advice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter(["cornerstone", "impromed", ""])
+    given = Given(person=Person(lambda _: next(answers), lambda _: ""), values={}, places={}, missing=[])
+    served = command._served(given, None, None)
+    assert served is not None
+    assert (served.name, served.plugin.name) == ("impromed", "files")
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "impromed Covetrus ImproMed" in shown
+    assert "there is no 'cornerstone'; known are animana, ezyvet, impromed" in shown
+    assert "files exported files and the work list take it today" in shown
+
+
 def test_the_country_is_that_of_the_zone() -> None:
     assert [country_of(zone) for zone in ("Europe/Berlin", "America/Chicago", "UTC", "nonsense")] == [
         *("DE", "US", "", "")

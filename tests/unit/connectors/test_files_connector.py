@@ -103,6 +103,20 @@ def test_a_profile_may_name_codes_that_no_record_bears_yet(tmp_path: Path) -> No
     assert acme.another().code_lists()["resource"] == {"3": "Room 3", "7": "7", "8": "8"}
 
 
+def test_the_first_to_ask_for_codes_waits_until_the_files_stand_still(tmp_path: Path) -> None:
+    fields = {**PROFILE["kinds"]["appointment"]["fields"], "resource": {"column": "Notes"}}
+    profile = {**PROFILE, "kinds": {"appointment": {**PROFILE["kinds"]["appointment"], "fields": fields}}}
+    acme = Exchange(tmp_path, profile, settle=10)
+    path = acme.put("visits.csv", visits("9;1;2026-05-04 09:00;15;7"))
+    now = acme.clock.now().timestamp()
+    os.utime(path, (now, now))
+    before = acme.clock.steady()
+    assert acme.files.code_lists() == {"resource": {"7": "7"}}
+    assert acme.clock.steady() == before + 10
+    acme.files.code_lists()
+    assert acme.clock.steady() == before + 10, "later ones do not"
+
+
 # -- check
 
 
