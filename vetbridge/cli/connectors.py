@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
     from vetbridge.config.models import Config
     from vetbridge.connector.interface import HookPlan
-    from vetbridge.desk.connectors import ListedConnector, ListedKind
+    from vetbridge.desk.connectors import ListedConnector, ListedKind, ListedWay
 
 app = typer.Typer(
     name="connectors",
@@ -29,6 +30,7 @@ app = typer.Typer(
 @app.command(name="list", epilog="Example: vetbridge connectors list --json")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the installed connectors: what each can read and write, how exactly once, what is lost, what is proven.
+    Then the practice systems that are served without a connector of their own, with the ways, the best first.
 
     Asks no vendor and needs no config; where there is one, the accounts that use a connector are named. Ends with 0,
     also where a connector cannot be loaded: that one is named as a problem.
@@ -48,6 +50,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         _draw(each)
     if not found:
         say("No connector is installed.")
+    _draw_systems(found)
     for problem in problems:
         talk(f"vetbridge: {problem['text']}")
 
@@ -210,6 +213,30 @@ def _draw(each: ListedConnector) -> None:
         say("  not kept as written:")
     for kind_name, name, text in losses:
         _wrap(f"{kind_name} {name}: ", text, margin="    ")
+
+
+def _draw_systems(found: Sequence[ListedConnector]) -> None:
+    """Practice systems without a connector of their own, each with its ways, the best first."""
+    ways: dict[str, list[tuple[ListedWay, str]]] = {}
+    for each in found:
+        for way in each.systems:
+            ways.setdefault(way.name, []).append((way, each.name))
+    for name in sorted(ways):
+        ranked = sorted(ways[name], key=lambda pair: pair[0].rank)
+        first, _ = ranked[0]
+        say("")
+        say(f"{one_line(name, 40)}: {one_line(first.title)} (a PIMS without a connector of its own)")
+        if first.simulator:
+            _wrap("simulator: ", f"vetbridge simulate {name}")
+        for number, (way, connector) in enumerate(ranked, start=1):
+            _wrap(f"{number}. {connector}: ", way.way)
+            notes = {"": way.advice, "proven: ": way.proven, "accounts: ": ", ".join(way.accounts)}
+            for title, text in notes.items():
+                if text:
+                    _wrap(title, text, margin="     ")
+        say("  ask the vendor:")
+        for text in first.ask_vendor:
+            _wrap("- ", text, margin="    ")
 
 
 def _reads(kind: ListedKind) -> list[str]:

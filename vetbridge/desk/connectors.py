@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from vetbridge.config.models import Config
 from vetbridge.connector.interface import BudgetSpec, Capabilities, KindCapabilities
-from vetbridge.connector.plugin import GROUP, Plugin, plugin
+from vetbridge.connector.plugin import GROUP, SYSTEMS, Plugin, System, Way, plugin
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
 
@@ -50,6 +50,24 @@ class ListedKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedWay:
+    """A practice system without a connector of its own, as one connector serves it."""
+
+    name: str
+    title: str
+    rank: int
+    """Among the ways to serve it; 1 is the best."""
+    way: str
+    advice: str
+    proven: str
+    ask_vendor: tuple[str, ...]
+    """Of the system, whichever way is taken."""
+    simulator: bool
+    accounts: tuple[str, ...]
+    """The config's accounts that have its profile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedConnector:
     """One installed connector, with every option set that an ability depends on."""
 
@@ -70,6 +88,8 @@ class ListedConnector:
     budgets: tuple[BudgetSpec, ...]
     accounts: tuple[str, ...]
     """The config's accounts that use it."""
+    systems: tuple[ListedWay, ...]
+    """The practice systems that it serves by a shipped profile, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +103,7 @@ class Unusable:
 def listing(config: Config | None = None) -> tuple[tuple[ListedConnector, ...], tuple[Unusable, ...]]:
     """Every installed connector by name, and those that cannot be loaded. ``config`` only adds the accounts."""
     found: list[ListedConnector] = []
-    unusable: list[Unusable] = []
+    systems, unusable = _systems()
     for name in sorted({point.name for point in entry_points(group=GROUP)}):
         try:
             each = plugin(name)
@@ -94,11 +114,55 @@ def listing(config: Config | None = None) -> tuple[tuple[ListedConnector, ...], 
             text = f"the connector {name!r} cannot be loaded ({type(error).__name__}); reinstall its package"
             unusable.append(Unusable(name=name, text=text))
         else:
-            found.append(_listed(each, declared, config))
+            found.append(_listed(each, declared, systems, config))
     return tuple(found), tuple(unusable)
 
 
-def _listed(each: Plugin, can: Capabilities | None, config: Config | None) -> ListedConnector:
+def _systems() -> tuple[list[System], list[Unusable]]:
+    """The practice systems that connectors serve, by name, and those that cannot be loaded."""
+    found: list[System] = []
+    unusable: list[Unusable] = []
+    for point in sorted(entry_points(group=SYSTEMS), key=lambda point: point.name):
+        try:
+            found.append(_a_system(point.load()))
+        except Exception as error:  # somebody else's package: its import may fail in any way
+            text = (
+                f"the practice system {point.name!r} cannot be loaded ({type(error).__name__}); reinstall its package"
+            )
+            unusable.append(Unusable(name=point.name, text=text))
+    return found, unusable
+
+
+def _a_system(loaded: object) -> System:
+    if not isinstance(loaded, System):
+        raise TypeError("no practice system")
+    return loaded
+
+
+def _way(system: System, way: Way, config: Config | None) -> ListedWay:
+    accounts = {} if config is None else config.accounts
+    return ListedWay(
+        name=system.name,
+        title=system.title,
+        rank=1 + system.ways.index(way),
+        way=way.title,
+        advice=way.advice,
+        proven=way.proven,
+        ask_vendor=system.ask_vendor,
+        simulator=system.simulator is not None,
+        accounts=tuple(
+            sorted(
+                name
+                for name, account in accounts.items()
+                if account.connector == way.connector and getattr(account.options, "profile", None) == system.name
+            )
+        ),
+    )
+
+
+def _listed(
+    each: Plugin, can: Capabilities | None, systems: Sequence[System], config: Config | None
+) -> ListedConnector:
     accounts = {} if config is None else config.accounts
     return ListedConnector(
         name=each.name,
@@ -113,6 +177,7 @@ def _listed(each: Plugin, can: Capabilities | None, config: Config | None) -> Li
         kinds=() if can is None else tuple(_kind(kind, can.kinds[kind]) for kind in Kind if kind in can.kinds),
         budgets=() if can is None else can.budgets,
         accounts=tuple(sorted(name for name, account in accounts.items() if account.connector == each.name)),
+        systems=tuple(_way(system, way, config) for system in systems if (way := system.way(each.name)) is not None),
     )
 
 

@@ -14,7 +14,7 @@ import vetbridge.connector.plugin as finding
 from vetbridge.cli.main import app
 from vetbridge.config.models import Config
 from vetbridge.connector.interface import ExactlyOnce, Unlinked
-from vetbridge.connector.plugin import GROUP, Options, Plugin, plugin, plugins
+from vetbridge.connector.plugin import GROUP, SYSTEMS, Options, Plugin, plugin, plugins, systems
 from vetbridge.core.records import Kind
 from vetbridge.desk import connectors
 from vetbridge.desk.connectors import listing
@@ -53,7 +53,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def installed(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     points = EntryPoints([EntryPoint(name=name, value=value, group=GROUP) for name, value in values.items()])
     for module in (finding, connectors):
-        monkeypatch.setattr(module, "entry_points", lambda group: points)
+        monkeypatch.setattr(module, "entry_points", lambda group: points.select(group=group))
 
 
 def run(*words: str) -> Result:
@@ -176,3 +176,41 @@ def test_accounts_stand_with_their_connector() -> None:
     assert unusable == ()
     assert {each.name: each.accounts for each in found}["altegio"] == ("a", "b")
     assert {each.name: each.accounts for each in found}["ezyvet"] == ()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_practice_systems_stand_with_the_connectors_that_serve_them_the_best_way_first() -> None:
+    by_connector = {each["name"]: each["systems"] for each in answer("connectors", "list")["data"]}
+    ranks = {(way["name"], way["rank"]): name for name, served in by_connector.items() for way in served}
+    shipped = {(name, rank): way.connector for name, one in systems().items() for rank, way in enumerate(one.ways, 1)}
+    assert ranks == shipped
+    text = " ".join(run("connectors", "list").stdout.split())
+    assert "impromed: Covetrus ImproMed (a PIMS without a connector of its own)" in text
+    assert text.index("1. rest: Animana's API") < text.index("2. files: exported files")
+    for asked in systems()["animana"].ask_vendor:
+        assert f"- {asked}" in text
+
+
+def test_the_account_of_a_practice_system_is_named_with_its_way() -> None:
+    class Options:
+        profile = "impromed"
+
+    class Account:
+        connector = "files"
+        options = Options()
+
+    config = Config.model_construct(accounts={"a": Account()})  # type: ignore[call-arg, dict-item]
+    found, _ = listing(config)
+    accounts = {(each.name, way.name): way.accounts for each in found for way in each.systems}
+    assert accounts[("files", "impromed")] == ("a",)
+    assert [pair for pair, named in accounts.items() if named] == [("files", "impromed")]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_practice_system_that_cannot_be_loaded_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint(name="broken", value=f"{__name__}:BROKEN", group=SYSTEMS)
+    monkeypatch.setattr(connectors, "entry_points", lambda group: EntryPoints([point]).select(group=group))
+    envelope = answer("connectors", "list")
+    assert [problem["text"].split(" cannot")[0] for problem in envelope["problems"]] == [
+        "the practice system 'broken'"
+    ]
