@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from vetbridge.connector.configured import read_config
 from vetbridge.daemon.installing import launchd, systemd, windows
 from vetbridge.daemon.installing.plan import (
     Command,
@@ -24,6 +25,7 @@ from vetbridge.daemon.installing.plan import (
     Plan,
     Setup,
     carry_out,
+    setup_of,
 )
 
 HOME = Path("/etc/vetbridge")
@@ -113,6 +115,30 @@ def test_variables_that_a_service_would_not_have_are_named(keeper: ModuleType) -
     assert any("ALTEGIO_USER_TOKEN" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize("keeper", ALL)
+def test_a_folder_in_which_others_work_keeps_its_rights_and_a_person_is_told(keeper: ModuleType) -> None:
+    plan = keeper.install(replace(SETUP, exchanged=(Path("/srv/impromed"),)), System(ABSENT))
+    assert not any("/srv/impromed" in line for line in commands(plan))
+    assert any(note.startswith("/srv/impromed is not VetBridge's alone") for note in plan.notes)
+
+
+def test_the_folder_of_an_account_of_files_is_one_in_which_others_work(tmp_path: Path) -> None:
+    (tmp_path / "vetbridge.yaml").write_text(
+        """
+version: 1
+ledger: {key: {env: KEY}}
+accounts:
+  b: {connector: altegio, options: {location_id: "1", partner_token: {env: A}, user_token: {env: B}}}
+  p: {connector: files, options: {folder: exchange, profile: impromed}}
+sites:
+  city:
+    {name: City, zone: Europe/London, country: GB, booking: {account: b}, pims: {account: p}}
+""",
+        encoding="utf-8",
+    )
+    assert setup_of(read_config(tmp_path / "vetbridge.yaml")).exchanged == (tmp_path / "exchange",)
+
+
 def test_steps_are_done_in_order_and_the_first_failure_ends_them(tmp_path: Path) -> None:
     unit = tmp_path / "deep" / "unit"
     old = tmp_path / "old"
@@ -152,6 +178,11 @@ def test_the_unit_runs_as_its_own_account_and_writes_to_its_folders_alone() -> N
     assert found["ReadWritePaths"] == ["/var/lib/vetbridge"]
     assert found["Type"] == ["notify"]
     assert found["CapabilityBoundingSet"] == [""]
+
+
+def test_the_unit_lets_it_write_where_others_work_too_and_starts_when_that_is_away() -> None:
+    found = settings(systemd.unit(replace(SETUP, exchanged=(Path("/srv/vet files"),))))
+    assert found["ReadWritePaths"] == ['/var/lib/vetbridge "-/srv/vet files"']
 
 
 def test_words_of_a_path_are_no_words_of_the_unit() -> None:

@@ -19,6 +19,7 @@ from vetbridge.daemon.installing.plan import (
     Setup,
     Standing,
     Step,
+    exchange_notes,
     must_own_its_folders,
 )
 
@@ -146,3 +147,4 @@ def _notes(setup: Setup) -> Iterator[str]:
         yield f"A service does not have your environment: keep {names} in files, {{file: PATH}} in the config."
     if setup.log is None:
         yield f"Set log.file in the config: the file {LOG / f'{NAME}.log'} that launchd writes grows for ever."
+    yield from exchange_notes(setup, f"the account {ACCOUNT}")

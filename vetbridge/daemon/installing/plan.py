@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from vetbridge.config.loader import Loaded
+from vetbridge.config.models import Config
 from vetbridge.config.secrets import Secret
 
 NAME = "vetbridge"
@@ -49,6 +52,8 @@ class Setup:
     """Environment variables that hold secrets or change the config, which a service does not have by itself."""
     written: tuple[Path, ...] = ()
     """Folders that it writes to: those of ledger, log and backups."""
+    exchanged: tuple[Path, ...] = ()
+    """Folders of accounts in which it and others work: whose they are, and their rights, stay as they are."""
     log: Path | None = None
     """The config's ``log.file``."""
     low_ports: bool = False
@@ -168,9 +173,29 @@ def setup_of(loaded: Loaded) -> Setup:
         public=tuple(dict.fromkeys(file.absolute() for file in public)),
         variables=tuple(sorted(variables)),
         written=tuple(dict.fromkeys(written)),
+        exchanged=tuple(sorted({folder.absolute() for folder in _exchanged(config)})),
         log=None if config.log.file is None else config.log.file.absolute(),
         low_ports=any(0 < part.port < LOW_PORT for part in (config.door, config.pages) if part is not None),
     )
+
+
+def _exchanged(config: Config) -> Iterator[Path]:
+    """The options of accounts that are folders."""
+    for account in config.accounts.values():
+        options = account.options
+        if isinstance(options, BaseModel):
+            fields = type(options).model_fields
+            values = (getattr(options, name) for name, field in fields.items() if field.annotation is Path)
+            yield from (value for value in values if isinstance(value, Path))
+
+
+def exchange_notes(setup: Setup, account: str) -> Iterator[str]:
+    """What a person has to see to in folders in which others work, too. ``account``: the service's."""
+    for path in setup.exchanged:
+        yield (
+            f"{path} is not VetBridge's alone, so its rights stay as they are. Let {account} own the folders in it, "
+            "and whoever exports write into the one that is called in."
+        )
 
 
 def must_own_its_folders(setup: Setup) -> None:

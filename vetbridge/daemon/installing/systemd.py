@@ -21,6 +21,7 @@ from vetbridge.daemon.installing.plan import (
     Setup,
     Standing,
     Step,
+    exchange_notes,
     must_own_its_folders,
 )
 
@@ -45,7 +46,9 @@ def unit(setup: Setup) -> str:
         if setup.low_ports
         else ["CapabilityBoundingSet=", "PrivateUsers=yes"]
     )
-    written = [f"ReadWritePaths={' '.join(map(_path, setup.written))}"] if setup.written else []
+    # A share may be away when the service starts.
+    paths = [*map(_path, setup.written), *(_path(path, "-") for path in setup.exchanged)]
+    written = [f"ReadWritePaths={' '.join(paths)}"] if paths else []
     program = " ".join(map(_argument, (*setup.program, "--config", str(setup.config), "run")))
     lines = [
         "# Made by `vetbridge service install`; `systemctl edit vetbridge` adds to it and is kept.",
@@ -186,7 +189,7 @@ def _must_fit(setup: Setup) -> None:
     seen += [] if setup.interpreter is None else [("its Python", setup.interpreter)]
     seen += [("a secret", path) for path in setup.secrets]
     seen += [("a certificate", path) for path in setup.public]
-    seen += [("a folder that VetBridge writes to", path) for path in setup.written]
+    seen += [("a folder that VetBridge writes to", path) for path in (*setup.written, *setup.exchanged)]
     for what, path in seen:
         if not str(path).isprintable():
             raise InstallFailed(f"{what} stands at {str(path)!r}, which no unit can hold; give it a plain name")
@@ -213,6 +216,7 @@ def _notes(setup: Setup) -> Iterator[str]:
     for path in setup.secrets:
         if not path.is_relative_to(setup.config.parent):
             yield f"Let the account {NAME} pass the folders above {path}."
+    yield from exchange_notes(setup, f"the account {NAME}")
 
 
 def _whole(path: Path) -> str:
@@ -220,9 +224,9 @@ def _whole(path: Path) -> str:
     return str(path).replace("%", "%%")
 
 
-def _path(path: Path) -> str:
+def _path(path: Path, sign: str = "") -> str:
     """A path among others in a unit: % stands for a specifier there, and a space ends it unless in quotes."""
-    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    text = sign + str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{text}"' if set(text) & set(" '\"\t;") else text
 
 

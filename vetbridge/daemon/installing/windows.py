@@ -24,6 +24,7 @@ from vetbridge.daemon.installing.plan import (
     Setup,
     Standing,
     Step,
+    exchange_notes,
     must_own_its_folders,
 )
 
@@ -156,3 +157,4 @@ def _notes(setup: Setup, host: Path) -> Iterator[str]:
         yield f"A service does not have your environment: make {names} variables of the system."
     if setup.log is None:
         yield "Set log.file in the config: then its lines and their age are VetBridge's own to keep."
+    yield from exchange_notes(setup, f"the account {ACCOUNT}")
