@@ -152,6 +152,14 @@ class Playing:
         if self._morning.purged and self._reception is not None:
             self._scenes = [self._reception.purging()]
 
+    def clerk_ends(self) -> Scene[None]:
+        """The clerk finishes what is under way, and looks no more."""
+        if self.typing is not None:
+            self.typing.is_over = True
+        while self._clerk is not None:
+            self.clerk_goes_on()
+            yield
+
     def clerk_goes_on(self) -> None:
         """The clerk works on, where there is one."""
         if self._clerk is not None and not self._resumed(self._clerk):

@@ -155,6 +155,8 @@ class Show:
             self._play()
             settled = self._drain(polls=1) and self._purge() and self._drain(polls=POLLS_AFTER)
             self._connected = len(self._marketplace.connected()) if self._marketplace is not None else 0
+            for playing in self._playing:
+                self._wait_for(playing.clerk_ends())
         self._bridge.end()
         return settled and all(playing.in_time for playing in self._playing)
 

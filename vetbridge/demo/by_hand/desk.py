@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -132,9 +133,9 @@ class Typing(Scenes):
 
     @property
     def standing(self) -> int:
-        """Lines that nobody has confirmed yet, and doubles that nobody has noticed."""
-        twice = sum(deed.slip is Slip.TWICE for deed in self.clerk.deeds)
-        return len(self._list.now) + twice % 2
+        """Lines that nobody has confirmed yet, and visits that stand twice."""
+        told = Counter(self._desk.reference(visit) for visit in self._desk.practice.visits())
+        return len(self._list.now) + sum(count > 1 for reference, count in told.items() if reference)
 
     def working(self) -> Scene[None]:
         """Looks at the list now and then, types what it says, and ticks it off."""
