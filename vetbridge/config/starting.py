@@ -248,7 +248,8 @@ def _codes(codes: Mapping[str, Drafted], comments: _Comments, side: str, account
         comment = comments.of_list(side, name, account)
         yield _line(f"        {name}:{'' if drafted_list.entries else ' {}'}", comment)
         for word, code in drafted_list.entries.items():
-            yield _line(f"          {as_key(word)}: {on_one_line(code)}", _title(drafted_list.titles.get(code, "")))
+            title = drafted_list.titles.get(code, "")
+            yield _line(f"          {as_key(word)}: {on_one_line(code)}", _title(title) if title != code else "")
         rest = list(drafted_list.open.items())
         if rest:
             instead = "" if drafted_list.entries else " in place of {}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from vetbridge.config.models import Site
@@ -10,6 +11,8 @@ from vetbridge.ledger.database import Transaction
 
 APPOINTMENT_TYPE, RESOURCE = "appointment_type", "resource"
 """Lists whose words are made up by whoever writes the config: nobody at the desk knows them."""
+_NO_NAME = re.compile(r"\d+|[0-9A-Fa-f{}-]{16,}")
+"""A number or a GUID, which a side without lists of its own gives as the title of a code: nobody reads by it."""
 
 
 class Titles:
@@ -29,7 +32,8 @@ class Titles:
         for side in (site.pims, site.booking):
             codes = side.codes.get(list_name, {}).get(word, ())
             for code in (codes,) if isinstance(codes, str) else codes if isinstance(codes, tuple) else ():
-                if title := self._lists(side.account).get(list_name, {}).get(code, "").strip():
+                title = self._lists(side.account).get(list_name, {}).get(code, "").strip()
+                if title and not (title == code and _NO_NAME.fullmatch(title)):
                     return title
         return word
 

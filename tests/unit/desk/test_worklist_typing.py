@@ -113,6 +113,15 @@ def test_a_visit_is_typed_in_the_words_and_the_order_of_the_screen(desk: Desk, k
     assert max(map(len, desk.run("worklist", "list").stdout.splitlines())) <= 80
 
 
+def test_a_number_that_has_no_name_in_the_pims_is_said_in_the_booking_sides_words(desk: Desk, known: Ledger) -> None:
+    with known.write() as tx:
+        codelists.keep(tx, "ezyvet-city", "resource", {"22": "22"})
+        codelists.keep(tx, "altegio-city", "resource", {"502": "Dr Owen Pryce"})
+    put(known, visit(desk))
+    (line,) = desk.data("worklist", "list")
+    assert ("visit", "Doctor", "Dr Owen Pryce") in steps(line)
+
+
 def test_an_owner_who_is_not_certain_is_chosen_from_those_who_may_be_meant(desk: Desk, known: Ledger) -> None:
     unsure = {**KNOWN, "id": None, "candidates": [{"client_id": "1023", "pet_id": None}, {"client_id": "gone"}]}
     put(known, visit(desk, client=unsure, pet={"id": None, "name": ""}))
