@@ -177,7 +177,7 @@ class ByHand:
 
         self._to_pims.was_carried_out(job, intention, payload, record, keep)
         if question is None and recognised.mistakes.keys() & {CLIENT, PET}:
-            self._ask_for_owner(job, record, asked)
+            self._ask_for_owner(job, record, intention)
 
     def _whose(self, here: Appointment | None, record: Appointment) -> dict[str, Any]:
         """The question about a visit that was to be typed on a new owner, and stands on somebody else."""
@@ -202,11 +202,16 @@ class ByHand:
             evidence = [{"words": "a visit that was typed from the work list stands on this client"}]
             self._keeper.matched_client(tx, here.client_id, known.client, here.booker or Client(), evidence)
 
-    def _ask_for_owner(self, job: Job, record: Appointment, wanted: Mapping[str, Any]) -> None:
+    def _ask_for_owner(self, job: Job, record: Appointment, intention: Intention) -> None:
         """It was typed on somebody else, or on another pet, than it was asked for."""
-        other = record.client_id != wanted["client_id"]
+        wanted = intention.payload["here"]
+        other = wanted["client_id"] is not None and record.client_id != wanted["client_id"]
         names = ("client_id", "pet_id") if other else ("pet_id",)
-        details = {name: wanted[name] for name in names if wanted[name] is not None}
+        details: dict[str, Any] = {name: wanted[name] for name in names if wanted[name] is not None}
+        pet = intention.payload.get("booked_pet") or Pet()
+        if not details and pet.name and not other:
+            client = {"id": record.client_id, "name": "", "phones": (), "emails": (), "is_new": False}
+            details = {"client": client, "pet": _pet_line(pet, None, is_new=True)}
         if details:
             self._relinker.ask_staff(job, record, details)
 

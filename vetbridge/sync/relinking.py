@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vetbridge.connector.interface import Operation, Relink
-from vetbridge.core import notes
+from vetbridge.core import normalise, notes
 from vetbridge.core.errors import Refused
-from vetbridge.core.records import Appointment, Kind
+from vetbridge.core.records import Appointment, Kind, Pet
 from vetbridge.ledger import changes, worklist
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Change
@@ -81,9 +81,9 @@ class Relinker:
         assert isinstance(record, Appointment)  # noqa: S101 - what the mapper makes of this kind
         return record
 
-    def ask_staff(self, job: Job, there: Appointment, wanted: Mapping[str, str | None]) -> None:
+    def ask_staff(self, job: Job, there: Appointment, wanted: Mapping[str, Any]) -> None:
         """Puts on the work list on whom a visit is to stand: ``client_id`` and ``pet_id``, or the pet alone where it
-        stands on its owner."""
+        stands on its owner; ``client`` and ``pet`` in words where the pet is new there."""
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             worklist.put(
@@ -104,18 +104,27 @@ class Relinker:
         """
         if not self._is_asked_for(job):
             return True
-        with self._ledger.write() as tx:
+        with self._ledger.read() as tx:
             line = worklist.standing(tx, job.record_id, worklist.RELINK)
-            if line is None:
+            wanted = {} if line is None else worklist.detail(tx, line)
+        is_so = self._stands_so(there, wanted)
+        with self._ledger.write() as tx:
+            if worklist.standing(tx, job.record_id, worklist.RELINK) is None:
                 return True
-            wanted = worklist.detail(tx, line)
-            decides = "client_id" if "client_id" in wanted else "pet_id"
-            if wanted.get(decides) == getattr(there, decides):
+            if is_so:
                 why = "a read shows the visit on the client that was asked for"
                 worklist.close(tx, job.record_id, worklist.RELINK, confirmed=True, why=why)
                 return True
             worklist.not_done(tx, job.record_id, worklist.RELINK)
             return False
+
+    def _stands_so(self, there: Appointment, wanted: Mapping[str, Any]) -> bool:
+        if "pet" in wanted:  # a new one, which had no id when it was asked for
+            pet = None if there.pet_id is None else self._pair.pims.read(Kind.PET, there.pet_id)
+            name = normalise.pet_name(wanted["pet"]["name"])
+            return isinstance(pet, Pet) and normalise.pet_name(pet.name) == name
+        decides = "client_id" if "client_id" in wanted else "pet_id"
+        return bool(wanted.get(decides) == getattr(there, decides))
 
     def struck(self, job: Job, *, why: str) -> None:
         """What the work list asks for is no longer wanted."""

@@ -336,3 +336,16 @@ def test_a_wrong_visit_that_was_typed_twice_is_not_carried_back_either(rig: Rig)
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
     assert sorted(task for task, _ in lines(rig)) == ["cancel", "change"]
+
+
+def test_a_visit_for_a_new_pet_that_was_typed_on_another_one_is_asked_for_again(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Milo")
+    rig.run()
+    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert (task, line["pet"]["name"], line["pet"]["is_new"]) == ("relink", "Milo", True)
+    milo = rig.pims.add(Kind.PET, {"owner": rig.john, "name": "Milo", "species": "D"})  # type: ignore[attr-defined]
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"pet": milo})
+    rig.run()
+    assert lines(rig) == []

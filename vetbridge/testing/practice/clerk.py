@@ -199,6 +199,8 @@ class Clerk:
                 self._type(line, seen)
             case "cancel":
                 self._cancel(line)
+            case "relink" if line["pet"] and not line["pet"].get("id"):
+                self._change(line, seen, line["remote_id"], {"pet_id": self._pet(line, seen).id})
             case "change" | "relink":
                 self._change(line, seen, line["remote_id"], _steps(line))
             case "contact":
