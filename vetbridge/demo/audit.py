@@ -32,6 +32,8 @@ class Typed:
     """Things that were typed, changed or cancelled as the work list said."""
     mistakes: int
     """Of the mistakes that were made, those that VetBridge had to find, and that are corrected at the end."""
+    expected: bool = True
+    """Whether there was anything to type: by an API VetBridge writes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Audit:
     def complete(self) -> bool:
         """All that the morning is to show was there to be seen."""
         if self.typed is not None:
-            return 0 not in (self.typed.lines, self.typed.mistakes)
+            return not self.typed.expected or 0 not in (self.typed.lines, self.typed.mistakes)
         shown = [self.conflicts, self.resolved_in_place]
         shown += [self.recognised] if self.morning.mourner is not None else []
         shown += [self.replayed] if self.morning.without_code else []

@@ -141,7 +141,7 @@ def write_config(stage: Stage, sides: Sequence[Sides]) -> Doors:
     Where a branch's morning says so, a service has no code on the PIMS's side, as if somebody had forgotten it;
     ``mend_config`` writes it in.
     """
-    keep = _Secrets(stage.folder)
+    keep = Secrets(stage.folder)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     apps = _apps(sides[0], address, keep) if sides[0].branch.of_chain else {}
@@ -184,7 +184,7 @@ def _write(stage: Stage, config: Mapping[str, Any]) -> None:
     stage.config.write_text(f"# Made by `vetbridge demo`; it points at the simulators.\n{text}", encoding="utf-8")
 
 
-def _accounts(side: Sides, hook_secret: str, keep: _Secrets, *, poll: float) -> dict[str, Any]:
+def _accounts(side: Sides, hook_secret: str, keep: Secrets, *, poll: float) -> dict[str, Any]:
     booking, pims = side.branch.booking_account, side.branch.pims_account
     return {
         booking: {
@@ -232,7 +232,7 @@ def _site(side: Sides) -> dict[str, Any]:
     }
 
 
-def _apps(side: Sides, address: str, keep: _Secrets) -> dict[str, Any]:
+def _apps(side: Sides, address: str, keep: Secrets) -> dict[str, Any]:
     options = {
         "application_id": side.booking["credentials"]["application_id"],
         "marketplace_url": side.booking["marketplace_url"],
@@ -241,7 +241,7 @@ def _apps(side: Sides, address: str, keep: _Secrets) -> dict[str, Any]:
     return {APP: {"connector": "altegio", "address": address, "options": options}}
 
 
-def _connected(side: Sides, keep: _Secrets) -> dict[str, Any]:
+def _connected(side: Sides, keep: Secrets) -> dict[str, Any]:
     """How an account at the platform is reached: by the chain's app, or with tokens of its own."""
     location = {
         "location_id": side.booking["credentials"]["location_id"],
@@ -254,7 +254,7 @@ def _connected(side: Sides, keep: _Secrets) -> dict[str, Any]:
     return {"options": {**location, **_access(side.branch.booking_account, side.booking, keep)}}
 
 
-def _access(name: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+def _access(name: str, ready: Mapping[str, Any], keep: Secrets) -> dict[str, Any]:
     given = ready["credentials"]
     return {
         "base_url": ready["base_url"],
@@ -263,7 +263,7 @@ def _access(name: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, An
     }
 
 
-def _pims_options(account: str, ready: Mapping[str, Any], keep: _Secrets) -> dict[str, Any]:
+def _pims_options(account: str, ready: Mapping[str, Any], keep: Secrets) -> dict[str, Any]:
     given = ready["credentials"]
     return {
         "base_url": ready["base_url"],
@@ -309,7 +309,7 @@ def _block_type() -> str:
     return str(simulator.BLOCK_TYPE)
 
 
-class _Secrets:
+class Secrets:
     """Writes secrets into files that only their owner reads, and says where they stand."""
 
     def __init__(self, folder: Path) -> None:

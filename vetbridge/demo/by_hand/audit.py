@@ -8,17 +8,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from vetbridge.demo.findings import Findings, Place, Wrong, folded, phone
+from vetbridge.demo.findings import Findings, Place, Wrong, digits, folded, phone
+from vetbridge.demo.pims_audit import STAMPED
 from vetbridge.demo.story import Booking, Morning, Visit
 from vetbridge.testing.practice import KeptClient, KeptPet, KeptVisit, Practice
 
 
 class PracticeAuditor:
-    """Audits the practice's database. ``reference`` says to which booking or desk visit a visit belongs."""
+    """Audits the practice's database. ``reference`` says to which booking or desk visit a visit belongs.
+
+    ``typed``: people typed the visits, so that each is on somebody; else one may be nobody's as long as a person is
+    asked about it, and its notes say who booked.
+    """
 
     def __init__(
-        self, morning: Morning, practice: Practice, reference: Callable[[KeptVisit], str], findings: Findings
+        self,
+        morning: Morning,
+        practice: Practice,
+        reference: Callable[[KeptVisit], str],
+        findings: Findings,
+        *,
+        typed: bool,
     ) -> None:
+        self._typed = typed
         self._morning = morning
         self._findings = findings
         self._clients = {one.id: one for one in practice.clients()}
@@ -85,6 +97,10 @@ class PracticeAuditor:
     def _owner_complaint(self, booking: Booking, row: KeptVisit) -> str:
         """Why the visit does not hang where it should; empty where it does."""
         client, pet, part = self._clients.get(row.client_id), self._pets.get(row.pet_id), booking.part
+        if client is None and not self._typed:
+            block = STAMPED.search(row.notes)
+            told = block is not None and phone(part.phone) in digits(block["text"])
+            return "" if told else "it is on nobody, without the details"
         if client is None or pet is None:
             return "it is on nobody"
         if pet.client_id != client.id:

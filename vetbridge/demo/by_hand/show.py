@@ -15,7 +15,6 @@ from vetbridge.demo.audit import Audit, Typed
 from vetbridge.demo.by_hand.audit import PracticeAuditor
 from vetbridge.demo.by_hand.desk import FOUND, PaperDesk
 from vetbridge.demo.children import Child, Children
-from vetbridge.demo.failure import DemoFailed
 from vetbridge.demo.findings import Findings, Wrong
 from vetbridge.demo.live import View
 from vetbridge.demo.platform import Platform
@@ -23,16 +22,17 @@ from vetbridge.demo.platform_audit import PlatformAuditor
 from vetbridge.demo.playing import Ends, Playing
 from vetbridge.demo.run import Played, Show, performed, stored
 from vetbridge.demo.script import Plot, plan_morning
-from vetbridge.demo.stage import ByHand, Stage
+from vetbridge.demo.stage import ByHand, Secrets, Stage
 from vetbridge.demo.story import Branch
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.practice import Practice
 
 EXPORT_EVERY = 3.0
 """Seconds between two exports; a clinic's are hours apart, or a night."""
+CYCLE = 4.0
+"""Seconds in which a reading has seen whatever was typed before it."""
 SETTLE = 1.0
 """Seconds for which an exported file must stand still; a clinic's default is 10."""
-WAYS = ("files", "sql", "rest")
 
 
 def play_by_hand(
@@ -107,13 +107,19 @@ class ByHandShow(Show):
         return Ends(hands, self._desk, pims["control_url"], location, today), ByHand(account, codes)
 
     def _options(self, pims: Mapping[str, Any]) -> dict[str, Any]:
+        profile = {"profile": self._system.name}
+        keep = Secrets(self._stage.folder)
         if self._way == "files":
-            return {"profile": self._system.name, "folder": "exchange", "settle": SETTLE}
-        raise DemoFailed(f"the demo cannot be played by {self._way}")
+            return {**profile, "folder": "exchange", "settle": SETTLE}
+        if self._way == "sql":
+            connection = keep("pims.connection", f"Driver=SQLite3;Database={pims['database']}")
+            return {**profile, "dialect": "sqlite", "connection": connection}
+        secrets = {name: keep(f"pims.{name}", secret) for name, secret in pims["credentials"].items()}
+        return {**profile, "base_url": pims["base_url"], "secrets": secrets}
 
     def _counted(self, playing: Playing) -> int:
-        """Nobody counts who reads a folder: so many exports have gone by."""
-        return int(self._day.elapsed / (EXPORT_EVERY + SETTLE))
+        """Nobody counts who reads a folder or a database: so often a reading has seen all there was."""
+        return int(self._day.elapsed / CYCLE)
 
     def _quiet(self, before: Any, polls: int) -> bool:
         """The clerk has nothing left to do, either."""
@@ -129,7 +135,9 @@ class ByHandShow(Show):
                 findings.found(Wrong.NOTICE, None, f"a message to an owner that a write caused ({row['id']})")
         finally:
             booking.store.close()
-        auditor = PracticeAuditor(branch.morning, self._practice, self._desk.reference, findings)
+        is_typed = self._way != "rest"
+        reference = self._desk.reference
+        auditor = PracticeAuditor(branch.morning, self._practice, reference, findings, typed=is_typed)
         places = auditor.audit()
         self._practice.close()
         deeds = playing.typing.clerk.deeds if playing.typing is not None else []
@@ -140,5 +148,5 @@ class ByHandShow(Show):
             places,
             frozenset(auditor.unseen),
             tuple(findings.all),
-            typed=Typed(typed, 0 if findings.all else made),
+            typed=Typed(typed, 0 if findings.all else made, expected=is_typed),
         )
