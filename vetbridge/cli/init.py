@@ -459,7 +459,8 @@ def _sound(
     while wrong := _unsound(plugin, plain, typed, folder):
         words = "; ".join(f"{side}{name and '.'}{name}: {one_line(text, 300)}" for name, text in wrong.items())
         if given.person is None or any(name not in plain or isinstance(plain[name], dict) for name in wrong):
-            _refuse(words, "Correct that, and run this again.")
+            more = f"Give it by --set {side}.OPTION=VALUE or --secret {side}.OPTION=PLACE, and run this again."
+            _refuse(words, more if "" in wrong else "Correct that, and run this again.")
         talk(words)
         for name in wrong:
             plain[name] = given.person.ask(f"{plugin.title}: {name}")

@@ -314,6 +314,16 @@ def test_what_a_way_needs_is_named_and_its_secrets_may_stand_in_a_group(tmp_path
     assert set(options.secrets) == {"client_id", "client_secret"}
     wrong = practice(tmp_path, *rest, *secrets, "--secret", "pims.secrets.token=env:C")
     assert "secrets has token" in wrong.stderr
+    lacking = practice(
+        tmp_path,
+        *sql[:1],
+        "--force",
+        "--pims",
+        "sql",
+        *(word for option in ("profile=impromed", "dialect=tsql") for word in ("--set", f"pims.{option}")),
+    )
+    assert "pims: one of connection and dsn was expected" in lacking.stderr
+    assert "--secret pims.OPTION=PLACE" in lacking.stderr
 
 
 def test_a_person_is_shown_the_systems_by_title_and_the_ways_with_their_advice(
