@@ -51,7 +51,8 @@ def test_a_person_answers_and_the_service_begins(tmp_path: Path, sides: tuple[Si
     known = {**booking.credentials, **pims.credentials}
     hidden = ("partner_token", "user_token", "client_secret")
     for question, answer in (
-        *(("booking platform", ""), ("practice system", "ezyvet"), ("short name", "city"), ("people call it", "City Vets")),
+        *(("booking platform", ""), ("practice system", "ezyvet")),
+        *(("short name", "city"), ("people call it", "City Vets")),
         *(("time zone", "Europe/London"), ("country", "GB"), ("location_id", known["location_id"])),
         *(
             (name, known[name])
