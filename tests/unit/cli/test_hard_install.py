@@ -85,6 +85,7 @@ def test_a_certificate_is_public_and_its_key_is_not(tmp_path: Path) -> None:
         ledger=SimpleNamespace(database=None, path=DATA / "vetbridge.db"),
         log=SimpleNamespace(file=None),
         backup=None,
+        accounts={},
     )
     found = setup_of(SimpleNamespace(config=config, values=lambda: [], path=HOME / "v.yaml"))  # type: ignore[arg-type]
     assert (found.public, found.secrets) == ((BUNDLE,), (tmp_path / "key.pem",))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
+from vetbridge.config.models import Config, Watch
 from vetbridge.connector.interface import Relink
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.records import Kind
@@ -112,16 +113,17 @@ def test_what_the_pims_ignores_is_a_line_for_staff_until_a_read_shows_it(recepti
         "applied",
         "VetBridge asks staff to change it by hand: work list line 1.",
     )
+    config = Config.model_construct(sites=reception.sites, watch=Watch())
     with rig.ledger.read() as tx:
-        (line,) = worklist.lines(tx, reception.sites)
+        (line,) = worklist.lines(tx, config)
     assert "set client to John Smith" in line.words
     assert "pet to Rocky" in line.words
     wanted = {step.field: step.value for step in line.steps}
     rig.pims.ignore_relink = False
     rig.pims.edit(Kind.APPOINTMENT, reception.visit()["id"], {"owner": wanted["client_id"], "pet": wanted["pet_id"]})
     with rig.ledger.write() as tx:
-        worklist.done(tx, reception.sites, line.id, by="ann")
+        worklist.done(tx, config, line.id, by="ann")
     rig.settle()
     with rig.ledger.read() as tx:
-        assert worklist.lines(tx, reception.sites) == ()
+        assert worklist.lines(tx, config) == ()
     assert "VetBridge" not in reception.visit()["notes"]
