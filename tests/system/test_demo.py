@@ -100,3 +100,30 @@ def test_a_short_morning_of_a_chain_is_clean_at_every_branch(tmp_path: Path) -> 
         assert numbers[name] == sum(each[name] for each in numbers["per_branch"])
     stores = {path.parent.relative_to(folder).as_posix() for path in folder.rglob("store.sqlite3")}
     assert stores == {"altegio/101001", "altegio/101002", "ezyvet-centre", "ezyvet-east"}
+
+
+BY_HAND = [
+    pytest.param("impromed", "files"),
+    pytest.param("impromed", "sql", marks=pytest.mark.odbc),
+    pytest.param("animana", "files"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pims", "way"), BY_HAND)
+def test_a_morning_at_a_practice_without_an_api_is_clean(tmp_path: Path, pims: str, way: str) -> None:
+    command = [sys.executable, "-m", "vetbridge.cli.main", "demo", "--json", "--pims", pims, "--way", way]
+    done = subprocess.run(
+        [*command, "--bookings", "12", "--clients", "500", "--seed", "1", "--keep", str(tmp_path / "kept")],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout.splitlines()[0])
+    assert numbers["bookings"] == numbers["written"] == 12
+    assert numbers["typed"] >= 12
+    assert numbers["corrected"] >= 1
+    wrongs = ("lost", "duplicated", "wrong_owner", "wrong_time", "notices")
+    assert [numbers[name] for name in wrongs] == [0] * 5

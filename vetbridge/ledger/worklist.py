@@ -98,6 +98,14 @@ def lines(tx: Transaction, *, site: str | None = None) -> tuple[Worklist, ...]:
     return tuple(sorted(rows, key=lambda row: (row.visit_at is None, row.visit_at or row.opened_at, row.id or 0)))
 
 
+def of_task(tx: Transaction, account: str, task: str) -> tuple[Worklist, ...]:
+    """The lines of one task at an account that nothing has confirmed yet."""
+    rows = select(Worklist).where(
+        Worklist.account == account, Worklist.task == task, col(Worklist.state).in_(_STANDING)
+    )
+    return tuple(tx.session.exec(rows))
+
+
 def line(tx: Transaction, line_id: int) -> Worklist | None:
     """The line of this number."""
     return tx.session.get(Worklist, line_id)

@@ -24,6 +24,7 @@ from vetbridge.ledger import actions, changes, links, mirror, reviews, worklist
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change, ChangeState, Link
+from vetbridge.sync import contact_lines
 from vetbridge.sync.comparing import CARRIED, PEOPLE, wanted_fields
 from vetbridge.sync.job import Ending, Job, PutOff
 from vetbridge.sync.keeping import Keeper
@@ -174,6 +175,10 @@ class ByHand:
                 reviews.ask(tx, change, why=BOOKED_BY_ANOTHER, visit_at=record.start.utc, question=question)
             elif CLIENT not in recognised.mistakes:
                 self._keep_owner(tx, here, record, kept)
+                if asked["client_id"] is None and unsure is None and record.client_id is not None:
+                    change, booker = tx.session.get_one(Change, job.change_id), intention.payload.get("booker")
+                    booked = booker or Client()
+                    contact_lines.ask(tx, self._pair, change, record.client_id, booked, recognised.mistakes)
 
         self._to_pims.was_carried_out(job, intention, payload, record, keep)
         if question is None and recognised.mistakes.keys() & {CLIENT, PET}:

@@ -17,6 +17,7 @@ from vetbridge.ledger import accounts, changes, mirror, readings, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.readings import Walk
 from vetbridge.ledger.tables import ChangeState
+from vetbridge.sync import contact_lines
 from vetbridge.sync.due_reading import people_changed, pets_owners
 from vetbridge.sync.job import Ending
 from vetbridge.sync.pair import End, Pair
@@ -69,6 +70,7 @@ class Refresher:
         if done.fresh:
             with self._ledger.write() as tx:
                 changes.wake(tx, changes.MIRROR_REASONS)
+        contact_lines.confirm(self._ledger, self._pair)
         return done.read
 
     def _hint(self, tx: Transaction, record: Client | Pet) -> None:

@@ -40,6 +40,7 @@ LINE = "line"
 VISIT_AT = "visit_at"
 """Key of the same: when the visit begins."""
 READ_BACK = "a reading shows it"
+"""Why a line is closed that was carried out."""
 FUSED_WORDS: Mapping[Operation, str] = {
     Operation.CANCEL: "a cancellation",
     Operation.UPDATE: "a move",

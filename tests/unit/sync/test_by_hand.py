@@ -349,3 +349,15 @@ def test_a_visit_for_a_new_pet_that_was_typed_on_another_one_is_asked_for_again(
     rig.pims.edit(Kind.APPOINTMENT, visit, {"pet": milo})
     rig.run()
     assert lines(rig) == []
+
+
+def test_a_new_owner_who_was_registered_with_a_slip_is_to_be_put_right(rig: Rig) -> None:
+    booking = rig.book("Nina", "Newman", "+447912000009", "Milo")
+    rig.run()
+    nina = rig.owner("Nina", "Newnam", "+447912000009", "Milo")
+    typed(rig, booking, nina)
+    rig.run()
+    assert lines(rig) == [("contact", {"name": "Nina Newman"})]
+    rig.pims.edit(Kind.CLIENT, nina, {"name": {"given": "Nina", "family": "Newman"}})
+    rig.run()
+    assert lines(rig) == []

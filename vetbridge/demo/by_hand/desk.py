@@ -22,7 +22,7 @@ SLIPS = (Slip.HOUR, Slip.NEIGHBOUR, Slip.NOT_TICKED, Slip.ONLY_TICKED, Slip.TWIC
 """What goes wrong once each, with the first line with which it can."""
 FOUND = frozenset({Slip.HOUR, Slip.NEIGHBOUR, Slip.OTHER_PET})
 """Of these, what VetBridge has to find and say."""
-LOOK_EVERY = 1.0
+LOOK_EVERY = 2.0
 """Seconds between two looks at the work list."""
 BY = "clerk"
 USAGE = 2

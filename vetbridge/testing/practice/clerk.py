@@ -394,6 +394,13 @@ def _contact(steps: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {
         name: str(steps[name]) for name in ("given_name", "family_name") if steps.get(name) is not None
     }
+    if steps.get("name"):
+        first, _, last = str(steps["name"]).rpartition(" ")
+        values |= {"given_name": first, "family_name": last}
+    if steps.get("phone"):
+        values["phones"] = (str(steps["phone"]),)
+    if steps.get("email"):
+        values["email"] = str(steps["email"])
     if steps.get("phones") is not None:
         values["phones"] = tuple(steps["phones"])
     if steps.get("emails"):
