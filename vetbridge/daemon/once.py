@@ -40,7 +40,8 @@ class Outcome:
     stopped: tuple[str, ...] = ()
     """Sites that VetBridge itself has paused."""
     at_their_hour: int = 0
-    """Changes whose notice waits for its hours, for the next day or for a visit: no leftovers."""
+    """Changes whose notice waits for its hours, for the next day or for a visit, or that wait for what the work list
+    asks somebody to do: no leftovers."""
 
     @property
     def exit_code(self) -> int:
@@ -75,7 +76,7 @@ def pass_over(program: Program, *, patience: float, progress: Callable[[str], No
     drain(program, patience, progress)
     with program.ledger.read() as tx:
         states = changes.states_since(tx, before)
-        at_their_hour = changes.count_waiting(tx, before, BY_DESIGN)
+        at_their_hour = changes.count_waiting(tx, before, {*BY_DESIGN, changes.BY_HAND})
         in_shadow = going_live.held_back(tx) - going_live.ended(tx)
         shadow = {site: changes.count_new(tx, site, before) for site in sorted(in_shadow)}
     paired = {site: pairer.report for site, pairer in program.pairers.items() if pairer.report is not None}
