@@ -8,6 +8,7 @@ same: the state is written whole, and the file leaves ``in`` last; what was put 
 from __future__ import annotations
 
 import csv
+import filecmp
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from connectors.files.tables import LARGEST, Line, Unreadable, opened
 from vetbridge.connector.interface import Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.rows import BadRow, RowReader
-from vetbridge.connector.rows.reading import folded
+from vetbridge.connector.rows.reading import DELETED, folded
 from vetbridge.core.errors import Unavailable
 from vetbridge.core.records import Kind
 
@@ -42,7 +43,11 @@ LONG_STILL = 600.0
 MASTERS = (Kind.CLIENT, Kind.PET)
 """Of these a practice has some: an empty table is none."""
 FEW = 10
-"""So many records may always be gone from a snapshot."""
+"""So many records may be gone at once whatever their share, as long as they are a quarter of all, or three."""
+MOST_MOVED = 0.5
+"""Share of the known visits that may begin at another time at once: more is another clock, or another column."""
+MANY_OF_ONE = 5
+"""So many visits of one vet or room are not all gone at once: the export shows only the others."""
 MOST_REFUSED = 0.5
 """Share of the rows: where more are refused, the file is not what the profile says."""
 MOST_KEPT = 10_000
@@ -236,6 +241,7 @@ class Inbox:
         name = candidate.name
         copy, stamp = self._copied(name)
         try:
+            self._require_new(candidate, copy)
             new: dict[Kind, State] = {}
             readings: dict[Kind, Reading] = {}
             for kind in candidate.kinds:
@@ -280,6 +286,17 @@ class Inbox:
             self._still.pop(name, None)
             raise _Moved
         return copy, _stamp(before)
+
+    def _require_new(self, candidate: _Candidate, copy: Path) -> None:
+        """Raises ``Unreadable`` for a file of before the last one that came back: a copy of it has a new time."""
+        last = {self._shelves[kind].read().taken.name for kind in candidate.kinds} - {""}
+        if not last or candidate.name in last:
+            return
+        for entry in os.scandir(self._folder / ARCHIVE):
+            if entry.name.endswith(f"-{candidate.name}") and filecmp.cmp(entry.path, copy, shallow=False):
+                raise Unreadable(
+                    f"it was taken in already, and {min(last)} after it; rename it if it is to count again"
+                )
 
     def _read(self, kind: Kind, copy: Path, name: str) -> Reading:
         rules = self._rules[kind]
@@ -327,8 +344,10 @@ class Inbox:
             raise Unreadable(
                 f"{bad} of {good + bad} rows cannot be read as {kind.value}s; line {first.line}: {first.reason}"
             )
-        written = candidate.written / 1e9
-        if written < state.taken.written:
+        # By a clock that was ahead once, no later file would ever count.
+        now = self._clock.now().timestamp()
+        written = min(candidate.written / 1e9, now)
+        if written < state.taken.written <= now:
             raise Unreadable(f"it was written before {state.taken.name}, which was taken in already")
         gone: AbstractSet[str] = frozenset()
         if rules.mode == "snapshot":
@@ -338,9 +357,12 @@ class Inbox:
                     f"it holds {good} {kind.value}s, and at least {least} were expected; nothing was changed"
                 )
             gone = self._gone(kind, reading, state, written)
+        if self._options.most_gone is None:
+            _require_columns(reading, state)
+        self._require_likely(kind, reading, state, written, gone)
         taken = Taken(
             name=candidate.name,
-            at=self._clock.now().timestamp(),
+            at=now,
             written=written,
             rows=good,
             refused=bad,
@@ -353,17 +375,46 @@ class Inbox:
         refused = {each.id for each in reading.refused}
         if None in refused:
             return frozenset()
-        first, last = self._window(reading, written) if kind is Kind.APPOINTMENT else ("", "")
-        covered = {id_ for id_, native in state.records if not last or first <= str(native.get("start", "")) <= last}
+        covered = self._covered(kind, reading, state, written).keys()
         missing = covered - reading.came.keys() - refused
-        share = self._rules[kind].most_gone if self._options.most_gone is None else self._options.most_gone
-        is_emptied = bool(missing) and not reading.came and self._rules[kind].least is None
-        if is_emptied or len(missing) > max(FEW, share * len(covered)):
-            raise Unreadable(
-                f"{len(missing)} of {len(covered)} known {kind.value}s are missing in it, more than may be gone at "
-                f"once ({share:.0%}); nothing was changed. If they are gone, set most_gone for one night"
-            )
+        if missing and not reading.came and self._rules[kind].least is None:
+            raise self._unlikely(f"all {len(missing)} known {kind.value}s are missing in it")
         return missing
+
+    def _require_likely(
+        self, kind: Kind, reading: Reading, state: State, written: float, gone: AbstractSet[str]
+    ) -> None:
+        """Raises ``Unreadable`` for a file after which more would be gone or moved than happens between two files."""
+        covered = self._covered(kind, reading, state, written)
+        both = {id_: (native, reading.came[id_]) for id_, native in covered.items() if id_ in reading.came}
+        struck = sum(_is_over(kind, now) and not _is_over(kind, before) for before, now in both.values())
+        share = self._rules[kind].most_gone if self._options.most_gone is None else self._options.most_gone
+        few = min(FEW, max(3, len(covered) // 4))
+        if len(gone) + struck > max(few, share * len(covered)):
+            words = f"{len(gone)} of {len(covered)} known {kind.value}s are missing in it"
+            words += f" and {struck} are over" if struck else ""
+            raise self._unlikely(f"{words}, more than may be gone at once ({share:.0%})")
+        if kind is not Kind.APPOINTMENT or share >= 1:
+            return
+        moved = sum(before.get("start") != now.get("start") for before, now in both.values())
+        if moved > max(FEW, MOST_MOVED * len(covered)):
+            raise self._unlikely(f"{moved} of {len(covered)} known appointments begin at another time in it")
+        whose: dict[str, list[bool]] = {}
+        for id_, native in covered.items():
+            whose.setdefault(str(native.get("resource", "")), []).append(id_ in gone)
+        if any(name and len(each) >= MANY_OF_ONE and all(each) for name, each in whose.items()):
+            raise self._unlikely("all known appointments of a vet or a room are missing in it")
+
+    def _covered(self, kind: Kind, reading: Reading, state: State, written: float) -> dict[str, Native]:
+        """The known records that a file speaks of."""
+        first, last = self._window(reading, written) if kind is Kind.APPOINTMENT else ("", "")
+        return {
+            id_: native for id_, native in state.records if not last or first <= str(native.get("start", "")) <= last
+        }
+
+    @staticmethod
+    def _unlikely(what: str) -> Unreadable:
+        return Unreadable(f"{what}; nothing was changed. If it is right, set most_gone: 1 for one night")
 
     def _window(self, reading: Reading, written: float) -> tuple[str, str]:
         """From which start to which one, by the site's clock, the visits of a snapshot are complete."""
@@ -451,6 +502,21 @@ class Inbox:
                 Path(entry.path).unlink()
                 if entry.name.endswith(".reason.txt"):
                     (self._folder / ERRORS / base).unlink(missing_ok=True)
+
+
+def _is_over(kind: Kind, native: Native) -> bool:
+    return native.get("status") == DELETED if kind is Kind.APPOINTMENT else native.get("active") is False
+
+
+def _require_columns(reading: Reading, state: State) -> None:
+    """Raises ``Unreadable`` where a column is gone that records have values of: it was renamed, and all would lose
+    them."""
+    for name in sorted(set(reading.absent) - set(state.taken.absent)):
+        if any(native.get(name) for _, native in state.records):
+            raise Unreadable(
+                f"the column of {name} is missing, and {state.taken.name} had it; nothing was changed. Name it in "
+                "the profile as it is called now, or set most_gone: 1 for one night if it is to be empty from now on"
+            )
 
 
 def defused(text: str) -> str:

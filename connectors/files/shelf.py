@@ -133,7 +133,7 @@ class Shelf:
     def _damaged(self, words: str) -> BadAnswer:
         return BadAnswer(
             f"state/{self._path.name} {words}; restore it from a backup, or remove it and put the newest file "
-            "of its kind from archive/ back into in/"
+            "of its kind from archive/ back into in/, without the moment before its name"
         )
 
 

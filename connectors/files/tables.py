@@ -92,7 +92,7 @@ def _text(path: Path, rules: KindFiles, known: frozenset[str]) -> Iterator[Table
             next(lines, "")
         mark: str = rules.delimiter or DELIMITERS[0]
         if rules.header_row:
-            head = next(lines, "").removeprefix(_MARK_IN_ANOTHER)
+            head = next(lines, "").removeprefix(_MARK_IN_ANOTHER).lstrip("\ufeff")
             if not head.strip():
                 raise Unreadable("the row with the names of the columns is empty")
             if rules.delimiter is None:
@@ -184,17 +184,24 @@ def _encoding(raw: IO[bytes], names: Sequence[str]) -> str:
         names = ("utf-16",)
     elif head.startswith(codecs.BOM_UTF8):
         names = ("utf-8-sig", *names)
+    has_nul = False
     for name in names:
         raw.seek(0)
         decoder = codecs.getincrementaldecoder(name)()
         try:
-            for piece in iter(lambda: raw.read(_CHUNK), b""):
-                if "\0" in decoder.decode(piece):
-                    raise Unreadable("it holds NUL characters: it is no text, or was cut off while it was written")
-            decoder.decode(b"", final=True)
+            pieces = iter(lambda: raw.read(_CHUNK), b"")
+            found = any("\0" in decoder.decode(piece) for piece in pieces)
+            if not found:
+                decoder.decode(b"", final=True)
+                return name
         except UnicodeError:
             continue
-        return name
+        has_nul = has_nul or found
+    if has_nul:
+        raise Unreadable(
+            "it holds NUL characters: it was cut off while it was written, or is UTF-16 without its mark (then name "
+            "utf-16-le first in the profile's encodings)"
+        )
     raise Unreadable(f"it is no text in {' or '.join(names)}; name its encoding in the profile (encodings)")
 
 
@@ -304,12 +311,12 @@ def _event(number: int, event: Any) -> Line:
     """An entry; its number is its place among the entries."""
     try:
         uid, *cells = (_property(event, name) for name in CALENDAR[1:])
-        repeats, moved = event.get("RRULE"), event.get("RECURRENCE-ID")
+        repeats, moved = event.get("RRULE") or event.get("RDATE"), event.get("RECURRENCE-ID")
         part = "" if moved is None else f"/{moved.to_ical().decode()}"
     except Exception:
         return Line(number, (), "one of its values cannot be read")
     if repeats is not None:
-        return Line(number, (), "it repeats (RRULE); export single visits")
+        return Line(number, (), "it repeats (RRULE, RDATE); export single visits")
     if not isinstance(cells[0], datetime):
         return Line(number, (), "it lasts all day, or has no start; that is no visit")
     return Line(number, [uid and f"{uid}{part}", uid, *cells])

@@ -147,6 +147,8 @@ def test_ids_are_text_as_the_side_means_it(value: Any, id_: str) -> None:
         "x" * 256,
         "1\x1b[2J",
         "1.23457E+11",
+        "1.000",
+        "12,000",
         "",
         None,
         "\x00",
@@ -165,6 +167,7 @@ def test_what_is_no_id_is_refused(value: Any) -> None:
         ("start", f"{SECRET}" * 100),
         ("start", "2026-13-40 09:00"),
         ("start", "9999-12-31 23:59"),
+        ("start", "1900-01-01 09:00"),
         ("start", float("nan")),
         ("duration", SECRET),
         ("duration", -5),
@@ -298,6 +301,7 @@ def test_more_values_than_anybody_has_are_refused() -> None:
         ({"attachment": {"fields": {}}}, "attachment: is not read from rows"),
         ({"pet": {"fields": {"id": {"column": "I", "value": "1"}}}}, "one of column, all and value"),
         ({"pet": {"fields": {"id": {"column": "I", "formats": ["%Q!"]}}}}, "no format of a date"),
+        ({"pet": {"fields": {"id": {"column": "I", "formats": ["%d.%m. %H:%M"]}}}}, "no day with month and year"),
     ],
 )
 def test_rules_that_cannot_be_meant_are_refused(kinds: Mapping[str, Any], words: str) -> None:

@@ -160,6 +160,7 @@ def test_a_check_says_what_was_put_aside_and_refused(acme: Exchange) -> None:
 
 
 def test_a_check_says_which_columns_are_missed(acme: Exchange) -> None:
+    acme.files = acme.another(most_gone=1)
     acme.put("clients.csv", clients("1,Zoë,Müßig", "2,Jan,Berg", "3,Eva,Tal", header="Id,First,Last"))
     acme.ids()
     line = lines(acme)["files of clients"]

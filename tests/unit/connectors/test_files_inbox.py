@@ -308,7 +308,113 @@ def test_a_window_says_what_a_snapshot_covers(tmp_path: Path) -> None:
     assert acme.ids(Kind.APPOINTMENT) == ["-2", "11", "5"]
     acme.put("visits.csv", visits(), written=written + 120)
     assert acme.ids(Kind.APPOINTMENT) == ["-2", "11", "5"]
-    assert "more than may be gone" in acme.reason("visits.csv")
+    assert "all 1 known appointments are missing in it; nothing was changed" in acme.reason("visits.csv")
+
+
+DIARY = [(number, f"2026-05-{4 + number % 5:02}", 9 + number // 5, f"vet_{number % 2}") for number in range(40)]
+
+
+def diary(*left_out: int, hours: int = 0, gone: int = 0) -> str:
+    """Forty visits of one week, of two vets."""
+    rows = [
+        f"{number};{day} {hour + hours:02}:00;15;{vet};{int(number < gone)}"
+        for number, day, hour, vet in DIARY
+        if number not in left_out
+    ]
+    return "\r\n".join(["Id;Start;Minutes;Vet;Deleted", *rows, ""])
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Exchange:
+    kinds = PROFILE["kinds"]
+    fields = {**kinds["appointment"]["fields"], "resource": "Vet"}
+    rules = {**kinds["appointment"], "fields": fields, "deleted_when": {"column": "Deleted"}}
+    acme = Exchange(tmp_path, {**PROFILE, "kinds": {"appointment": rules}})
+    acme.put("visits.csv", diary())
+    assert len(acme.ids(Kind.APPOINTMENT)) == 40
+    return acme
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (diary(*range(1, 40, 2)), "19 of 39 known appointments are missing in it, more than may be gone"),
+        (diary(gone=20), "0 of 40 known appointments are missing in it and 20 are over"),
+        (diary(*range(6, 11), gone=6), "5 of 40 known appointments are missing in it and 6 are over"),
+        (diary(hours=2), "38 of 38 known appointments begin at another time in it"),
+    ],
+    ids=["of one vet", "struck", "missing and struck", "another clock"],
+)
+def test_more_than_happens_between_two_exports_of_a_diary_changes_nothing(
+    week: Exchange, content: str, reason: str
+) -> None:
+    before = week.cursor(Kind.APPOINTMENT)
+    week.put("visits.csv", content)
+    assert week.told(Kind.APPOINTMENT, before) == {}
+    assert reason in week.reason("visits.csv")
+    week.files = week.another(most_gone=1)
+    week.put("visits.csv", content)
+    assert week.told(Kind.APPOINTMENT, before) != {}
+
+
+def test_what_happens_in_a_day_is_taken(week: Exchange) -> None:
+    before = week.cursor(Kind.APPOINTMENT)
+    week.put("visits.csv", diary(7, 8, 9, gone=4))
+    assert len(week.told(Kind.APPOINTMENT, before)) == 7
+
+
+def test_of_a_small_diary_only_a_few_may_be_gone_at_once(acme: Exchange) -> None:
+    rows = [f"{number};;2026-05-04 {9 + number:02}:00;15;" for number in range(10)]
+    acme.put("visits.csv", visits(*rows))
+    acme.ids(Kind.APPOINTMENT)
+    acme.put("visits.csv", visits(rows[0], *rows[5:]))
+    assert len(acme.ids(Kind.APPOINTMENT)) == 10
+    acme.put("visits.csv", visits(rows[0], *rows[4:]))
+    assert len(acme.ids(Kind.APPOINTMENT)) == 7
+
+
+def test_a_vet_who_is_left_out_of_an_export_loses_no_visits(tmp_path: Path) -> None:
+    kinds = PROFILE["kinds"]
+    fields = {**kinds["appointment"]["fields"], "resource": "Notes"}
+    acme = Exchange(tmp_path, {**PROFILE, "kinds": {"appointment": {**kinds["appointment"], "fields": fields}}})
+    rows = [f"{n};;2026-05-{4 + n % 10:02} {9 + n // 10:02}:00;15;vet_{n // 6}" for n in range(80)]
+    acme.put("visits.csv", visits(*rows))
+    acme.ids(Kind.APPOINTMENT)
+    acme.put("visits.csv", visits(*rows[:12], *rows[18:]))
+    assert len(acme.ids(Kind.APPOINTMENT)) == 80
+    assert "all known appointments of a vet or a room are missing in it" in acme.reason("visits.csv")
+
+
+def test_a_column_that_was_renamed_empties_no_records(acme: Exchange) -> None:
+    acme.put("clients.csv", clients("1,A,B,030 1,a@example.org"))
+    acme.ids()
+    acme.put("clients.csv", clients("1,A,C,030 1,a@example.org", header="Id,First,Last,Phone,Electronic mail"))
+    assert (acme.told()["1"].native or {})["emails"] == ["a@example.org"]
+    assert "the column of emails is missing, and clients.csv had it" in acme.reason("clients.csv")
+    acme.files = acme.another(most_gone=1)
+    acme.put("clients.csv", clients("1,A,C,030 1,", header="Id,First,Last,Phone,Other"))
+    assert (acme.told()["1"].native or {})["emails"] == []
+    acme.files = acme.another()
+    acme.put("clients.csv", clients("1,A,D,030 1,", header="Id,First,Last,Phone,Other"))
+    assert (acme.told()["1"].native or {})["family_name"] == "D"
+
+
+def test_an_old_export_that_is_copied_in_again_brings_nothing_back(acme: Exchange) -> None:
+    acme.put("clients-monday.csv", clients("1,A,Old,,"))
+    acme.ids()
+    acme.put("clients-tuesday.csv", clients("1,A,New,,"))
+    acme.ids()
+    acme.put("clients-monday.csv", clients("1,A,Old,,"))
+    assert (acme.told()["1"].native or {})["family_name"] == "New"
+    assert "it was taken in already, and clients-tuesday.csv after it" in acme.reason("clients-monday.csv")
+
+
+def test_a_file_from_the_future_does_not_keep_later_ones_out(acme: Exchange) -> None:
+    acme.put("clients.csv", clients("1,A,Old,,"), written=4_000_000_000)
+    acme.ids()
+    acme.clock.advance(3600)
+    acme.put("clients.csv", clients("1,A,New,,"), written=int(acme.clock.now().timestamp()))
+    assert (acme.told()["1"].native or {})["family_name"] == "New"
 
 
 def test_changes_add_to_what_is_known_and_the_last_row_counts(tmp_path: Path) -> None:

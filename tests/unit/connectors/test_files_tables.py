@@ -12,7 +12,8 @@ import pytest
 from openpyxl import Workbook
 
 from connectors.files import tables
-from tests.unit.connectors.folder_exchange import Exchange, clients, visits
+from tests.unit.connectors.folder_exchange import PROFILE, Exchange, clients, visits
+from vetbridge.core.errors import Unavailable
 from vetbridge.core.records import Kind
 
 
@@ -41,6 +42,23 @@ def test_a_header_in_windows_1252_with_a_mark_of_utf_8_before_it(acme: Exchange)
     assert name_of(acme) == "Müßig"
 
 
+def test_a_mark_that_stands_there_twice(acme: Exchange) -> None:
+    acme.put("clients.csv", '\ufeff\ufeff"Id";"First";"Last";"Phone";"Mail"\r\n1;Zoë;Müßig;;\r\n')
+    assert name_of(acme) == "Müßig"
+
+
+def test_utf_16_without_its_mark_is_told_and_read_where_the_profile_names_it(acme: Exchange, tmp_path: Path) -> None:
+    raw = clients("1,Zoë,Müßig,,").encode("utf-16-le")
+    acme.put("clients.csv", raw)
+    with pytest.raises(Unavailable):
+        acme.ids()
+    assert "is UTF-16 without its mark" in acme.reason("clients.csv")
+    named = {**PROFILE["kinds"]["client"], "encodings": ["utf-8-sig", "utf-16-le"]}
+    other = Exchange(tmp_path / "other", {**PROFILE, "kinds": {"client": named}})
+    other.put("clients.csv", raw)
+    assert name_of(other) == "Müßig"
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -50,6 +68,7 @@ def test_a_header_in_windows_1252_with_a_mark_of_utf_8_before_it(acme: Exchange)
         ("2,Anna,=1+1,,", "a cell holds a formula"),
         ("2,Anna,,,", "Last: it is empty"),
         (",Anna,Weber,,", "Id: it is empty"),
+        ('"2,000",Anna,Weber,,', "Id: it may be one or a thousand"),
         ("1,Anna,Other,,", "its id stands in line 2 already, with other values"),
     ],
 )
@@ -193,6 +212,7 @@ def test_a_calendar_is_told_by_the_sites_clock(acme: Exchange) -> None:
     [
         (("DTSTART;TZID=Europe/London:20260504T090000", "DTSTART;VALUE=DATE:20260504"), "it lasts all day"),
         (("DTEND:20260504T083000Z", "DTEND:20260504T083000Z\nRRULE:FREQ=DAILY"), "it repeats"),
+        (("UID:a1\n", "UID:a1\nRDATE:20260511T090000Z\n"), "it repeats"),
         (("UID:a1\n", ""), "ID: it is empty"),
     ],
 )

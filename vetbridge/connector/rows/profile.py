@@ -166,10 +166,12 @@ class FieldRule(_Rule):
     def _readable(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
         for form in forms:
             try:
-                datetime.strptime(_ANY_DAY.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
+                read = datetime.strptime(_ANY_DAY.strftime(form), form)  # noqa: DTZ007 - only whether it can be read
             except ValueError:
                 words = f"{form!r} is no format of a date or a time, such as '%d.%m.%Y %H:%M'"
                 raise ValueError(words) from None
+            if read.date() != _ANY_DAY.date():
+                raise ValueError(f"{form!r} says no day with month and year, such as '%d.%m.%Y %H:%M'")
         return forms
 
     @model_validator(mode="before")

@@ -36,6 +36,8 @@ _EXACT = 2**53
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}(?:[.,]0*)?")
 _ROUNDED = re.compile(r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]+")
 """What a spreadsheet makes of a long number: 1,23457E+11."""
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,]000")
+"""A thousand or a one, and nobody can tell."""
 _LONGEST_TIME = 40
 _MIDNIGHT = time()
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])(?::00)?")
@@ -271,6 +273,8 @@ def _read_id(value: Any, _rule: FieldRule) -> str | None:
     text = _text(value).strip()
     if _ROUNDED.fullmatch(text):
         raise ValueError("a spreadsheet has rounded it; keep long numbers as text")
+    if isinstance(value, str) and _THOUSANDS.fullmatch(text):
+        raise ValueError("it may be one or a thousand; write ids without separators")
     if _WHOLE.fullmatch(text):
         text = re.split(r"[.,]", text)[0]
     if len(text) > _LONGEST_ID or not text.isprintable():
@@ -315,8 +319,9 @@ def _read_time(value: Any, rule: FieldRule) -> str | None:
         if not text:
             return None
         value = _moment(text, rule)
-    if value.year not in YEARS:
-        raise ValueError(f"a year from {YEARS.start} to {YEARS.stop - 1} was expected")
+    if value.year not in YEARS or value.year == YEARS.start:
+        # What has no year, or is a spreadsheet's 0, is read as 1900.
+        raise ValueError(f"a year from {YEARS.start + 1} to {YEARS.stop - 1} was expected")
     # Databases round to parts of a second: SQL Server's datetime to 1/300 (impromed.md, section 2).
     return f"{value:%Y-%m-%d %H:%M:%S}"
 
