@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any
@@ -15,6 +16,9 @@ from vetbridge.core.records import Kind
 
 ABSENT = object()
 """There is nothing at a path, not even null."""
+
+_SENDABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+"""A version goes back as a header, if the profile says so."""
 
 MOST_ITEMS = 200
 """Items of a list inside of a record that are looked at."""
@@ -90,8 +94,8 @@ class Records:
         version = self._rest.version
         if version is not None:
             told = at(item, version.path)
-            if isinstance(told, bool) or not isinstance(told, str | int) or told == "":
-                raise BadRow(version.path, "a version was expected")
+            if isinstance(told, bool) or not isinstance(told, str | int) or not _SENDABLE.fullmatch(str(told)):
+                raise BadRow(version.path, "a version was expected that a header can hold")
             native["version"] = str(told)
         return native
 

@@ -385,13 +385,23 @@ class Sql:
             raise self._guarded(kind, f"{rows} rows, and at least {least} are to be there")
         if known - rows > max(guards.few, guards.most_gone * known):
             raise self._guarded(kind, f"{rows} rows, and there were {known}")
-        self._trusted[kind] = self._clock.steady()
+        if rows:
+            self._trusted[kind] = self._clock.steady()
+        elif known and guards.least is None and not self._holds_any(kind):
+            raise self._guarded(kind, "no row at all, and some are known")
         return rows
+
+    def _holds_any(self, kind: Kind) -> bool:
+        """Whether the table has a row, also outside of the window: a quiet month empties that one, and no table."""
+        each = self._profile.kinds[kind]
+        asked = statement.around(each.select, "COUNT(*)")
+        [(rows,)] = self._select(kind, asked, self._repeated(each, (EARLIEST, LATEST))).rows
+        return bool(rows)
 
     def _require_rows(self, kind: Kind) -> None:
         """Raises ``Unavailable`` where a record may not be found since its table was emptied."""
         if self._clock.steady() - self._trusted.get(kind, float("-inf")) >= TRUSTED_FOR:
-            self._counted(kind, self._snapshots[kind].known)
+            self._counted(kind, max(self._snapshots[kind].known, 1))
 
     def _require_few_gone(self, kind: Kind, gone: int, known: int) -> None:
         guards = self._profile.kinds[kind].guards

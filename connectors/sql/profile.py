@@ -43,7 +43,8 @@ class Guards(_Part):
     """What one reading may show before it is believed; a reading beyond is an error, and nothing counts as gone."""
 
     least: Annotated[int, Field(ge=0)] | None = None
-    """Fewer rows are no table that is read, but one that was emptied. None: one client and one pet at least."""
+    """Fewer rows are no table that is read, but one that was emptied. None: one client and one pet
+    at least, and where a visit is known, one row of visits at any time; 0: the table may well be empty."""
     most_gone: Share = 0.2
     """Share of the known rows that may be gone since the reading before."""
     most_changed: Share = 0.5

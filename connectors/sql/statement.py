@@ -35,7 +35,7 @@ INSERT UPDATE DELETE MERGE INTO EXEC EXECUTE CALL DROP ALTER CREATE TRUNCATE GRA
 COMMIT ROLLBACK SAVEPOINT DECLARE USE ATTACH DETACH PRAGMA VACUUM COPY LOCK LOAD UNLOAD OUTPUT INPUT DBCC
 BACKUP RESTORE SHUTDOWN WAITFOR KILL GO RECONFIGURE BULK WRITETEXT UPDATETEXT OPENROWSET OPENQUERY
 OPENDATASOURCE UPSERT TRIGGER HANDLER PREPARE DEALLOCATE LISTEN NOTIFY UNLISTEN CHECKPOINT REINDEX MESSAGE
-RAISERROR PRINT
+RAISERROR PRINT RECEIVE UPDLOCK XLOCK TABLOCK TABLOCKX HOLDLOCK
 """
 _WRITES = frozenset(_WRITES_WORDS.split())
 """Words that stand in no statement that only reads. A column that is called so is named with its table before it."""
@@ -44,6 +44,13 @@ _JOINED = frozenset({"UNION", "EXCEPT", "INTERSECT", "ALL", "DISTINCT"})
 _LAST = frozenset({"ORDER", "FOR", "OPTION", "LIMIT", "OFFSET", "FETCH"})
 """With which the end of a statement begins that cannot stand in another one on every engine."""
 _RUNS = re.compile(r"(?:xp|sp)_", re.IGNORECASE)
+_DOES_WORDS = """
+NEXTVAL SETVAL SET_CONFIG PG_TERMINATE_BACKEND PG_CANCEL_BACKEND PG_RELOAD_CONF PG_SWITCH_WAL PG_NOTIFY
+PG_ADVISORY_LOCK LO_CREATE LO_IMPORT LO_EXPORT LO_UNLINK LO_PUT LO_FROM_BYTEA DBLINK DBLINK_EXEC QUERY_TO_XML LOAD_EXTENSION
+WRITEFILE READFILE PG_READ_FILE XP_CMDSHELL
+"""
+_DOES = frozenset(_DOES_WORDS.split())
+"""Functions that do something while rows are read; whatever stands before them."""
 _CALLS = frozenset({"EXEC", "EXECUTE", "CALL", "SELECT"})
 
 
@@ -111,6 +118,9 @@ def _require_reading(tokens: Sequence[_Token]) -> None:
                 f"the word {token.upper} stands in the statement; only statements that read are taken (of a column "
                 "that is called so, write its table and a dot before it)"
             )
+        name = token.text.upper() if token.kind == "word" else ""
+        if (name in _DOES and _follows(tokens, token, "(")) or (name == "VALUE" and _follows(tokens, token, "FOR")):
+            raise ValueError(f"{name} does something each time it is read; only statements that read are taken")
 
 
 def _heads(tokens: Sequence[_Token]) -> list[_Token]:
@@ -148,6 +158,11 @@ def checked_select(text: str) -> str:
 def _follower(tokens: Sequence[_Token], token: _Token) -> str:
     place = tokens.index(token) + 1
     return tokens[place].upper if place < len(tokens) else ""
+
+
+def _follows(tokens: Sequence[_Token], token: _Token, text: str) -> bool:
+    place = tokens.index(token) + 1
+    return place < len(tokens) and tokens[place].text.upper() == text
 
 
 def checked_template(text: str) -> str:

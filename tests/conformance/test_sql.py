@@ -41,7 +41,9 @@ class SqlSubject(Subject):
     def __init__(self, database: databases.Database, *, writes: bool = False) -> None:
         """``writes``: the site has approved statements for visits."""
         self.database = database
-        self._profile = databases.template(database) if writes else databases.profile()
+        # The suite begins with no visit at all.
+        empty = databases.profile(appointment={"guards": {"least": 0}})
+        self._profile = databases.template(database) if writes else empty
         self._hides = "VISITS" if writes else "OWNERS"
         if writes:
             self.enters -= {Kind.APPOINTMENT}

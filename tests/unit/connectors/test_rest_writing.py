@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.connectors.rest_api import BASE, CLIENT, PROFILE, VISIT, changed, connected, serving
 from vetbridge.connector.interface import ExactlyOnce, Native, Operation, Relink, Unlinked, Write
-from vetbridge.core.errors import OutcomeUnknown, Refused, SlotTaken
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, SlotTaken
 from vetbridge.core.records import Kind
 
 STAMP = "VB-0000000001"
@@ -125,6 +125,17 @@ def test_keys_and_versions_go_as_headers(tmp_path: Path, monkeypatch: pytest.Mon
     assert native["version"] == VISIT["changed"]
     rest.apply(write(Operation.UPDATE, {"notes": "x"}, version=native["version"]))
     assert dict(api.asked[-1].headers) == {"Idempotency-Key": "k1", "If-Match": f'"{VISIT["changed"]}"'}
+
+
+@pytest.mark.parametrize("told", ["7\r\nX-Admin: 1", "\u00e9", "7\x00", " ", "7" * 300, "", None, 7.5])
+def test_a_version_that_no_header_can_hold_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: object
+) -> None:
+    serving(monkeypatch, lambda asked: {**VISIT, "changed": told})
+    version = {"path": "changed", "header": "If-Match"}
+    rest = connected(tmp_path, changed(PROFILE, **WRITES, kinds__appointment__version=version))
+    with pytest.raises(BadAnswer, match="changed: a version was expected"):
+        rest.get(Kind.APPOINTMENT, "7")
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"id": None}, {"id": ""}, [], "done", {"id": {"value": 7}}])

@@ -255,8 +255,9 @@ def test_a_login_that_is_wrong_blocks_the_account(base: PostgresDatabase) -> Non
 def test_a_statement_that_would_write_by_a_function_is_refused(base: PostgresDatabase) -> None:
     base.run("CREATE SEQUENCE numbers")
     base.run("GRANT ALL ON numbers TO reader")
+    base.run("CREATE FUNCTION counted() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('numbers') $$")
     base.owners(1)
-    sly = profile(client={"select": "SELECT OWNERS.*, nextval('numbers') AS N FROM OWNERS"})
+    sly = profile(client={"select": "SELECT OWNERS.*, counted() AS N FROM OWNERS"})
     sql = databases.connector(base, profile=sly)
     with pytest.raises(Refused) as refused:
         sql.get(Kind.CLIENT, "00000065-AAAA-4BBB-8CCC-0123456789AB")

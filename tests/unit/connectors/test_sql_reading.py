@@ -51,6 +51,37 @@ def test_only_what_changed_comes_and_what_went_is_told_as_gone(base: SqliteDatab
     assert walk(sql, Kind.CLIENT, cursor)[0].keys() == told.keys(), "another reader's cursor is not used up"
 
 
+def test_a_table_that_is_empty_after_a_restart_takes_no_visit_away(base: SqliteDatabase) -> None:
+    ids = [visit(base) for _ in range(5)]
+    _, cursor = walk(databases.connector(base), Kind.APPOINTMENT)
+    base.empty(Kind.APPOINTMENT)
+    again = databases.connector(base)
+    assert walk(again, Kind.APPOINTMENT, cursor)[0] == {}
+    with pytest.raises(Unavailable, match="no row at all") as caught:
+        again.get(Kind.APPOINTMENT, ids[0])
+    assert caught.value.code == MASS_CHANGE
+
+
+def test_a_few_visits_are_not_gone_all_at_once(base: SqliteDatabase) -> None:
+    for _ in range(5):
+        visit(base)
+    sql = databases.connector(base)
+    _, cursor = walk(sql, Kind.APPOINTMENT)
+    base.empty(Kind.APPOINTMENT)
+    with pytest.raises(Unavailable, match="no row at all"):
+        walk(sql, Kind.APPOINTMENT, cursor)
+
+
+def test_a_window_that_is_empty_is_no_table_that_is(base: SqliteDatabase) -> None:
+    gone = visit(base)
+    visit(base, "2020-01-01 10:00:00")
+    sql = databases.connector(base)
+    _, cursor = walk(sql, Kind.APPOINTMENT)
+    base.remove(Kind.APPOINTMENT, gone)
+    told, _ = walk(sql, Kind.APPOINTMENT, cursor)
+    assert [(each.id, each.deleted) for each in told.values()] == [(gone, True)]
+
+
 def test_a_purge_takes_nothing_away(base: SqliteDatabase) -> None:
     ids = [visit(base) for _ in range(30)]
     sql = databases.connector(base)

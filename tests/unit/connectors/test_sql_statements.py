@@ -27,6 +27,7 @@ READ = (
     "SELECT A FROM T WHERE B IN (SELECT B FROM U ORDER BY B) AND C >= ? AND C < ?",
     "SELECT REPLACE(A, 'x', 'y') AS A, CAST(B AS int) AS B FROM dbo.T a LEFT JOIN U u ON u.K = a.K",
     "SELECT SUBSTRING(A FROM 1 FOR 2) AS A FROM T",
+    "SELECT T.NEXTVAL, T.VALUE, nextval FROM T",
     "SELECT N'Zoë', 1.5e3, -1 FROM T WHERE A <> ''",
 )
 REFUSED = {
@@ -41,6 +42,12 @@ REFUSED = {
     "EXEC sp_who": "begin with SELECT",
     "SELECT * FROM OPENROWSET('x', 'y', 'z')": "OPENROWSET",
     "SELECT xp_cmdshell('dir')": "XP_CMDSHELL",
+    "SELECT (NEXT VALUE FOR S) A FROM T": "VALUE does something",
+    "SELECT pg_catalog.setval('S', 1) A FROM T": "SETVAL does something",
+    "SELECT load_extension('x') A FROM T": "LOAD_EXTENSION does something",
+    "SELECT dblink_exec('x', 'y') A FROM T": "DBLINK_EXEC does something",
+    "SELECT A FROM T WITH (UPDLOCK)": "UPDLOCK",
+    "SELECT A FROM T RECEIVE * FROM Q": "RECEIVE",
     "SELECT A FROM T -- WHERE": "comment",
     "SELECT A /* /* */ DROP TABLE T -- */ FROM T": "comment",
     "SELECT A FROM T WHERE B = 'x\\' OR 1=1 -- '": "backslash",
