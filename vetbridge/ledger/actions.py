@@ -162,6 +162,11 @@ def handed_creates(tx: Transaction, account: str, kind: Kind) -> tuple[Intention
     return _handed(tx, Action.account == account, Action.kind == kind, Action.operation == "create")
 
 
+def seems_typed(tx: Transaction, action_id: int, remote_id: str) -> None:
+    """A reading shows what may be the record that an action asks somebody to make; whose work that is looks there."""
+    tx.session.get_one(Action, action_id).remote_id = remote_id
+
+
 def is_any_handed(tx: Transaction, account: str) -> bool:
     """Whether somebody is to carry anything out at an account."""
     found = select(Action.id).where(Action.account == account, Action.state == ActionState.HANDED)

@@ -21,9 +21,10 @@ from vetbridge.ledger.file_rows import PREFIX
 from vetbridge.ledger.owners import BOOKED_BY, Owner, by_account
 from vetbridge.ledger.suppression import Key
 from vetbridge.ledger.tables import (
-    OPEN_ACTIONS,
     OPEN_STATES,
+    UNSETTLED_ACTIONS,
     Action,
+    ActionState,
     Alias,
     Attached,
     Change,
@@ -193,7 +194,10 @@ def obstacles(tx: Transaction, found: Holdings) -> Obstacles:
         if change.visit_at is not None and change.visit_at > tx.now:
             ahead.setdefault(Key(change.account, change.kind, change.remote_id), change.visit_at)
     writes = found.numbers("writes")
-    in_doubt = _values(tx, Action.change_id, Action.id, writes, col(Action.state).in_(OPEN_ACTIONS))
+    listed = sa.exists().where(col(Worklist.action_id) == col(Action.id), col(Worklist.state).in_(("open", "done")))
+    handed = sa.and_(col(Action.state) == ActionState.HANDED, listed)  # who is to type it has what it says
+    unclear = sa.or_(col(Action.state).in_(UNSETTLED_ACTIONS), handed)
+    in_doubt = _values(tx, Action.change_id, Action.id, writes, unclear)
     given = sa.and_(col(Review.state) == "answered", col(Review.applied_at).is_(None))
     answers = _values(tx, Review.id, Review.id, found.numbers("questions"), given)
     return Obstacles(

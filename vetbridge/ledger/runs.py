@@ -49,6 +49,8 @@ class Written:
     """None where it is kept no longer (``ledger.keep_bodies_days``)."""
     is_settled: bool
     """False: its answer was lost, and nobody has found out yet what became of it."""
+    is_handed: bool
+    """Somebody else is to carry it out, and no reading has shown it yet."""
     answered_at: datetime | None
     record_id: int
     source_account: str
@@ -148,6 +150,7 @@ def _written(tx: Transaction, action: Action, record: Record) -> Written:
         stamp=action.stamp,
         payload=None if sealed is None else dict(rich(tx.sealer.open(sealed))),
         is_settled=action.state not in OPEN_ACTIONS,
+        is_handed=action.state == ActionState.HANDED,
         answered_at=action.answered_at,
         record_id=action.record_id,
         source_account=record.account,

@@ -6,7 +6,7 @@ anew; so the booking side and its owner learn nothing of a typing mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ from vetbridge.sync.placing import Placement
 from vetbridge.sync.relinking import Relinker
 from vetbridge.sync.slots import WINDOW_KEYS, window
 from vetbridge.sync.wording import BY_PEOPLE, CARER, carer_lines, comment_lines
-from vetbridge.sync.writing import BY_HAND_WAIT, READ_BACK, STOOD, Writer
+from vetbridge.sync.writing import BY_HAND_WAIT, FORMER, READ_BACK, STOOD, Writer
 
 AROUND = timedelta(days=8)
 """So far from the day that was asked for a visit is looked for: somebody may have typed another week."""
@@ -107,7 +107,7 @@ class ByHand:
             return
         with self._ledger.read() as tx:
             handed = actions.handed(tx, job.record_id, self._pair.pims.account)
-            ticked = [one for one in handed if _is_ticked(tx, one)]
+            ticked = [one for one in handed if one.operation == Operation.CREATE and _is_ticked(tx, one)]
         if any(not self._is_too_old(one) for one in ticked):
             raise PutOff(
                 self._clock.now() + BY_HAND_WAIT,
@@ -147,7 +147,7 @@ class ByHand:
             self._keeper.bases(tx, link, {**(booking_base or {}), **typed}, record, frozenset())
 
     def _confirm_typed(self, job: Job, here: Appointment | None, intention: Intention) -> None:
-        recognised = self._recognised(intention.payload["here"]["start"].utc)[0].get(intention.action_id)
+        recognised = self._recognised_of(intention)
         if recognised is None:
             return
         record = self._pair.pims.read(Kind.APPOINTMENT, recognised.id)
@@ -183,6 +183,16 @@ class ByHand:
         self._to_pims.was_carried_out(job, intention, payload, record, keep)
         if question is None and recognised.mistakes.keys() & {CLIENT, PET}:
             self._ask_for_owner(job, record, intention)
+
+    def _recognised_of(self, intention: Intention) -> Recognised | None:
+        """The visit that one write asked for: about where one was seen that may be it, or else about its time."""
+        moments = [intention.payload["here"]["start"].utc]
+        if intention.remote_id is not None:
+            seen = self._pair.pims.read(Kind.APPOINTMENT, intention.remote_id)
+            if isinstance(seen, Appointment):
+                moments.insert(0, seen.start.utc)
+        found = (self._recognised(moment)[0].get(intention.action_id) for moment in moments)
+        return next((one for one in found if one is not None), None)
 
     def _whose(self, here: Appointment | None, record: Appointment) -> dict[str, Any]:
         """The question about a visit that was to be typed on a new owner, and stands on somebody else."""
@@ -250,6 +260,7 @@ class ByHand:
         if mine is None:
             return
         with self._ledger.write() as tx:
+            actions.seems_typed(tx, mine.action_id, there.id or "")
             changes.receive_again(tx, mine.record_id, changes.BY_HAND)
         raise PutOff(
             self._clock.now() + AGAIN, "own-write", "it was typed from the work list; its booking is worked on first"
@@ -355,13 +366,19 @@ class ByHand:
         with self._ledger.read() as tx:
             asked = actions.handed_creates(tx, end.account, Kind.APPOINTMENT)
             ticked = {one.action_id for one in asked if _is_ticked(tx, one)}
-        wanted = [_wanted(one, is_ticked=one.action_id in ticked) for one in asked]
+        rounds = _rounds(asked, ticked)
+        wanted = [one for each in rounds for one in each]
         typed: dict[str, Typed] = {}
         for native in end.connector.search(Kind.APPOINTMENT, window(around - AROUND, around + AROUND)):
             one = self._typed(native, wanted)
             if one is not None:
                 typed[one.id] = one
-        return recognise(wanted, list(typed.values()), country=self._pair.country), typed
+        found: dict[int, Recognised] = {}
+        for each in rounds:
+            taken = {it.id for it in found.values()}.union(*(it.again for it in found.values()))
+            free = [one for one in typed.values() if one.id not in taken]
+            found |= recognise([one for one in each if one.key not in found], free, country=self._pair.country)
+        return found, typed
 
     def _typed(self, native: Native, wanted: list[Wanted]) -> Typed | None:
         """A visit that stands and belongs to no booking; None for every other, and for one that is like none that is
@@ -463,8 +480,20 @@ def _is_ticked(tx: Transaction, intention: Intention) -> bool:
     return line is not None and line.state == "done"
 
 
-def _wanted(intention: Intention, *, is_ticked: bool) -> Wanted:
-    here = intention.payload["here"]
+def _rounds(asked: Sequence[Intention], ticked: Collection[int]) -> list[list[Wanted]]:
+    """What is wanted now; then, for whoever typed before a booking was changed, what was wanted before."""
+    said = [(one, [one.payload["here"], *one.payload.get(FORMER, ())]) for one in asked]
+    return [
+        [
+            _wanted(one, each[number], is_ticked=one.action_id in ticked and number == 0)
+            for one, each in said
+            if number < len(each)
+        ]
+        for number in range(max((len(each) for _, each in said), default=0))
+    ]
+
+
+def _wanted(intention: Intention, here: Mapping[str, Any], *, is_ticked: bool) -> Wanted:
     return Wanted(
         key=intention.action_id,
         start=here["start"],

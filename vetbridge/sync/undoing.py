@@ -20,7 +20,7 @@ from vetbridge.core.answers import SLOT_TAKEN
 from vetbridge.core.errors import SlotTaken, VetBridgeError
 from vetbridge.core.planning import MOVES
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet, Record, Reminder
-from vetbridge.ledger import changes, due, going_live, links, mirror, reviews, runs, worklist
+from vetbridge.ledger import actions, changes, due, going_live, links, mirror, reviews, runs, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.runs import Written
 from vetbridge.ledger.tables import ChangeState, Link
@@ -220,8 +220,8 @@ class Undoer:
             writer.settle_unknown(job, _keepers(bench, job, end), given.said if given else None)
         with self._ledger.read() as tx:
             left = runs.written(tx, self._run_id, record_id=job.record_id)
-        done = False
-        for _, group in _by_target(left):
+        done = self._strike(job, bench, [one for one in left if one.is_handed])
+        for _, group in _by_target(one for one in left if not one.is_handed):
             done |= self._take_back(job, bench, group)
         if done:
             if shown is not None:
@@ -230,6 +230,22 @@ class Undoer:
         if job.record_id in self._foreign:
             raise PutOff(self._clock.now() + AFTERWARDS, job.waited_for, "it waits until a run is undone")
         return LEFT
+
+    def _strike(self, job: Job, bench: _Bench, listed: Sequence[Written]) -> bool:
+        """Strikes what the run has put on the work list, and nobody has carried out; whether there was anything."""
+        ids = {one.action_id for one in listed}
+        for account in sorted({one.account for one in listed}):
+            with self._ledger.read() as tx:
+                waiting = [one for one in actions.handed(tx, job.record_id, account) if one.action_id in ids]
+            for intention in waiting:
+                bench.writer(account).take_back(job, intention, "the run that asked for it was undone")
+        if listed:
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                runs.undone(tx, ids)
+        for one in listed:
+            self._note(one, STRUCK)
+        return bool(listed)
 
     def _source(self, job: Job, bench: _Bench, enter: Enter) -> Native | None:
         """The visit whose work the writes were, as its side shows it now; its client's lane is held from here."""
@@ -382,6 +398,8 @@ class Undoer:
 
         Raises what the connector raises, and ``MappingError``.
         """
+        if one.is_handed:
+            return STRUCK
         if not one.is_settled:
             return _left("in-doubt", "its answer was lost, and it has to be looked for first")
         if one.operation == Operation.CANCEL:
@@ -558,6 +576,8 @@ class Undoer:
 
 CANCELLED = "cancelled"
 """Code of a visit that is off again."""
+STRUCK = Reverse(code="struck", words="nobody has carried it out; it is struck from the work list")
+"""A write that stands on the work list."""
 STAYS = Reverse(code="stays", words="no side says how it is removed: it stays, and is linked no more", undone=False)
 """A client or a pet that was made."""
 CHANGED = Reverse(code="changed-since", words="people have changed it since", undone=False)

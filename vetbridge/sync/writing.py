@@ -39,6 +39,10 @@ LINE = "line"
 """Key of a payload that is handed on: what whoever carries it out has to know."""
 VISIT_AT = "visit_at"
 """Key of the same: when the visit begins."""
+FORMER = "former"
+"""Key of the same, of a visit that is to be typed: what was asked for before, the newest first, as ``here`` says it.
+Somebody may have typed that by then."""
+FORMER_KEPT = 5
 READ_BACK = "a reading shows it"
 """Why a line is closed that was carried out."""
 FUSED_WORDS: Mapping[Operation, str] = {
@@ -142,8 +146,10 @@ class Writer:
         ``OneSideOnly`` where a person has asked for the other side only."""
         end = self._end
         self._require_side(job)
+        replaced: list[Intention] = []
         if self._is_handed(step.kind, step.operation):
-            self._require_other_than_handed(job, step)
+            replaced = self._replaced(job, step.kind, step.operation, step.remote_id)
+            self._require_not_handed_on(step, replaced)
         native = (
             end.mapper.write(step.kind, dict(step.fields))
             if step.operation is not Operation.CANCEL
@@ -154,11 +160,11 @@ class Writer:
             payload[STOOD] = step.before
             payload[BEFORE] = {name: getattr(step.before, name) for name in step.fields}
         if self._is_handed(step.kind, step.operation):
-            payload |= {LINE: _line(step), VISIT_AT: step.visit_at}
+            payload |= {LINE: _line(step), VISIT_AT: step.visit_at, FORMER: _former(replaced)}
         if step.content is not None:
             payload[FILE] = {"size": step.content.size, "digest": step.content.digest}
         began = self._clock.steady()
-        action_id, key = self._intend(job, step, payload)
+        action_id, key = self._intend(job, step, payload, replaced=len(replaced))
         self._point("intended")
         self._require_time(job, action_id, began)
         self._point("sending")
@@ -187,29 +193,37 @@ class Writer:
     def _is_handed(self, kind: Kind, operation: Operation | str) -> bool:
         return operation in self._end.connector.capabilities.of(kind).handed
 
-    def _require_other_than_handed(self, job: Job, step: Step) -> None:
-        """Raises ``PutOff`` where just this was handed on already; takes back what it takes the place of."""
+    def _replaced(self, job: Job, kind: Kind, operation: Operation | str, remote_id: str | None) -> list[Intention]:
+        """What was handed on, and a write takes the place of: of two tasks about one visit somebody would do both."""
         with self._ledger.read() as tx:
-            of_it = [
+            return [
                 one
                 for one in actions.handed(tx, job.record_id, self._end.account)
-                if (one.kind, one.remote_id) == (step.kind, step.remote_id)
+                if one.kind == kind
+                and (
+                    operation == Operation.CREATE
+                    or (one.operation != Operation.CREATE and one.remote_id == remote_id)
+                    or (one.operation == Operation.CREATE and worklist.of_action(tx, one.action_id) is not None)
+                )
             ]
-        if step.operation is Operation.CANCEL:
-            for one in of_it:
-                if one.operation == Operation.UPDATE:
-                    self.take_back(job, one, "the visit is to be cancelled")
-        for one in (one for one in of_it if one.operation == step.operation):
-            with self._ledger.read() as tx:
-                listed = worklist.of_action(tx, one.action_id) is not None
-            if listed and _said(one.payload) == _said({"fields": dict(step.fields), LINE: _line(step)}):
-                raise self._by_hand()
-            self.take_back(job, one, "another write has taken its place", strike=False)
+
+    def _require_not_handed_on(self, step: Step, replaced: Collection[Intention]) -> None:
+        """Raises ``PutOff`` where just this was handed on already, and still stands on the work list."""
+        asked = _said({"fields": dict(step.fields), LINE: _line(step)})
+        for one in replaced:
+            if one.operation == step.operation and _said(one.payload) == asked:
+                with self._ledger.read() as tx:
+                    listed = worklist.of_action(tx, one.action_id) is not None
+                if listed:
+                    raise self._by_hand()
 
     def _hand_on(self, job: Job, action_id: int, write: Write, step: Step) -> Record:
         """Hands a write on, and puts it on the work list. Raises ``PutOff`` until a reading shows that it was done;
         in a dry run it counts as done, and the record is returned."""
+        replaced = self._replaced(job, write.kind, write.operation, write.id)
         try:
+            for one in replaced:
+                self._recall(one)
             receipt = self._end.connector.apply(write)
         except VetBridgeError as error:
             self._close(job, action_id, ActionState.NOT_DONE, error)
@@ -218,9 +232,28 @@ class Writer:
             return self._read_back(write.kind, receipt)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
+            self._put_in_place(tx, replaced, write.operation)
             self._put_on_list(tx, job, action_id, write, _line(step), step.visit_at)
         self._point("handed")
         raise self._by_hand()
+
+    @staticmethod
+    def _put_in_place(tx: Transaction, replaced: Collection[Intention], operation: Operation) -> None:
+        """Ends what a write takes the place of, together with its lines but for that which says the write now."""
+        for one in replaced:
+            is_same = one.operation == operation
+            if is_same or one.operation != Operation.CREATE:
+                actions.close(tx, one.action_id, ActionState.NOT_DONE, code="taken-back")
+            if not is_same and worklist.of_action(tx, one.action_id) is not None:
+                worklist.close(
+                    tx,
+                    one.record_id,
+                    TASKS[Operation(one.operation)],
+                    confirmed=False,
+                    why="the visit is to be cancelled"
+                    if operation is Operation.CANCEL
+                    else "another task has taken its place",
+                )
 
     def _put_on_list(
         self,
@@ -254,28 +287,31 @@ class Writer:
             f"it is on the work list of {self._end.account}; a reading has to show that it was carried out",
         )
 
-    def take_back(self, job: Job, intention: Intention, why: str, *, strike: bool = True) -> None:
-        """What was handed on is wanted no more, as it was; ``strike``: nobody is to do anything in its place.
+    def take_back(self, job: Job, intention: Intention, why: str) -> None:
+        """What was handed on is wanted no more, and nobody is to do anything in its place.
 
         A visit that was to be typed may have been typed by now, and show later: its action stays handed, so that the
         visit is known for what it is.
         """
+        self._recall(intention)
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            if intention.operation != Operation.CREATE:
+                actions.close(tx, intention.action_id, ActionState.NOT_DONE, code="taken-back")
+            if worklist.of_action(tx, intention.action_id) is not None:
+                task = TASKS[Operation(intention.operation)]
+                worklist.close(tx, intention.record_id, task, confirmed=False, why=why)
+
+    def _recall(self, intention: Intention) -> None:
         write = Write(
             operation=Operation.RECALL,
             kind=intention.kind,
-            id=intention.remote_id,
+            id=None if intention.operation == Operation.CREATE else intention.remote_id,
             native=intention.payload["native"],
             stamp=intention.stamp,
             key=intention.key,
         )
         self._end.connector.apply(write)
-        with self._ledger.write() as tx:
-            changes.held(tx, job.leases)
-            if intention.operation != Operation.CREATE or not strike:
-                actions.close(tx, intention.action_id, ActionState.NOT_DONE, code="taken-back")
-            if strike and worklist.of_action(tx, intention.action_id) is not None:
-                task = TASKS[Operation(intention.operation)]
-                worklist.close(tx, intention.record_id, task, confirmed=False, why=why)
 
     def strike_handed(self, job: Job, why: str) -> None:
         """The work on a record has ended without asking for what was handed on: nobody has to carry it out."""
@@ -287,6 +323,13 @@ class Writer:
             ]
         for one in standing:
             self.take_back(job, one, why)
+        with self._ledger.read() as tx:
+            left = [task for task in TASKS.values() if worklist.standing(tx, job.record_id, task) is not None]
+        if left:  # of writes that were given up meanwhile
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                for task in left:
+                    worklist.close(tx, job.record_id, task, confirmed=False, why=why)
 
     def was_carried_out(
         self, job: Job, intention: Intention, payload: Mapping[str, Any], record: Record, keep: Keep
@@ -300,9 +343,10 @@ class Writer:
                 worklist.close(tx, intention.record_id, task, confirmed=True, why=READ_BACK)
             keep(tx, payload, record)
 
-    def _intend(self, job: Job, step: Step, payload: dict[str, Any]) -> tuple[int, str]:
+    def _intend(self, job: Job, step: Step, payload: dict[str, Any], *, replaced: int) -> tuple[int, str]:
         """Writes the intention down; returns the action's id and key.
 
+        ``replaced``: of so many writes that were handed on it takes the place; these count no more.
         Raises ``PutOff`` where the fuse or the quota holds the write back, and ``Stale`` where a write of the same
         record turned out to be in doubt meanwhile, or this one may stand already: that is found out first.
         """
@@ -312,8 +356,8 @@ class Writer:
                 raise Stale("an earlier write of the same record is in doubt again; it is looked for first")
             change = tx.session.get_one(Change, job.change_id)
             self._require_flow(tx, change, step)
-            self._require_quota(tx, change, step)
-            through = not step.fused or fuses.let_through(tx, change.site, self._fuse)
+            self._require_quota(tx, change, step, replaced)
+            through = not step.fused or fuses.let_through(tx, change.site, self._fuse + replaced)
             if through:
                 action_id = actions.intend(
                     tx,
@@ -371,13 +415,13 @@ class Writer:
                 f"it needs a record of kind {step.kind}, and those are paused at {change.site}",
             )
 
-    def _require_quota(self, tx: Transaction, change: Change, step: Step) -> None:
+    def _require_quota(self, tx: Transaction, change: Change, step: Step, replaced: int) -> None:
         """Raises ``PutOff`` where one more record would be too many for the first days of the pair."""
         limit = None if self._quota is None else self._quota.limits.get(step.kind)
         if step.operation is not Operation.CREATE or self._quota is None or limit is None:
             return
         account = self._end.account
-        if going_live.is_spent(tx, change.site, account, step.kind, days=self._quota.days, limit=limit):
+        if going_live.is_spent(tx, change.site, account, step.kind, days=self._quota.days, limit=limit + replaced):
             raise PutOff(
                 self._clock.now() + QUOTA_WAIT,
                 QUOTA,
@@ -566,9 +610,13 @@ class Writer:
             stamp=intention.stamp,
             key=intention.key,
         )
+        replaced = self._replaced(job, write.kind, write.operation, write.id)
+        for one in replaced:
+            self._recall(one)
         self._end.connector.apply(write)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
+            self._put_in_place(tx, replaced, write.operation)
             self._put_on_list(
                 tx, job, intention.action_id, write, intention.payload[LINE], intention.payload[VISIT_AT]
             )
@@ -733,6 +781,14 @@ def has_content(end: End, attachment_id: str, digest: str, size: int) -> bool:
 def _said(payload: Mapping[str, Any]) -> Any:
     """What a write that is handed on says, comparable with another one."""
     return plain({"fields": payload["fields"], LINE: payload[LINE]})
+
+
+def _former(replaced: Collection[Intention]) -> list[dict[str, Any]]:
+    """What was asked for of a visit before, the newest first."""
+    former: list[dict[str, Any]] = []
+    for one in reversed([one for one in replaced if one.operation == Operation.CREATE]):
+        former += [one.payload["here"], *one.payload.get(FORMER, ())]
+    return former[:FORMER_KEPT]
 
 
 def _labels(screen: Mapping[Kind, Mapping[str, str]], kind: Kind) -> dict[str, str]:

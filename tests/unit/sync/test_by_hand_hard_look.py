@@ -1,0 +1,138 @@
+"""Writes by hand between other things: moves and refusals meanwhile, quotas, undoing, forgetting, far slips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.rig import Rig
+from tests.unit.sync.test_by_hand import closed, later, lines, rig, typed
+from tests.unit.sync.test_undoing import begin, undo
+from vetbridge.connector.interface import Operation
+from vetbridge.core.records import Kind
+from vetbridge.ledger import actions, fuses, holdings, owners
+from vetbridge.ledger.suppression import Key
+from vetbridge.sync.engine import Engine
+from vetbridge.sync.pair import Quota
+
+__all__ = ["rig"]
+
+
+def john(rig: Rig) -> str:
+    return rig.john  # type: ignore[attr-defined,no-any-return]
+
+
+def waiting(rig: Rig) -> int:
+    """Writes that somebody is to carry out, or may have carried out."""
+    with rig.ledger.read() as tx:
+        return len(actions.handed_creates(tx, "pims", Kind.APPOINTMENT))
+
+
+def over(rig: Rig, **otherwise: Any) -> None:
+    """The same pair with other limits."""
+    rig.pair = replace(rig.pair, **otherwise)
+    rig.engine = Engine([rig.pair], rig.ledger, rig.clock, rig.timings)
+
+
+def test_a_line_that_changes_counts_once_against_the_first_days(rig: Rig) -> None:
+    rig.meet()
+    rig.approve()
+    over(rig, quota=Quota(days=7, limits={Kind.APPOINTMENT: 1}))
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=1)})
+    rig.run()
+    ((_, line),) = lines(rig)
+    assert line["start"].utc.isoformat() == later(rig, booking)
+    rig.book("Mary", "Jones", "+447912000002", "Rex")
+    rig.run()
+    assert len(lines(rig)) == 1
+
+
+def test_a_line_that_the_fuse_keeps_from_changing_is_struck_once_it_is_not_wanted(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    typed(rig, booking, john(rig))
+    rig.run()
+    before = later(rig, booking)
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=5)})
+    rig.run()
+    with rig.ledger.write() as tx:
+        fuses.blow(tx, rig.changes()[-1], 30)
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=1)})
+    rig.run()
+    assert rig.changes()[-1].code == "fuse-blown"
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": before})
+    rig.run()
+    assert lines(rig) == []
+
+
+def test_a_visit_that_was_typed_before_its_booking_moved_is_to_be_moved_and_none_of_the_desk_s(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    before = later(rig, booking)
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=50)})
+    rig.run()
+    visit = typed(rig, booking, john(rig), start=before)  # the reading comes late
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+    assert [task for task, _ in lines(rig)] == ["change"]
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"start": later(rig, booking)})
+    rig.run()
+    assert lines(rig) == []
+    assert not rig.booking.written
+
+
+def test_a_visit_with_the_mark_in_another_month_is_settled(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    ((_, line),) = lines(rig)
+    typed(rig, booking, john(rig), start=later(rig, booking, days=30), notes=line["remark"])
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["change"]
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+
+
+def test_a_cancellation_that_was_taken_back_with_a_move_is_no_longer_asked_for(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    typed(rig, booking, john(rig))
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["cancel"]
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "booked", "start": later(rig, booking, hours=1)})
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["change"]
+    assert Operation.CANCEL not in {write.operation for write in rig.pims.handed.values()}
+
+
+def test_an_undo_strikes_what_nobody_has_typed_and_what_shows_later_is_known(rig: Rig) -> None:
+    rig.meet(start_live=True)
+    rig.approve()
+    run = begin(rig)
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    assert undo(rig, run) == {"create appointment": (True, "struck")}
+    assert closed(rig) == [("book", "struck")]
+    assert rig.pims.handed == {}
+    assert undo(rig, run) == {}
+    rig.approve()
+    rig.run()
+    assert lines(rig) == []
+    typed(rig, booking, john(rig))
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+
+
+def test_a_line_that_was_struck_does_not_keep_its_owner_from_being_forgotten(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    rig.run()
+    assert waiting(rig) == 1
+    with rig.ledger.read() as tx:
+        owner = owners.owner_of(
+            tx, [Key("booking", Kind.CLIENT, str(rig.booking.row(Kind.APPOINTMENT, booking)["owner"]))]
+        )
+        assert holdings.obstacles(tx, holdings.held(tx, owner)).writes == ()
