@@ -105,15 +105,15 @@ class Shelf:
             self._seen, self._state = None, replace(_blank(), epoch=self._state.epoch)
             return self._state
         except OSError as error:
-            raise self._damaged(error.strerror or "cannot be read") from None
+            raise self._damaged(error.strerror or "it cannot be read") from None
         if _stamp(told) != self._seen:
             try:
                 with self._path.open(encoding="utf-8") as file:
                     self._state = _read(file, self._kind)
             except OSError as error:
-                raise self._damaged(error.strerror or "cannot be read") from None
+                raise self._damaged(error.strerror or "it cannot be read") from None
             except (ValueError, KeyError, TypeError, RecursionError):
-                raise self._damaged("is damaged") from None
+                raise self._damaged("it is damaged") from None
             self._seen = _stamp(told)
         return self._state
 
@@ -132,7 +132,7 @@ class Shelf:
 
     def _damaged(self, words: str) -> BadAnswer:
         return BadAnswer(
-            f"state/{self._path.name} {words}; restore it from a backup, or remove it and put the newest file "
+            f"{self._path}: {words}; restore it from a backup, or remove it and put the newest file "
             "of its kind from archive/ back into in/, without the moment before its name"
         )
 

@@ -337,16 +337,17 @@ class _Meaning:
         return (bool(state) and state.startswith(self.states)) or any(each in words for each in self.words)
 
 
+# Of one account: the others go on, and so does this one once it is mended.
 _ALWAYS = (
     _Meaning(
-        ConfigError,
+        Unavailable,
         "odbc-missing",
         "the ODBC driver that the connection names is not installed; install it, or name one of those that "
         "`odbcinst -q -d` lists",
         words=("can't open lib", "specified driver could not be loaded"),
     ),
     _Meaning(
-        ConfigError,
+        Unavailable,
         "odbc-dsn",
         "no data source is called as dsn or the connection says; `odbcinst -q -s` lists them",
         states=("IM002", "IM003", "IM012", "IM014"),

@@ -540,7 +540,7 @@ def test_a_damaged_state_is_said_and_takes_nobody_away(acme: Exchange) -> None:
     acme.ids()
     state = acme.folder / "state" / "client.jsonl"
     state.write_text("".join(state.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(BadAnswer, match=r"state/client.jsonl is damaged; restore it"):
+    with pytest.raises(BadAnswer, match=r"state/client.jsonl: it is damaged; restore it"):
         acme.another().get(Kind.CLIENT, "2")
 
 

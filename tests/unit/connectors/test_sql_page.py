@@ -18,7 +18,7 @@ from tests.databases import profile
 from vetbridge.config.document import parse
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
-from vetbridge.core.errors import ConfigError, Unavailable
+from vetbridge.core.errors import ConfigError, Scope, Unavailable
 
 PAGE = (Path(__file__).parents[3] / "docs" / "connectors" / "sql.md").read_text(encoding="utf-8")
 EXAMPLES = [parse(block, "sql.md") for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
@@ -115,3 +115,19 @@ def test_what_keeps_a_login_out_is_told_apart(state: str, words: str, code: str)
     error = judged("practice: the version", state, words, connecting=True)
     assert error.code == code
     assert isinstance(error, Unavailable) is (code == "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "code"),
+    [
+        (
+            "01000",
+            "[unixodbc][driver manager]can't open lib 'odbc driver 18 for sql server' : file not found",
+            "odbc-missing",
+        ),
+        ("IM002", "[unixodbc][driver manager]data source name not found", "odbc-dsn"),
+    ],
+)
+def test_a_driver_that_went_away_stops_one_account_until_it_is_back(state: str, words: str, code: str) -> None:
+    error = judged("practice: the select of client", state, words, connecting=True)
+    assert (type(error), error.code, error.scope) == (Unavailable, code, Scope.ACCOUNT)
