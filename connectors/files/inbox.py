@@ -46,6 +46,8 @@ FEW = 10
 """So many records may be gone at once whatever their share, as long as they are a quarter of all, or three."""
 MOST_MOVED = 0.5
 """Share of the known visits that may begin at another time at once: more is another clock, or another column."""
+LIKELY = timedelta(days=800)
+"""A visit further away than that is a slip of the pen, and says nothing of the days that an export covers."""
 MANY_OF_ONE = 5
 """So many visits of one vet or room are not all gone at once: the export shows only the others."""
 MOST_REFUSED = 0.5
@@ -420,8 +422,11 @@ class Inbox:
         """From which start to which one, by the site's clock, the visits of a snapshot are complete."""
         window = self._rules[Kind.APPOINTMENT].window
         if window is None:
-            starts = sorted(str(native["start"]) for native in reading.came.values() if "start" in native)
-            return (starts[0], starts[-1]) if starts else ("", "0")
+            now = self._clock.now()
+            earliest, latest = f"{now - LIKELY:%Y-%m-%d}", f"{now + LIKELY:%Y-%m-%d}"
+            starts = (str(native.get("start", "")) for native in reading.came.values())
+            likely = sorted(start for start in starts if earliest <= start <= latest)
+            return (likely[0], likely[-1]) if likely else ("", "0")
         day = datetime.fromtimestamp(written, ZoneInfo(self._zone)).date()
         first, last = day - timedelta(days=window.back_days), day + timedelta(days=window.ahead_days)
         return f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d} 99"
@@ -442,6 +447,10 @@ class Inbox:
             path.replace(place)
         except FileNotFoundError:
             return False
+        except PermissionError:
+            if not all(os.access(each.parent, os.W_OK | os.X_OK) for each in (path, place)):
+                raise
+            raise _Moved from None  # Somebody has it open: what it says is known, and it leaves later.
         if stamp is not None and _stamp(place.lstat()) != stamp and not path.exists():
             place.replace(path)
             return False

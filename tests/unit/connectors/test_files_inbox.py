@@ -147,6 +147,28 @@ def test_a_file_that_is_locked_is_tried_again(acme: Exchange, monkeypatch: pytes
     assert acme.ids() == ["1"]
 
 
+def test_a_file_that_somebody_has_open_is_taken_in_and_leaves_later(
+    acme: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spreadsheet on Windows keeps a file from being moved; the other files are none the worse for it."""
+    acme.put("clients.csv", clients("1,A,B,,"))
+    acme.put("visits.csv", visits("9;;2026-05-04 09:00;15;"))
+    real = Path.replace
+
+    def held(self: Path, target: Path) -> Path:
+        if self.name == "clients.csv":
+            raise PermissionError(13, "the process cannot access the file")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", held)
+    for _ in range(2):
+        assert acme.ids() == ["1"]
+        assert acme.ids(Kind.APPOINTMENT) == ["9"]
+    monkeypatch.undo()
+    assert acme.ids() == ["1"]
+    assert acme.lying("in") == []
+
+
 def test_files_are_taken_in_the_order_in_which_they_were_written(acme: Exchange) -> None:
     acme.put("clients-b.csv", clients("1,A,Old,,"))
     acme.put("clients-a.csv", clients("1,A,New,,"))
@@ -292,6 +314,16 @@ def test_visits_outside_of_what_a_snapshot_covers_are_kept(acme: Exchange) -> No
     acme.ids(Kind.APPOINTMENT)
     acme.put("visits.csv", visits(days[1], days[3]))
     assert acme.ids(Kind.APPOINTMENT) == ["1", "20", "4", "6"]
+
+
+def test_a_slip_of_the_pen_makes_a_snapshot_cover_no_more_days(acme: Exchange) -> None:
+    days = [f"{day};;2026-05-{day:02} 09:00;15;" for day in range(10, 30)]
+    acme.put("visits.csv", visits(*days))
+    acme.ids(Kind.APPOINTMENT)
+    acme.put("visits.csv", visits(*days[:18], "99;;2062-05-04 09:00;15;"))
+    assert len(acme.ids(Kind.APPOINTMENT)) == 21
+    acme.put("visits.csv", visits(*days[2:18], "99;;2006-05-04 09:00;15;"))
+    assert len(acme.ids(Kind.APPOINTMENT)) == 21
 
 
 def test_a_window_says_what_a_snapshot_covers(tmp_path: Path) -> None:
