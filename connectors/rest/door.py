@@ -379,11 +379,13 @@ class Door:
         path = template.path(listing.path, self._options.values) or ""
         try:
             there = urlsplit(urljoin(f"{self._base_url}{path}", told))
-            same = _origin(there) == _origin(own)
+            # An empty part could be taken for the beginning of another host.
+            strange = any(each in unquote(there.path) for each in ("..", "//", "\\"))
+            same = _origin(there) == _origin(own) and not strange
         except ValueError:
             same = False
         prefix = own.path.rstrip("/")
-        if not same or not there.path.startswith(f"{prefix}/") or ".." in unquote(there.path):
+        if not same or not there.path.startswith(f"{prefix}/"):
             raise BadAnswer(f"{self._account}: GET {listing.path}: the next page is at another address")
         return f"{there.path.removeprefix(prefix)}?{there.query}"
 

@@ -151,6 +151,8 @@ def test_where_the_list_counts_no_page_is_asked_for_in_vain(tmp_path: Path, monk
         "https://elsewhere.example/v1/clients",
         "http://api.clinic.example/v1/clients",
         "//elsewhere.example/v1/clients",
+        "/v1//elsewhere.example/clients",
+        "/v1/\\elsewhere.example/clients",
         "https://api.clinic.example/admin",
         "https://api.clinic.example/v1/%2e%2e/admin",
         "https://api.clinic.example:99999/v1/clients",
@@ -158,10 +160,11 @@ def test_where_the_list_counts_no_page_is_asked_for_in_vain(tmp_path: Path, monk
     ],
 )
 def test_a_next_page_leads_nowhere_else_and_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, next_: str) -> None:
-    serving(monkeypatch, lambda asked: {"data": MANY[:1], "next": next_})
+    api = serving(monkeypatch, lambda asked: {"data": MANY[:1], "next": next_})
     rest = connected(tmp_path, changed(PROFILE, paging={"kind": "link", "next": "next"}))
     with pytest.raises(BadAnswer):
         list(rest.changes(Kind.CLIENT, None))
+    assert not any("elsewhere" in asked.url for asked in api.asked)
 
 
 def test_fewer_than_the_list_counts_is_no_whole_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
