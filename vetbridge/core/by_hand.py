@@ -204,6 +204,12 @@ def recognise(wanted: Sequence[Wanted], typed: Sequence[Typed], *, country: str)
     }
 
 
+def may_be_wanted(wanted: Sequence[Wanted], typed: Typed, *, country: str) -> bool:
+    """Whether a visit, seen for itself, may be a wanted one; where it may not, ``recognise`` never pairs it."""
+    desk = _Desk([typed], country)
+    return any(True for one in wanted for _ in desk.fits(one))
+
+
 # -- which may be which
 
 

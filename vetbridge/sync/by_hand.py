@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import Native, Operation
+from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
 from vetbridge.core.answers import BOOKED_BY_ANOTHER
-from vetbridge.core.by_hand import CLIENT, PET, Recognised, Typed, Wanted, recognise
+from vetbridge.core.by_hand import CLIENT, PET, Recognised, Typed, Wanted, may_be_wanted, recognise
 from vetbridge.core.errors import MappingError
 from vetbridge.core.instants import Instant
 from vetbridge.core.planning import STATUS
@@ -244,8 +244,8 @@ class ByHand:
             if not actions.is_any_handed(tx, self._pair.pims.account):
                 return
             asked = actions.handed_creates(tx, self._pair.pims.account, Kind.APPOINTMENT)
+            ticked = _ticked(tx)
         self._give_up([one for one in asked if self._is_too_old(one)])
-        found, typed = self._recognised(there.start.utc)
         is_shown = there.client_id is None or self._people(there)[0] is not None
         if not is_shown and self._clock.now() < job.received_at + SHOWN_WITHIN:
             raise PutOff(
@@ -253,6 +253,9 @@ class ByHand:
                 "client-not-shown",
                 "its client is so new that no reading shows it yet",
             )
+        if not self._may_be_asked_for(there, [one for each in _rounds(asked, ticked) for one in each]):
+            return
+        found, typed = self._recognised(there.start.utc)
         mine = next(
             (one for one in asked if (it := found.get(one.action_id)) and there.id in _standing_so(it, typed)),
             None,
@@ -365,12 +368,15 @@ class ByHand:
             return {}, {}
         with self._ledger.read() as tx:
             asked = actions.handed_creates(tx, end.account, Kind.APPOINTMENT)
-            ticked = {one.action_id for one in asked if _is_ticked(tx, one)}
+            ticked = _ticked(tx)
         rounds = _rounds(asked, ticked)
         wanted = [one for each in rounds for one in each]
         typed: dict[str, Typed] = {}
         for native in end.connector.search(Kind.APPOINTMENT, window(around - AROUND, around + AROUND)):
-            one = self._typed(native, wanted)
+            try:
+                one = self._typed(end.mapper.read(Kind.APPOINTMENT, native), wanted)
+            except MappingError:
+                continue
             if one is not None:
                 typed[one.id] = one
         found: dict[int, Recognised] = {}
@@ -380,14 +386,19 @@ class ByHand:
             found |= recognise([one for one in each if one.key not in found], free, country=self._pair.country)
         return found, typed
 
-    def _typed(self, native: Native, wanted: list[Wanted]) -> Typed | None:
+    def _may_be_asked_for(self, there: Appointment, wanted: list[Wanted]) -> bool:
+        """Whether a visit may be one that is asked for, or the copy of one; hardly any is, and a look at the whole
+        diary is dear."""
+        one = self._typed(there, wanted)
+        if one is None:
+            return False
+        is_owners = there.client_id is not None and any(there.client_id == each.client_id for each in wanted)
+        return is_owners or may_be_wanted(wanted, one, country=self._pair.country)
+
+    def _typed(self, record: Appointment, wanted: list[Wanted]) -> Typed | None:
         """A visit that stands and belongs to no booking; None for every other, and for one that is like none that is
         wanted in either its day or its client."""
         end = self._pair.pims
-        try:
-            record = end.mapper.read(Kind.APPOINTMENT, native)
-        except MappingError:
-            return None
         if record.id is None or record.status is AppointmentStatus.CANCELLED:
             return None
         copied = notes.STAMP.search(record.notes)
@@ -475,12 +486,17 @@ def _standing_so(recognised: Recognised, typed: Mapping[str, Typed]) -> set[str]
     return same | {*recognised.again}
 
 
+def _ticked(tx: Transaction) -> frozenset[int | None]:
+    """The writes of which somebody says that they are carried out."""
+    return frozenset(line.action_id for line in worklist.lines(tx) if line.state == "done")
+
+
 def _is_ticked(tx: Transaction, intention: Intention) -> bool:
     line = worklist.of_action(tx, intention.action_id)
     return line is not None and line.state == "done"
 
 
-def _rounds(asked: Sequence[Intention], ticked: Collection[int]) -> list[list[Wanted]]:
+def _rounds(asked: Sequence[Intention], ticked: Collection[int | None]) -> list[list[Wanted]]:
     """What is wanted now; then, for whoever typed before a booking was changed, what was wanted before."""
     said = [(one, [one.payload["here"], *one.payload.get(FORMER, ())]) for one in asked]
     return [

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.rig import Rig
+import pytest
+
+from tests.rig import Killed, Rig
 from tests.unit.sync.test_by_hand import closed, later, lines, rig, typed
 from tests.unit.sync.test_undoing import begin, undo
 from vetbridge.connector.interface import Operation
@@ -136,3 +138,42 @@ def test_a_line_that_was_struck_does_not_keep_its_owner_from_being_forgotten(rig
             tx, [Key("booking", Kind.CLIENT, str(rig.booking.row(Kind.APPOINTMENT, booking)["owner"]))]
         )
         assert holdings.obstacles(tx, holdings.held(tx, owner)).writes == ()
+
+
+def test_the_diary_is_looked_through_only_for_visits_that_may_be_asked_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    looked: list[Any] = []
+    search = rig.pims.search
+    monkeypatch.setattr(rig.pims, "search", lambda *which: looked.append(which) or search(*which))
+    other = rig.book("Mary", "Jones", "+447912000002", "Rex", hours=90, state="cancelled")
+    typed(rig, other, rig.mary)  # type: ignore[attr-defined]
+    rig.receiver.poll_desk()
+    rig.work()
+    assert not [
+        query for _, query in looked if query.get("start_from", "")[:10] != query.get("start_before", "")[:10]
+    ]
+
+
+def test_a_crash_between_the_old_line_and_the_new_one_leaves_the_new_one(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=1)})
+    rig.receiver.poll()
+
+    def kill(point: str) -> None:
+        if point == "sending":
+            raise Killed
+
+    rig.ledger.close()
+    rig.start(point=kill)
+    with pytest.raises(Killed):
+        rig.work()
+    rig.ledger.close()
+    rig.start()
+    rig.run()
+    ((task, line),) = lines(rig)
+    assert (task, line["start"].utc.isoformat()) == ("book", later(rig, booking))
+    assert (len(rig.pims.handed), waiting(rig)) == (1, 1)
