@@ -370,6 +370,8 @@ def test_a_backup_from_before_there_were_chains_is_restored_without_the_owner(pl
         for table in ("joining", "joined", "install", "attached", "file_look", "due", "notice"):
             old.execute(f"DROP TABLE {table}")
         old.execute("ALTER TABLE link DROP COLUMN follows")
+        for column in ("action_id", "labels", "changed_at", "changed"):
+            old.execute(f"ALTER TABLE worklist DROP COLUMN {column}")
         old.execute("UPDATE alembic_version SET version_num = '0009'")
         old.commit()
     forget(planted)

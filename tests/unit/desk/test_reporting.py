@@ -36,7 +36,7 @@ def test_it_holds_what_it_says_and_only_its_owner_reads_it(desk: Desk, ledger: L
     assert json.loads(files["tables.json"])["rows"]["change"] == 1
     (attempt,) = json.loads(files["attempts.json"])
     assert (attempt["account"], attempt["operation"], attempt["count"]) == ("ezyvet-city", "create", 1)
-    assert {each["name"] for each in json.loads(files["connectors.json"])} == {"altegio", "ezyvet"}
+    assert {each["name"] for each in json.loads(files["connectors.json"])} >= {"altegio", "ezyvet"}
     codes = {each["code"] for each in json.loads(files["status.json"])["conditions"]}
     assert "question-soon" in codes
 

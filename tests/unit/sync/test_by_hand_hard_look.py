@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.rig import Killed, Rig
-from tests.unit.sync.test_by_hand import closed, later, lines, rig, typed
+from tests.unit.sync.test_by_hand import closed, later, lines, rig, tick, typed
 from tests.unit.sync.test_undoing import begin, undo
 from vetbridge.connector.interface import Operation
 from vetbridge.core.records import Kind
@@ -177,3 +177,19 @@ def test_a_crash_between_the_old_line_and_the_new_one_leaves_the_new_one(rig: Ri
     ((task, line),) = lines(rig)
     assert (task, line["start"].utc.isoformat()) == ("book", later(rig, booking))
     assert (len(rig.pims.handed), waiting(rig)) == (1, 1)
+
+
+def test_a_cancellation_that_was_carried_out_and_taken_back_meanwhile_cancels_no_booking(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    rig.run()
+    visit = typed(rig, booking, john(rig))
+    rig.run()
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
+    rig.run()
+    tick(rig)
+    rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "booked"})
+    rig.run()
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"state": "cancelled"})  # the reading comes late
+    rig.run()
+    assert [task for task, _ in lines(rig)] == ["book"]
+    assert not rig.booking.written

@@ -8,6 +8,7 @@ import pytest
 
 from tests.rig import Killed
 from tests.unit.sync.due_rig import NOTHING, Town
+from vetbridge.config.models import Config, Watch
 from vetbridge.core.records import Kind
 from vetbridge.desk import worklist as desk
 from vetbridge.ledger import worklist
@@ -36,7 +37,8 @@ def tick(town: Town) -> str:
     """Somebody says that the one line is done; its words."""
     with town.ledger.write() as tx:
         (row,) = worklist.lines(tx)
-        return desk.done(tx, town.sites(), row.id or 0, by="ann").words
+        config = Config.model_construct(sites=town.sites(), watch=Watch())
+        return desk.done(tx, config, row.id or 0, by="ann").words
 
 
 @pytest.fixture
