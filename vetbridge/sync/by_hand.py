@@ -126,6 +126,8 @@ class ByHand:
         if intention.operation == Operation.CANCEL:
             if isinstance(record, Appointment) and record.status is AppointmentStatus.CANCELLED:
                 self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
+            elif self._clock.now() > intention.created_at + FORGOTTEN_AFTER:
+                self._give_up([intention])
         elif isinstance(record, Appointment) and _is_as_asked(record, intention.payload["fields"]):
             self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
         elif isinstance(record, Appointment):
@@ -353,7 +355,7 @@ class ByHand:
     # -- inside
 
     def _give_up(self, never_typed: Sequence[Intention]) -> None:
-        """What nobody has typed long after its time will not come any more."""
+        """What nobody has carried out long after its time, and nobody is asked for any more, will not come."""
         if never_typed:
             with self._ledger.write() as tx:
                 for one in never_typed:

@@ -291,14 +291,17 @@ class Writer:
         """What was handed on is wanted no more, and nobody is to do anything in its place.
 
         A visit that was to be typed may have been typed by now, and show later: its action stays handed, so that the
-        visit is known for what it is.
+        visit is known for what it is. One that was to be cancelled, and of which somebody says that it is, likewise:
+        else it would read as if the practice had cancelled it.
         """
         self._recall(intention)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
-            if intention.operation != Operation.CREATE:
+            line = worklist.of_action(tx, intention.action_id)
+            said_done = intention.operation == Operation.CANCEL and line is not None and line.state == "done"
+            if intention.operation != Operation.CREATE and not said_done:
                 actions.close(tx, intention.action_id, ActionState.NOT_DONE, code="taken-back")
-            if worklist.of_action(tx, intention.action_id) is not None:
+            if line is not None:
                 task = TASKS[Operation(intention.operation)]
                 worklist.close(tx, intention.record_id, task, confirmed=False, why=why)
 
