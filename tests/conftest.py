@@ -34,10 +34,7 @@ LONG = (
     "tests/unit/web/",
     "tests/unit/daemon/",
     "tests/fuzz/",
-    *(f"tests/unit/sync/test_{name}" for name in ("review_", "mutants_", "guards", "hard_look", "late_writes")),
-    *(f"tests/unit/sync/test_{name}" for name in ("levels", "readings_over_http", "vendor_", "undoing", "leaving")),
-    *(f"tests/unit/sync/test_{name}" for name in ("both_ways", "who_goes_first", "silent_webhooks")),
-    *(f"tests/unit/sync/test_{name}" for name in ("attachments_", "confirming", "hard_notices")),
+    "tests/unit/sync/",
     *(f"tests/unit/ledger/test_{name}" for name in ("backup", "hard_", "pruning", "rekeying", "upgrades")),
     *("tests/properties/", "tests/crash/", "tests/unit/desk/"),
 )
@@ -45,9 +42,12 @@ LONG = (
 KEPT = (
     *(f"tests/unit/desk/test_{name}.py" for name in ("claims", "failures", "find", "hard_desk")),
     *(f"tests/unit/daemon/test_{name}.py" for name in ("prune", "telling")),
+    *(f"tests/unit/sync/test_{name}.py" for name in ("engine", "by_hand", "pairing", "due_services", "attachments")),
+    *(f"tests/unit/sync/test_{name}.py" for name in ("identity", "pauses", "importing", "clock_moves")),
     "tests/system/test_forget_bytes.py",
 )
-"""Of these the tests that stand for how the desk and the daemon ask a ledger, and for what is erased in one."""
+"""Of these the tests that stand for how the desk, the daemon and the engine ask a ledger, and for what is erased in
+one."""
 
 TRIED_AGAIN = ("tests/system/", "tests/browser/")
 """Tests with real processes, terminals and browsers, which a busy machine may let down. One that fails is tried once

@@ -105,7 +105,6 @@ def test_a_short_morning_of_a_chain_is_clean_at_every_branch(tmp_path: Path) -> 
 BY_HAND = [
     pytest.param("impromed", "files"),
     pytest.param("impromed", "sql", marks=pytest.mark.odbc),
-    pytest.param("animana", "files"),
 ]
 
 
