@@ -277,14 +277,10 @@ class ByHand:
         """Asks to cancel a visit that stands beside the very same one, which a booking has; None: there is none."""
         if not self.does or there.client_id is None or there.status is AppointmentStatus.CANCELLED:
             return None
+        same = self._same(there.start, there.resource, there.client_id, there.pet_id)
+        others = [other.id for other in same if other.id not in (None, there.id)]
         with self._ledger.read() as tx:
-            twins = [
-                other.id
-                for other in self._same(there.start, there.resource, there.client_id, there.pet_id)
-                if other.id != there.id
-                and (link := links.of_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, other.id or "")) is not None
-                and link.origin not in BY_PEOPLE
-            ]
+            twins = [id_ for id_ in others if self._is_online(tx, id_ or "")]
         if not twins:
             return None
         with self._ledger.write() as tx:
@@ -300,6 +296,11 @@ class ByHand:
                 visit_at=there.start.utc,
             )
         return TYPED_TWICE
+
+    def _is_online(self, tx: Transaction, visit_id: str) -> bool:
+        """Whether a visit is that of a booking, and was not made at the desk."""
+        link = links.of_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, visit_id)
+        return link is not None and link.origin not in BY_PEOPLE
 
     def removed(self, job: Job) -> None:
         """A visit is cancelled or gone: nobody has to cancel it any more."""
