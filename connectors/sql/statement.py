@@ -162,7 +162,10 @@ def _follower(tokens: Sequence[_Token], token: _Token) -> str:
 
 def _follows(tokens: Sequence[_Token], token: _Token, text: str) -> bool:
     place = tokens.index(token) + 1
-    return place < len(tokens) and tokens[place].text.upper() == text
+    if place >= len(tokens):
+        return False
+    said = tokens[place].text.upper()
+    return said == text
 
 
 def checked_template(text: str) -> str:
