@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vetbridge.cli.config import load_config
+from vetbridge.cli.one_account import cannot, connector_of
 from vetbridge.cli.output import emit_json, say
-from vetbridge.cli.reading import USAGE, AsJson, config_path, give_up, told
+from vetbridge.cli.reading import AsJson, config_path, told
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 from vetbridge.core.records import Kind
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
-    from vetbridge.connector.interface import Connector
     from vetbridge.connector.trying import Trial
 
 LEFTOVERS = 4
@@ -66,26 +65,11 @@ def try_(
 
 
 def _tried(command: str, loaded: Loaded, account: str, kind: Kind | None, *, as_json: bool) -> list[Trial]:
-    from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
-    from vetbridge.connector.trying import Trying  # noqa: PLC0415
-    from vetbridge.daemon.assembly import connected  # noqa: PLC0415
+    from vetbridge.connector.trying import Trying  # noqa: PLC0415 - keeps --help quick
 
-    accounts = loaded.config.accounts
-    if account not in accounts:
-        text = f"no account is called {one_line(account)!r}{nearest(account, sorted(accounts))}"
-        give_up(command, text, advice="", code="unknown-account", as_json=as_json, exit_code=USAGE)
-    bare: dict[str, Connector] = {}
-
-    def keep(name: str, connector: Connector) -> Connector:
-        bare[name] = connector
-        return connector
-
-    with ExitStack() as opened:
-        opened.enter_context(connected(loaded, wrap=keep))
-        found = bare[account]
+    with connector_of(command, loaded, account, as_json=as_json) as found:
         if not isinstance(found, Trying):
-            text = f"{account}: its connector is {accounts[account].connector}, which reads by no profile of an API"
-            give_up(command, text, advice="", code="not-supported", as_json=as_json, exit_code=USAGE)
+            cannot(command, loaded, account, "reads by no profile of an API", as_json=as_json)
         kinds = [kind] if kind is not None else [each for each in Kind if each in found.capabilities.kinds]
         return [found.try_reading(each) for each in kinds]
 

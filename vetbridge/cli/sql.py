@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vetbridge.cli.config import load_config
+from vetbridge.cli.one_account import cannot, connector_of
 from vetbridge.cli.output import emit_json, say
-from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, told
+from vetbridge.cli.reading import AsJson, as_data, config_path, told
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
     from vetbridge.connector.catalogue import ListedTable
-    from vetbridge.connector.interface import Connector
 
 app = typer.Typer(
     name="sql", help="Databases that a profile describes: look which tables there are.", no_args_is_help=True
@@ -68,26 +67,11 @@ def discover(
 
 
 def _listed(command: str, loaded: Loaded, account: str, pattern: str, *, as_json: bool) -> list[ListedTable]:
-    from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
-    from vetbridge.connector.catalogue import Catalogue  # noqa: PLC0415
-    from vetbridge.daemon.assembly import connected  # noqa: PLC0415
+    from vetbridge.connector.catalogue import Catalogue  # noqa: PLC0415 - keeps --help quick
 
-    accounts = loaded.config.accounts
-    if account not in accounts:
-        text = f"no account is called {one_line(account)!r}{nearest(account, sorted(accounts))}"
-        give_up(command, text, advice="", code="unknown-account", as_json=as_json, exit_code=USAGE)
-    bare: dict[str, Connector] = {}
-
-    def keep(name: str, connector: Connector) -> Connector:
-        bare[name] = connector
-        return connector
-
-    with ExitStack() as opened:
-        opened.enter_context(connected(loaded, wrap=keep))
-        found = bare[account]
+    with connector_of(command, loaded, account, as_json=as_json) as found:
         if not isinstance(found, Catalogue):
-            text = f"{account}: its connector is {accounts[account].connector}, which reads no database"
-            give_up(command, text, advice="", code="not-supported", as_json=as_json, exit_code=USAGE)
+            cannot(command, loaded, account, "reads no database", as_json=as_json)
         return list(found.tables(pattern))
 
 
