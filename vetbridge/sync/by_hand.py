@@ -319,22 +319,44 @@ class ByHand:
         """
         if not self.does:
             return None
+        account = self._pair.pims.account
         with self._ledger.read() as tx:
-            base = links.bases(tx, link)[1] or {}
+            booking_base, base = (each or {} for each in links.bases(tx, link))
         if base.get("client_id") is None:
             return None
         start: Any = base.get("start")
-        for other in self._same(start, base.get("resource"), base["client_id"], base.get("pet_id")):
-            with self._ledger.read() as tx:
-                is_free = links.of_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, other.id or "") is None
-            if is_free:
-                with self._ledger.write() as tx:
-                    changes.held(tx, job.leases)
-                    links.point(tx, tx.session.get_one(Link, link.id), pims_id=other.id)
-                    record = changes.record_of(tx, self._pair.pims.account, Kind.APPOINTMENT, other.id or "")
-                    worklist.close(tx, record.id or 0, worklist.CANCEL, confirmed=False, why=OTHER_REMOVED)
-                return other
+        same = [*self._same(start, base.get("resource"), base["client_id"], base.get("pet_id"))]
+        for other in (*same, *self._copies(start, base["client_id"], base.get("pet_id"))):
+            with self._ledger.write() as tx:
+                record = changes.record_of(tx, account, Kind.APPOINTMENT, other.id or "")
+                is_copy = worklist.standing(tx, record.id or 0, worklist.CANCEL) is not None
+                if links.of_pims(tx, account, Kind.APPOINTMENT, other.id or "") is not None:
+                    continue
+                if not is_copy and other not in same:
+                    continue
+                changes.held(tx, job.leases)
+                row = tx.session.get_one(Link, link.id)
+                links.point(tx, row, pims_id=other.id)
+                # What it has otherwise is a mistake, and no news of the desk's.
+                self._keeper.bases(tx, row, _as_if_booked_so(booking_base, other), other, frozenset())
+                worklist.close(tx, record.id or 0, worklist.CANCEL, confirmed=False, why=OTHER_REMOVED)
+            return other
         return None
+
+    def _copies(self, start: Instant, client_id: object, pet_id: object) -> list[Appointment]:
+        """Visits of this owner and pet about this time that stand: one may be a copy that was not put right."""
+        end = self._pair.pims
+        found = []
+        for native in end.connector.search(Kind.APPOINTMENT, window(start.utc - AROUND, start.utc + AROUND)):
+            try:
+                other = end.mapper.read(Kind.APPOINTMENT, native)
+            except MappingError:
+                continue
+            if (other.client_id, other.pet_id) == (client_id, pet_id) and (
+                other.status is not AppointmentStatus.CANCELLED
+            ):
+                found.append(other)
+        return found
 
     def _same(self, start: Instant, resource: object, client_id: object, pet_id: object) -> Iterator[Appointment]:
         """Visits that stand at this time, with this vet, on this owner and pet."""

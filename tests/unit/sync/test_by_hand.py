@@ -361,3 +361,29 @@ def test_a_new_owner_who_was_registered_with_a_slip_is_to_be_put_right(rig: Rig)
     rig.pims.edit(Kind.CLIENT, nina, {"name": {"given": "Nina", "family": "Newman"}})
     rig.run()
     assert lines(rig) == []
+
+
+def test_where_the_copy_that_was_put_right_is_removed_the_wrong_one_is_put_right_and_nothing_cancelled(
+    rig: Rig,
+) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    before = rig.booking.row(Kind.APPOINTMENT, booking)
+    assert before is not None
+    rig.run()
+    for _ in range(2):
+        typed(rig, booking, rig.john, start=later(rig, booking, hours=1))  # type: ignore[attr-defined]
+    rig.run()
+    with rig.ledger.read() as tx:
+        (linked,) = [row.remote_id for row in worklist.lines(tx) if row.task == "change"]
+        (copy,) = [row.remote_id for row in worklist.lines(tx) if row.task == "cancel"]
+    rig.pims.edit(Kind.APPOINTMENT, linked, {"start": before["start"]})
+    rig.run()
+    rig.pims.edit(Kind.APPOINTMENT, linked, {"state": "cancelled"})
+    rig.run()
+    assert rig.booking.row(Kind.APPOINTMENT, booking) == before
+    with rig.ledger.read() as tx:
+        assert [(row.task, row.remote_id) for row in worklist.lines(tx)] == [("change", copy)]
+    rig.pims.edit(Kind.APPOINTMENT, copy, {"start": before["start"]})
+    rig.run()
+    assert lines(rig) == []
+    assert not rig.booking.written
