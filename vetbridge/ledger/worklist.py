@@ -106,6 +106,14 @@ def of_task(tx: Transaction, account: str, task: str) -> tuple[Worklist, ...]:
     return tuple(tx.session.exec(rows))
 
 
+def changes_since(tx: Transaction, account: str, since: datetime) -> tuple[Worklist, ...]:
+    """The lines that asked to change a visit at an account and were written since, whatever became of them."""
+    rows = select(Worklist).where(
+        Worklist.account == account, Worklist.task == CHANGE, col(Worklist.opened_at) >= since
+    )
+    return tuple(tx.session.exec(rows))
+
+
 def line(tx: Transaction, line_id: int) -> Worklist | None:
     """The line of this number."""
     return tx.session.get(Worklist, line_id)

@@ -279,6 +279,7 @@ class ByHand:
             return None
         same = self._same(there.start, there.resource, there.client_id, there.pet_id)
         others = [other.id for other in same if other.id not in (None, there.id)]
+        others += [id_ for id_ in self._mistyped_so(there.start) if self._is_of(id_, there)]
         with self._ledger.read() as tx:
             twins = [id_ for id_ in others if self._is_online(tx, id_ or "")]
         if not twins:
@@ -296,6 +297,18 @@ class ByHand:
                 visit_at=there.start.utc,
             )
         return TYPED_TWICE
+
+    def _mistyped_so(self, start: Instant) -> list[str]:
+        """Visits that lately stood at this time by mistake, and were to be put right."""
+        with self._ledger.read() as tx:
+            lately = worklist.changes_since(tx, self._pair.pims.account, tx.now - FORGOTTEN_AFTER)
+            said = [(row.remote_id, worklist.detail(tx, row).get("found") or {}) for row in lately]
+        return [id_ for id_, found in said if found.get("start") == start]
+
+    def _is_of(self, visit_id: str, there: Appointment) -> bool:
+        """Whether a visit is another one of the same owner and pet."""
+        other = None if visit_id == there.id else self._pair.pims.read(Kind.APPOINTMENT, visit_id)
+        return isinstance(other, Appointment) and (other.client_id, other.pet_id) == (there.client_id, there.pet_id)
 
     def _is_online(self, tx: Transaction, visit_id: str) -> bool:
         """Whether a visit is that of a booking, and was not made at the desk."""

@@ -387,3 +387,20 @@ def test_where_the_copy_that_was_put_right_is_removed_the_wrong_one_is_put_right
     rig.run()
     assert lines(rig) == []
     assert not rig.booking.written
+
+
+def test_a_copy_that_shows_once_the_other_one_was_put_right_is_not_carried_back(rig: Rig) -> None:
+    booking = rig.book("John", "Smith", "+447912000001", "Bella")
+    before = rig.booking.row(Kind.APPOINTMENT, booking)
+    assert before is not None
+    rig.run()
+    wrong = later(rig, booking, hours=1)
+    first = typed(rig, booking, rig.john, start=wrong)  # type: ignore[attr-defined]
+    rig.run()
+    rig.pims.edit(Kind.APPOINTMENT, first, {"start": before["start"]})
+    rig.run()
+    copy = typed(rig, booking, rig.john, start=wrong)  # type: ignore[attr-defined]
+    rig.run()
+    assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
+    with rig.ledger.read() as tx:
+        assert [(row.task, row.remote_id) for row in worklist.lines(tx)] == [("cancel", copy)]
