@@ -6,7 +6,7 @@ anew; so the booking side and its owner learn nothing of a typing mistake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import Placement
 from vetbridge.sync.relinking import Relinker
-from vetbridge.sync.slots import WINDOW_KEYS, window
+from vetbridge.sync.slots import WINDOW_KEYS, readable, window
 from vetbridge.sync.wording import BY_PEOPLE, CARER, carer_lines, comment_lines
 from vetbridge.sync.writing import BY_HAND_WAIT, FORMER, READ_BACK, STOOD, Writer
 
@@ -277,7 +277,9 @@ class ByHand:
         """Asks to cancel a visit that stands beside the very same one, which a booking has; None: there is none."""
         if not self.does or there.client_id is None or there.status is AppointmentStatus.CANCELLED:
             return None
-        same = self._same(there.start, there.resource, there.client_id, there.pet_id)
+        begin = there.start.utc
+        standing = self._standing(begin, begin + timedelta(minutes=1), there.client_id, there.pet_id)
+        same = [other for other in standing if _is_at(other, there.start, there.resource)]
         others = [other.id for other in same if other.id not in (None, there.id)]
         others += [id_ for id_ in self._mistyped_so(there.start) if self._is_of(id_, there)]
         with self._ledger.read() as tx:
@@ -338,14 +340,14 @@ class ByHand:
         if base.get("client_id") is None:
             return None
         start: Any = base.get("start")
-        same = [*self._same(start, base.get("resource"), base["client_id"], base.get("pet_id"))]
-        for other in (*same, *self._copies(start, base["client_id"], base.get("pet_id"))):
-            with self._ledger.write() as tx:
+        around = self._standing(start.utc - AROUND, start.utc + AROUND, base["client_id"], base.get("pet_id"))
+        same = [other for other in around if _is_at(other, start, base.get("resource"))]
+        with self._ledger.write() as tx:
+            for other in (*same, *around):
                 record = changes.record_of(tx, account, Kind.APPOINTMENT, other.id or "")
                 is_copy = worklist.standing(tx, record.id or 0, worklist.CANCEL) is not None
-                if links.of_pims(tx, account, Kind.APPOINTMENT, other.id or "") is not None:
-                    continue
-                if not is_copy and other not in same:
+                is_linked = links.of_pims(tx, account, Kind.APPOINTMENT, other.id or "") is not None
+                if is_linked or not (is_copy or other in same):
                     continue
                 changes.held(tx, job.leases)
                 row = tx.session.get_one(Link, link.id)
@@ -353,40 +355,18 @@ class ByHand:
                 # What it has otherwise is a mistake, and no news of the desk's.
                 self._keeper.bases(tx, row, _as_if_booked_so(booking_base, other), other, frozenset())
                 worklist.close(tx, record.id or 0, worklist.CANCEL, confirmed=False, why=OTHER_REMOVED)
-            return other
+                return other
         return None
 
-    def _copies(self, start: Instant, client_id: object, pet_id: object) -> list[Appointment]:
-        """Visits of this owner and pet about this time that stand: one may be a copy that was not put right."""
-        end = self._pair.pims
-        found = []
-        for native in end.connector.search(Kind.APPOINTMENT, window(start.utc - AROUND, start.utc + AROUND)):
-            try:
-                other = end.mapper.read(Kind.APPOINTMENT, native)
-            except MappingError:
-                continue
-            if (other.client_id, other.pet_id) == (client_id, pet_id) and (
-                other.status is not AppointmentStatus.CANCELLED
-            ):
-                found.append(other)
-        return found
-
-    def _same(self, start: Instant, resource: object, client_id: object, pet_id: object) -> Iterator[Appointment]:
-        """Visits that stand at this time, with this vet, on this owner and pet."""
-        end = self._pair.pims
-        for native in end.connector.search(Kind.APPOINTMENT, window(start.utc, start.utc + timedelta(minutes=1))):
-            try:
-                other = end.mapper.read(Kind.APPOINTMENT, native)
-            except MappingError:
-                continue
-            is_same = (other.start, other.resource, other.client_id, other.pet_id) == (
-                start,
-                resource,
-                client_id,
-                pet_id,
-            )
-            if is_same and other.status is not AppointmentStatus.CANCELLED:
-                yield other
+    def _standing(self, begin: datetime, over: datetime, client_id: object, pet_id: object) -> list[Appointment]:
+        """Visits of an owner and pet that stand, and begin within a span of time."""
+        return [
+            other
+            for native in self._pair.pims.connector.search(Kind.APPOINTMENT, window(begin, over))
+            if (other := readable(self._pair.pims, native)) is not None
+            and (other.client_id, other.pet_id) == (client_id, pet_id)
+            and other.status is not AppointmentStatus.CANCELLED
+        ]
 
     # -- inside
 
@@ -561,6 +541,10 @@ def _wanted(intention: Intention, here: Mapping[str, Any], *, is_ticked: bool) -
         stamp=intention.stamp,
         is_ticked=is_ticked,
     )
+
+
+def _is_at(visit: Appointment, start: Instant, resource: object) -> bool:
+    return visit.start == start and visit.resource == resource
 
 
 def _is_as_asked(record: Appointment, fields: Mapping[str, object]) -> bool:

@@ -54,7 +54,7 @@ def require_free(end: End, wanted: Appointment, *, but: str | None, here: Appoin
     over = begin + timedelta(seconds=wanted.duration)
     for native in end.connector.search(Kind.APPOINTMENT, window(begin - LONGEST_VISIT, over)):
         if _stands_in(end, native, wanted, but, begin, over):
-            other = _read(end, native)
+            other = readable(end, native)
             if own and other is not None and stamp_of(other) == own:
                 continue
             named = f" ({other.id})" if other is not None else ""
@@ -84,7 +84,8 @@ def _stands_in(
     return bool(start.utc < over and begin < start.utc + timedelta(seconds=length or 0))
 
 
-def _read(end: End, native: Native) -> Appointment | None:
+def readable(end: End, native: Native) -> Appointment | None:
+    """A visit of a list; None for one of somebody, or of a kind, that this site does not carry over."""
     try:
         return end.mapper.read(Kind.APPOINTMENT, native)
     except MappingError:

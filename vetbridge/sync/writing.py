@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -180,7 +180,7 @@ class Writer:
             content=step.content,
         )
         if self._is_handed(step.kind, step.operation):
-            record = self._hand_on(job, action_id, write, step)
+            record = self._hand_on(job, action_id, write, step, replaced)
         else:
             record = self._send(job, action_id, write, fresh=step.fresh)
         self._point("sent")
@@ -217,10 +217,9 @@ class Writer:
                 if listed:
                     raise self._by_hand()
 
-    def _hand_on(self, job: Job, action_id: int, write: Write, step: Step) -> Record:
+    def _hand_on(self, job: Job, action_id: int, write: Write, step: Step, replaced: Collection[Intention]) -> Record:
         """Hands a write on, and puts it on the work list. Raises ``PutOff`` until a reading shows that it was done;
         in a dry run it counts as done, and the record is returned."""
-        replaced = self._replaced(job, write.kind, write.operation, write.id)
         try:
             for one in replaced:
                 self._recall(one)
@@ -306,15 +305,8 @@ class Writer:
                 worklist.close(tx, intention.record_id, task, confirmed=False, why=why)
 
     def _recall(self, intention: Intention) -> None:
-        write = Write(
-            operation=Operation.RECALL,
-            kind=intention.kind,
-            id=None if intention.operation == Operation.CREATE else intention.remote_id,
-            native=intention.payload["native"],
-            stamp=intention.stamp,
-            key=intention.key,
-        )
-        self._end.connector.apply(write)
+        id_ = None if intention.operation == Operation.CREATE else intention.remote_id
+        self._end.connector.apply(replace(_same_write(intention), operation=Operation.RECALL, id=id_))
 
     def strike_handed(self, job: Job, why: str) -> None:
         """The work on a record has ended without asking for what was handed on: nobody has to carry it out."""
@@ -587,15 +579,7 @@ class Writer:
         self._point("intended")
         self._require_time(job, intention.action_id, began, again=True)
         self._point("sending")
-        write = Write(
-            operation=Operation(intention.operation),
-            kind=intention.kind,
-            id=intention.remote_id,
-            native=intention.payload["native"],
-            stamp=intention.stamp,
-            beside=bool(intention.payload.get("beside")),
-            key=intention.key,
-        )
+        write = _same_write(intention)
         # The answer may be that of the first time: the record is read as it stands now.
         record = self._send(job, intention.action_id, write, fresh=True, again=True)
         self._point("sent")
@@ -605,14 +589,7 @@ class Writer:
     def _hand_on_again(self, job: Job, intention: Intention) -> None:
         """It was being handed on when the process ended: the same once more, and it stands on the list."""
         self._require_side(job)
-        write = Write(
-            operation=Operation(intention.operation),
-            kind=intention.kind,
-            id=intention.remote_id,
-            native=intention.payload["native"],
-            stamp=intention.stamp,
-            key=intention.key,
-        )
+        write = _same_write(intention)
         replaced = self._replaced(job, write.kind, write.operation, write.id)
         for one in replaced:
             self._recall(one)
@@ -779,6 +756,19 @@ def has_content(end: End, attachment_id: str, digest: str, size: int) -> bool:
             return False
         hashed.update(piece)
     return hashed.hexdigest() == digest
+
+
+def _same_write(intention: Intention) -> Write:
+    """What was written down, just as it was sent, or was to be."""
+    return Write(
+        operation=Operation(intention.operation),
+        kind=intention.kind,
+        id=intention.remote_id,
+        native=intention.payload["native"],
+        stamp=intention.stamp,
+        beside=bool(intention.payload.get("beside")),
+        key=intention.key,
+    )
 
 
 def _said(payload: Mapping[str, Any]) -> Any:

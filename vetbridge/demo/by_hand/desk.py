@@ -32,9 +32,8 @@ USAGE = 2
 class PaperDesk:
     """The front desk at its own screens, and what the clerk has typed."""
 
-    def __init__(self, practice: Practice, morning: Morning) -> None:
+    def __init__(self, practice: Practice) -> None:
         self.practice = practice
-        self._morning = morning
         self.references: dict[str, str] = {}
         """What the clerk typed, by the appointment's id: the reference of its booking."""
         self.listed: frozenset[str] = frozenset()

@@ -99,7 +99,7 @@ class ByHandShow(Show):
     ) -> tuple[Ends, ByHand | None]:
         module = importlib.import_module(self._system.simulator or "")
         self._practice: Practice = module.PRACTICE(Path(pims["database"]), now=self._clock.now)
-        self._desk = PaperDesk(self._practice, branch.morning)
+        self._desk = PaperDesk(self._practice)
         today = self._clock.now().astimezone(ZoneInfo(branch.morning.clinic.zone)).date()
         lists = self._practice.codes.items()
         codes = {name: {word: str(code) for word, code in codes.items()} for name, codes in lists}
