@@ -274,6 +274,42 @@ def test_of_two_that_are_the_same_one_is_left_where_a_line_takes_the_other_away(
     assert desk.typed().id == second.id
 
 
+def two_copies(desk: Desk) -> tuple[KeptVisit, KeptVisit]:
+    """A visit that the clerk has typed twice; the list is empty then."""
+    desk.clerk.arm(Slip.TWICE)
+    desk.visit()
+    desk.later()
+    desk.list.standing.clear()
+    first, second = desk.practice.visits()
+    return first, second
+
+
+def test_the_last_of_two_is_left_though_a_line_still_says_to_take_it_away(desk: Desk) -> None:
+    first, _ = two_copies(desk)
+    desk.later(seconds=1800)  # the clerk has noticed, and the line comes late
+    desk.list.put(2, "cancel", first.id)
+    assert [deed.did for deed in desk.later()] == ["left"]
+    assert desk.typed().id == first.id
+    assert desk.list.ticked == [1]
+    assert desk.later() == ()
+
+
+def test_the_last_of_two_is_cancelled_where_its_owner_does_not_come(desk: Desk) -> None:
+    first, _ = two_copies(desk)
+    desk.later(seconds=1800)
+    desk.list.put(2, "cancel", first.id, reason="Cancelled online.")
+    assert [deed.did for deed in desk.later()] == ["cancelled", "ticked"]
+    assert desk.practice.visits() == ()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_where_somebody_else_took_one_of_two_away_nobody_notices_a_double(desk: Desk, which: int) -> None:
+    copies = two_copies(desk)
+    desk.practice.cancel(copies[which].id)
+    assert desk.later(seconds=1800) == ()
+    assert desk.typed().id == copies[1 - which].id
+
+
 def test_the_dice_are_the_same_for_one_seed(desk: Desk) -> None:
     def slips(seed: int) -> list[Slip | None]:
         listed = Listed()

@@ -67,7 +67,8 @@ class Deed:
     task: str
     did: str
     """``registered``, ``booked``, ``changed``, ``cancelled`` a record; ``ticked``, ``left`` (not ticked), ``forgot``
-    the line; ``missed`` the record that the line names."""
+    the line; ``missed`` the record that the line names. A line is left undone, too, that asks to cancel the last of
+    two that were the same."""
     kind: Kind | None = None
     id: str = ""
     """Of the record in the practice."""
@@ -131,6 +132,8 @@ class Clerk:
         self._seen: dict[int, _Seen] = {}
         self._registered: dict[str, str] = {}
         self._doubles: list[_Double] = []
+        self._copies: dict[str, str] = {}
+        """Of each visit that was typed twice, the other one."""
         self._wrong: set[str] = set()
         """Visits that were typed wrong once."""
         self.deeds: list[Deed] = []
@@ -180,6 +183,10 @@ class Clerk:
             self._carry_out(line, seen)
 
     def _carry_out(self, line: Line, seen: _Seen) -> None:
+        if self._is_last_of_two(line):
+            seen.done = seen.says
+            self._did(line, "left")
+            return
         try:
             self._do(line, seen)
         except NoSuchRecord:
@@ -210,6 +217,19 @@ class Clerk:
                 words = "no messages, please" if wish == "opt_out" else "messages are welcome"
                 self._did(line, "changed", self._practice.change_client(line["remote_id"], comment=words))
 
+    def _is_last_of_two(self, line: Line) -> bool:
+        """Whether a line takes a visit away as one too many that stands alone by now. A line about an owner who does
+        not come says why."""
+        other = self._copies.get(line["remote_id"])
+        is_too_many = line["task"] == "cancel" and "reason" not in _steps(line)
+        return is_too_many and other is not None and not self._stands(other)
+
+    def _stands(self, visit: str) -> bool:
+        try:
+            return not self._practice.visit(visit).deleted
+        except NoSuchRecord:
+            return False
+
     def _cancel(self, line: Line) -> None:
         visit = self._practice.cancel(line["remote_id"])
         # Who takes away one of two that are the same leaves the other alone.
@@ -235,6 +255,7 @@ class Clerk:
         if self._hits(Slip.TWICE, seen):
             double = self._practice.book(**values)
             self._doubles.append(_Double(self._when_noticed(), line["id"], visit.id, double.id))
+            self._copies |= {visit.id: double.id, double.id: visit.id}
             self._did(line, "booked", double, Slip.TWICE)
 
     def _change(self, line: Line, seen: _Seen, visit: str, steps: Mapping[str, Any]) -> None:
@@ -368,6 +389,8 @@ class Clerk:
         due = [double for double in self._doubles if double.noticed_at <= now]
         self._doubles = [double for double in self._doubles if double.noticed_at > now]
         for double in due:
+            if not (self._stands(double.first) and self._stands(double.second)):
+                continue
             visit = self._practice.cancel(double.second)
             did = Deed(at=now, line=double.line, task="book", did="cancelled", **_of(visit), slip=Slip.TWICE)
             self.deeds.append(did)
