@@ -533,8 +533,23 @@ class App(Part):
     """The connector's own options of an app, as its model."""
 
 
+class AccountPart(Part):
+    """Another connector of an account, for kinds that the account's own does not serve: a diary that comes as files."""
+
+    connector: Text
+    """Which connector: ``files``."""
+    serves: Annotated[tuple[Kind, ...], Field(min_length=1)]
+    """The kinds that it serves in place of the account's own connector: ``appointment``."""
+    mapping: Text | None = None
+    """Mapping table: a shipped name or a path from the config's folder. Without it the connector's own."""
+    limit_scale: Annotated[float, Field(strict=True, gt=0, le=10_000, allow_inf_nan=False)] = 1.0
+    """See ``Account``."""
+    options: Any
+    """The connector's own options, as its model."""
+
+
 class Account(Part):
-    """One set of credentials at one vendor."""
+    """One set of credentials at one vendor; with ``parts``, one practice that several connectors serve."""
 
     connector: Text
     """Which connector speaks to the vendor: ``altegio``, ``ezyvet``."""
@@ -548,6 +563,8 @@ class Account(Part):
     """The last part of the webhook's address, http://HOST:PORT/hooks/ACCOUNT/SECRET; without it none are taken."""
     options: Any
     """The connector's own options, as its model."""
+    parts: Mapping[Name, AccountPart] = {}
+    """Where one connector does not serve all kinds of a practice: the others, by names of the clinic's choice."""
 
 
 class Otherwise(Part):

@@ -26,6 +26,8 @@ class Operation(StrEnum):
     CANCEL = "cancel"
     NOTIFY = "notify"
     """Sends a message to an owner. What became of it nobody can find out: it is sent once at the most."""
+    LOG = "log"
+    """Writes into the side's communication log that an owner was sent a message elsewhere. Nobody is told by it."""
     RECALL = "recall"
     """Takes back a write that was handed on (``KindCapabilities.handed``) and is wanted no more: ``Write.key`` is the
     key of that one. What was carried out meanwhile it does not undo."""
@@ -109,6 +111,10 @@ class KindCapabilities:
     """Of attachments: the side takes files of fewer bytes than this; None: it does not say."""
     notify: bool = False
     """Of reminders: a message can be sent to the owner (``Operation.NOTIFY``)."""
+    logs: bool = False
+    """Of reminders: a message that an owner was sent can be written into the side's log (``Operation.LOG``)."""
+    needs: frozenset[str] = frozenset()
+    """Canonical fields without which the side takes no new record: a visit's pet."""
     handed: frozenset[Operation] = frozenset()
     """Writes that somebody else carries out later: a person with the work list, or whoever takes in files. ``apply``
     hands them on, once for each ``Write.key``, and answers a receipt without an id; only a read shows that one was
@@ -129,6 +135,9 @@ class Capabilities:
     """Names of the lists that ``code_lists`` reads."""
     late_landing: float = 0.0
     """Seconds after a lost answer in which a write may still appear at the side."""
+    shown_within: float = 0.0
+    """Seconds in which reads may still show a record as it was before a write that was answered, or not show a new
+    one: reads come from a copy that follows."""
     proven: str = ""
     """What is proven: "verified against vendor documents", "documented in part", ..."""
     screen: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
@@ -226,7 +235,8 @@ class Write:
     """One write to one side.
 
     ``native`` is the payload the mapping made: for a create the whole record, for an update only the changed
-    fields, for a cancel ``{"by": ..., "reason": ...}``, for a notice ``{"text": ...}``. ``stamp`` is VetBridge's
+    fields, for a cancel ``{"by": ..., "reason": ...}``, for a notice ``{"text": ...}``; for a log ``{"client_id": ...,
+    "pet_id": ..., "text": ..., "at": ...}`` in canonical values. ``stamp`` is VetBridge's
     mark, already placed in the payload's text by whoever planned the write; a connector with an external-reference
     field also puts it there. ``id`` is the record's id at this side (None for a create).
     """

@@ -18,6 +18,7 @@ from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.connector.interface import Capabilities, Connector, Marketplace
 from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Kind
 
 GROUP = "vetbridge.connectors"
 SYSTEMS = "vetbridge.systems"
@@ -103,13 +104,30 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way to serve a practice system: a generic connector with a profile that is shipped for it."""
+class WayPart:
+    """A part of a way: another connector, for kinds that the way's own does not serve."""
 
     connector: str
-    """Name of the plugin: ``files``, ``sql``, ``rest``."""
-    profile: str
-    """File of the profile, in the system's folder."""
+    """Name of the plugin."""
+    serves: tuple[Kind, ...]
+    """The kinds that it serves."""
+    profile: str = ""
+    """File of the profile, in the system's folder; none: the connector needs none."""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    """As ``Way.sets``."""
+    asks: Mapping[str, str] = field(default_factory=dict)
+    """As ``Way.asks``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to serve a practice system: a generic connector with a profile that is shipped for it, or a feed that
+    serves several systems, with the connectors that serve what it does not."""
+
+    connector: str
+    """Name of the plugin: ``files``, ``sql``, ``rest``, ``vetdata``."""
+    profile: str = ""
+    """File of the profile, in the system's folder; none: the connector needs none."""
     title: str
     """The way in words, for ``init`` and the guides."""
     advice: str
@@ -123,6 +141,8 @@ class Way:
     for where the options do not do without it."""
     after: tuple[str, ...] = ()
     """What is to be done once ``init`` has written the config, in sentences."""
+    parts: Mapping[str, WayPart] = field(default_factory=dict)
+    """The other connectors of the account, by the names that they have in the config."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
