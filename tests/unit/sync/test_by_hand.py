@@ -2,75 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import datetime
 
 import pytest
 
-from tests.rig import Rig
+from tests.rig import Killed
+from tests.unit.sync.by_hand_rig import HandRig, closed, later, lines, rig, tick, typed
 from vetbridge.connector.interface import Operation
 from vetbridge.core.records import Kind
 from vetbridge.ledger import worklist
-from vetbridge.ledger.tables import Worklist
-from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities
+
+__all__ = ["rig"]
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    made = Rig(tmp_path, pims=MemorySide(by_hand(memory_capabilities())))
-    made.john = made.owner("John", "Smith", "+447912000001", "Bella")  # type: ignore[attr-defined]
-    made.mary = made.owner("Mary", "Jones", "+447912000002", "Rex")  # type: ignore[attr-defined]
-    return made
-
-
-def lines(rig: Rig) -> list[tuple[str, dict[str, Any]]]:
-    """What stands on the work list: tasks with their details."""
-    with rig.ledger.read() as tx:
-        return [(row.task, worklist.detail(tx, row)) for row in worklist.lines(tx)]
-
-
-def pet_of(rig: Rig, client: str) -> str:
-    return next(str(row["id"]) for row in rig.pims.rows(Kind.PET) if row["owner"] == client)
-
-
-def typed(rig: Rig, booking: str, client: str, **otherwise: Any) -> str:
-    """Somebody types the visit of a booking in the PIMS, as it stands or otherwise."""
-    row = rig.booking.row(Kind.APPOINTMENT, booking)
-    assert row is not None
-    visit = {name: row[name] for name in ("start", "seconds", "type", "who")}
-    return rig.pims.add(
-        Kind.APPOINTMENT,
-        {**visit, "owner": client, "pet": pet_of(rig, client), "state": "booked", "notes": "", **otherwise},
-    )
-
-
-def later(rig: Rig, booking: str, **span: float) -> str:
-    row = rig.booking.row(Kind.APPOINTMENT, booking)
-    assert row is not None
-    return (datetime.fromisoformat(row["start"]) + timedelta(**span)).isoformat()
-
-
-def closed(rig: Rig) -> list[tuple[str, str]]:
-    """Lines that nobody has to do any more: task and state."""
-    from sqlmodel import select  # noqa: PLC0415
-
-    with rig.ledger.read() as tx:
-        rows = tx.session.exec(select(Worklist)).all()
-        return [(row.task, row.state) for row in rows if row.closed_at is not None]
-
-
-def test_a_booking_goes_on_the_work_list_and_a_reading_confirms_it(rig: Rig) -> None:
+def test_a_booking_goes_on_the_work_list_and_a_reading_confirms_it(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     ((task, line),) = lines(rig)
     assert task == "book"
-    assert line["client"]["id"] == rig.john  # type: ignore[attr-defined]
+    assert line["client"]["id"] == rig.john
     assert line["pet"]["name"] == "Bella"
     assert line["remark"].startswith("VB-")
     assert rig.visits() == []
     assert rig.changes()[-1].code == "by-hand"
-    typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    typed(rig, booking, rig.john)
     rig.run()
     assert lines(rig) == []
     assert closed(rig) == [("book", "confirmed")]
@@ -81,7 +36,7 @@ def test_a_booking_goes_on_the_work_list_and_a_reading_confirms_it(rig: Rig) -> 
     assert not rig.booking.written
 
 
-def test_a_new_owner_is_registered_with_the_visit(rig: Rig) -> None:
+def test_a_new_owner_is_registered_with_the_visit(rig: HandRig) -> None:
     booking = rig.book("Nina", "New", "+447912000009", "Milo")
     rig.run()
     ((_, line),) = lines(rig)
@@ -98,14 +53,14 @@ def test_a_new_owner_is_registered_with_the_visit(rig: Rig) -> None:
     assert again
 
 
-def test_two_bookings_of_one_new_owner_do_not_wait_for_each_other(rig: Rig) -> None:
+def test_two_bookings_of_one_new_owner_do_not_wait_for_each_other(rig: HandRig) -> None:
     rig.book("Nina", "New", "+447912000009", "Milo")
     rig.book("Nina", "New", "+447912000009", "Fido")
     rig.run()
     assert [task for task, _ in lines(rig)] == ["book", "book"]
 
 
-def test_a_moved_booking_changes_its_line(rig: Rig) -> None:
+def test_a_moved_booking_changes_its_line(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=24)})
@@ -118,7 +73,7 @@ def test_a_moved_booking_changes_its_line(rig: Rig) -> None:
     assert len(rig.pims.handed) == 1
 
 
-def test_a_cancelled_booking_strikes_its_line(rig: Rig) -> None:
+def test_a_cancelled_booking_strikes_its_line(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
@@ -128,12 +83,12 @@ def test_a_cancelled_booking_strikes_its_line(rig: Rig) -> None:
     assert rig.pims.handed == {}
 
 
-def test_a_visit_that_was_typed_though_its_line_was_struck_is_cancelled_again(rig: Rig) -> None:
+def test_a_visit_that_was_typed_though_its_line_was_struck_is_cancelled_again(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
     rig.run()
-    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    visit = typed(rig, booking, rig.john)
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1  # not carried to the booking side as a visit of its own
     assert [task for task, _ in lines(rig)] == ["cancel"]
@@ -142,10 +97,10 @@ def test_a_visit_that_was_typed_though_its_line_was_struck_is_cancelled_again(ri
     assert lines(rig) == []
 
 
-def test_a_move_and_a_cancellation_of_a_typed_visit_are_lines_too(rig: Rig) -> None:
+def test_a_move_and_a_cancellation_of_a_typed_visit_are_lines_too(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    visit = typed(rig, booking, rig.john)
     rig.run()
     moved = later(rig, booking, hours=24)
     rig.booking.edit(Kind.APPOINTMENT, booking, {"start": moved})
@@ -165,11 +120,11 @@ def test_a_move_and_a_cancellation_of_a_typed_visit_are_lines_too(rig: Rig) -> N
     assert not rig.booking.written
 
 
-def test_a_visit_typed_at_another_time_is_asked_for_again_and_the_owner_is_not_moved(rig: Rig) -> None:
+def test_a_visit_typed_at_another_time_is_asked_for_again_and_the_owner_is_not_moved(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     before = rig.booking.row(Kind.APPOINTMENT, booking)
     rig.run()
-    visit = typed(rig, booking, rig.john, start=later(rig, booking, hours=1))  # type: ignore[attr-defined]
+    visit = typed(rig, booking, rig.john, start=later(rig, booking, hours=1))
     rig.run()
     ((task, line),) = lines(rig)
     assert task == "change"
@@ -182,11 +137,11 @@ def test_a_visit_typed_at_another_time_is_asked_for_again_and_the_owner_is_not_m
     assert not rig.booking.written
 
 
-def test_a_visit_typed_on_another_pet_is_asked_for_again(rig: Rig) -> None:
-    tom = rig.pims.add(Kind.PET, {"owner": rig.john, "name": "Tom", "species": "C"})  # type: ignore[attr-defined]
+def test_a_visit_typed_on_another_pet_is_asked_for_again(rig: HandRig) -> None:
+    tom = rig.pims.add(Kind.PET, {"owner": rig.john, "name": "Tom", "species": "C"})
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    visit = typed(rig, booking, rig.john, pet=tom)  # type: ignore[attr-defined]
+    visit = typed(rig, booking, rig.john, pet=tom)
     rig.run()
     ((task, line),) = lines(rig)
     assert task == "relink"
@@ -197,16 +152,16 @@ def test_a_visit_typed_on_another_pet_is_asked_for_again(rig: Rig) -> None:
     assert lines(rig) == []
 
 
-def test_a_visit_that_the_desk_took_by_telephone_is_none_of_the_list(rig: Rig) -> None:
+def test_a_visit_that_the_desk_took_by_telephone_is_none_of_the_list(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    typed(rig, booking, rig.mary, start=later(rig, booking, hours=2))  # type: ignore[attr-defined]
+    typed(rig, booking, rig.mary, start=later(rig, booking, hours=2))
     rig.run()
     assert [task for task, _ in lines(rig)] == ["book"]
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 2  # it was carried to the booking side
 
 
-def test_an_owner_who_is_not_certain_is_chosen_by_whoever_types(rig: Rig) -> None:
+def test_an_owner_who_is_not_certain_is_chosen_by_whoever_types(rig: HandRig) -> None:
     rig.owner("John", "Smith", "+447912000077", "Bella")
     booking = rig.book("John", "Smith", "", "Bella")
     rig.run()
@@ -214,13 +169,13 @@ def test_an_owner_who_is_not_certain_is_chosen_by_whoever_types(rig: Rig) -> Non
     assert task == "book"
     assert len(line["client"]["candidates"]) == 2
     assert rig.questions() == ()
-    typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    typed(rig, booking, rig.john)
     rig.run()
     assert lines(rig) == []
     assert rig.questions() == ()
 
 
-def test_a_visit_that_nobody_types_expires_and_its_line_goes(rig: Rig) -> None:
+def test_a_visit_that_nobody_types_expires_and_its_line_goes(rig: HandRig) -> None:
     rig.book("John", "Smith", "+447912000001", "Bella", hours=3)
     rig.run()
     rig.clock.advance(4 * 3600)
@@ -229,7 +184,7 @@ def test_a_visit_that_nobody_types_expires_and_its_line_goes(rig: Rig) -> None:
     assert closed(rig) == [("book", "struck")]
 
 
-def test_one_that_was_ticked_waits_for_a_reading_that_comes_late(rig: Rig) -> None:
+def test_one_that_was_ticked_waits_for_a_reading_that_comes_late(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella", hours=3)
     rig.run()
     with rig.ledger.write() as tx:
@@ -238,14 +193,12 @@ def test_one_that_was_ticked_waits_for_a_reading_that_comes_late(rig: Rig) -> No
     rig.clock.advance(4 * 3600)
     rig.run()
     assert rig.endings()[-1] == ("waiting", "by-hand")
-    typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    typed(rig, booking, rig.john)
     rig.run()
     assert closed(rig) == [("book", "confirmed")]
 
 
-def test_a_crash_between_handing_on_and_noting_it_leaves_one_line(rig: Rig) -> None:
-    from tests.rig import Killed  # noqa: PLC0415
-
+def test_a_crash_between_handing_on_and_noting_it_leaves_one_line(rig: HandRig) -> None:
     rig.book("John", "Smith", "+447912000001", "Bella")
     rig.refresher.pass_()
     rig.receiver.poll()
@@ -265,10 +218,10 @@ def test_a_crash_between_handing_on_and_noting_it_leaves_one_line(rig: Rig) -> N
     assert [write.operation for write in rig.pims.handed.values()] == [Operation.CREATE]
 
 
-def test_a_visit_that_was_typed_twice_is_not_carried_back_and_one_is_asked_away(rig: Rig) -> None:
+def test_a_visit_that_was_typed_twice_is_not_carried_back_and_one_is_asked_away(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    first, second = (typed(rig, booking, rig.john) for _ in range(2))  # type: ignore[attr-defined]
+    first, second = (typed(rig, booking, rig.john) for _ in range(2))
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
     assert [task for task, _ in lines(rig)] == ["cancel"]
@@ -281,10 +234,10 @@ def test_a_visit_that_was_typed_twice_is_not_carried_back_and_one_is_asked_away(
     assert {first, second} >= {line.remote_id}
 
 
-def test_where_the_wrong_one_of_two_is_removed_the_other_one_is_the_booking_s(rig: Rig) -> None:
+def test_where_the_wrong_one_of_two_is_removed_the_other_one_is_the_booking_s(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    both = {typed(rig, booking, rig.john) for _ in range(2)}  # type: ignore[attr-defined]
+    both = {typed(rig, booking, rig.john) for _ in range(2)}
     rig.run()
     with rig.ledger.read() as tx:
         (line,) = worklist.lines(tx)
@@ -301,17 +254,10 @@ def test_where_the_wrong_one_of_two_is_removed_the_other_one_is_the_booking_s(ri
     assert (change.task, change.remote_id) == ("change", line.remote_id)
 
 
-def tick(rig: Rig) -> None:
-    """Somebody says of every line that it is done."""
-    with rig.ledger.write() as tx:
-        for row in worklist.lines(tx):
-            worklist.done(tx, row, "ann")
-
-
-def test_a_change_that_was_typed_wrong_is_asked_for_again_where_it_was_ticked(rig: Rig) -> None:
+def test_a_change_that_was_typed_wrong_is_asked_for_again_where_it_was_ticked(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    visit = typed(rig, booking, rig.john)
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=24)})
     rig.run()
@@ -328,30 +274,30 @@ def test_a_change_that_was_typed_wrong_is_asked_for_again_where_it_was_ticked(ri
     assert not rig.booking.written
 
 
-def test_a_wrong_visit_that_was_typed_twice_is_not_carried_back_either(rig: Rig) -> None:
+def test_a_wrong_visit_that_was_typed_twice_is_not_carried_back_either(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     for _ in range(2):
-        typed(rig, booking, rig.john, start=later(rig, booking, hours=1))  # type: ignore[attr-defined]
+        typed(rig, booking, rig.john, start=later(rig, booking, hours=1))
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
     assert sorted(task for task, _ in lines(rig)) == ["cancel", "change"]
 
 
-def test_a_visit_for_a_new_pet_that_was_typed_on_another_one_is_asked_for_again(rig: Rig) -> None:
+def test_a_visit_for_a_new_pet_that_was_typed_on_another_one_is_asked_for_again(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Milo")
     rig.run()
-    visit = typed(rig, booking, rig.john)  # type: ignore[attr-defined]
+    visit = typed(rig, booking, rig.john)
     rig.run()
     ((task, line),) = lines(rig)
     assert (task, line["pet"]["name"], line["pet"]["is_new"]) == ("relink", "Milo", True)
-    milo = rig.pims.add(Kind.PET, {"owner": rig.john, "name": "Milo", "species": "D"})  # type: ignore[attr-defined]
+    milo = rig.pims.add(Kind.PET, {"owner": rig.john, "name": "Milo", "species": "D"})
     rig.pims.edit(Kind.APPOINTMENT, visit, {"pet": milo})
     rig.run()
     assert lines(rig) == []
 
 
-def test_a_new_owner_who_was_registered_with_a_slip_is_to_be_put_right(rig: Rig) -> None:
+def test_a_new_owner_who_was_registered_with_a_slip_is_to_be_put_right(rig: HandRig) -> None:
     booking = rig.book("Nina", "Newman", "+447912000009", "Milo")
     rig.run()
     nina = rig.owner("Nina", "Newnam", "+447912000009", "Milo")
@@ -364,14 +310,14 @@ def test_a_new_owner_who_was_registered_with_a_slip_is_to_be_put_right(rig: Rig)
 
 
 def test_where_the_copy_that_was_put_right_is_removed_the_wrong_one_is_put_right_and_nothing_cancelled(
-    rig: Rig,
+    rig: HandRig,
 ) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     before = rig.booking.row(Kind.APPOINTMENT, booking)
     assert before is not None
     rig.run()
     for _ in range(2):
-        typed(rig, booking, rig.john, start=later(rig, booking, hours=1))  # type: ignore[attr-defined]
+        typed(rig, booking, rig.john, start=later(rig, booking, hours=1))
     rig.run()
     with rig.ledger.read() as tx:
         (linked,) = [row.remote_id for row in worklist.lines(tx) if row.task == "change"]
@@ -389,17 +335,17 @@ def test_where_the_copy_that_was_put_right_is_removed_the_wrong_one_is_put_right
     assert not rig.booking.written
 
 
-def test_a_copy_that_shows_once_the_other_one_was_put_right_is_not_carried_back(rig: Rig) -> None:
+def test_a_copy_that_shows_once_the_other_one_was_put_right_is_not_carried_back(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     before = rig.booking.row(Kind.APPOINTMENT, booking)
     assert before is not None
     rig.run()
     wrong = later(rig, booking, hours=1)
-    first = typed(rig, booking, rig.john, start=wrong)  # type: ignore[attr-defined]
+    first = typed(rig, booking, rig.john, start=wrong)
     rig.run()
     rig.pims.edit(Kind.APPOINTMENT, first, {"start": before["start"]})
     rig.run()
-    copy = typed(rig, booking, rig.john, start=wrong)  # type: ignore[attr-defined]
+    copy = typed(rig, booking, rig.john, start=wrong)
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
     with rig.ledger.read() as tx:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.rig import Killed, Rig
-from tests.unit.sync.test_by_hand import closed, later, lines, rig, tick, typed
+from tests.rig import Killed
+from tests.unit.sync.by_hand_rig import HandRig, closed, later, lines, rig, tick, typed
 from tests.unit.sync.test_undoing import begin, undo
 from vetbridge.connector.interface import Operation
 from vetbridge.core.records import Kind
@@ -20,23 +20,19 @@ from vetbridge.sync.pair import Quota
 __all__ = ["rig"]
 
 
-def john(rig: Rig) -> str:
-    return rig.john  # type: ignore[attr-defined,no-any-return]
-
-
-def waiting(rig: Rig) -> int:
+def waiting(rig: HandRig) -> int:
     """Writes that somebody is to carry out, or may have carried out."""
     with rig.ledger.read() as tx:
         return len(actions.handed_creates(tx, "pims", Kind.APPOINTMENT))
 
 
-def over(rig: Rig, **otherwise: Any) -> None:
+def over(rig: HandRig, **otherwise: Any) -> None:
     """The same pair with other limits."""
     rig.pair = replace(rig.pair, **otherwise)
     rig.engine = Engine([rig.pair], rig.ledger, rig.clock, rig.timings)
 
 
-def test_a_line_that_changes_counts_once_against_the_first_days(rig: Rig) -> None:
+def test_a_line_that_changes_counts_once_against_the_first_days(rig: HandRig) -> None:
     rig.meet()
     rig.approve()
     over(rig, quota=Quota(days=7, limits={Kind.APPOINTMENT: 1}))
@@ -51,10 +47,10 @@ def test_a_line_that_changes_counts_once_against_the_first_days(rig: Rig) -> Non
     assert len(lines(rig)) == 1
 
 
-def test_a_line_that_the_fuse_keeps_from_changing_is_struck_once_it_is_not_wanted(rig: Rig) -> None:
+def test_a_line_that_the_fuse_keeps_from_changing_is_struck_once_it_is_not_wanted(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    typed(rig, booking, john(rig))
+    typed(rig, booking, rig.john)
     rig.run()
     before = later(rig, booking)
     rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=5)})
@@ -69,13 +65,13 @@ def test_a_line_that_the_fuse_keeps_from_changing_is_struck_once_it_is_not_wante
     assert lines(rig) == []
 
 
-def test_a_visit_that_was_typed_before_its_booking_moved_is_to_be_moved_and_none_of_the_desk_s(rig: Rig) -> None:
+def test_a_visit_that_was_typed_before_its_booking_moved_is_to_be_moved_and_none_of_the_desk_s(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     before = later(rig, booking)
     rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=50)})
     rig.run()
-    visit = typed(rig, booking, john(rig), start=before)  # the reading comes late
+    visit = typed(rig, booking, rig.john, start=before)  # the reading comes late
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
     assert [task for task, _ in lines(rig)] == ["change"]
@@ -85,20 +81,20 @@ def test_a_visit_that_was_typed_before_its_booking_moved_is_to_be_moved_and_none
     assert not rig.booking.written
 
 
-def test_a_visit_with_the_mark_in_another_month_is_settled(rig: Rig) -> None:
+def test_a_visit_with_the_mark_in_another_month_is_settled(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     ((_, line),) = lines(rig)
-    typed(rig, booking, john(rig), start=later(rig, booking, days=30), notes=line["remark"])
+    typed(rig, booking, rig.john, start=later(rig, booking, days=30), notes=line["remark"])
     rig.run()
     assert [task for task, _ in lines(rig)] == ["change"]
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
 
 
-def test_a_cancellation_that_was_taken_back_with_a_move_is_no_longer_asked_for(rig: Rig) -> None:
+def test_a_cancellation_that_was_taken_back_with_a_move_is_no_longer_asked_for(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    typed(rig, booking, john(rig))
+    typed(rig, booking, rig.john)
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
     rig.run()
@@ -109,7 +105,7 @@ def test_a_cancellation_that_was_taken_back_with_a_move_is_no_longer_asked_for(r
     assert Operation.CANCEL not in {write.operation for write in rig.pims.handed.values()}
 
 
-def test_an_undo_strikes_what_nobody_has_typed_and_what_shows_later_is_known(rig: Rig) -> None:
+def test_an_undo_strikes_what_nobody_has_typed_and_what_shows_later_is_known(rig: HandRig) -> None:
     rig.meet(start_live=True)
     rig.approve()
     run = begin(rig)
@@ -122,12 +118,12 @@ def test_an_undo_strikes_what_nobody_has_typed_and_what_shows_later_is_known(rig
     rig.approve()
     rig.run()
     assert lines(rig) == []
-    typed(rig, booking, john(rig))
+    typed(rig, booking, rig.john)
     rig.run()
     assert len(rig.booking.rows(Kind.APPOINTMENT)) == 1
 
 
-def test_a_line_that_was_struck_does_not_keep_its_owner_from_being_forgotten(rig: Rig) -> None:
+def test_a_line_that_was_struck_does_not_keep_its_owner_from_being_forgotten(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
@@ -141,7 +137,7 @@ def test_a_line_that_was_struck_does_not_keep_its_owner_from_being_forgotten(rig
 
 
 def test_the_diary_is_looked_through_only_for_visits_that_may_be_asked_for(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: HandRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
@@ -149,7 +145,7 @@ def test_the_diary_is_looked_through_only_for_visits_that_may_be_asked_for(
     search = rig.pims.search
     monkeypatch.setattr(rig.pims, "search", lambda *which: looked.append(which) or search(*which))
     other = rig.book("Mary", "Jones", "+447912000002", "Rex", hours=90, state="cancelled")
-    typed(rig, other, rig.mary)  # type: ignore[attr-defined]
+    typed(rig, other, rig.mary)
     rig.receiver.poll_desk()
     rig.work()
     assert not [
@@ -157,7 +153,7 @@ def test_the_diary_is_looked_through_only_for_visits_that_may_be_asked_for(
     ]
 
 
-def test_a_crash_between_the_old_line_and_the_new_one_leaves_the_new_one(rig: Rig) -> None:
+def test_a_crash_between_the_old_line_and_the_new_one_leaves_the_new_one(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"start": later(rig, booking, hours=1)})
@@ -179,10 +175,10 @@ def test_a_crash_between_the_old_line_and_the_new_one_leaves_the_new_one(rig: Ri
     assert (len(rig.pims.handed), waiting(rig)) == (1, 1)
 
 
-def test_a_cancellation_that_was_carried_out_and_taken_back_meanwhile_cancels_no_booking(rig: Rig) -> None:
+def test_a_cancellation_that_was_carried_out_and_taken_back_meanwhile_cancels_no_booking(rig: HandRig) -> None:
     booking = rig.book("John", "Smith", "+447912000001", "Bella")
     rig.run()
-    visit = typed(rig, booking, john(rig))
+    visit = typed(rig, booking, rig.john)
     rig.run()
     rig.booking.edit(Kind.APPOINTMENT, booking, {"state": "cancelled"})
     rig.run()

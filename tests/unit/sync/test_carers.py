@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
+from tests.unit.sync.by_hand_rig import closed, lines, typed
 from tests.unit.sync.test_both_ways import answer
-from tests.unit.sync.test_by_hand import closed, lines, typed
 from vetbridge.core.answers import Answer, Choice
 from vetbridge.core.records import Kind
 from vetbridge.desk.answering import propose, show

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tests.rig import Rig
-from tests.unit.sync.test_by_hand import later, typed
+from tests.unit.sync.by_hand_rig import later, typed
 from vetbridge.config.models import Config, Watch
 from vetbridge.core.records import Kind
 from vetbridge.desk import worklist
