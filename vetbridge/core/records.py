@@ -84,6 +84,8 @@ class Pet:
     client_id: str | None = None
     carer_id: str | None = None
     """Another client who cares for it beside its owner, and may book for it; never written."""
+    co_owner_ids: tuple[str, ...] = ()
+    """Further clients who own a share of it beside its primary owner, the largest share first; never written."""
     name: str = ""
     species: str | None = None
     breed: str = ""
@@ -92,6 +94,10 @@ class Pet:
     deceased: bool = False
     active: bool = True
     version: str | None = field(default=None, compare=False)
+
+    def is_shared_by(self, client_id: str | None) -> bool:
+        """Whether this client owns a share of it, and is not its primary owner."""
+        return client_id is not None and client_id in self.co_owner_ids and client_id != self.client_id
 
     def is_cared_for_by(self, client_id: str | None) -> bool:
         """Whether this client is its carer, and not its owner."""

@@ -12,7 +12,7 @@ from vetbridge.core.records import RECORD_TYPES, AppointmentStatus, Record
 _RECORDS: dict[str, type[Record]] = {kind.value: type_ for kind, type_ in RECORD_TYPES.items()}
 _TAGS = {type_: f"${name}" for name, type_ in _RECORDS.items()}
 _FIELDS = {type_: tuple(f.name for f in fields(type_)) for type_ in _RECORDS.values()}
-_LEFT_OUT = frozenset({"opted_out", "co_owners", "carer_id"})
+_LEFT_OUT = frozenset({"opted_out", "co_owners", "carer_id", "co_owner_ids"})
 """Fields that came later: where they say nothing, content has the digest that it had before."""
 _AS_IT_IS = frozenset([str, int, bool, float, type(None)])
 """Types of values that JSON keeps as they are: most values of a record."""

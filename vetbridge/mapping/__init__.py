@@ -13,7 +13,7 @@ A table says for each canonical field where it stands in the native record and b
       status: {cancelled: inactive, booked: ["1", "6"], otherwise: {read: booked}}
 
 ``path`` and canonical names may be dotted. ``direction`` is ``both`` (default), ``read`` or ``write``. Codecs: text,
-id, integer, flag, epoch, wall_time, iso_time, date, epoch_date, code, texts (``vetbridge.mapping.codecs``).
+id, integer, flag, epoch, wall_time, iso_time, date, epoch_date, code, texts, ids (``vetbridge.mapping.codecs``).
 """
 
 from vetbridge.mapping.codecs import MappingContext

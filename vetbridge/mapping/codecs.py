@@ -269,6 +269,22 @@ class TextsCodec:
         return list(filter(None, (clean(each) for each in value)))
 
 
+class IdsCodec:
+    """A list of ids, whatever type the side gives them; empty ones are left out."""
+
+    def read(self, value: Any, context: MappingContext, options: CodecOptions) -> tuple[str, ...]:
+        """The ids as texts."""
+        if not isinstance(value, list | tuple):
+            raise Unfit(f"a list of ids was expected, not {_type(value)}")
+        return tuple(_short(_text(each).strip()) for each in value if each not in (None, ""))
+
+    def write(self, value: Any, context: MappingContext, options: CodecOptions) -> list[str]:
+        """The ids as texts."""
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+            raise Unfit(f"several ids as texts were expected, not {_type(value)}")
+        return [_short(each) for each in value]
+
+
 CODECS: Mapping[str, Codec] = MappingProxyType(
     {
         "text": TextCodec(),
@@ -282,6 +298,7 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         "epoch_date": EpochDateCodec(),
         "code": CodeCodec(),
         "texts": TextsCodec(),
+        "ids": IdsCodec(),
     }
 )
 """Every codec, by the name that tables use."""

@@ -305,6 +305,8 @@ def _fields_of(record: type[Any]) -> dict[str, CanonicalField]:
 def _fitting(name: str, hint: Any) -> frozenset[str]:
     if name == "id" or name.endswith("_id"):
         return frozenset({"id"})
+    if name.endswith("_ids"):
+        return frozenset({"ids"})
     if hint is Instant or hint == Instant | None:
         return frozenset({"epoch", "wall_time", "iso_time"})
     if hint is AppointmentStatus:

@@ -75,6 +75,7 @@ _DEFAULTS: Mapping[Kind, Native] = {
     Kind.PET: {
         "owner": None,
         "carer": None,
+        "shared_by": [],
         "name": "",
         "species": None,
         "breed": "",

@@ -287,6 +287,15 @@ def test_columns_that_are_joined_are_one_of_a_list() -> None:
     assert co_owners("", " ") == []
 
 
+def test_a_list_of_ids_is_read_as_ids_are() -> None:
+    fields = {"id": "Id", "co_owner_ids": {"all": ["Second", "Third"]}}
+    assert read(Kind.PET, fields, {"Id": 1, "Second": 12.0, "Third": " "})["co_owner_ids"] == ["12"]
+    fields = {"id": "Id", "co_owner_ids": {"column": "Others", "split": ";"}}
+    assert read(Kind.PET, fields, {"Id": 1, "Others": "7; C-8;"})["co_owner_ids"] == ["7", "C-8"]
+    with pytest.raises(BadRow, match="a spreadsheet has rounded it"):
+        read(Kind.PET, fields, {"Id": 1, "Others": "7;1.23E+11"})
+
+
 def test_more_values_than_anybody_has_are_refused() -> None:
     with pytest.raises(BadRow, match="more than 50 values"):
         read(Kind.CLIENT, {"id": "Id", "phones": {"column": "P", "split": ","}}, {"Id": "1", "P": "1," * 60})

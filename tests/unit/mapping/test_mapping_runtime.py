@@ -55,6 +55,7 @@ def write(codec: str, value: Any, zone: str = LONDON, *, as_string: bool = False
         ("iso_time", "2025-07-01T08:30:00Z", Instant(datetime(2025, 7, 1, 8, 30, tzinfo=UTC))),
         ("date", "2020-02-29", date(2020, 2, 29)),
         ("code", 1, "dog"),
+        ("ids", [7, " c8 ", None, ""], ("7", "c8")),
         ("texts", ["a", 5, "", None, "\x00"], ("a", "5", "\ufffd")),
     ],
 )

@@ -42,6 +42,8 @@ class Converter(StrEnum):
     """Yes or no: whether anything stands there, such as the day on which a pet died."""
     LIST = "list"
     """Several texts: of several columns, or of one with separators."""
+    IDS = "ids"
+    """The same, each read as an id."""
 
 
 CONVERTERS: Mapping[Kind, Mapping[str, Converter]] = MappingProxyType(
@@ -64,6 +66,7 @@ CONVERTERS: Mapping[Kind, Mapping[str, Converter]] = MappingProxyType(
             "id": Converter.ID,
             "client_id": Converter.ID,
             "carer_id": Converter.ID,
+            "co_owner_ids": Converter.IDS,
             "name": Converter.TEXT,
             "species": Converter.ID,
             "breed": Converter.TEXT,

@@ -187,7 +187,7 @@ class RowReader:
         if converter is Converter.TIME:
             cells = [_half(cell) for cell in cells]
         texts = [text for cell in cells if (text := _text(cell).strip()) and not _is_one_of(text, rule.empty)]
-        makes_list = converter is Converter.LIST and rule.join is None
+        makes_list = converter in (Converter.LIST, Converter.IDS) and rule.join is None
         return texts if makes_list else (rule.join or " ").join(texts)
 
     def _local(self, cell: Any, rule: FieldRule) -> Any:
@@ -368,6 +368,10 @@ def _read_list(value: Any, rule: FieldRule) -> list[str]:
     return [part for part in parts if part]
 
 
+def _read_ids(value: Any, rule: FieldRule) -> list[str]:
+    return [id_ for text in _read_list(value, rule) if (id_ := _read_id(text, rule)) is not None]
+
+
 _READ: Mapping[Converter, Callable[[Any, FieldRule], Any]] = MappingProxyType(
     {
         Converter.TEXT: _read_text,
@@ -379,5 +383,6 @@ _READ: Mapping[Converter, Callable[[Any, FieldRule], Any]] = MappingProxyType(
         Converter.FLAG: _read_flag,
         Converter.FILLED: _read_filled,
         Converter.LIST: _read_list,
+        Converter.IDS: _read_ids,
     }
 )
