@@ -21,7 +21,6 @@ from vetbridge.testing.practice.records import (
     FIRST_NEW,
     FIRST_PET,
     FIRST_VISIT,
-    Kept,
     KeptClient,
     KeptPet,
     KeptVisit,
@@ -215,8 +214,8 @@ class Practice(ABC):
         return self.pet_of(self._row(Kind.PET, id))
 
     def pets_of(self, client_id: str) -> tuple[KeptPet, ...]:
-        """The pets of a client that are not deleted."""
-        return tuple(pet for pet in self.pets() if pet.client_id == client_id)
+        """The pets of a client that are not deleted, with those of which it owns a share."""
+        return tuple(pet for pet in self.pets() if pet.is_owned_by(client_id))
 
     def visit(self, id: str) -> KeptVisit:  # noqa: A002 - the field's word
         """The appointment of an id. Raises ``NoSuchRecord``."""
@@ -386,7 +385,8 @@ class Practice(ABC):
             return replace(visit, client_id=self.client(visit.client_id).id) if visit.client_id else visit
         pet = self.pet(visit.pet_id)
         client = self.client(visit.client_id).id if visit.client_id else pet.client_id
-        return replace(visit, pet_id=pet.id, client_id=client if client == pet.carer_id else pet.client_id)
+        stays = client == pet.carer_id or pet.is_owned_by(client)
+        return replace(visit, pet_id=pet.id, client_id=client if stays else pet.client_id)
 
     def _make(self, kind: Kind, record: _One, number: int | None = None) -> _One:
         with self.writing():
@@ -422,7 +422,7 @@ class Practice(ABC):
             return self.client(record.id)
         return self.pet(record.id) if isinstance(record, KeptPet) else self.visit(record.id)
 
-    def _columns(self, record: Kept) -> dict[str, Any]:
+    def _columns(self, record: KeptClient | KeptPet | KeptVisit) -> dict[str, Any]:
         if isinstance(record, KeptClient):
             return self.client_columns(record)
         return self.pet_columns(record) if isinstance(record, KeptPet) else self.visit_columns(record)

@@ -29,6 +29,8 @@ class KeptClient:
     phones: tuple[str, ...] = ()
     email: str = ""
     comment: str = ""
+    opted_out: bool = False
+    """Wants no messages, where the system has a field for it."""
     active: bool = True
     deleted: bool = False
 
@@ -45,7 +47,11 @@ class KeptPet:
     id: str = ""
     number: int = 0
     client_id: str = ""
+    """Its owner; of several, the one who is asked first."""
     carer_id: str = ""
+    co_owners: tuple[tuple[str, int], ...] = ()
+    """Further clients who own a share of it, each with the percentage, the largest share first; where the system
+    knows shares. The rest is ``client_id``'s."""
     name: str = ""
     species: str = ""
     """VetBridge's word, as ``sex`` is; where the practice has another value, that."""
@@ -61,6 +67,10 @@ class KeptPet:
     def seed(self) -> int | None:
         """The number of the clinic's pet; None: entered later."""
         return _seed(self.number, FIRST_PET)
+
+    def is_owned_by(self, client_id: str) -> bool:
+        """Whether a client owns it, or a share of it."""
+        return client_id == self.client_id or client_id in {owner for owner, _ in self.co_owners}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +99,63 @@ class KeptVisit:
         return self.start + timedelta(minutes=self.minutes)
 
 
-Kept = KeptClient | KeptPet | KeptVisit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVaccination:
+    """A vaccine that a pet was given, as a line of its account."""
+
+    id: str = ""
+    pet_id: str = ""
+    client_id: str = ""
+    """Who pays for it; empty: the pet's owner."""
+    code: str = ""
+    description: str = ""
+    given_on: date | None = None
+    """None: today."""
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReminder:
+    """A service that is due."""
+
+    id: str = ""
+    pet_id: str = ""
+    code: str = ""
+    description: str = ""
+    given_on: date | None = None
+    due_on: date | None = None
+    completed: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDocument:
+    """A file that hangs on a client or a pet; its content is read apart."""
+
+    id: str = ""
+    client_id: str = ""
+    """Of a pet's: its owner, where nothing else is said."""
+    pet_id: str = ""
+    name: str = ""
+    notes: str = ""
+    media_type: str = "application/pdf"
+    size: int = 0
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMessage:
+    """An entry of the communication log. ``at`` is the clinic's wall clock."""
+
+    id: str = ""
+    client_id: str = ""
+    pet_id: str = ""
+    text: str = ""
+    at: datetime | None = None
+    """None: now."""
+
+
+Kept = KeptClient | KeptPet | KeptVisit | KeptVaccination | KeptReminder | KeptDocument | KeptMessage
 
 
 def _seed(number: int, first: int) -> int | None:

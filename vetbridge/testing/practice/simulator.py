@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -13,14 +14,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import Clinic
 from vetbridge.testing.practice.exports import Exporter, Form, Habit
+from vetbridge.testing.practice.plain import PlainPractice
 from vetbridge.testing.practice.practice import DATABASE_FILE, NoSuchRecord, Practice
-from vetbridge.testing.practice.records import Kept, KeptClient, KeptPet, KeptVisit
+from vetbridge.testing.practice.records import (
+    Kept,
+    KeptClient,
+    KeptDocument,
+    KeptMessage,
+    KeptPet,
+    KeptReminder,
+    KeptVaccination,
+    KeptVisit,
+)
 from vetbridge.testing.simkit import Refusal, Request, Response, Simulator, SimulatorOptions
 
 if TYPE_CHECKING:
     from vetbridge.testing.twins.sides import TwinSides
-
-_KINDS: Mapping[str, Kind] = {kind: kind for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,7 @@ class PracticeSimulator(Simulator):
     """
 
     practice_class: ClassVar[type[Practice]]
+    practice: Practice
 
     def __init__(self, exports: Exports | None = None, **options: Unpack[SimulatorOptions]) -> None:
         self._passing: tempfile.TemporaryDirectory[str] | None = None
@@ -169,27 +179,106 @@ class PracticeSimulator(Simulator):
 
     def _change_record(self, request: Request) -> Response:
         given = request.document()
-        kind, values = _kind(given), given.get("set")
+        kind, values = self._kind(given), given.get("set")
         if not isinstance(values, dict):
             raise Refusal(400, "set must be an object of fields")
+        if kind not in self._edits:
+            raise Refusal(400, f"no {kind} is changed")
         kept, change = self._edits[kind]
         return _told(change, _id(given, "id"), **_values(kept, values))
 
     def _merge_records(self, request: Request) -> Response:
         given = request.document()
-        kind = _kind(given)
-        if kind is Kind.APPOINTMENT:
+        kind = self._kind(given)
+        if kind not in {Kind.CLIENT, Kind.PET}:
             raise Refusal(400, "only clients and pets are merged")
         merge = self.practice.merge if kind is Kind.CLIENT else self.practice.merge_pets
         return _told(merge, _id(given, "from"), _id(given, "into"))
 
     def _erase_row(self, request: Request) -> Response:
         given = request.document()
-        return _told(self.practice.erase, _kind(given), _id(given, "id"))
+        return _told(self.practice.erase, self._kind(given), _id(given, "id"))
 
     def _empty_table(self, request: Request) -> Response:
-        kind = _kind(request.document())
+        kind = self._kind(request.document())
         return Response(200, {"emptied": {"kind": kind, "rows": self.practice.empty(kind)}})
+
+    def _kind(self, given: Mapping[str, Any]) -> Kind:
+        found = next((kind for kind in self.practice.tables if kind == given.get("kind")), None)
+        if found is None:
+            raise Refusal(400, f"kind must be one of {', '.join(self.practice.tables)}")
+        return found
+
+
+class PlainSimulator(PracticeSimulator):
+    """A simulator over a ``PlainPractice``; a feed's subclass adds what it serves. The control door has besides:
+
+    - ``GET /_sim/vaccinations``, ``/reminders``, ``/documents``, ``/messages``: by the fields of ``KeptVaccination``,
+      ``KeptReminder``, ``KeptDocument`` (without the content), ``KeptMessage``.
+    - ``POST /_sim/vaccinate``, ``/remind``, ``/log`` with those fields; ``/attach`` with ``content`` besides, in
+      Base64. ``/change``, ``/erase`` and ``/empty`` know the kinds ``vaccination`` and ``reminder``, too.
+    - ``POST /_sim/share`` with ``{"pet": ..., "client": ..., "percent": 40}``: a client owns a share; 0 ends it.
+    - ``POST /_sim/renumber`` with ``{"id": ..., "new": ...}``: a client has another id.
+    - ``POST /_sim/purge`` with ``{"before": "2025-01-01"}``: clients without a visit since then are gone, with their
+      pets; with ``"removed": true`` their rows stay as removed ones. Answers ``{"purged": 12}``.
+    """
+
+    practice_class: ClassVar[type[PlainPractice]]
+    practice: PlainPractice
+
+    def routes(self) -> None:
+        """Opens the practice and registers its control routes."""
+        super().routes()
+        for name, lister in (
+            ("vaccinations", self.practice.vaccinations),
+            ("reminders", self.practice.reminders),
+            ("documents", self.practice.documents),
+        ):
+            self.control("GET", f"/{name}", _lists(lister))
+        self.control(
+            "GET", "/messages", lambda request: Response(200, {"records": [*map(plain, self.practice.messages())]})
+        )
+        for name, kept, maker in (
+            ("vaccinate", KeptVaccination, self.practice.vaccinate),
+            ("remind", KeptReminder, self.practice.remind),
+            ("log", KeptMessage, self.practice.log),
+        ):
+            self.control("POST", f"/{name}", _makes(kept, maker))
+        self._edits = {
+            **self._edits,
+            Kind.VACCINATION: (KeptVaccination, self.practice.change_vaccination),
+            Kind.REMINDER: (KeptReminder, self.practice.change_reminder),
+        }
+        self.control("POST", "/attach", self._attach)
+        self.control("POST", "/share", self._share)
+        self.control("POST", "/renumber", self._renumber)
+        self.control("POST", "/purge", self._purge)
+
+    def _attach(self, request: Request) -> Response:
+        given = request.document()
+        try:
+            content = base64.b64decode(str(given.pop("content", "")), validate=True)
+        except ValueError:
+            raise Refusal(400, "content must be Base64") from None
+        return _told(self.practice.attach, content=content, **_values(KeptDocument, given))
+
+    def _share(self, request: Request) -> Response:
+        given = request.document()
+        percent = given.get("percent")
+        if isinstance(percent, bool) or not isinstance(percent, int):
+            raise Refusal(400, "percent must be a whole number")
+        return _told(self.practice.share, _id(given, "pet"), _id(given, "client"), percent=percent)
+
+    def _renumber(self, request: Request) -> Response:
+        given = request.document()
+        return _told(self.practice.renumber, _id(given, "id"), _id(given, "new"))
+
+    def _purge(self, request: Request) -> Response:
+        given = request.document()
+        before = _value("before", "date | None", given.get("before"))
+        if before is None:
+            raise Refusal(400, "before must be a day")
+        return Response(200, {"purged": self.practice.purge(before, removed=given.get("removed") is True)})
 
 
 def plain(record: Kept) -> dict[str, Any]:
@@ -221,13 +310,6 @@ def _told(deed: Callable[..., Kept | None], *where: str, **values: Any) -> Respo
     return Response(200, {} if done is None else {"record": plain(done)})
 
 
-def _kind(given: Mapping[str, Any]) -> Kind:
-    kind = given.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise Refusal(400, f"kind must be one of {', '.join(_KINDS)}")
-    return _KINDS[kind]
-
-
 def _id(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
@@ -251,8 +333,12 @@ def _value(name: str, type_: str, value: Any) -> Any:
                 return datetime.fromisoformat(value).replace(tzinfo=None)
             case "date | None", str():
                 return date.fromisoformat(value)
-            case "date | None", None:
+            case "datetime | None", str():
+                return datetime.fromisoformat(value).replace(tzinfo=None)
+            case (("date | None" | "datetime | None"), None):
                 return None
+            case "tuple[tuple[str, int], ...]", list():
+                return tuple(_owned(each) for each in value)
             case "tuple[str, ...]", list() if all(isinstance(each, str) for each in value):
                 return tuple(value)
             case ("str", str()) | ("bool", bool()):
@@ -262,6 +348,14 @@ def _value(name: str, type_: str, value: Any) -> Any:
     except ValueError:
         pass
     raise Refusal(400, f"{name} must be a {type_}")
+
+
+def _owned(share: Any) -> tuple[str, int]:
+    """A client and its percentage. Raises ``ValueError``."""
+    match share:
+        case [str() as client, int() as percent] if not isinstance(percent, bool):
+            return client, percent
+    raise ValueError
 
 
 def practice_options(options: dict[str, Any]) -> dict[str, Any]:
