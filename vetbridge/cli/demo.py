@@ -44,13 +44,14 @@ def demo(
         int, typer.Option(min=1, max=5, help="How many branches there are; more than one are a chain.")
     ] = 1,
     pims: Annotated[
-        str, typer.Option(help="The practice system: ezyvet, or one without an API, impromed or animana.")
+        str, typer.Option(help="The practice system: ezyvet, or impromed, animana, cornerstone, pulse or avimark.")
     ] = "ezyvet",
     way: Annotated[
         str | None,
         typer.Option(
-            help="How VetBridge reads a system without an API: files (and a work list), which is the default; sql "
-            "(ImproMed, with the extra odbc and a driver); rest (Animana, made up).",
+            help="How VetBridge reaches a system other than ezyVet, by the connector: files (and a work list), "
+            "vetdata, idexx_data_services, sql (ImproMed, with the extra odbc and a driver), rest (Animana, made "
+            "up). Unless given, the best one.",
             show_default=False,
         ),
     ] = None,
@@ -75,7 +76,9 @@ def demo(
     them at once. One branch's PIMS does not answer, the others go on, and nothing of one may stand at another.
 
     With `--pims impromed` or `--pims animana` the practice system has no API: VetBridge reads what it exports, and a
-    clerk types what the work list says, late, and not without mistakes.
+    clerk types what the work list says, late, and not without mistakes. With `--pims pulse` or `--pims avimark` the
+    vendor's feed shows clients, pets and vaccinations, exported files the diary, and a clerk types. With
+    `--pims cornerstone` the vendor's data services are read and written.
     """
     from vetbridge.demo.by_hand.show import play_by_hand  # noqa: PLC0415 - keeps --help quick
     from vetbridge.demo.failure import DemoFailed  # noqa: PLC0415
@@ -87,9 +90,7 @@ def demo(
         try:
             bookings = bookings or (BOOKINGS if branches == 1 and pims == EZYVET else BOOKINGS_OF_A_BRANCH)
             played = (
-                partial(play, branches=branches)
-                if pims == EZYVET
-                else partial(play_by_hand, pims=pims, way=way or "files")
+                partial(play, branches=branches) if pims == EZYVET else partial(play_by_hand, pims=pims, way=way)
             )(folder, bookings=bookings, seed=seed, clients=clients, view=view(as_json=as_json))
         except DemoFailed as error:
             talk(f"The demo could not be played: {error}")
@@ -200,19 +201,25 @@ def _report(played: Played) -> str:
 
 def _shown(audit: Whole, numbers: Mapping[str, object]) -> list[str]:
     """What the morning was to show."""
+    errands = [
+        f"  Files carried to the other side, once and whole: {numbers['attachments']}.",
+        f"  Services due that stand on the owner's card: {numbers['reminders']}.",
+        f"  Owners who want no messages, which the desk was told: {numbers['opt_outs']}.",
+    ]
     if any(one.typed is not None for one in audit.audits):
+        papers, due = (any(getattr(one.morning, name) for one in audit.audits) for name in ("papers", "due"))
         return [
             f"  Things typed, changed or cancelled as the work list said: {numbers['typed']}.",
             f"  Typing mistakes that VetBridge found, and that are corrected: {numbers['corrected']}.",
+            *(errands[:1] if papers else []),
+            *(errands[1:] if due else []),
         ]
     return [
         f"  Conflicts answered, and both sides agree: {numbers['conflicts']}.",
         f"  Ambiguous bookings answered, and the very same visit linked: {numbers['resolved_in_place']}.",
         f"  Failures replayed, each over once: {numbers['replayed']}.",
         f"  Cancellations that the fuse held back until they were allowed: {numbers['fuse_held']}.",
-        f"  Files carried to the other side, once and whole: {numbers['attachments']}.",
-        f"  Services due that stand on the owner's card: {numbers['reminders']}.",
-        f"  Owners who want no messages, which the desk was told: {numbers['opt_outs']}.",
+        *errands,
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side, opted_out
+from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side, ezyvet_files, opted_out
 from vetbridge.demo.findings import Finding, Findings, Place, Wrong
 from vetbridge.demo.pims_audit import PimsAuditor
 from vetbridge.demo.platform_audit import PlatformAuditor
@@ -64,11 +64,12 @@ class Audit:
     def complete(self) -> bool:
         """All that the morning is to show was there to be seen."""
         if self.typed is not None:
-            return not self.typed.expected or 0 not in (self.typed.lines, self.typed.mistakes)
-        shown = [self.conflicts, self.resolved_in_place]
-        shown += [self.recognised] if self.morning.mourner is not None else []
-        shown += [self.replayed] if self.morning.without_code else []
-        shown += [self.seen.held] if self.morning.purged else []
+            shown = [self.typed.lines, self.typed.mistakes] if self.typed.expected else []
+        else:
+            shown = [self.conflicts, self.resolved_in_place]
+            shown += [self.recognised] if self.morning.mourner is not None else []
+            shown += [self.replayed] if self.morning.without_code else []
+            shown += [self.seen.held] if self.morning.purged else []
         shown += [len(self.carried)] if self.seen.put else []
         shown += [len(self.shown), self.opted_out] if self.morning.due else []
         return 0 not in shown
@@ -179,7 +180,7 @@ def audit(
     PlatformAuditor(morning, booking.store, findings).audit()
     visits = PimsAuditor(morning, pims.store, findings, seen)
     places = visits.audit()
-    files = FileAuditor(morning, booking, pims, findings, seen)
+    files = FileAuditor(morning, booking, ezyvet_files(pims), findings, seen)
     files.audit()
     due = DueAuditor(morning, booking.store, findings, seen, today)
     due.audit()

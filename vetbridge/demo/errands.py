@@ -5,37 +5,64 @@ Each scene is a generator that goes on whenever it is resumed, as the receptioni
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
+from typing import Protocol
 
 from vetbridge.connector.clock import Clock
 from vetbridge.demo.platform import Platform
-from vetbridge.demo.practice import Practice
 from vetbridge.demo.scenes import BY, Commands, House, Late, Scene, Scenes
-from vetbridge.demo.story import DueCase, DuePet, Morning, Paper
+from vetbridge.demo.story import Booking, DueCase, DuePet, Morning, Paper
+
+
+class Records(Protocol):
+    """The practice's records, as the desk writes them. All may raise ``NoAnswer`` or ``NotThere``: tried again."""
+
+    def contact(self, owner: int) -> str:
+        """The id of one of the clinic's owners."""
+
+    def holds(self, booking: Booking) -> bool:
+        """Whether the practice holds the visit of a booking."""
+
+    def parked(self, booking: Booking) -> object | None:
+        """None where the visit of a booking stands on an owner."""
+
+    def put_file(self, booking: Booking, paper: Paper) -> None:
+        """Puts a file on the pet of a booking."""
+
+    def files_of(self, booking: Booking) -> set[str]:
+        """The names of the files on the owner and the pet of a booking."""
+
+    def bury(self, pet: int) -> None:
+        """Writes down that one of the clinic's pets has died."""
+
+    def vaccinate(self, pet: int, due: date) -> None:
+        """Writes down that one of the clinic's pets was vaccinated a year before it is due again."""
 
 
 class Errands(Scenes):
-    """The errands of one branch's morning."""
+    """The errands of one branch's morning. ``is_noted``: whether somebody has written down in the practice that a
+    client wants no messages, where a clerk works off the work list; None: whoever plays the errands does that."""
 
     def __init__(
         self,
         morning: Morning,
         platform: Platform,
-        practice: Practice,
-        pims_door: str,
+        practice: Records,
         commands: Commands,
         house: House,
         clock: Clock,
         patience: float,
         today: date,
+        is_noted: Callable[[str], bool] | None = None,
     ) -> None:
         super().__init__(commands, house, clock, patience)
         self._morning = morning
         self._platform = platform
         self._practice = practice
-        self._pims_door = pims_door
         self._today = today
+        self._is_noted = is_noted
         self.put: set[int] = set()
         """Files that were put where they belong."""
         self.refused: set[int] = set()
@@ -75,7 +102,7 @@ class Errands(Scenes):
             yield from self._until(self._house.runs, "VetBridge runs")
             self._house.happens("a vet writes down when a pet is to be vaccinated again")
             day = self._today + timedelta(days=due.in_days)
-            vaccinate = partial(self._practice.vaccinate, self._pims_door, due.pet, day)
+            vaccinate = partial(self._practice.vaccinate, due.pet, day)
             yield from self._done(vaccinate, "the PIMS takes a vaccination")
         if due.case is DueCase.VISIT:
             yield from self._holding_back(due)
@@ -107,6 +134,10 @@ class Errands(Scenes):
     def _note(self, due: DuePet) -> Scene[None]:
         """The work list asks the desk to write down in the PIMS that an owner wants no messages; it does."""
         client = self._practice.contact(due.owner)
+        if (is_noted := self._is_noted) is not None:
+            yield from self._until(lambda: is_noted(client), "the clerk writes down that an owner wants no messages")
+            self.noted.add(due.number)
+            return
         ends = self._clock.steady() + self._patience
         while self._clock.steady() < ends:
             lines = yield from self._told("worklist", "list")

@@ -1,14 +1,14 @@
 """The audit's part for files and for services that are due: what belongs on both sides, and what no card may say.
 
-Reads the platform's kinds ``file``, ``client``, ``record``, ``label`` and ``notice``, the practice system's
-``attachment``, ``file`` and ``appointment``, and the contents of files as both keep them.
+Reads the platform's kinds ``file``, ``client``, ``record``, ``label`` and ``notice``, and the contents of its files;
+what the practice system keeps is told by whoever knows it: ``PimsFiles``.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -30,19 +30,52 @@ class Side:
     files: Files
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A file that the practice system keeps. ``on``: kind and id of what it hangs on."""
+
+    id: str
+    on: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PimsFiles:
+    """The practice system's files by the SHA-256 of their contents; and, by the reference of a booking, the places
+    where a file of its owner or pet may hang."""
+
+    files: Mapping[str, Sequence[Filed]]
+    places: Mapping[str, Collection[tuple[str, str]]]
+
+
+def ezyvet_files(pims: Side) -> PimsFiles:
+    """Those of the simulated ezyVet: its kinds ``attachment``, ``file`` and ``appointment``."""
+    attached = _by_content(pims, "attachment", by_id(pims.store, "file"))
+    visits = _by_reference(pims.store, "appointment", "description")
+    return PimsFiles(
+        {
+            digest: [Filed(str(row["id"]), (row["record_type"], str(row["record_id"]))) for row in rows]
+            for digest, rows in attached.items()
+        },
+        {
+            reference: {("Animal", str(row["animal_id"])), ("Contact", str(row["contact_id"]))}
+            for reference, row in visits.items()
+        },
+    )
+
+
 class FileAuditor:
     """Audits the files: each once on each side where it belongs, whole, and on its owner."""
 
-    def __init__(self, morning: Morning, booking: Side, pims: Side, findings: Findings, seen: Seen) -> None:
+    def __init__(self, morning: Morning, booking: Side, pims: PimsFiles, findings: Findings, seen: Seen) -> None:
         self._morning = morning
         self._findings = findings
         self._seen = seen
         self.carried: set[int] = set()
         """Numbers of the files that stand on both sides."""
         self._records = _by_reference(booking.store, "record", "comment")
-        self._visits = _by_reference(pims.store, "appointment", "description")
+        self._places = pims.places
         self._on_cards = _by_content(booking, "file", {})
-        self._in_pims = _by_content(pims, "attachment", by_id(pims.store, "file"))
+        self._in_pims = dict(pims.files)
 
     def audit(self) -> None:
         """Checks every file."""
@@ -54,23 +87,25 @@ class FileAuditor:
                 self.carried.add(paper.number)
             if not (paper.carried or paper.at_pims or paper.number in self._seen.refused):
                 self._findings.found(Wrong.LOST, None, f"file {paper.number} was not refused, and nobody was told")
-        for rows in (*self._on_cards.values(), *self._in_pims.values()):
-            for row in rows:
-                self._findings.found(Wrong.DUPLICATED, None, f"file {row['id']} belongs to nothing in the script")
+        unknown = [str(row["id"]) for rows in self._on_cards.values() for row in rows]
+        unknown += [filed.id for each in self._in_pims.values() for filed in each]
+        for number in unknown:
+            self._findings.found(Wrong.DUPLICATED, None, f"file {number} belongs to nothing in the script")
 
-    def _is_right(self, paper: Paper, here: int, there: int, on_cards: list[Row], in_pims: list[Row]) -> bool:
+    def _is_right(
+        self, paper: Paper, here: int, there: int, on_cards: Sequence[Row], in_pims: Sequence[Filed]
+    ) -> bool:
         booking = self._morning.booking(paper.booking)
         name = f"file {paper.number}"
         if here > 1 or there > int(paper.carried):
             self._findings.found(Wrong.DUPLICATED, booking, f"{name} stands somewhere once too often")
         if here < 1 or there < int(paper.carried):
             self._findings.found(Wrong.LOST, booking, f"{name} does not stand, whole, where it belongs")
-        record, visit = self._records.get(booking.reference), self._visits.get(booking.reference)
-        if record is None or visit is None:
+        record, places = self._records.get(booking.reference), self._places.get(booking.reference)
+        if record is None or places is None:
             return False  # which is reported of the booking
-        places = {("Animal", visit["animal_id"]), ("Contact", visit["contact_id"])}
-        astray = [row for row in on_cards if row["client_id"] != record["client_id"]]
-        astray += [row for row in in_pims if (row["record_type"], row["record_id"]) not in places]
+        astray = any(row["client_id"] != record["client_id"] for row in on_cards)
+        astray = astray or any(filed.on not in places for filed in in_pims)
         if astray:
             self._findings.found(Wrong.OWNER, booking, f"{name} stands on somebody else")
         return (here, there) == (1, 1) and not astray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -10,7 +10,8 @@ from vetbridge.connector.clock import Clock
 from vetbridge.demo.asking import NoAnswer, ask
 from vetbridge.demo.bridge import Books, Bridge, waiting
 from vetbridge.demo.by_hand.desk import PaperDesk, Typing
-from vetbridge.demo.errands import Errands
+from vetbridge.demo.by_hand.records import RecordsDesk
+from vetbridge.demo.errands import Errands, Records
 from vetbridge.demo.live import Picture, View
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.practice import NotThere, Practice
@@ -91,32 +92,42 @@ class Playing:
         if isinstance(ends.practice, PaperDesk):
             self.typing = Typing(ends.practice, self._morning, commands, self, day.clock, day.patience)
             self._clerk: Scene[None] | None = self.typing.working()
+            if isinstance(ends.practice, RecordsDesk):
+                self._run_errands(ends.practice, commands, self.typing.is_noted)
         else:
             self._clerk = None
             self._reception = Reception(
                 branch, stage, ends.platform, ends.practice, commands, self, day.clock, day.patience
             )
-            hands = (ends.platform, ends.practice, ends.pims_door)
-            self._errands = Errands(self._morning, *hands, commands, self, day.clock, day.patience, ends.today)
             self._scenes = [
                 self._reception.blocking(),
                 self._reception.answering(),
                 self._reception.mending(),
                 self._reception.recognising(),
-                *map(self._errands.carrying, self._morning.papers),
-                *map(self._errands.reminding, self._morning.due),
             ]
+            self._run_errands(ends.practice, commands)
         self._late: list[str] = []
         self._outage_ends: float | None = None
+
+    def _run_errands(
+        self, practice: Records, commands: Commands, is_noted: Callable[[str], bool] | None = None
+    ) -> None:
+        """Beside all else there are the files and the services that are due."""
+        day, morning = self._day, self._morning
+        self._errands = Errands(
+            morning, self._platform, practice, commands, self, day.clock, day.patience, self.ends.today, is_noted
+        )
+        self._scenes += map(self._errands.carrying, morning.papers)
+        self._scenes += map(self._errands.reminding, morning.due)
 
     @property
     def seen(self) -> Seen:
         """What the receptionist and the desk saw."""
         errands = self._errands
-        if errands is None or self._reception is None:
+        if errands is None:
             return Seen()
         return replace(
-            self._reception.seen,
+            Seen() if self._reception is None else self._reception.seen,
             entered=self._entered,
             put=frozenset(errands.put),
             refused=frozenset(errands.refused),

@@ -33,10 +33,12 @@ class Practice:
     done twice, and has one effect.
     """
 
-    def __init__(self, base_url: str, credentials: dict[str, str]) -> None:
+    def __init__(self, base_url: str, credentials: dict[str, str], door: str = "") -> None:
         from connectors.ezyvet import simulator  # noqa: PLC0415 - only needed once the demo runs
 
         self._base_url = base_url
+        self._door = door
+        """The simulator's control door, for what no call of the API is known to do."""
         self._credentials = credentials
         self._codes = simulator.CODE_LISTS
         self._first_contact = simulator.FIRST_CONTACT
@@ -127,14 +129,14 @@ class Practice:
         """Writes down that one of the clinic's pets has died."""
         self._send("PATCH", f"/v1/animal/{self._first_animal + pet}", {"is_dead": True})
 
-    def vaccinate(self, door: str, pet: int, due: date) -> None:
+    def vaccinate(self, pet: int, due: date) -> None:
         """Writes down that one of the clinic's pets was vaccinated a year before it is due again.
 
         No call of the API is known for it: the vet does so in the practice system.
         """
         shot = {"animal": self._first_animal + pet, "product": _VACCINE, "description": VACCINE_NAME}
         given = due - timedelta(days=365)
-        ask("POST", f"{door}/vaccinate", {**shot, "given": str(given), "due": str(due)})
+        ask("POST", f"{self._door}/vaccinate", {**shot, "given": str(given), "due": str(due)})
 
     def _visit(self, booking: Booking) -> dict[str, Any]:
         row = self._find(booking.reference)

@@ -200,7 +200,7 @@ class Show:
         self, branch: Branch, hands: Platform, pims: Mapping[str, Any], location: str
     ) -> tuple[Ends, ByHand | None]:
         """A branch's people at both ends, and how VetBridge reaches its practice where that has no API."""
-        practice = Practice(pims["base_url"], pims["credentials"])
+        practice = Practice(pims["base_url"], pims["credentials"], pims["control_url"])
         today = _today(branch.morning.clinic, self._clock)
         entered = self._entered(branch, practice, pims)
         return Ends(hands, practice, pims["control_url"], location, today, entered), None
@@ -246,7 +246,7 @@ class Show:
         ask("POST", faults, dict.fromkeys(PIMS_FAULTS, 0.0))
         for due in branch.morning.due:
             if due.case is not DueCase.TOLD:
-                practice.vaccinate(pims["control_url"], due.pet, today + timedelta(days=due.in_days))
+                practice.vaccinate(due.pet, today + timedelta(days=due.in_days))
         contacts = frozenset({practice.enter(owner)}) if owner is not None else frozenset[int]()
         ask("POST", faults, PIMS_FAULTS)
         return contacts

@@ -148,8 +148,12 @@ class Plot:
     is_short: bool = False
     """Fewer bookings are enough; nothing is purged."""
     by_hand: bool = False
-    """People type what comes from the platform: nobody is asked about owners, nothing is changed on both sides at
-    once, and there are neither files nor services that are due."""
+    """People type what comes from the platform: nobody is asked about owners, and nothing is changed on both sides at
+    once."""
+    files: bool = True
+    """Files are carried."""
+    due: bool = True
+    """Services are due, and owners' cards say so."""
     other: Clinic | None = None
     """A clinic where somebody is known, too, whose pet has died there; she books for it here."""
 
@@ -247,8 +251,8 @@ class _Author:
         if not self._plot.is_short:
             self._purged(fuse + PURGED_ROOM)
         block = None if self._plot.by_hand else self._block()
-        papers = () if self._plot.by_hand else tuple(self._papers(answers, conflicts))
-        due = () if self._plot.by_hand else tuple(self._due())
+        papers = tuple(self._papers(answers, conflicts)) if self._plot.files else ()
+        due = tuple(self._due()) if self._plot.due else ()
         self._steps.sort(key=lambda step: step.at)
         return Morning(
             seed=self._seed,

@@ -39,21 +39,20 @@ _PER_BRANCH = ("pims_refresh", "files", "due_services")
 """What one machine does for each branch, as it polls: in a chain less often."""
 _MORE_SCOPES = ("read-attachment", "write-attachment", "read-vaccination", "read-consult")
 """What files and due services take beside the connector's default."""
-_ERRANDS: Mapping[str, Any] = {
-    "attachments": {
-        "to_pims": {"types": {"pdf": 10}},
-        "to_booking": {"types": {"pdf": 10}, "names": ["*discharge*"]},
-    },
-    "reminders": {
-        "notices": {
-            "text": "{clinic}: {pets} is due for {services} by {date}.",
-            "hours": "00:00-24:00",
-            "weekdays": list(WEEKDAYS),
-            "late_days": 0,
-        }
-    },
+_FILES: Mapping[str, Any] = {
+    "to_pims": {"types": {"pdf": 10}},
+    "to_booking": {"types": {"pdf": 10}, "names": ["*discharge*"]},
 }
-"""What a site wants done about files and about services that are due."""
+"""What a site wants done about files."""
+_DUE: Mapping[str, Any] = {
+    "notices": {
+        "text": "{clinic}: {pets} is due for {services} by {date}.",
+        "hours": "00:00-24:00",
+        "weekdays": list(WEEKDAYS),
+        "late_days": 0,
+    }
+}
+"""What it wants done about services that are due."""
 _LIMIT_SCALE = 1000.0
 """The simulators run with limits off."""
 
@@ -88,6 +87,13 @@ class ByHand:
 
     account: Mapping[str, Any]
     codes: Mapping[str, Mapping[str, str]]
+    placeholder: Mapping[str, str] | None = None
+    """Client and pet for visits that are nobody's yet; None: the practice needs none."""
+
+    @property
+    def side(self) -> dict[str, Any]:
+        """What the site says of it."""
+        return {"codes": self.codes} | ({} if self.placeholder is None else {"placeholder": self.placeholder})
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +229,11 @@ def _site(side: Sides) -> dict[str, Any]:
         },
         "pims": {
             "account": branch.pims_account,
-            **(_pims_codes(without=morning.unmapped) if side.by_hand is None else {"codes": side.by_hand.codes}),
+            **(_pims_codes(without=morning.unmapped) if side.by_hand is None else side.by_hand.side),
         },
         "fuse": morning.fuse,
-        **(_ERRANDS if side.by_hand is None else {}),
+        **({"attachments": _FILES} if side.by_hand is None or morning.papers else {}),
+        **({"reminders": _DUE} if side.by_hand is None or morning.due else {}),
         "start": "live",
         "first_days": {"days": 0},
     }

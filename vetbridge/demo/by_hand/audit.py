@@ -18,7 +18,7 @@ class PracticeAuditor:
     """Audits the practice's database. ``reference`` says to which booking or desk visit a visit belongs.
 
     ``typed``: people typed the visits, so that each is on somebody; else one may be nobody's as long as a person is
-    asked about it, and its notes say who booked.
+    asked about it, and its notes say who booked. ``placeholder``: client and pet on which such a visit stands.
     """
 
     def __init__(
@@ -29,12 +29,13 @@ class PracticeAuditor:
         findings: Findings,
         *,
         typed: bool,
+        placeholder: tuple[str, str] = ("", ""),
     ) -> None:
         self._typed = typed
         self._morning = morning
         self._findings = findings
-        self._clients = {one.id: one for one in practice.clients()}
-        self._pets = {one.id: one for one in practice.pets()}
+        self._clients = {one.id: one for one in practice.clients() if one.id != placeholder[0]}
+        self._pets = {one.id: one for one in practice.pets() if one.id != placeholder[1]}
         self._visits: defaultdict[str, list[KeptVisit]] = defaultdict(list)
         self.unseen: set[int] = set()
         """Cancelled bookings that nobody typed."""

@@ -130,6 +130,12 @@ class Typing(Scenes):
         self.is_over = False
         """Set by whoever plays the morning: nothing more is to come."""
 
+    def is_noted(self, client: str) -> bool:
+        """Whether the clerk has written down that a client wants no messages."""
+        return any(
+            deed.task == "opt_out" and deed.did == "changed" and deed.id == client for deed in self.clerk.deeds
+        )
+
     @property
     def standing(self) -> int:
         """Lines that nobody has confirmed yet, and visits that stand twice."""

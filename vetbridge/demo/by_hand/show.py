@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vetbridge.connector.clock import Clock, SystemClock
-from vetbridge.connector.plugin import System, systems
+from vetbridge.connector.plugin import System, Way, systems
+from vetbridge.core.records import Kind
 from vetbridge.demo.audit import Audit, Typed
+from vetbridge.demo.by_hand.accounts import DUE, FOLDER, account_of, carries, is_typed, uses_files
 from vetbridge.demo.by_hand.audit import PracticeAuditor
 from vetbridge.demo.by_hand.desk import FOUND, PaperDesk
+from vetbridge.demo.by_hand.records import RecordsDesk, kept_files
 from vetbridge.demo.children import Child, Children
+from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side
 from vetbridge.demo.findings import Findings, Wrong
 from vetbridge.demo.live import View
 from vetbridge.demo.platform import Platform
@@ -26,20 +31,19 @@ from vetbridge.demo.stage import ByHand, Secrets, Stage
 from vetbridge.demo.story import Branch
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.practice import Practice
+from vetbridge.testing.practice.plain import PlainPractice
 
 EXPORT_EVERY = 3.0
 """Seconds between two exports; a clinic's are hours apart, or a night."""
 CYCLE = 4.0
 """Seconds in which a reading has seen whatever was typed before it."""
-SETTLE = 1.0
-"""Seconds for which an exported file must stand still; a clinic's default is 10."""
 
 
 def play_by_hand(
     folder: Path,
     *,
     pims: str,
-    way: str,
+    way: str | None,
     bookings: int,
     seed: int,
     clients: int,
@@ -53,41 +57,53 @@ def play_by_hand(
     system = systems().get(pims)
     if system is None:
         raise ValueError(f"no practice system is called {pims}; known are ezyvet, {', '.join(systems())}")
-    if system.way(way) is None:
-        raise ValueError(
-            f"{system.title} has no way {way}; it has {', '.join(each.connector for each in system.ways)}"
-        )
+    taken = _way(system, way)
     clinic = make_clinic(seed, clients)
-    plot = Plot(silent=False, forgetful=False, is_short=True, by_hand=True)
+    carried = carries(taken)
+    plot = Plot(
+        silent=False,
+        forgetful=False,
+        is_short=True,
+        by_hand=True,
+        files=Kind.ATTACHMENT in carried,
+        due=not carried.isdisjoint(DUE),
+    )
     today = clock.now().astimezone(ZoneInfo(clinic.zone)).date()
     morning = plan_morning(clinic, seed, bookings, today=today, plot=plot)
     branch = Branch(site="demo", title="Demo Vets", morning=morning, pims=pims)
     stage = Stage(folder)
     with Children() as children, view:
-        show = ByHandShow(system, way, stage, branch, view, clock, children)
+        show = ByHandShow(system, taken, stage, branch, view, clock, children)
         return performed(show, stage, view, clock, began)
+
+
+def _way(system: System, name: str | None) -> Way:
+    """The way of this name; unless one is named, the best that is no rehearsal of an API that nobody knows."""
+    known = {way.connector: way for way in system.ways}
+    if name is None:
+        return next(way for way in system.ways if way.connector != "rest")
+    if name not in known:
+        raise ValueError(f"{system.title} has no way {name}; it has {', '.join(known)}")
+    return known[name]
 
 
 class ByHandShow(Show):
     """One morning of one practice that has no API."""
 
     def __init__(
-        self, system: System, way: str, stage: Stage, branch: Branch, view: View, clock: Clock, children: Children
+        self, system: System, way: Way, stage: Stage, branch: Branch, view: View, clock: Clock, children: Children
     ) -> None:
         super().__init__(stage, [branch], view, clock, children)
         self._system = system
         self._way = way
-        self._exchange = stage.data("exchange")
 
     def _opening(self) -> str:
-        found = self._system.way(self._way)
-        assert found is not None  # noqa: S101 - play_by_hand has looked
-        return f"{self._system.title}, by {found.title}. Its simulator and Altegio's start"
+        return f"{self._system.title}, by {self._way.title}. Its simulator and Altegio's start"
 
     def _practices(self) -> list[Child]:
         more = []
-        if self._way == "files":
-            inbox = self._exchange / "in"
+        if uses_files(self._way):
+            inbox = self._stage.data(FOLDER) / "in"
             inbox.mkdir(parents=True)
             more = ["--switch", f"exports={inbox}", "--switch", f"export_every={EXPORT_EVERY}"]
             more += ["--switch", "dated=true"]
@@ -99,23 +115,28 @@ class ByHandShow(Show):
     ) -> tuple[Ends, ByHand | None]:
         module = importlib.import_module(self._system.simulator or "")
         self._practice: Practice = module.PRACTICE(Path(pims["database"]), now=self._clock.now)
-        self._desk = PaperDesk(self._practice)
+        self._desk = self._desk_at(self._practice)
         today = self._clock.now().astimezone(ZoneInfo(branch.morning.clinic.zone)).date()
         lists = self._practice.codes.items()
         codes = {name: {word: str(code) for word, code in codes.items()} for name, codes in lists}
-        account = {"connector": self._way, "options": self._options(pims)}
-        return Ends(hands, self._desk, pims["control_url"], location, today), ByHand(account, codes)
+        account = account_of(self._system, self._way, pims, Secrets(self._stage.folder))
+        placeholder = None
+        if isinstance(self._desk, RecordsDesk):
+            for due in branch.morning.due:
+                self._desk.vaccinate(due.pet, today + timedelta(days=due.in_days))
+            if self._desk.placeholder is not None:
+                placeholder = dict(zip(("client", "pet"), self._desk.placeholder, strict=True))
+        return Ends(hands, self._desk, pims["control_url"], location, today), ByHand(account, codes, placeholder)
 
-    def _options(self, pims: Mapping[str, Any]) -> dict[str, Any]:
-        profile = {"profile": self._system.name}
-        keep = Secrets(self._stage.folder)
-        if self._way == "files":
-            return {**profile, "folder": "exchange", "settle": SETTLE}
-        if self._way == "sql":
-            connection = keep("pims.connection", f"Driver=SQLite3;Database={pims['database']}")
-            return {**profile, "dialect": "sqlite", "connection": connection}
-        secrets = {name: keep(f"pims.{name}", secret) for name, secret in pims["credentials"].items()}
-        return {**profile, "base_url": pims["base_url"], "secrets": secrets}
+    def _desk_at(self, practice: Practice) -> PaperDesk:
+        """The desk; before the morning it has made the placeholder, where VetBridge writes visits by itself."""
+        if not isinstance(practice, PlainPractice):
+            return PaperDesk(practice)
+        if is_typed(self._way):
+            return RecordsDesk(practice)
+        client = practice.register_client(given_name="Online", family_name="Booking")
+        pet = practice.register_pet(client_id=client.id, name="Online booking", species="other")
+        return RecordsDesk(practice, placeholder=(client.id, pet.id))
 
     def _counted(self, playing: Playing) -> int:
         """Nobody counts who reads a folder or a database: so often a reading has seen all there was."""
@@ -131,13 +152,19 @@ class ByHandShow(Show):
         booking = stored(self._stage.location(playing.ends.location, of_chain=False))
         try:
             PlatformAuditor(branch.morning, booking.store, findings).audit()
-            for row in booking.store.find("notice", cause="write"):
-                findings.found(Wrong.NOTICE, None, f"a message to an owner that a write caused ({row['id']})")
+            carried, shown = self._errands_audited(branch, playing, booking, findings)
         finally:
             booking.store.close()
-        is_typed = self._way != "rest"
-        reference = self._desk.reference
-        auditor = PracticeAuditor(branch.morning, self._practice, reference, findings, typed=is_typed)
+        typed_by_hand = is_typed(self._way)
+        placeholder = self._desk.placeholder if isinstance(self._desk, RecordsDesk) else None
+        auditor = PracticeAuditor(
+            branch.morning,
+            self._practice,
+            self._desk.reference,
+            findings,
+            typed=typed_by_hand,
+            placeholder=placeholder or ("", ""),
+        )
         places = auditor.audit()
         self._practice.close()
         deeds = playing.typing.clerk.deeds if playing.typing is not None else []
@@ -148,5 +175,25 @@ class ByHandShow(Show):
             places,
             frozenset(auditor.unseen),
             tuple(findings.all),
-            typed=Typed(typed, 0 if findings.all else made, expected=is_typed),
+            playing.seen,
+            carried=frozenset(carried),
+            typed=Typed(typed, 0 if findings.all else made, expected=typed_by_hand),
+            shown=frozenset(shown),
         )
+
+    def _errands_audited(
+        self, branch: Branch, playing: Playing, booking: Side, findings: Findings
+    ) -> tuple[set[int], set[int]]:
+        """Audits files, cards and messages; the files that stand on both sides, and the pets that cards speak of."""
+        morning, seen = branch.morning, playing.seen
+        files = None
+        if isinstance(self._practice, PlainPractice):
+            kept = kept_files(self._practice, self._desk.reference)
+            files = FileAuditor(morning, booking, kept, findings, seen)
+            files.audit()
+        due = DueAuditor(morning, booking.store, findings, seen, playing.ends.today)
+        due.audit()
+        for row in booking.store.find("notice", cause="write"):
+            if row.get("message") != "mailing":
+                findings.found(Wrong.NOTICE, None, f"a message to an owner that a write caused ({row['id']})")
+        return (set() if files is None else files.carried), due.shown
