@@ -86,6 +86,10 @@ CANCELLED_HERE_OF_LATE = "cancelled-here-of-late"
 CANCELLED_THERE_OF_LATE = "of-late-cancelled-there"
 """The same where it is cancelled in the PIMS."""
 
+BOTH_REMOVED = "both-copies-cancelled-there"
+"""Why of the question whether a booking is to be cancelled whose visit was typed twice, where staff have taken away
+both copies: each may have been meant as the one too many."""
+
 _BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
 _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     FUSE: (Choice.ALLOW, Choice.KEEP),
@@ -108,6 +112,7 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     "cancel-not-allowed": _BOTH_SIDES,
     CANCELLED_HERE_OF_LATE: _BOTH_SIDES,
     CANCELLED_THERE_OF_LATE: _BOTH_SIDES,
+    BOTH_REMOVED: _BOTH_SIDES,
     "moved-here-cancelled-there": _BOTH_SIDES,
     "changed-here-cancelled-there": _BOTH_SIDES,
     "counterpart-cancelled": (Choice.PIMS, Choice.KEEP),

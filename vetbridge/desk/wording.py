@@ -11,6 +11,7 @@ from vetbridge.core import matching, normalise, planning
 from vetbridge.core.answers import (
     ADOPT,
     BOOKED_BY_ANOTHER,
+    BOTH_REMOVED,
     CANCELLED_HERE_OF_LATE,
     CANCELLED_THERE_OF_LATE,
     CLIENT_IS_ANOTHER,
@@ -66,6 +67,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "moved-here-cancelled-there": "moved online, but cancelled in the PIMS",
         CANCELLED_HERE_OF_LATE: "cancelled online, stands in the PIMS, and the restored ledger does not know why",
         CANCELLED_THERE_OF_LATE: "stands online, cancelled in the PIMS, and the restored ledger does not know why",
+        BOTH_REMOVED: "it was typed twice, and both copies are cancelled in the PIMS: one was to stay",
         "cancel-not-allowed": "cancelled online, and VetBridge may not cancel in the PIMS",
         "counterpart-cancelled": "the visit that was found in the PIMS is cancelled",
         "reopened-here": "cancelled in both places, and stands again online",

@@ -114,6 +114,17 @@ def changes_since(tx: Transaction, account: str, since: datetime) -> tuple[Workl
     return tuple(tx.session.exec(rows))
 
 
+def asked_away(tx: Transaction, account: str, since: datetime) -> tuple[Worklist, ...]:
+    """The lines that ask to cancel a visit at an account as one too many: those that stand or were closed since."""
+    rows = select(Worklist).where(
+        Worklist.account == account,
+        Worklist.task == CANCEL,
+        col(Worklist.action_id).is_(None),  # no booking has asked for it
+        col(Worklist.state).in_(_STANDING) | (col(Worklist.closed_at) >= since),
+    )
+    return tuple(tx.session.exec(rows))
+
+
 def line(tx: Transaction, line_id: int) -> Worklist | None:
     """The line of this number."""
     return tx.session.get(Worklist, line_id)

@@ -303,7 +303,7 @@ class Appointments:
                     links.end(tx, link)
                 return ANEW_IN_PIMS
         if _stands(here) and not _stands(there):
-            there = self._by_hand.left_of_two(job, link) or there
+            there = self._left_of_two(job, link, here, there, given)
         whose: Ending | None = None
         line = self._paired.step_in(job, link, here, there) if given is None else link
         if line is None:
@@ -327,6 +327,16 @@ class Appointments:
         steer = given.steer if given else Steer()
         ending = self._follower.follow(job, link, here, there, steer)
         return whose or ending
+
+    def _left_of_two(
+        self, job: Job, link: Link, here: Appointment | None, there: Appointment | None, given: Given | None
+    ) -> Appointment | None:
+        """The other copy of a visit that was typed twice, where one was removed. Raises ``Ask`` where both were, and
+        nobody has said what that means."""
+        left = self._by_hand.left_of_two(job, link)
+        if left is None and not (given and (given.steer.asked_for or given.steer.keep)):
+            self._by_hand.require_meant(job, link, here, there)
+        return left or there
 
     def _there(self, job: Job, link: Link, given: Given | None, *, lone: bool) -> Appointment | None:
         """The visit in the PIMS now; None once it counts as gone: missed twice, while another visit still reads.

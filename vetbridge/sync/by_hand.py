@@ -14,19 +14,19 @@ from typing import Any
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Operation
 from vetbridge.core import notes
-from vetbridge.core.answers import BOOKED_BY_ANOTHER
+from vetbridge.core.answers import BOOKED_BY_ANOTHER, BOTH_REMOVED
 from vetbridge.core.by_hand import CLIENT, PET, Recognised, Typed, Wanted, may_be_wanted, recognise
 from vetbridge.core.errors import MappingError
 from vetbridge.core.instants import Instant
 from vetbridge.core.planning import STATUS
 from vetbridge.core.records import Appointment, AppointmentStatus, Client, Kind, Pet
-from vetbridge.ledger import actions, changes, links, mirror, reviews, worklist
+from vetbridge.ledger import actions, changes, links, mirror, reviews, subjects, worklist
 from vetbridge.ledger.actions import Intention
 from vetbridge.ledger.database import Ledger, Transaction
-from vetbridge.ledger.tables import ActionState, Change, ChangeState, Link
+from vetbridge.ledger.tables import ActionState, Change, ChangeState, Link, Worklist
 from vetbridge.sync import contact_lines
 from vetbridge.sync.comparing import CARRIED, PEOPLE, wanted_fields
-from vetbridge.sync.job import Ending, Job, PutOff
+from vetbridge.sync.job import Ask, Ending, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import Placement
@@ -44,7 +44,9 @@ SHOWN_WITHIN = timedelta(minutes=15)
 """So long a visit waits at the most for its client to be shown."""
 FORGOTTEN_AFTER = timedelta(days=2)
 """A visit that was to be typed and stands nowhere so long after it should have begun was never typed."""
-
+BOTH_WITHIN = timedelta(hours=1)
+"""Where both copies of a visit are removed within this time, whoever removed the second may not have known of the
+first."""
 
 OTHER_REMOVED = "the other one of the two was removed"
 TYPED_TWICE = Ending(
@@ -66,6 +68,7 @@ class ByHand:
         self._keeper = keeper
         self._to_pims = to_pims
         self._relinker = relinker
+        self._booking = pair.booking.account
 
     @property
     def does(self) -> bool:
@@ -358,6 +361,52 @@ class ByHand:
                 return other
         return None
 
+    def require_meant(self, job: Job, link: Link, here: Appointment | None, there: Appointment | None) -> None:
+        """Asks whether a booking is to be cancelled whose visit was typed twice, where staff have removed both copies
+        at about the same time: one was to stay. Of a visit that has begun nothing is asked because it is gone.
+
+        Raises ``Ask``.
+        """
+        is_over = here is not None and there is None and here.start.utc <= self._clock.now()
+        if self.does and not is_over and self._was_last_of_two(job, link):
+            question = {"booking": here, "pims": there, "fields": [STATUS]}
+            raise Ask(BOTH_REMOVED, "it was typed twice, and both copies are cancelled or gone in the PIMS", question)
+
+    def _was_last_of_two(self, job: Job, link: Link) -> bool:
+        # A change that waits for a line was woken by what a reading shows now.
+        seen_at = self._clock.now() if job.waited_for == changes.BY_HAND else job.received_at
+        with self._ledger.read() as tx:
+            bases = [base or {} for base in links.bases(tx, link)]
+            if any(base.get(STATUS) == AppointmentStatus.CANCELLED for base in bases):
+                return False  # it was settled so
+            asked = worklist.asked_away(tx, self._pair.pims.account, seen_at - BOTH_WITHIN)
+            kept = subjects.contents(tx, [line.record_id for line in asked])
+        return any(self._is_about_copy(line, kept.get(line.record_id), link, bases[1]) for line in asked)
+
+    def _is_about_copy(self, line: Worklist, copy: object, link: Link, base: Mapping[str, Any]) -> bool:
+        """Whether a line asks to take away one of two visits, of which a link's is or was the other one."""
+        if line.remote_id == link.pims_id:
+            return line.closed_why == OTHER_REMOVED
+        if not isinstance(copy, Appointment) or line.state == "struck" or copy.client_id != base.get("client_id"):
+            return False
+        return copy.start == base.get("start") or link.pims_id in self._mistyped_so(copy.start)
+
+    def await_lost(self, there: Appointment) -> None:
+        """A visit that stands where a booking has lost both copies of its own is that booking's, not the desk's.
+
+        Raises ``PutOff``: the booking is worked on first.
+        """
+        if not self.does:
+            return
+        with self._ledger.read() as tx:
+            asked = [id_ for account, id_ in reviews.asked_about(tx, BOTH_REMOVED) if account == self._booking]
+            lost = [link for id_ in asked if (link := links.of_booking(tx, self._booking, Kind.APPOINTMENT, id_))]
+            mine = next((link for link in lost if _is_as(there, links.bases(tx, link)[1] or {})), None)
+        if mine is not None:
+            with self._ledger.write() as tx:
+                changes.receive_linked(tx, mine, changes.BY_HAND)
+            raise PutOff(self._clock.now() + AGAIN, "own-write", "it stands again; its booking is worked on first")
+
     def _standing(self, begin: datetime, over: datetime, client_id: object, pet_id: object) -> list[Appointment]:
         """Visits of an owner and pet that stand, and begin within a span of time."""
         return [
@@ -545,6 +594,16 @@ def _wanted(intention: Intention, here: Mapping[str, Any], *, is_ticked: bool) -
 
 def _is_at(visit: Appointment, start: Instant, resource: object) -> bool:
     return visit.start == start and visit.resource == resource
+
+
+def _is_as(visit: Appointment, base: Mapping[str, Any]) -> bool:
+    """Whether a visit that stands is of the same owner and pet, at the same time, as one that was read before."""
+    return (
+        visit.status is not AppointmentStatus.CANCELLED
+        and (visit.client_id, visit.pet_id) == (base.get("client_id"), base.get("pet_id"))
+        and visit.start == base.get("start")
+        and visit.resource == base.get("resource")
+    )
 
 
 def _is_as_asked(record: Appointment, fields: Mapping[str, object]) -> bool:

@@ -115,6 +115,7 @@ class DeskVisits:
         if self._to_pims.await_own(there):
             return OWN
         self._by_hand.await_own(job, there)
+        self._by_hand.await_lost(there)
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
         if given is not None and undone:

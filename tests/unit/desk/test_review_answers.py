@@ -13,6 +13,7 @@ from vetbridge.cli import answering as cli_answering
 from vetbridge.cli.answering import carried_out, who
 from vetbridge.core.answers import (
     ADOPT,
+    BOTH_REMOVED,
     COPIED,
     NO_SHOW_AHEAD,
     PROPOSAL,
@@ -233,6 +234,9 @@ STANDS = Appointment(id="77", start=Instant(START + timedelta(hours=2), ZONE), d
         ("cancelled-here-moved-there", "pims", "stays there, and is made anew at the booking side"),
         ("moved-here-cancelled-there", "booking", "is made in the PIMS anew"),
         ("moved-here-cancelled-there", "pims", "is cancelled at the booking side"),
+        (BOTH_REMOVED, "booking", "is made in the PIMS anew"),
+        (BOTH_REMOVED, "pims", "is cancelled at the booking side"),
+        (BOTH_REMOVED, "keep", "Both sides stay as they are"),
         (PROPOSAL, "booking", "The PIMS takes over"),
         (PROPOSAL, "pims", "The booking side takes over"),
         (SLOT_TAKEN, "again", "is written at its time, beside what stands there"),
