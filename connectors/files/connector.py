@@ -59,7 +59,7 @@ class Files:
         self._zone = environment.zone
         self._country = environment.country
         self._clock = environment.clock
-        self._capabilities = capabilities(profile, options)
+        self._capabilities = capabilities(profile, options, environment.kinds)
         self._lock = threading.RLock()
         self._shelves = {kind: Shelf(options.folder / STATE, kind) for kind in self._capabilities.kinds}
         self._inbox = Inbox(profile, options, environment, self._shelves)

@@ -57,9 +57,12 @@ class FilesOptions(Options):
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
 
 
-def capabilities(profile: FilesProfile, options: FilesOptions) -> Capabilities:
-    """What an account of these options can do."""
-    known = {kind: rules for kind, rules in profile.kinds.items() if options.kinds is None or kind in options.kinds}
+def capabilities(
+    profile: FilesProfile, options: FilesOptions, wanted: Collection[Kind] = frozenset(Kind)
+) -> Capabilities:
+    """What an account of these options can do, where it is asked for the ``wanted`` kinds alone."""
+    named = set(Kind if options.kinds is None else options.kinds) & set(wanted)
+    known = {kind: rules for kind, rules in profile.kinds.items() if kind in named}
     kinds: dict[Kind, KindCapabilities] = {
         kind: KindCapabilities(
             read=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from vetbridge.config.environment import overlay
 from vetbridge.config.models import Config
 from vetbridge.config.problems import ConfigProblems, Place, Problem, nearest, shown
 from vetbridge.config.secrets import Secret
-from vetbridge.config.shape import WITH_OPTIONS, Shape
+from vetbridge.config.shape import PARTS, WITH_OPTIONS, Shape, has_options
 from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Kind
 
 OptionsOf = Callable[[str], type[BaseModel]]
 """An options' model by the connector's name; raises ``ConfigError`` where there is none."""
+KindsOf = Callable[[str], Collection[Kind]]
+"""The kinds that a connector serves, by its name; none where only an account's options tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,23 @@ def _no_apps(connector: str) -> type[BaseModel]:
     raise ConfigError(f"{connector} has no marketplace that VetBridge knows")
 
 
+def _any_kind(connector: str) -> Collection[Kind]:
+    return ()
+
+
 def load(
-    path: Path, *, options: OptionsOf, apps: OptionsOf = _no_apps, env: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    options: OptionsOf,
+    apps: OptionsOf = _no_apps,
+    kinds: KindsOf = _any_kind,
+    env: Mapping[str, str] | None = None,
 ) -> Loaded:
     """The config at ``path``. Raises ``ConfigProblems`` (a ``ConfigError``) with every problem that was found.
 
-    ``options`` are those of an account, ``apps`` those of an app. ``env`` is the process environment by default.
-    Secrets are not fetched here: ``Loaded.check_secrets`` looks.
+    ``options`` are those of an account or of a part of one, ``apps`` those of an app; ``kinds`` judges what parts are
+    to serve. ``env`` is the process environment by default. Secrets are not fetched here: ``Loaded.check_secrets``
+    looks.
     """
     env = os.environ if env is None else env
     path = path.absolute()
@@ -141,6 +154,7 @@ def load(
     except ValidationError as error:
         judge.judge(error, ())
     judge.check_accounts()
+    judge.check_parts(models, kinds)
     mistakes = [problem for problem in judge.problems if not problem.warning]
     if config is None or mistakes:
         raise ConfigProblems(mistakes)
@@ -162,20 +176,29 @@ def load(
 def _options_models(
     document: Document, options: Mapping[str, OptionsOf]
 ) -> tuple[dict[Place, type[BaseModel]], dict[Place, str]]:
-    """The options' model of each account and app whose connector is known; what is wrong with the others' names."""
+    """The options' model of each account, part and app whose connector is known; what is wrong with the others'
+    names."""
     models: dict[Place, type[BaseModel]] = {}
     unknown: dict[Place, str] = {}
     for group, model_of in options.items():
-        entries = document.data.get(group)
-        for name, entry in entries.items() if isinstance(entries, dict) else ():
-            connector = entry.get("connector") if isinstance(entry, dict) else None
+        for place, entry in _with_connectors((group,), document.data.get(group)):
+            connector = entry.get("connector")
             if not isinstance(connector, str) or not connector:
                 continue
             try:
-                models[group, name] = model_of(connector)
+                models[place] = model_of(connector)
             except ConfigError as error:
-                unknown[group, name, "connector"] = error.message
+                unknown[*place, "connector"] = error.message
     return models, unknown
+
+
+def _with_connectors(place: Place, entries: Any) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Accounts and apps, and the parts of accounts, by place."""
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict):
+            yield (*place, name), entry
+            if place == ("accounts",):
+                yield from _with_connectors((*place, name, PARTS), entry.get(PARTS))
 
 
 def _with_options(
@@ -186,9 +209,16 @@ def _with_options(
     context: Mapping[str, Any],
     apps: Any,
 ) -> Any:
-    """The account or the app with its options as the connector's model."""
+    """The account, the part or the app with its options as the connector's model."""
     if not isinstance(entry, dict):
         return entry
+    parts = entry.get(PARTS)
+    if isinstance(parts, dict) and has_options((*place, PARTS, "")):
+        inside = {
+            name: _with_options((*place, PARTS, name), part, models, judge, context, None)
+            for name, part in parts.items()
+        }
+        entry = {**entry, PARTS: inside}
     given: Any = _NoOptions()
     model = models.get(place)
     if model is not None:
@@ -277,6 +307,25 @@ class _Judge:
             if isinstance(parts, dict):
                 self._check_idle(("sites", site), parts)
 
+    def check_parts(self, models: Mapping[Place, type[BaseModel]], kinds_of: KindsOf) -> None:
+        """Adds what is wrong between the parts of an account."""
+        known = {kind.value for kind in Kind}
+        taken: dict[tuple[Place, str], str] = {}
+        for place in (place for place in models if len(place) == 4):
+            part = self._document.data["accounts"][place[1]][PARTS][place[3]]
+            kinds = part.get("serves")
+            able = {kind.value for kind in kinds_of(part["connector"])}
+            for number, kind in enumerate(kinds) if isinstance(kinds, list) else ():
+                if kind not in known:
+                    continue  # which is told
+                here = (*place, "serves", number)
+                first = taken.setdefault((place[:2], kind), str(place[3]))
+                if first != place[3]:
+                    self.note(here, f"the part {shown(first)} serves {kind} already; one of them has to leave it out")
+                elif able and kind not in able:
+                    words = ", ".join(each.value for each in Kind if each.value in able)
+                    self.note(here, f"the connector {part['connector']} has no {kind}; it has {words}")
+
     def _check_idle(self, place: Place, parts: Mapping[str, Any]) -> None:
         """Names parts of a site that stand there and do nothing."""
         files = parts.get("attachments", ...)
@@ -312,7 +361,7 @@ class _Judge:
             inside = dict(enumerate(node)) if isinstance(node, list) else node
             if isinstance(inside, dict) and part in inside:
                 node = inside[part]
-            elif part == "options" and len(place) == 2:
+            elif part == "options" and has_options(place):
                 node = {}
             elif missing and index == len(loc) - 1:
                 node = None
@@ -356,6 +405,7 @@ class _Judge:
             "string_too_short": "must not be empty",
             "string_too_long": f"must have at most {context.get('max_length')} characters",
             "literal_error": f"must be one of {context.get('expected')}",
+            "enum": f"must be one of {context.get('expected')}",
             "greater_than": f"must be more than {_number(context.get('gt'))}",
             "greater_than_equal": f"must be at least {_number(context.get('ge'))}",
             "less_than": f"must be less than {_number(context.get('lt'))}",
@@ -363,7 +413,7 @@ class _Judge:
         }
         if kind in words:
             return words[kind]
-        if kind == "string_pattern_mismatch" and (len(place) == 2 or place[-1] == "account"):
+        if kind == "string_pattern_mismatch" and (len(place) == 2 or place[-2] == PARTS or place[-1] == "account"):
             return "a name has lower-case letters, digits and hyphens only"
         if kind == "string_pattern_mismatch" and str(context.get("pattern")).startswith("^[0-9]{1"):
             return "must be a number, in quotes"

@@ -534,7 +534,7 @@ class App(Part):
 
 
 class AccountPart(Part):
-    """Another connector of an account, for kinds that the account's own does not serve: a diary that comes as files."""
+    """Another connector of an account, for kinds that its own does not serve: a diary that comes as files."""
 
     connector: Text
     """Which connector: ``files``."""

@@ -14,10 +14,19 @@ from vetbridge.config.problems import Place
 
 WITH_OPTIONS = ("apps", "accounts")
 """Groups of the config whose entries have options of their connector's; apps first, as accounts take from them."""
+PARTS = "parts"
+"""Group of an account whose entries have options of their own connector's, too."""
+
+
+def has_options(place: Place) -> bool:
+    """Whether an app, an account or a part of one stands at a place."""
+    return (len(place) == 2 and place[0] in WITH_OPTIONS) or (
+        len(place) == 4 and (place[0], place[2]) == ("accounts", PARTS)
+    )
 
 
 class Shape:
-    """The config's types. ``options`` holds the options' model of each account and app, by its place."""
+    """The config's types. ``options`` holds the options' model of each account, part and app, by its place."""
 
     def __init__(self, options: Mapping[Place, type[BaseModel]]) -> None:
         self._options = options
@@ -26,8 +35,8 @@ class Shape:
         """The types that a value at ``place`` may have; none where no value may stand."""
         types: list[Any] = [Config]
         for depth, part in enumerate(place):
-            if depth == 2 and place[0] in WITH_OPTIONS and part == "options":
-                model = self._options.get(place[:2])
+            if part == "options" and has_options(place[:depth]):
+                model = self._options.get(place[:depth])
                 types = [model] if model is not None else []
                 continue
             types = [inner for outer in types for inner in _inside(outer, part)]

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from vetbridge.config.loader import Loaded, load
 from vetbridge.config.models import Config
 from vetbridge.connector.plugin import app_plugin, plugin
+from vetbridge.core.records import Kind
 
 
 def read_config(path: Path) -> Loaded:
     """The config, judged with the options of the connectors that it names. Raises ``ConfigError``."""
-    return load(path, options=lambda name: plugin(name).options, apps=lambda name: app_plugin(name).options)
+    return load(
+        path,
+        options=lambda name: plugin(name).options,
+        apps=lambda name: app_plugin(name).options,
+        kinds=_kinds,
+    )
+
+
+def _kinds(connector: str) -> Collection[Kind]:
+    found = plugin(connector)
+    by_profile = "profile" in found.options.model_fields
+    return () if by_profile or found.declares is None else found.declares().kinds
 
 
 def places(config: Config) -> dict[str, Mapping[str, tuple[str, ...]]]:

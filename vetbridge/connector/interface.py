@@ -235,10 +235,10 @@ class Write:
     """One write to one side.
 
     ``native`` is the payload the mapping made: for a create the whole record, for an update only the changed
-    fields, for a cancel ``{"by": ..., "reason": ...}``, for a notice ``{"text": ...}``; for a log ``{"client_id": ...,
-    "pet_id": ..., "text": ..., "at": ...}`` in canonical values. ``stamp`` is VetBridge's
-    mark, already placed in the payload's text by whoever planned the write; a connector with an external-reference
-    field also puts it there. ``id`` is the record's id at this side (None for a create).
+    fields, for a cancel ``{"by": ..., "reason": ...}``, for a notice ``{"text": ...}``; for a log
+    ``{"client_id": ..., "pet_id": ..., "text": ..., "at": ...}`` in canonical values. ``stamp`` is VetBridge's mark,
+    already placed in the payload's text by whoever planned the write; a connector with an external-reference field
+    also puts it there. ``id`` is the record's id at this side (None for a create).
     """
 
     operation: Operation

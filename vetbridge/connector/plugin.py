@@ -67,6 +67,8 @@ class Environment:
     pauses: Mapping[str, float] = field(default_factory=dict)
     """Budgets that are still paused from before a restart, with the seconds left."""
     on_pause: Callable[[str, float], None] | None = None
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """The kinds that it is asked for; others serve the rest of the account."""
     ca: Path | None = None
     """Certificates that are trusted beside the public ones: the config's ``network.ca``."""
     on_date: Callable[[str], None] | None = None

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time, timedelta
-from pathlib import Path
 
 from vetbridge.config import models as config_models
 from vetbridge.config.chains import branches
 from vetbridge.config.chains import chains as chains_of
 from vetbridge.config.due import due_policy
 from vetbridge.config.loader import Loaded
-from vetbridge.config.models import Site
+from vetbridge.config.models import Account, AccountPart, Site
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.clock import Clock, SystemClock
+from vetbridge.connector.composed import Composed, Served, budget_of
 from vetbridge.connector.drift import Skew
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, plugin
@@ -31,7 +31,7 @@ from vetbridge.daemon.lock import single_instance
 from vetbridge.daemon.upgrading import copied_first
 from vetbridge.ledger import accounts, attached, chains, changes, due, going_live, links, replays
 from vetbridge.ledger.database import Ledger, Transaction, open_ledger
-from vetbridge.mapping import Mapper, load_table
+from vetbridge.mapping import Mapper, Table, composed_table, load_table
 from vetbridge.sync.due_reading import DueReader
 from vetbridge.sync.due_services import DueRound
 from vetbridge.sync.engine import Engine
@@ -116,9 +116,51 @@ def build_connectors(
             ca=loaded.config.network.ca,
             on_date=skew.heard,
         )
-        connector = plugin(account.connector).build(account.options, environment)
+        connector = _connector(loaded, account, environment)
         built[name] = Accounted(wrap(name, connector) if wrap else connector, name, clock, skew)
     return built
+
+
+def _connector(loaded: Loaded, account: Account, environment: Environment) -> Connector:
+    """The connector of an account: its own, or with parts all of them as one."""
+    if not account.parts:
+        return _built(account, environment)
+    name = environment.account
+    served = {part: frozenset(each.serves) for part, each in account.parts.items()}
+    rest = frozenset(Kind).difference(*served.values())
+    own = Served(name=account.connector, connector=_built(account, replace(environment, kinds=rest)), kinds=rest)
+    parts = [
+        Served(
+            name=part,
+            connector=_built(
+                each, _of_part(part, replace(environment, kinds=served[part], limit_scale=each.limit_scale))
+            ),
+            kinds=served[part],
+        )
+        for part, each in account.parts.items()
+    ]
+    site = _site_of(loaded, name)
+    side = Side.BOOKING if site.booking.account == name else Side.PIMS
+    return Composed(
+        name, own, parts, clock=environment.clock, mapper=lambda: build_mapper(loaded, site, side, unfinished=True)
+    )
+
+
+def _built(of: Account | AccountPart, environment: Environment) -> Connector:
+    connector: Connector = plugin(of.connector).build(of.options, environment)
+    return connector
+
+
+def _of_part(part: str, environment: Environment) -> Environment:
+    """What a part of an account is built with: its budgets are paused under names of their own."""
+    prefix, on_pause = budget_of(part, ""), environment.on_pause
+    pauses = {name: seconds for name, seconds in environment.pauses.items() if name.startswith(prefix)}
+    return replace(
+        environment,
+        account=f"{environment.account}.{part}",
+        pauses={name.removeprefix(prefix): seconds for name, seconds in pauses.items()},
+        on_pause=None if on_pause is None else lambda budget, seconds: on_pause(budget_of(part, budget), seconds),
+    )
 
 
 @contextmanager
@@ -133,13 +175,19 @@ def connected(loaded: Loaded, *, wrap: Wrap | None = None) -> Iterator[dict[str,
 
 
 def build_mapper(loaded: Loaded, site: Site, side: Side, *, unfinished: bool = False) -> Mapper:
-    """The mapper of one side of one site: its connector's table, or the site's own, with the site's code lists.
+    """The mapper of one side of one site: its connector's table, or the site's own, with the site's code lists. Of
+    several connectors, each kind's rules are from the table of the one that serves it.
 
     Of an ``unfinished`` site, lists that the config lacks are empty. Raises ``ConfigError``.
     """
     end = site.booking if side is Side.BOOKING else site.pims
-    shipped = plugin(loaded.config.accounts[end.account].connector).mapping
-    table = load_table(shipped if end.mapping is None else _table_of(loaded, end.mapping))
+    account = loaded.config.accounts[end.account]
+    table = _table(loaded, account.connector, end.mapping)
+    if account.parts:
+        parts = account.parts.items()
+        table = composed_table(
+            table, {name: (_table(loaded, part.connector, part.mapping), part.serves) for name, part in parts}
+        )
     missing = table.lists - table.codes.keys() - end.codes.keys() if unfinished else set()
     codes = {**end.codes, **{name: {} for name in missing}}
     return Mapper(table, zone=site.zone, country=site.country, codes=codes)
@@ -297,9 +345,12 @@ def _sites_by_account(loaded: Loaded) -> dict[str, str]:
     return sites
 
 
-def _table_of(loaded: Loaded, mapping: str) -> str | Path:
-    """A shipped table's name, or the path of the site's own, which starts at the config's folder."""
-    return loaded.folder / mapping if mapping.endswith((".yaml", ".yml")) else mapping
+def _table(loaded: Loaded, connector: str, mapping: str | None) -> Table:
+    """The connector's own table, or the one that is named: a shipped one, or the site's own by its path."""
+    if mapping is None:
+        return load_table(plugin(connector).mapping)
+    # A path starts at the config's folder.
+    return load_table(loaded.folder / mapping if mapping.endswith((".yaml", ".yml")) else mapping)
 
 
 def _appointment_owners(site: Site) -> dict[str, FieldOwner]:

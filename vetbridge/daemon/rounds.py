@@ -189,8 +189,8 @@ class Rounds:
         all_ = now >= self._next_secrets.get(account, float("-inf"))
         if all_:
             self._next_secrets[account] = now + SECRETS_EVERY
-        options = self._program.loaded.config.accounts[account].options
-        looked_at = [secret for secret in secrets_in(options) if all_ or secret.kind == "file"]
+        of = self._program.loaded.config.accounts[account]
+        looked_at = [secret for secret in secrets_in((of.options, of.parts)) if all_ or secret.kind == "file"]
         changed = [secret for secret in looked_at if secret.renew()]
         return bool(changed)
 

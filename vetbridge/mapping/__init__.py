@@ -19,6 +19,6 @@ id, integer, flag, epoch, wall_time, iso_time, date, epoch_date, code, texts, id
 from vetbridge.mapping.codecs import MappingContext
 from vetbridge.mapping.codes import CodeList
 from vetbridge.mapping.mapper import Held, Mapper
-from vetbridge.mapping.table import Table, load_table
+from vetbridge.mapping.table import Table, composed_table, load_table
 
-__all__ = ["CodeList", "Held", "Mapper", "MappingContext", "Table", "load_table"]
+__all__ = ["CodeList", "Held", "Mapper", "MappingContext", "Table", "composed_table", "load_table"]

@@ -97,8 +97,7 @@ class Table:
     @property
     def lists(self) -> frozenset[str]:
         """Names of the code lists that the table's fields use."""
-        rules = (rule for kind in self.kinds.values() for rule in kind.values())
-        return frozenset(rule.options.list for rule in rules if rule.options.list)
+        return _lists(self.kinds)
 
 
 def load_table(name_or_path: str | Path) -> Table:
@@ -110,6 +109,33 @@ def load_table(name_or_path: str | Path) -> Table:
         return _shipped(name_or_path)
     path = Path(name_or_path)
     return _checked(_merged(_read(path), path.name, path.parent, _DEEPEST_EXTENDS), str(path))
+
+
+def composed_table(own: Table, parts: Mapping[str, tuple[Table, Collection[Kind]]]) -> Table:
+    """The table of an account that several connectors serve: each kind's rules from the table of who serves it.
+
+    ``own`` is that of the account's own connector; ``parts`` are by the part's name, with the kinds that it serves.
+    Raises ``ConfigError`` where a part's table lacks such a kind, or two tables fix the same code list otherwise.
+    """
+    kinds = dict(own.kinds)
+    for name, (table, served) in parts.items():
+        for kind in served:
+            if kind not in table.kinds:
+                raise ConfigError(f"the part {shown(name)}: its mapping table {table.name!r} has no kind {kind}")
+            kinds[kind] = table.kinds[kind]
+    codes: dict[str, CodeList] = {}
+    fixed_by: dict[str, str] = {}
+    for table in (own, *(table for table, _ in parts.values())):
+        rest = {kind: rules for kind, rules in table.kinds.items() if kinds[kind] is rules}
+        for name in sorted(_lists(rest) & table.codes.keys()):
+            if codes.setdefault(name, table.codes[name]) != table.codes[name]:
+                raise ConfigError(
+                    f"the mapping tables {fixed_by[name]!r} and {table.name!r} both fix the code list {name!r}, and "
+                    "not alike; give one of them a table of the site's own that takes it from the other"
+                )
+            fixed_by.setdefault(name, table.name)
+    names = dict.fromkeys([own.name, *(table.name for table, _ in parts.values())])
+    return Table(name="+".join(names), kinds=MappingProxyType(kinds), codes=MappingProxyType(codes))
 
 
 @functools.cache
@@ -201,6 +227,11 @@ def _checked(raw: Mapping[str, Any], where: str) -> Table:
     table = Table(name=name, kinds=MappingProxyType(kinds), codes=MappingProxyType(codes))
     check_words(table, codes, where)
     return table
+
+
+def _lists(kinds: Mapping[Kind, Mapping[str, Rule]]) -> frozenset[str]:
+    rules = (rule for kind in kinds.values() for rule in kind.values())
+    return frozenset(rule.options.list for rule in rules if rule.options.list)
 
 
 def merged_list(lists: Mapping[str, CodeList], over: CodeList) -> CodeList:

@@ -11,6 +11,7 @@ from vetbridge.config.loader import Loaded, load
 from vetbridge.config.problems import ConfigProblems
 from vetbridge.config.secrets import Secret
 from vetbridge.core.errors import ConfigError
+from vetbridge.core.records import Kind
 
 SOUND = """\
 version: 1
@@ -340,3 +341,76 @@ def test_a_part_that_does_nothing_is_named(tmp_path: Path, part: str, words: str
     assert any(words in str(each) for each in loaded(tmp_path, text).warnings)
     sound = text.replace(part, "attachments: {to_pims: {}}\n    reminders: {}", 1)
     assert not any("so no" in str(each) for each in loaded(tmp_path, sound).warnings)
+
+
+PARTED = SOUND.replace(
+    """    options: {token: {file: clinic.token}, location: "7"}
+""",
+    """    options: {token: {file: clinic.token}, location: "7"}
+    parts:
+      diary:
+        connector: fake
+        serves: [appointment, reminder]
+        options: {token: {env: DIARY}, location: "8"}
+""",
+)
+
+
+def parted(tmp_path: Path, text: str = PARTED, **env: str) -> Loaded:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    able = {Kind.APPOINTMENT, Kind.REMINDER}
+    return load(path, options=options, kinds=lambda _: able, env=env)
+
+
+def test_a_part_has_its_own_connectors_options_with_their_origins(tmp_path: Path) -> None:
+    found = parted(tmp_path, DIARY="d", VETBRIDGE_ACCOUNTS__CLINIC__PARTS__DIARY__OPTIONS__PAGE_SIZE="50")
+    part = found.config.accounts["clinic"].parts["diary"]
+    assert part.serves == (Kind.APPOINTMENT, Kind.REMINDER)
+    assert isinstance(part.options, FakeOptions)
+    assert part.options.token.reveal() == "d"
+    assert part.options.page_size == 50
+    place = ("accounts", "clinic", "parts", "diary", "options")
+    assert found.origin((*place, "page_size")).kind == "environment"
+    assert str(found.origin((*place, "location"))) == "config.yaml:17"
+    assert found.origin((*place, "kinds")).kind == "default"
+
+
+def test_a_parts_secrets_are_looked_for(tmp_path: Path) -> None:
+    places = [problem.place for problem in parted(tmp_path).check_secrets() if not problem.warning]
+    assert ("accounts", "clinic", "parts", "diary", "options", "token") in places
+
+
+def test_what_is_wrong_with_parts_is_named_with_its_line(tmp_path: Path) -> None:
+    text = PARTED.replace(
+        """        serves: [appointment, reminder]
+        options: {token: {env: DIARY}, location: "8"}
+""",
+        """        serves: [appointment, visits, pet]
+        polll: 5
+        options: {token: {env: DIARY}, locaton: "8"}
+      Desk:
+        connector: fak
+        serves: []
+        options: {}
+      notes:
+        connector: fake
+        serves: [appointment]
+""",
+    )
+    with pytest.raises(ConfigProblems) as caught:
+        parted(tmp_path, text)
+    found = "\n".join(map(str, caught.value.problems))
+    for line in (
+        "config.yaml:16: accounts.clinic.parts.diary.serves[1]: must be one of 'client', 'pet', 'appointment'",
+        "config.yaml:16: accounts.clinic.parts.diary.serves[2]: the connector fake has no pet; it has appointment, ",
+        "config.yaml:17: accounts.clinic.parts.diary.polll: unknown key",
+        "config.yaml:18: accounts.clinic.parts.diary.options.locaton: unknown key; did you mean 'location'?",
+        "accounts.clinic.parts.diary.options.location: is missing",
+        "config.yaml:19: accounts.clinic.parts.Desk: a name has lower-case letters, digits and hyphens only",
+        "config.yaml:20: accounts.clinic.parts.Desk.connector: no connector is called 'fak'; did you mean 'fake'?",
+        "config.yaml:21: accounts.clinic.parts.Desk.serves: must hold at least one entry",
+        "config.yaml:25: accounts.clinic.parts.notes.serves[0]: the part 'diary' serves appointment already; ",
+        "accounts.clinic.parts.notes.options.token: is missing",
+    ):
+        assert line in found, found

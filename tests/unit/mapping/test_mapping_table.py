@@ -8,7 +8,7 @@ import pytest
 
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
-from vetbridge.mapping import load_table
+from vetbridge.mapping import Mapper, composed_table, load_table
 
 MINIMAL = """
 mapping: mine
@@ -155,3 +155,33 @@ def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
         load_table(tmp_path / "big.yaml")
     with pytest.raises(ConfigError, match="no mapping table is called 'ezivet'; did you mean 'ezyvet'"):
         load_table("ezivet")
+
+
+def test_a_composed_table_takes_each_kind_from_who_serves_it(tmp_path: Path) -> None:
+    own, diary = load_table("memory"), load_table("neutral")
+    table = composed_table(own, {"diary": (diary, [Kind.APPOINTMENT])})
+    assert table.name == "memory+neutral"
+    assert table.kinds[Kind.APPOINTMENT] is diary.kinds[Kind.APPOINTMENT]
+    assert table.kinds[Kind.PET] is own.kinds[Kind.PET]
+    assert table.codes["species"] == own.codes["species"]
+    assert table.codes["status"] == diary.codes["status"], "visits alone have it, and they are the diary's"
+    assert table.lists == own.lists
+    assert "appointment_type" not in table.codes, "the diary's visits have the clinic's own"
+    codes = {"appointment_type": {}, "resource": {}}
+    mapper = Mapper(table, zone="Europe/London", codes=codes)
+    assert mapper.digest != Mapper(own, zone="Europe/London").digest
+
+
+def test_a_code_list_that_two_tables_fix_differently_is_a_mistake(tmp_path: Path) -> None:
+    own = load_table("memory")
+    same = load_table(written(tmp_path, "mapping: mine\nextends: memory\n"))
+    assert composed_table(own, {"diary": (same, [Kind.APPOINTMENT])}).codes == own.codes
+    other = load_table(written(tmp_path, "mapping: mine\nextends: memory\ncodes: {species: {dog: HUND}}"))
+    with pytest.raises(ConfigError, match="'memory' and 'mine' both fix the code list 'species', and not alike"):
+        composed_table(own, {"diary": (other, [Kind.APPOINTMENT])})
+    assert composed_table(own, {"due": (other, [Kind.REMINDER])}).codes == own.codes, "no due service has a species"
+
+
+def test_a_part_whose_table_lacks_its_kind_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the part due: its mapping table 'mine' has no kind reminder"):
+        composed_table(load_table("memory"), {"due": (load_table(written(tmp_path, MINIMAL)), [Kind.REMINDER])})

@@ -180,13 +180,13 @@ def setup_of(loaded: Loaded) -> Setup:
 
 
 def _exchanged(config: Config) -> Iterator[Path]:
-    """The options of accounts that are folders."""
+    """The options of accounts and of their parts that are folders."""
     for account in config.accounts.values():
-        options = account.options
-        if isinstance(options, BaseModel):
-            fields = type(options).model_fields
-            values = (getattr(options, name) for name, field in fields.items() if field.annotation is Path)
-            yield from (value for value in values if isinstance(value, Path))
+        for options in (account.options, *(part.options for part in account.parts.values())):
+            if isinstance(options, BaseModel):
+                fields = type(options).model_fields
+                values = (getattr(options, name) for name, field in fields.items() if field.annotation is Path)
+                yield from (value for value in values if isinstance(value, Path))
 
 
 def exchange_notes(setup: Setup, account: str) -> Iterator[str]:
