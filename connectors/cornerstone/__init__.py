@@ -24,7 +24,7 @@ system = System(
                 "confirm each name, and name the file in the account's option profile.",
                 "Make a client with a patient in Cornerstone that stand for bookings whose owner is not certain yet, "
                 "and name both as the site's placeholder: nobody is scheduled there without a patient.",
-                "Begin with writes: handed; take it out once a test practice has shown what a write makes of a visit.",
+                "Begin with writes: handed; take it out once a test practice has shown what becomes of a visit.",
             ),
         ),
         Way(
