@@ -1,0 +1,426 @@
+"""The VetData connector: clients, pets and vaccinations of a practice, read from Covetrus' feed.
+
+What is known of the feed stands in docs/connectors/vetdata.md with its evidence. Not yet run against a live account.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import NoReturn
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.vetdata import wire
+from connectors.vetdata.check import check
+from connectors.vetdata.door import DATA, Door
+from connectors.vetdata.options import MOST_CODES, VetDataOptions, capabilities
+from connectors.vetdata.wire import CLIENTS, CODES, PATIENTS, RELATIONSHIPS, STANDING, TRANSACTIONS, V3
+from vetbridge.connector.http import PATIENCE
+from vetbridge.connector.interface import (
+    Capabilities,
+    CheckReport,
+    Found,
+    Hint,
+    HookRequest,
+    Native,
+    Page,
+    Receipt,
+    Write,
+)
+from vetbridge.connector.mark import WalkMark
+from vetbridge.connector.odata import Place, Query, Stretch, all_of, any_of
+from vetbridge.connector.plugin import Environment
+from vetbridge.core import normalise
+from vetbridge.core.errors import BadAnswer, ConfigError, Refused
+from vetbridge.core.records import Kind
+
+AHEAD = timedelta(minutes=5)
+"""By so much the feed's clock may be ahead of ours."""
+
+KEYS_AT_ONCE = 40
+"""Keys in one filter, for the length of the address."""
+
+CODES_LAST = 600.0
+"""Seconds for which the vaccine codes of a category are remembered."""
+
+SEVERAL = 5
+"""Rows of one page: where none of so many can be read, the feed shows another form, and the list is an error."""
+
+ENTITIES: Mapping[Kind, str] = {Kind.CLIENT: CLIENTS, Kind.PET: PATIENTS, Kind.VACCINATION: TRANSACTIONS}
+
+
+class Cursor(BaseModel):
+    """Up to which of its own dates each entity of the feed was seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seen: Mapping[str, datetime] = {}
+    codes: str = ""
+    """Of the vaccine codes that were looked for: others are looked for from the beginning."""
+
+
+class Mark(WalkMark):
+    """Where a walk can be taken up, and what it knew there."""
+
+    place: Place = Place()
+    begun: datetime | None = None
+    newest: Mapping[str, datetime] = {}
+    left_out: int = 0
+    """Rows that are not told."""
+    whole: bool = True
+    """No row lacked a field."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What one walk has seen so far. Dates after ``begun`` are none that the next one may begin at: what is shown
+    late was changed before."""
+
+    begun: datetime | None
+    newest: dict[str, datetime]
+    left_out: int = 0
+    whole: bool = True
+
+    def saw(self, entity: str, rows: Iterable[Native]) -> None:
+        """Takes note of rows."""
+        begun = self.begun or datetime.min  # noqa: DTZ901 - the feed's moments have no offset
+        stamps = [each for row in rows if (each := wire.stamp(row)) is not None and each <= begun]
+        if stamps:
+            self.newest[entity] = max(*stamps, self.newest.get(entity, stamps[0]))
+
+
+class VetData:
+    """One practice of a VetData account. Safe to be used by several threads."""
+
+    def __init__(self, options: VetDataOptions, environment: Environment) -> None:
+        self._options = options
+        self._account = environment.account
+        self._zone = ZoneInfo(environment.zone)
+        self._clock = environment.clock
+        self._capabilities = capabilities(options)
+        self._by = wire.keys(options.keys, numeric=options.numeric_keys)
+        self._overlap = timedelta(hours=options.overlap_hours)
+        self._door = Door(options, environment, budgets=self._capabilities.budgets)
+        self._lists = self._door.lists
+        self._codes = _VaccineCodes(options, self._coded, self._clock.steady, self._account)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this account can do."""
+        return self._capabilities
+
+    def close(self) -> None:
+        """Gives back connections."""
+        self._door.close()
+
+    def check(self) -> CheckReport:
+        """Looks at the credentials, the installation, each entity and what its rows hold; reads only."""
+        return check(self._door, self._options, self._by, self._codes.now)
+
+    # -- reading
+
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
+        """What changed since a cursor, in pages; a removed record is told as deleted, and inactive.
+
+        The cursor is the newest of the feed's own dates that was seen, of each entity: while the feed stands still so
+        does the cursor. A poll looks again at ``overlap_hours`` before it. It moves only with the last page, and only
+        when as many rows came as the feed counts. A cursor that cannot be read starts over. The first reading leaves
+        out what was removed before. Only a reading from the beginning has marks. ``total`` counts what is yielded.
+        """
+        self._known(kind)
+        cursor = self._cursor(kind, since)
+        if cursor is not None:
+            return self._changed(kind, cursor, since or "")
+        return self._walked(kind, Mark.of(mark), since or "")
+
+    def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
+        """The record now, or None; a removed one is answered as inactive, as long as the feed shows it.
+
+        Raises ``BadAnswer`` for one that cannot be read: what is not there must not count as empty.
+        """
+        self._known(kind)
+        rows = self._rows_of(kind, [id])
+        if not rows:
+            return None
+        row = max(rows, key=lambda each: (not wire.is_removed(each), wire.stamp(each) or datetime.min))  # noqa: DTZ901
+        if kind is Kind.VACCINATION and wire.code_of(row) not in self._codes.now():
+            return None
+        try:
+            return self._made(kind, row, self._owners([row]) if kind is Kind.PET else {})
+        except wire.Unreadable as error:
+            raise BadAnswer(f"{self._account}: GET {ENTITIES[kind]}: the record cannot be read: {error}") from None
+
+    def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
+        """Pets by ``client_id``: those that it owns today, alone or with others, and that were not removed."""
+        self._known(kind)
+        unknown = sorted(set(query) - self._capabilities.of(kind).search)
+        if unknown or not query:
+            self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
+        return self._pets_of(query["client_id"].strip())
+
+    def look(self, write: Write) -> Iterator[Native]:
+        """Nothing is created."""
+        self._unsupported(f"a look for a new {write.kind}")
+
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """The feed shows no files."""
+        self._unsupported("the content of a file")
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """The codes that patients have borne, removed ones too: the feed has no list of them."""
+        species: dict[str, str] = {}
+        sexes: dict[str, str] = {}
+        for row in self._lists.rows(self._query(PATIENTS), wire.feed_id, patience=PATIENCE):
+            for titles, name in ((species, "Species"), (sexes, "Gender")):
+                code = wire.key(row, name)
+                if code is not None:
+                    told = row.get(f"{name}Description")
+                    titles[code] = normalise.shown(told, 80) if isinstance(told, str) and told.strip() else code
+        return {"species": species, "sex": sexes}
+
+    def hints(self, request: HookRequest) -> tuple[Hint, ...]:
+        """No webhooks of VetData's are known (pulse.md, section 6)."""
+        self._unsupported("webhooks")
+
+    # -- writing
+
+    def apply(self, write: Write) -> Receipt:
+        """The feed takes no writes (pulse.md, section 3)."""
+        self._unsupported(f"{write.operation} of {write.kind}")
+
+    # -- lists
+
+    def _walked(self, kind: Kind, begin: Mark, since: str) -> Iterator[Page]:
+        """All records. The first time those that are gone are nobody's news; later they may be."""
+        walk = _Walk(begin.begun, dict(begin.newest), begin.left_out, begin.whole)
+        entity = ENTITIES[kind]
+        told: set[str] = set()
+        query = self._query(entity, all_of("" if since else STANDING, self._kind_of(kind)))
+        holds = None if since else _stands
+        for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE, begin=begin.place):
+            here = None
+            if stretch.begin is not None:
+                here = Mark(
+                    place=stretch.begin,
+                    begun=walk.begun,
+                    newest=dict(walk.newest),
+                    left_out=walk.left_out,
+                    whole=walk.whole,
+                )
+            self._begins(walk, stretch)
+            records = self._records(kind, stretch.rows, walk, told)
+            walk.left_out += len(stretch.rows) - len(records)
+            is_end = stretch.last and stretch.complete and walk.whole
+            yield Page(
+                records=records,
+                cursor=self._text(kind, walk) if is_end else since,
+                last=stretch.last,
+                total=None if stretch.total is None else stretch.total - walk.left_out,
+                mark=None if here is None else here.text,
+            )
+
+    def _changed(self, kind: Kind, cursor: Cursor, since: str) -> Iterator[Page]:
+        """What was made, changed or removed since a cursor; of pets also those of which an owner was."""
+        walk = _Walk(None, dict(cursor.seen))
+        told: set[str] = set()
+        complete = True
+        for entity in (PATIENTS, RELATIONSHIPS) if kind is Kind.PET else (ENTITIES[kind],):
+            asked = cursor.seen.get(entity, datetime(2000, 1, 1)) - self._overlap  # noqa: DTZ001 - without an offset
+            query = self._query(entity, all_of(wire.since(asked), self._kind_of(kind)))
+            holds = partial(wire.is_since, asked=asked)
+            for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE):
+                self._begins(walk, stretch)
+                rows: Sequence[Native] = stretch.rows
+                if entity == RELATIONSHIPS:
+                    walk.saw(RELATIONSHIPS, rows)
+                    named = dict.fromkeys(wire.key(row, self._by.patient) for row in rows)
+                    rows = self._rows_of(kind, [each for each in named if each is not None and each not in told])
+                records = self._records(kind, rows, walk, told)
+                complete = complete and (stretch.complete or not stretch.last)
+                last = stretch.last and not (kind is Kind.PET and entity == PATIENTS)
+                is_end = last and complete and walk.whole
+                yield Page(records=records, cursor=self._text(kind, walk) if is_end else since, last=last)
+
+    def _records(self, kind: Kind, rows: Sequence[Native], walk: _Walk, told: set[str]) -> tuple[Found, ...]:
+        """What a walk tells of some rows: each record once, and the row that stands where another one of the same key
+        was removed. A row without a key is none of the practice's, and is left out."""
+        walk.saw(ENTITIES[kind], rows)
+        field = self._field(kind)
+        named = {key: row for row in rows if (key := wire.key(row, field)) is not None and key not in told}
+        told |= named.keys()
+        removed = [key for key, row in named.items() if wire.is_removed(row)]
+        for row in self._rows_of(kind, removed, standing=True):
+            named[wire.key(row, field) or ""] = row
+        owners = self._owners(named.values(), walk) if kind is Kind.PET else {}
+        found, wrong = [], ""
+        for key, row in named.items():
+            native = None
+            try:
+                native = self._made(kind, row, owners)
+            except wire.Unreadable as error:
+                walk.whole = walk.whole and not isinstance(error, wire.Cut)
+                wrong = str(error)
+            found.append(Found(id=key, native=native, deleted=native is not None and wire.is_removed(row)))
+        if len(found) >= SEVERAL and not any(each.native for each in found):
+            raise BadAnswer(f"{self._account}: GET {ENTITIES[kind]}: no row can be read: {wrong}")
+        return tuple(found)
+
+    def _made(self, kind: Kind, row: Native, owners: Mapping[str, Sequence[str]]) -> Native:
+        if kind is Kind.CLIENT:
+            return wire.client(row, self._by, expanded=self._options.expand)
+        if kind is Kind.PET:
+            return wire.patient(row, owners.get(wire.key(row, self._by.own) or "", ()), self._by)
+        return wire.vaccination(row, self._by, self._options.due_after_days)
+
+    def _owners(self, rows: Iterable[Native], walk: _Walk | None = None) -> Mapping[str, Sequence[str]]:
+        """By patient, who owns it today."""
+        named = [key for row in rows if (key := wire.key(row, self._by.own)) is not None]
+        found = list(self._by_keys(RELATIONSHIPS, self._by.patient, named, standing=True))
+        if walk is not None:
+            walk.saw(RELATIONSHIPS, found)
+        return self._owning(found)
+
+    def _owning(self, rows: Iterable[Native]) -> Mapping[str, Sequence[str]]:
+        try:
+            return wire.owners(rows, self._by, self._today(), self._options.owner_types)
+        except wire.Unreadable as error:
+            raise BadAnswer(f"{self._account}: GET {RELATIONSHIPS}: a row cannot be read: {error}") from None
+
+    def _pets_of(self, client: str) -> Iterator[Native]:
+        owning = list(self._by_keys(RELATIONSHIPS, self._by.client, [client], standing=True))
+        pets = list(dict.fromkeys(key for row in owning if (key := wire.key(row, self._by.patient)) is not None))
+        rows = self._rows_of(Kind.PET, pets, standing=True)
+        owners = self._owners(rows)
+        for row in rows:
+            if client not in owners.get(wire.key(row, self._by.own) or "", ()):
+                continue
+            try:
+                yield self._made(Kind.PET, row, owners)
+            except wire.Unreadable as error:
+                # Whoever is not shown whole may be the one that is meant.
+                raise BadAnswer(f"{self._account}: GET {PATIENTS}: a pet cannot be read: {error}") from None
+
+    def _rows_of(self, kind: Kind, ids: Sequence[str], *, standing: bool = False) -> list[Native]:
+        return list(self._by_keys(ENTITIES[kind], self._field(kind), ids, standing=standing))
+
+    def _by_keys(self, entity: str, field: str, ids: Sequence[str], *, standing: bool) -> Iterator[Native]:
+        """Rows of which a field is one of some keys. Raises ``BadAnswer`` where the filter did not filter."""
+        literal = wire.literal if field == "Id" else self._by.literal
+        known = [(id_, value) for id_ in ids if (value := literal(id_)) is not None]
+        for begin in range(0, len(known), KEYS_AT_ONCE):
+            part = dict(known[begin : begin + KEYS_AT_ONCE])
+            # Databases compare text without its case.
+            folded = {id_.casefold() for id_ in part}
+            query = self._query(entity, all_of(V3.one_of(field, part.values()), STANDING if standing else ""))
+
+            def holds(row: Native, folded: set[str] = folded) -> bool:
+                return (wire.key(row, field) or "").casefold() in folded and not (standing and wire.is_removed(row))
+
+            patience = PATIENCE if len(ids) > 1 else 0.0
+            for row in self._lists.rows(query, wire.feed_id, holds=holds, patience=patience):
+                if wire.key(row, field) in part:
+                    yield row
+
+    def _query(self, entity: str, where: str = "") -> Query:
+        expand = ("Phones", "Emails") if entity == CLIENTS and self._options.expand else ()
+        return Query(path=f"{DATA}/{entity}", where=where, order="Id", expand=expand, top=self._options.page_size)
+
+    def _kind_of(self, kind: Kind) -> str:
+        """The condition of the rows that are of a kind."""
+        return V3.one_of("Code", sorted(self._codes.now())) if kind is Kind.VACCINATION else ""
+
+    def _coded(self, categories: Sequence[str]) -> Iterator[str]:
+        """The codes of some categories, as the practice's catalogue has them now."""
+        names = ("CodeCategory", "CodeCategoryDescription")
+        where = any_of(*(V3.one_of(name, categories) for name in names))
+        for row in self._lists.rows(self._query(CODES, where), wire.feed_id, patience=PATIENCE):
+            code = wire.code_of(row)
+            if code is not None and any(wire.key(row, name) in categories for name in names):
+                yield code
+
+    # -- small things
+
+    def _begins(self, walk: _Walk, stretch: Stretch) -> None:
+        """When a walk begins, by the feed's clock, or by ours where that tells no time that can be."""
+        if walk.begun is None:
+            now, told = self._clock.now(), stretch.told_at
+            begun = told if told is not None and told <= now + AHEAD else now
+            walk.begun = begun.astimezone(UTC).replace(tzinfo=None)
+
+    def _cursor(self, kind: Kind, since: str | None) -> Cursor | None:
+        """A cursor that was given; None where it is none, or one that would hide changes."""
+        try:
+            cursor = Cursor.model_validate_json(since or "")
+        except ValidationError:
+            return None
+        latest = (self._clock.now() + timedelta(days=1)).astimezone(UTC).replace(tzinfo=None)
+        fits = all(each.tzinfo is None and datetime(2000, 1, 1) < each <= latest for each in cursor.seen.values())  # noqa: DTZ001
+        return cursor if fits and ENTITIES[kind] in cursor.seen and cursor.codes == self._digest(kind) else None
+
+    def _text(self, kind: Kind, walk: _Walk) -> str:
+        return Cursor(seen=walk.newest, codes=self._digest(kind)).model_dump_json() if walk.newest else ""
+
+    def _digest(self, kind: Kind) -> str:
+        """Of the codes that a kind is made of."""
+        if kind is not Kind.VACCINATION:
+            return ""
+        return hashlib.sha256("\n".join(sorted(self._codes.now())).encode()).hexdigest()[:16]
+
+    def _field(self, kind: Kind) -> str:
+        """The field that a record is known by. Lines of an account have no number of the practice's."""
+        return "Id" if kind is Kind.VACCINATION else self._by.own
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._zone).date()
+
+    def _known(self, kind: Kind) -> None:
+        if kind not in self._capabilities.kinds:
+            self._unsupported(f"the kind {kind}")
+
+    def _unsupported(self, what: str) -> NoReturn:
+        raise Refused(f"{self._account}: VetData has no {what}", code="not-supported")
+
+
+def _stands(row: Native) -> bool:
+    return not wire.is_removed(row)
+
+
+class _VaccineCodes:
+    """The codes that make a line of an account a vaccination; those of categories are read, and kept for a while."""
+
+    def __init__(
+        self,
+        options: VetDataOptions,
+        read: Callable[[Sequence[str]], Iterable[str]],
+        steady: Callable[[], float],
+        account: str,
+    ) -> None:
+        self._options = options.vaccines
+        self._read = read
+        self._steady = steady
+        self._account = account
+        self._lock = threading.Lock()
+        self._kept: frozenset[str] = frozenset()
+        self._until = float("-inf")
+
+    def now(self) -> frozenset[str]:
+        """The codes. Raises ``ConfigError`` where there are none, or more than one filter takes."""
+        if not self._options.categories:
+            return frozenset(self._options.codes)
+        with self._lock:
+            if self._steady() >= self._until:
+                found = frozenset({*self._options.codes, *self._read(self._options.categories)})
+                if not 0 < len(found) <= MOST_CODES:
+                    raise ConfigError(
+                        f"{self._account}: vaccines.categories make {len(found)} codes, and 1 to {MOST_CODES} are "
+                        "possible; name the codes in vaccines.codes"
+                    )
+                self._kept = found
+                self._until = self._steady() + CODES_LAST
+            return self._kept
