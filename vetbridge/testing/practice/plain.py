@@ -23,6 +23,7 @@ from typing import Any, ClassVar, TypeVar
 
 from vetbridge.core.records import Kind
 from vetbridge.testing.clinic import SERVICES, STAFF, Clinic
+from vetbridge.testing.practice.exports import Report
 from vetbridge.testing.practice.practice import Practice, Table, wall
 from vetbridge.testing.practice.records import (
     KeptClient,
@@ -81,6 +82,38 @@ CREATE TABLE sim_message (
 );
 CREATE TABLE sim_list (name TEXT NOT NULL, code TEXT NOT NULL, title TEXT NOT NULL, PRIMARY KEY (name, code))
 """
+_DIARY = (
+    "SELECT appointment_id AS AppointmentId, client_id AS ClientAccountId, patient_id AS PatientAccounttId,"
+    " appointment_type AS ApptType, resource AS Resource, starts AS StartDateTime, ends AS StopDateTime,"
+    " notes AS ApptText, status AS ApptStatus FROM sim_appointment"
+    " WHERE removed_at IS NULL AND starts >= ? AND starts < ? ORDER BY starts, 1"
+)
+NEUTRAL_REPORTS: Mapping[Kind, Report] = {
+    Kind.CLIENT: Report(
+        name="clients",
+        select='SELECT client_id AS ClientAccountId, last_name AS "Last name", first_name AS "First name",'
+        " partner_first_name AS SpouseNameFirst, partner_last_name AS SpouseNameLast, phone_1 AS Phone1AsIs,"
+        ' phone_2 AS Phone2AsIs, phone_3 AS Phone3AsIs, email AS "E-mail", NOT active AS flgInactive'
+        " FROM sim_client WHERE removed_at IS NULL ORDER BY last_name, 1",
+    ),
+    Kind.PET: Report(
+        name="patients",
+        select="SELECT p.patient_id AS PatientAccountId, o.client_id AS ClientAccountId, p.name AS Name,"
+        " p.species AS Species, p.breed AS Breed, p.sex AS GenderVal, p.birth_date AS DOB, p.died_on AS DOD,"
+        " p.died_on IS NOT NULL AS flgDeceased, NOT p.active AS flgInactive FROM sim_patient p"
+        " JOIN sim_owner o ON o.patient_id = p.patient_id AND o.is_primary AND o.ends IS NULL"
+        " WHERE p.removed_at IS NULL ORDER BY p.name, 1",
+    ),
+    Kind.APPOINTMENT: Report(name="appointments", select=_DIARY, windowed=True),
+    Kind.REMINDER: Report(
+        name="reminders",
+        select="SELECT reminder_id AS ReminderID, patient_id AS PatientAccountId, code AS Code,"
+        " description AS Description, given_on AS DateGiven, due_on AS DueDate FROM sim_reminder"
+        " WHERE removed_at IS NULL AND NOT completed ORDER BY due_on, 1",
+    ),
+}
+"""Reports that are headed as VetData's neutral tables are (avimark.md, section 3); of names, and of a patient's own
+columns that are not public, with plain words. A pet is its primary owner's there, and nobody else's."""
 _POINTING: Mapping[str, tuple[str, ...]] = {
     "client_id": ("sim_appointment", "sim_vaccination", "sim_document", "sim_message"),
     "patient_id": ("sim_appointment", "sim_reminder", "sim_vaccination", "sim_document", "sim_message"),

@@ -42,6 +42,8 @@ class Exports:
     habit: Habit = Habit.RENAMED
     piece_seconds: float = 0.2
     """So long a file that is written bit by bit stays as it is."""
+    kinds: tuple[Kind, ...] = ()
+    """Kinds of which reports are written unless somebody asks for others; none: all."""
     form: Form = field(default_factory=Form)
 
 
@@ -121,6 +123,8 @@ class PracticeSimulator(Simulator):
             Kind.PET: (KeptPet, self.practice.change_pet),
             Kind.APPOINTMENT: (KeptVisit, self.practice.change_visit),
         }
+        if unknown := [kind for kind in self.exports.kinds if kind not in self.practice.reports]:
+            raise ValueError(f"no report is of {unknown[0]}s; known are {', '.join(self.practice.reports)}")
         self.export_folder.mkdir(parents=True, exist_ok=True)
         self.exporter = Exporter(self.practice, self.export_folder, self.exports.form)
         self.control("POST", "/export", self._export_now)
@@ -155,7 +159,7 @@ class PracticeSimulator(Simulator):
 
     def _keep_exporting(self) -> None:
         while not self._ended.is_set():
-            for kind in self.practice.reports:
+            for kind in self.exports.kinds or self.practice.reports:
                 for _ in self.exporter.steps(kind, self.exports.habit):
                     if self._ended.wait(self.exports.piece_seconds):
                         return
@@ -172,7 +176,7 @@ class PracticeSimulator(Simulator):
         try:
             form = replace(self.exports.form, **given)
             exporter = Exporter(self.practice, self.export_folder, form)
-            files = exporter.export(*map(Kind, kinds or ()), habit=Habit(habit))
+            files = exporter.export(*map(Kind, kinds or self.exports.kinds), habit=Habit(habit))
         except (ValueError, TypeError) as error:
             raise Refusal(400, str(error)) from None
         return Response(200, {"files": [str(path) for path in files]})
@@ -365,7 +369,7 @@ def practice_options(options: dict[str, Any]) -> dict[str, Any]:
     Raises ``TypeError`` for an option that is none, ``ValueError`` for one that cannot stand so.
     """
     form = {one.name for one in fields(Form)}
-    exports = {"exports", "export_every", "habit", "piece_seconds"}
+    exports = {"exports", "export_every", "export_kinds", "habit", "piece_seconds"}
     unknown = options.keys() - form - exports - SimulatorOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"a practice's simulator takes no option {', '.join(sorted(unknown))}")
@@ -374,6 +378,7 @@ def practice_options(options: dict[str, Any]) -> dict[str, Any]:
         every=_seconds(options.get("export_every", 0.0)),
         habit=Habit(options.get("habit", Habit.RENAMED)),
         piece_seconds=_seconds(options.get("piece_seconds", 0.2)),
+        kinds=tuple(Kind(kind) for kind in options.get("export_kinds", ())),
         form=Form(**{name: options[name] for name in form & options.keys()}),
     )
     kept = {name: value for name, value in options.items() if name in SimulatorOptions.__annotations__}
