@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import typer
 
 from vetbridge.cli.config import load_config
+from vetbridge.cli.one_account import connector_of
 from vetbridge.cli.output import emit_json, say, talk
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, signed, told
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
@@ -140,17 +141,9 @@ def _hook_url(loaded: Loaded, account: str, address: str | None, *, as_json: boo
 
 def _hooked(loaded: Loaded, account: str, url: str, *, plan: bool, as_json: bool) -> HookPlan:
     """What is to be changed at the vendor, or was."""
-    from vetbridge.connector.interface import Connector, HookSettings  # noqa: PLC0415 - keeps --help quick
-    from vetbridge.daemon.assembly import connected  # noqa: PLC0415
+    from vetbridge.connector.interface import HookSettings  # noqa: PLC0415 - keeps --help quick
 
-    bare: dict[str, Connector] = {}
-
-    def keep(name: str, connector: Connector) -> Connector:
-        bare[name] = connector
-        return connector
-
-    with connected(loaded, wrap=keep):
-        found = bare[account]
+    with connector_of(HOOKS, loaded, account, as_json=as_json) as found:
         if not isinstance(found, HookSettings):
             text = f"{account}: this vendor's webhook settings cannot be written by program"
             advice = "Enter the door's address there by hand; the connector's page says where."

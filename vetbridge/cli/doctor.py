@@ -15,6 +15,7 @@ from vetbridge.core.errors import ConfigError, Unavailable, VetBridgeError
 
 if TYPE_CHECKING:
     from vetbridge.config.loader import Loaded
+    from vetbridge.config.models import Account
     from vetbridge.connector.clock import Clock
     from vetbridge.connector.interface import InstallState
     from vetbridge.desk.doctor import Line
@@ -98,8 +99,8 @@ def examined(loaded: Loaded) -> Iterator[Line]:
                 if line.exit_code == Unavailable.exit_code:
                     answering.pop(name, None)
             if name not in answering:
-                address = str(getattr(account.options, "base_url", ""))
-                yield from surroundings.check_trust(name, address, config.network.ca)
+                for subject, address in _addresses(name, account):
+                    yield from surroundings.check_trust(subject, address, config.network.ca)
         told = [skew[-1] for connector in connectors.values() if (skew := connector.skew.newest())]
         yield from surroundings.check_skew(told, config.watch)
         for name, connector in answering.items():
@@ -113,6 +114,13 @@ def examined(loaded: Loaded) -> Iterator[Line]:
     finally:
         for connector in connectors.values():
             connector.close()
+
+
+def _addresses(name: str, account: Account) -> Iterator[tuple[str, str]]:
+    """Where an account and its parts are asked, with what each is called."""
+    parts = {f"{name}.{part}": each.options for part, each in account.parts.items()}
+    for subject, options in {name: account.options, **parts}.items():
+        yield subject, str(getattr(options, "base_url", ""))
 
 
 def _apps(loaded: Loaded, clock: Clock, stands: dict[str, InstallState | None]) -> Iterator[Line]:

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 @contextmanager
 def connector_of(command: str, loaded: Loaded, account: str, *, as_json: bool) -> Iterator[Connector]:
-    """The connector itself, with nothing around it; ends the command where there is no such account."""
+    """The connector itself, with nothing around it; ends the command where there is no such account.
+
+    ``ACCOUNT.PART`` is a part of an account; of an account with parts, ``ACCOUNT`` alone is its own connector.
+    """
     from vetbridge.config.problems import nearest  # noqa: PLC0415 - keeps --help quick
+    from vetbridge.connector.composed import Composed  # noqa: PLC0415
     from vetbridge.daemon.assembly import connected  # noqa: PLC0415
 
-    accounts = loaded.config.accounts
-    if account not in accounts:
-        text = f"no account is called {one_line(account)!r}{nearest(account, sorted(accounts))}"
+    known = _connectors(loaded)
+    if account not in known:
+        text = f"no account is called {one_line(account)!r}{nearest(account, sorted(known))}"
         give_up(command, text, advice="", code="unknown-account", as_json=as_json, exit_code=USAGE)
+    name, _, part = account.partition(".")
     bare: dict[str, Connector] = {}
 
     def keep(name: str, connector: Connector) -> Connector:
@@ -31,10 +36,27 @@ def connector_of(command: str, loaded: Loaded, account: str, *, as_json: bool) -
         return connector
 
     with connected(loaded, wrap=keep):
-        yield bare[account]
+        found = bare[name]
+        if isinstance(found, Composed):
+            found = found.parts[part] if part else found.own
+        yield found
 
 
 def cannot(command: str, loaded: Loaded, account: str, lacks: str, *, as_json: bool) -> NoReturn:
     """Ends the command: the account's connector does not offer what it is about. ``lacks`` says so in words."""
-    text = f"{account}: its connector is {loaded.config.accounts[account].connector}, which {lacks}"
-    give_up(command, text, advice="", code="not-supported", as_json=as_json, exit_code=USAGE)
+    text = f"{account}: its connector is {_connectors(loaded)[account]}, which {lacks}"
+    name = account.partition(".")[0]
+    parts = [f"{name}.{part}" for part in loaded.config.accounts[name].parts]
+    advice = f"Its parts are named so: {', '.join(parts)}." if parts and account == name else ""
+    give_up(command, text, advice=advice, code="not-supported", as_json=as_json, exit_code=USAGE)
+
+
+def _connectors(loaded: Loaded) -> dict[str, str]:
+    """The connector of each account, and of each part of one."""
+    known = {name: account.connector for name, account in loaded.config.accounts.items()}
+    parts = {
+        f"{name}.{part}": each.connector
+        for name, account in loaded.config.accounts.items()
+        for part, each in account.parts.items()
+    }
+    return known | parts

@@ -166,6 +166,15 @@ class System:
         """The way by a connector; None where there is none."""
         return next((way for way in self.ways if way.connector == connector), None)
 
+    def profile(self, connector: str) -> str:
+        """File of the profile that is shipped for a connector, which is a way's own or a part of one; "" for none."""
+        parts = [part for way in self.ways for part in way.parts.values()]
+        files = [
+            *((way.connector, way.profile) for way in self.ways),
+            *((part.connector, part.profile) for part in parts),
+        ]
+        return next((file for of, file in files if of == connector and file), "")
+
 
 @cache
 def entry_points(group: str) -> metadata.EntryPoints:

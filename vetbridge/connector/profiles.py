@@ -99,14 +99,13 @@ def readable(model: type[BaseModel], connector: str) -> Callable[[str | Path], s
 def shipped_profiles(connector: str) -> Mapping[str, str]:
     """Names of the profiles that are shipped for a connector, with their titles."""
     own = {name: name for name in _own(connector)}
-    return own | {name: each.title for name, each in systems().items() if each.way(connector) is not None}
+    return own | {name: each.title for name, each in systems().items() if each.profile(connector)}
 
 
 def _shipped(name: str, connector: str) -> tuple[Traversable, str]:
     system = systems().get(name)
-    way = None if system is None else system.way(connector)
-    if system is not None and way is not None:
-        return resources.files(system.package) / way.profile, f"{name}/{way.profile}"
+    if system is not None and (file := system.profile(connector)):
+        return resources.files(system.package) / file, f"{name}/{file}"
     own = _own(connector)
     if name in own:
         return own[name], f"{connector}/{name}.yaml"

@@ -12,7 +12,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from vetbridge.connector import profiles
-from vetbridge.connector.plugin import GROUP, Options, System, Way
+from vetbridge.connector.plugin import GROUP, Options, System, Way, WayPart
 from vetbridge.connector.profiles import ProfileRef, load_profile, shipped_profiles
 from vetbridge.connector.rows import KindRules, check_kinds
 from vetbridge.core.errors import ConfigError
@@ -24,6 +24,13 @@ ACME = System(
     title="Acme Vet",
     package="acme_profiles",
     ways=(
+        Way(
+            connector="feed",
+            title="a feed",
+            advice="",
+            proven="fictional",
+            parts={"desk": WayPart(connector="rest", serves=(Kind.APPOINTMENT,), profile="desk.yaml")},
+        ),
         Way(connector="files", profile="by-files.yaml", title="files", advice="", proven="fictional"),
     ),
     ask_vendor=(),
@@ -74,6 +81,13 @@ def test_anything_else_is_refused(profile: object) -> None:
 def test_a_practice_systems_profile_is_found_by_its_name(shipped: Path) -> None:
     (shipped / "by-files.yaml").write_text(PET)
     assert set(load_profile(Profile, "acme", "files").kinds) == {Kind.PET}
+
+
+def test_a_profile_of_a_part_is_found_by_its_connector(shipped: Path) -> None:
+    (shipped / "desk.yaml").write_text(PET)
+    assert set(load_profile(Profile, "acme", "rest").kinds) == {Kind.PET}
+    assert shipped_profiles("rest") == {"acme": "Acme Vet"}
+    assert shipped_profiles("feed") == {}, "it needs none"
 
 
 def test_a_connectors_own_profiles_stand_beside_those_of_systems(shipped: Path) -> None:

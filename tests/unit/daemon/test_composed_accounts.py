@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
+from vetbridge.cli.one_account import cannot, connector_of
 from vetbridge.config.loader import Loaded
 from vetbridge.connector.composed import Composed
 from vetbridge.connector.configured import read_config
@@ -14,6 +16,7 @@ from vetbridge.core.errors import ConfigError, Unavailable
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.assembly import build_mapper, connected
 from vetbridge.daemon.installing.plan import setup_of
+from vetbridge.desk.doctor import check_account
 
 CONFIG = """\
 version: 1
@@ -87,6 +90,33 @@ def test_an_error_of_a_part_is_its_accounts_and_names_the_part(tmp_path: Path) -
         assert [page.last for page in connectors["clinic"].changes(Kind.CLIENT, None)] == [True]
     assert caught.value.account == "clinic"
     assert caught.value.message.startswith("clinic.diary: ")
+
+
+def test_a_command_about_one_connector_takes_a_part_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = practice(tmp_path)
+    with connector_of("rest try", loaded, "clinic.diary", as_json=False) as found:
+        assert found.capabilities.kinds.keys() == {Kind.APPOINTMENT}
+    with connector_of("rest try", loaded, "clinic", as_json=False) as found:
+        assert Kind.CLIENT in found.capabilities.kinds
+    for name, words in (("clinic.dairy", "did you mean 'clinic.diary'?"), ("shop.diary", "no account is called")):
+        with pytest.raises(typer.Exit), connector_of("rest try", loaded, name, as_json=False):
+            pass
+        assert words in capsys.readouterr().err
+    with pytest.raises(typer.Exit):
+        cannot("rest try", loaded, "clinic", "reads by no profile of an API", as_json=False)
+    assert "clinic.diary" in capsys.readouterr().err
+
+
+def test_doctor_asks_every_part_and_compares_their_numbers(tmp_path: Path) -> None:
+    with connected(practice(tmp_path)) as connectors:
+        for kind in (Kind.CLIENT, Kind.PET, Kind.APPOINTMENT):
+            list(connectors["clinic"].changes(kind, None))
+        names = [line.name for line in check_account("clinic", connectors["clinic"])]
+    assert any(name.startswith("files: ") for name in names)
+    assert any(name.startswith("diary: ") for name in names)
+    assert "diary: numbers" in names, "no visit is ahead"
 
 
 def test_folders_of_parts_are_known_to_the_service(tmp_path: Path) -> None:
