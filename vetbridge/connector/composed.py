@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import (
@@ -23,6 +24,7 @@ from vetbridge.connector.interface import (
     Receipt,
     Write,
 )
+from vetbridge.connector.plugin import Environment, Plugin
 from vetbridge.core.errors import ConfigError, MappingError, RateLimited, Refused, VetBridgeError
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper
@@ -63,6 +65,17 @@ class Served:
     connector: Connector
     kinds: frozenset[Kind]
     """The kinds that it is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of an account, before it is built."""
+
+    plugin: Plugin
+    options: Any
+    kinds: frozenset[Kind]
+    limit_scale: float = 1.0
+    """See ``Environment``."""
 
 
 class Composed:
@@ -202,11 +215,11 @@ class Composed:
             yield
         except RateLimited as error:
             if error.budget:
-                error.budget = self._budget(of, error.budget)
+                error.budget = self._budget_of(of, error.budget)
             raise
 
-    def _budget(self, of: Served, name: str) -> str:
-        return name if of is self._own else budget_of(of.name, name)
+    def _budget_of(self, of: Served, name: str) -> str:
+        return name if of is self._own else _budget(of.name, name)
 
     def _composed(self) -> Capabilities:
         able = [(each, each.connector.capabilities) for each in self._all]
@@ -218,7 +231,7 @@ class Composed:
             side=self._own.connector.capabilities.side,
             kinds=kinds,
             budgets=tuple(
-                replace(spec, name=self._budget(each, spec.name)) for each, can in able for spec in can.budgets
+                replace(spec, name=self._budget_of(each, spec.name)) for each, can in able for spec in can.budgets
             ),
             hints=bool(self._hinting),
             code_lists=frozenset(name for each in self._all for name in self._lists_of(each)),
@@ -297,7 +310,48 @@ class Composed:
             yield from (found.native for found in page.records if found.native is not None)
 
 
-def budget_of(part: str, budget: str) -> str:
+def build(
+    plugin: Plugin,
+    options: Any,
+    environment: Environment,
+    *,
+    parts: Mapping[str, Part],
+    mapper: Callable[[], Mapper],
+) -> Connector:
+    """The connector of an account: that of its plugin, or with parts all of them as one. ``parts`` by name.
+
+    Raises ``ConfigError``, see ``Composed``.
+    """
+    connector: Connector
+    if not parts:
+        connector = plugin.build(options, environment)
+        return connector
+    rest = frozenset(Kind).difference(*(part.kinds for part in parts.values()))
+    own = Served(name=plugin.name, connector=plugin.build(options, replace(environment, kinds=rest)), kinds=rest)
+    others = [
+        Served(
+            name=name, connector=part.plugin.build(part.options, _of_part(name, part, environment)), kinds=part.kinds
+        )
+        for name, part in parts.items()
+    ]
+    return Composed(environment.account, own, others, clock=environment.clock, mapper=mapper)
+
+
+def _of_part(name: str, part: Part, environment: Environment) -> Environment:
+    """What a part is built with: its messages name it, and its budgets are paused under names of their own."""
+    prefix, on_pause = _budget(name, ""), environment.on_pause
+    pauses = {budget: left for budget, left in environment.pauses.items() if budget.startswith(prefix)}
+    return replace(
+        environment,
+        account=f"{environment.account}.{name}",
+        kinds=part.kinds,
+        limit_scale=part.limit_scale,
+        pauses={budget.removeprefix(prefix): left for budget, left in pauses.items()},
+        on_pause=None if on_pause is None else lambda budget, seconds: on_pause(_budget(name, budget), seconds),
+    )
+
+
+def _budget(part: str, budget: str) -> str:
     """What a budget of a part is called for the whole account."""
     return f"{part}.{budget}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import time, timedelta
 
 from vetbridge.config import models as config_models
@@ -12,11 +12,11 @@ from vetbridge.config.chains import branches
 from vetbridge.config.chains import chains as chains_of
 from vetbridge.config.due import due_policy
 from vetbridge.config.loader import Loaded
-from vetbridge.config.models import Account, AccountPart, Site
+from vetbridge.config.models import Account, Site
 from vetbridge.connector.accounted import Accounted
 from vetbridge.connector.budgets import BudgetPool
 from vetbridge.connector.clock import Clock, SystemClock
-from vetbridge.connector.composed import Composed, Served, budget_of
+from vetbridge.connector.composed import Part, build
 from vetbridge.connector.drift import Skew
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Environment, plugin
@@ -122,44 +122,23 @@ def build_connectors(
 
 
 def _connector(loaded: Loaded, account: Account, environment: Environment) -> Connector:
-    """The connector of an account: its own, or with parts all of them as one."""
-    if not account.parts:
-        return _built(account, environment)
-    name = environment.account
-    served = {part: frozenset(each.serves) for part, each in account.parts.items()}
-    rest = frozenset(Kind).difference(*served.values())
-    own = Served(name=account.connector, connector=_built(account, replace(environment, kinds=rest)), kinds=rest)
-    parts = [
-        Served(
-            name=part,
-            connector=_built(
-                each, _of_part(part, replace(environment, kinds=served[part], limit_scale=each.limit_scale))
-            ),
-            kinds=served[part],
+    parts = {
+        name: Part(
+            plugin=plugin(part.connector),
+            options=part.options,
+            kinds=frozenset(part.serves),
+            limit_scale=part.limit_scale,
         )
-        for part, each in account.parts.items()
-    ]
-    site = _site_of(loaded, name)
-    side = Side.BOOKING if site.booking.account == name else Side.PIMS
-    return Composed(
-        name, own, parts, clock=environment.clock, mapper=lambda: build_mapper(loaded, site, side, unfinished=True)
-    )
-
-
-def _built(of: Account | AccountPart, environment: Environment) -> Connector:
-    connector: Connector = plugin(of.connector).build(of.options, environment)
-    return connector
-
-
-def _of_part(part: str, environment: Environment) -> Environment:
-    """What a part of an account is built with: its budgets are paused under names of their own."""
-    prefix, on_pause = budget_of(part, ""), environment.on_pause
-    pauses = {name: seconds for name, seconds in environment.pauses.items() if name.startswith(prefix)}
-    return replace(
+        for name, part in account.parts.items()
+    }
+    site = _site_of(loaded, environment.account)
+    side = Side.BOOKING if site.booking.account == environment.account else Side.PIMS
+    return build(
+        plugin(account.connector),
+        account.options,
         environment,
-        account=f"{environment.account}.{part}",
-        pauses={name.removeprefix(prefix): seconds for name, seconds in pauses.items()},
-        on_pause=None if on_pause is None else lambda budget, seconds: on_pause(budget_of(part, budget), seconds),
+        parts=parts,
+        mapper=lambda: build_mapper(loaded, site, side, unfinished=True),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vetbridge.connector.composed import Composed, Served
+from vetbridge.connector.composed import Composed, Part, Served, build
 from vetbridge.connector.interface import (
     WEBHOOKS,
     BudgetSpec,
@@ -22,6 +22,7 @@ from vetbridge.connector.interface import (
     Page,
     Write,
 )
+from vetbridge.connector.plugin import Environment, Options, Plugin
 from vetbridge.core.errors import AuthFailed, ConfigError, RateLimited, Refused, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.testing.clock import START, FakeClock
@@ -265,3 +266,27 @@ def test_a_visit_of_a_client_who_is_gone_is_no_more_than_a_warning() -> None:
 def test_a_diary_without_visits_ahead_proves_nothing_and_says_so() -> None:
     practice = Practice()
     assert "no visit" in practice.lines()["diary: numbers"].text
+
+
+def test_a_pause_of_a_part_is_kept_under_its_name_and_comes_back_to_it() -> None:
+    seen: dict[str, Environment] = {}
+
+    def plugin(name: str) -> Plugin:
+        def made(options: Any, environment: Environment) -> MemorySide:
+            seen[name] = environment
+            return MemorySide(replace(memory_capabilities(), hints=False))
+
+        return Plugin(name=name, title=name, options=Options, build=made, mapping="memory")
+
+    kept: dict[str, float] = {}
+    environment = Environment(
+        account="city", zone="Europe/London", pauses={"calls": 5.0, "diary.calls": 7.0}, on_pause=kept.__setitem__
+    )
+    parts = {"diary": Part(plugin=plugin("rest"), options=None, kinds=DIARY, limit_scale=3.0)}
+    build(plugin("vetdata"), None, environment, parts=parts, mapper=memory_mapper)
+    own, diary = seen["vetdata"], seen["rest"]
+    assert (own.account, own.kinds, own.pauses["calls"], own.limit_scale) == ("city", REST, 5.0, 1.0)
+    assert (diary.account, diary.kinds, diary.pauses, diary.limit_scale) == ("city.diary", DIARY, {"calls": 7.0}, 3.0)
+    assert diary.on_pause is not None
+    diary.on_pause("calls", 9.0)
+    assert kept == {"diary.calls": 9.0}
