@@ -431,7 +431,7 @@ def _whose_by_id(wanted: Wanted, typed: Typed) -> _Whose | None:
     """Whose it is as far as ids say it; None: the name and the contacts have to."""
     if typed.client is not None:
         is_hers = wanted.client_id is not None and typed.client.id == wanted.client_id
-        return _Whose.HERS if is_hers or _is_carers(wanted, typed) else None
+        return _Whose.HERS if is_hers or _is_on_another_of_the_pets(wanted, typed) else None
     if typed.pet is None:
         return _Whose.UNSAID
     if wanted.pet_id is not None and typed.pet.id == wanted.pet_id:
@@ -442,12 +442,12 @@ def _whose_by_id(wanted: Wanted, typed: Typed) -> _Whose | None:
     return _Whose.HERS if owner == wanted.client_id else _Whose.STRANGER
 
 
-def _is_carers(wanted: Wanted, typed: Typed) -> bool:
-    """Whether the wanted pet stands with its carer, who may book as its owner may."""
+def _is_on_another_of_the_pets(wanted: Wanted, typed: Typed) -> bool:
+    """Whether the wanted pet stands with another of its owners, or with its carer, who may book as its owner may."""
     pet = typed.pet
     if pet is None or typed.client is None or pet.id != wanted.pet_id:
         return False
-    return pet.client_id == wanted.client_id and pet.is_cared_for_by(typed.client.id)
+    return pet.is_owned_by(wanted.client_id) and pet.may_be_booked_by(typed.client.id)
 
 
 def _whose(levels: Compared) -> _Whose:

@@ -217,7 +217,9 @@ def _share_a_pet(one: Forms, other: Forms) -> bool:
 
 
 def _marks(pet: Animal) -> Iterator[tuple[str, object]]:
-    """What tells a pet from others of its name."""
+    """What tells a pet from others of its name, and its owner from others: a pet of several owners does not."""
+    if pet.co_owners:
+        return
     if pet.name and pet.born:
         yield pet.name, pet.born
     if pet.name and pet.breed:

@@ -127,7 +127,7 @@ class Relation(IntEnum):
     MAYBE = 2
     """One of those who may be meant."""
     HOUSEHOLD = 3
-    """Another record of the same person or household."""
+    """Another record of the same person or household, or another owner of the visit's pet."""
     LINKED = 4
 
 
@@ -156,6 +156,9 @@ class Whose:
 
     linked: frozenset[str] = frozenset()
     household: frozenset[str] = frozenset()
+    sharing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Who else may come with a pet of theirs (a co-owner, a carer), with what those pets are called, as
+    ``normalise.pet_name`` has it."""
     maybe: frozenset[str] = frozenset()
 
 
@@ -371,10 +374,10 @@ def _drifted(
         if booking.id not in free_bookings:
             continue
         known = whose.get(booking.id, Whose())
-        for client_id in sorted(known.linked | known.household):
+        for client_id in sorted(known.linked | known.household | known.sharing.keys()):
             for visit in by_client.get(client_id, ()):
                 edge = _edge(booking, visit, _relation(booking, visit, known))
-                if not (booking.whole and visit.whole):
+                if edge.relation < Relation.HOUSEHOLD or not (booking.whole and visit.whole):
                     continue  # which vet's it is, or which site's, nobody knows
                 if edge.pet >= 0 and abs(visit.start - booking.start) <= DRIFT and visit.start != booking.start:
                     near.append(edge)
@@ -404,13 +407,17 @@ def _relation(booking: Slot, visit: Slot, whose: Whose) -> Relation:
     if visit.client_id is not None:
         if visit.client_id in whose.linked:
             return Relation.LINKED
-        if visit.client_id in whose.household:
+        if visit.client_id in whose.household or _is_of_a_shared_pet(visit, whose):
             return Relation.HOUSEHOLD
         if visit.client_id in whose.maybe:
             return Relation.MAYBE
     if whose.linked:
         return Relation.NONE  # it is known who books, and this is another one's
     return Relation.NAMED if same_person(booking.owner, visit.owner) else Relation.NONE
+
+
+def _is_of_a_shared_pet(visit: Slot, whose: Whose) -> bool:
+    return normalise.pet_name(visit.pet_name) in whose.sharing.get(visit.client_id or "", ())
 
 
 def _pets(booking: Slot, visit: Slot) -> int:

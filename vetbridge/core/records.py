@@ -95,16 +95,25 @@ class Pet:
     active: bool = True
     version: str | None = field(default=None, compare=False)
 
+    def is_owned_by(self, client_id: str | None) -> bool:
+        """Whether this client owns it, or a share of it."""
+        return client_id is not None and client_id in (self.client_id, *self.co_owner_ids)
+
     def is_shared_by(self, client_id: str | None) -> bool:
         """Whether this client owns a share of it, and is not its primary owner."""
-        return client_id is not None and client_id in self.co_owner_ids and client_id != self.client_id
+        return self.is_owned_by(client_id) and client_id != self.client_id
 
     def is_cared_for_by(self, client_id: str | None) -> bool:
-        """Whether this client is its carer, and not its owner."""
-        return client_id is not None and client_id == self.carer_id and client_id != self.client_id
+        """Whether this client is its carer, and no owner of it."""
+        return client_id is not None and client_id == self.carer_id and not self.is_owned_by(client_id)
+
+    def may_be_booked_by(self, client_id: str | None) -> bool:
+        """Whether this client may book for it: who owns it, or a share of it, and who cares for it."""
+        return self.is_owned_by(client_id) or self.is_cared_for_by(client_id)
 
     def owner_for(self, client_id: str) -> str:
-        """On whom a visit of it stands that this client booked: its owner, where that is its carer."""
+        """On whom a visit of it stands that this client booked: its primary owner, where that is its carer; whoever
+        owns a share of it has the visit on his own card."""
         return self.client_id if self.client_id is not None and self.is_cared_for_by(client_id) else client_id
 
 

@@ -419,11 +419,11 @@ def _living(known: Known | None) -> list[Pet]:
 
 
 def _known(tx: Transaction, site: Site | None, client_id: str) -> Known | None:
-    """A client with the pets that may be meant: her own, and those that she cares for."""
+    """A client with the pets that may be meant: all for which she may book."""
     found = _found(tx, site, client_id)
     if found is None or site is None:
         return None
-    return replace(found, pets=(*found.pets, *mirror.in_care(tx, site.pims.account, client_id)))
+    return replace(found, pets=(*found.pets, *mirror.pets_of_others(tx, site.pims.account, client_id)))
 
 
 def _found(tx: Transaction, site: Site | None, client_id: str) -> Known | None:

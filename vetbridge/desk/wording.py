@@ -41,6 +41,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
     {
         "creating-clients-is-off": "the owner is new, and VetBridge may not create clients",
         "creating-pets-is-off": "the pet is new, and VetBridge may not create pets",
+        "pet-went-away": "a pet of that name, with which the client came before, is another client's now",
         "species-not-named": "the pet is new, and the booking does not say its species",
         "phone-not-readable": "the owner is new, and the booking's phone cannot be read as a number",
         "name-too-long": "the owner or the pet is new, and the name is too long to be one",

@@ -95,8 +95,8 @@ class Matcher:
             elsewhere: dict[str, tuple[str, ...]] = {}
 
             def known(those: Collection[Forms]) -> list[Forms]:
-                """Clients with the pets in their care, and what other branches know of all of them."""
-                those = mirror.with_those_in_care(tx, self._account, those)
+                """Clients with all pets for which they may book, and what other branches know of all of them."""
+                those = mirror.with_pets_of_others(tx, self._account, those)
                 elsewhere.update(self._deceased_elsewhere(tx, booking, those, found.crowded))
                 own = [marked(one, elsewhere, named=is_named) for one in those]
                 candidates.update({one.client_id: one for one in own})

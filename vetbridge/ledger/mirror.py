@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import col, select
 
-from vetbridge.core.matching import Clinic, Forms, Known, carer_key, contact_keys, forms_of, home_keys, keys, terms
+from vetbridge.core.matching import Clinic, Forms, Known, booking_key, contact_keys, forms_of, home_keys, keys, terms
 from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import statements, suppression
 from vetbridge.ledger.content import plain, rich
@@ -29,8 +29,8 @@ _AT_ONCE = 5000
 TABLE: sa.Table = Mirror.__table__  # type: ignore[attr-defined]
 _OWNERS = "owners"
 """The term that every client has."""
-_CARED_FOR = "cared for"
-"""The term of every client with a pet that somebody else cares for."""
+_BOOKED_BY_OTHERS = "cared for"
+"""The term of every client with a pet that somebody else cares for, or owns a share of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +156,29 @@ def _sharing(
     return shared, crowded
 
 
-def with_those_in_care(tx: Transaction, account: str, those: Collection[Forms]) -> tuple[Forms, ...]:
-    """Clients with the pets that they care for beside their own."""
-    hash_ = tx.sealer.hash(_CARED_FOR)
+def with_pets_of_others(tx: Transaction, account: str, those: Collection[Forms]) -> tuple[Forms, ...]:
+    """Clients with the pets of others for which they may book, beside their own: of which they own a share, or for
+    which they care."""
+    hash_ = tx.sealer.hash(_BOOKED_BY_OTHERS)
     counted = "SELECT count FROM match_term WHERE account = ? AND count > 0 AND term_hash IN"
     if not list(statements.rows_of(tx, counted, (account,), [hash_])):
         return tuple(those)
-    hashes = [tx.sealer.hash(carer_key(one.client_id)) for one in those]
+    hashes = [tx.sealer.hash(booking_key(one.client_id)) for one in those]
     owners = {client_id for _, client_id in _holders(tx, account, hashes)}
     pets = [pet for owner in comparable(tx, account, owners) for pet in owner.animals]
     return tuple(
-        one._replace(animals=(*one.animals, *(pet for pet in pets if pet.carer == one.client_id))) for one in those
+        one._replace(animals=(*one.animals, *(pet for pet in pets if one.client_id in pet.may_book))) for one in those
     )
 
 
-def in_care(tx: Transaction, account: str, client_id: str) -> tuple[Pet, ...]:
-    """The pets of others that a client cares for, as last read."""
-    owners = {owner for _, owner in _holders(tx, account, [tx.sealer.hash(carer_key(client_id))])}
+def pets_of_others(tx: Transaction, account: str, client_id: str) -> tuple[Pet, ...]:
+    """The pets of others for which a client may book, as last read."""
+    owners = {owner for _, owner in _holders(tx, account, [tx.sealer.hash(booking_key(client_id))])}
     return tuple(
-        pet for known in clients(tx, account, owners) for pet in known.pets if pet.is_cared_for_by(client_id)
+        pet
+        for known in clients(tx, account, owners)
+        for pet in known.pets
+        if pet.client_id != client_id and pet.may_be_booked_by(client_id)
     )
 
 
@@ -426,8 +430,8 @@ def _add_terms(tx: Transaction, account: str, counted: Mapping[str, int]) -> Non
 
 def _count(counted: dict[str, int], of: Forms, by: int) -> None:
     """Adds to how often each term is met."""
-    cared_for = [_CARED_FOR] if any(animal.carer for animal in of.animals) else []
-    for term in (_OWNERS, *cared_for, *terms(of)):
+    others = [_BOOKED_BY_OTHERS] if any(animal.may_book for animal in of.animals) else []
+    for term in (_OWNERS, *others, *terms(of)):
         counted[term] = counted.get(term, 0) + by
 
 

@@ -518,10 +518,10 @@ def _bearing(tx: Transaction, account: str, file: Attachment) -> tuple[str, str]
 
 
 def mirrored(tx: Transaction, account: str, client_ids: Collection[str]) -> dict[str, tuple[Client, tuple[Pet, ...]]]:
-    """Clients with their pets and those that they care for, as the mirror has them, by id; those that it does not
-    have are left out."""
+    """Clients with all pets for which they may book, as the mirror has them, by id; those that it does not have are
+    left out."""
     return {
-        known.client_id: (known.client, (*known.pets, *mirror.in_care(tx, account, known.client_id)))
+        known.client_id: (known.client, (*known.pets, *mirror.pets_of_others(tx, account, known.client_id)))
         for known in mirror.clients(tx, account, client_ids)
     }
 

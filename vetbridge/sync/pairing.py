@@ -18,6 +18,7 @@ import structlog
 from vetbridge.connector.budgets import in_bulk
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native
+from vetbridge.core import normalise
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice
 from vetbridge.core.errors import MappingError
 from vetbridge.core.matching import Known, Match, Verdict, contact_keys, forms_of, same_household, same_person
@@ -326,12 +327,20 @@ class Pairer:
 
     def _visit_slots(self, there: _Found) -> list[Slot]:
         ids = sorted({record.client_id for record in there.records.values() if record.client_id})
+        account = self._pair.pims.account
+
+        def others(client_id: str) -> tuple[Pet, ...]:
+            with self._ledger.read() as tx:
+                return mirror.pets_of_others(tx, account, client_id)
+
         with self._ledger.read() as tx:
-            known = {one.client_id: one for one in mirror.clients(tx, self._pair.pims.account, ids)}
+            known = {one.client_id: one for one in mirror.clients(tx, account, ids)}
         slots = []
         for record in there.records.values():
             owner = known.get(record.client_id or "")
             pets = {pet.id: pet.name for pet in owner.pets} if owner else {}
+            if owner and record.pet_id not in (None, *pets):
+                pets |= {pet.id: pet.name for pet in others(owner.client_id)}
             client, pet_name = owner.client if owner else Client(), pets.get(record.pet_id, "")
             slots.append(_slot(record, client, pet_name, whole=record.id not in there.glimpsed))
         return slots
@@ -356,9 +365,10 @@ class Pairer:
             members = links.of_client_members(tx, self._pair.booking.account, card_id)
             linked = frozenset(link.pims_id for link in members)
             household = frozenset(id_ for link in members for id_ in self._household(tx, link.pims_id))
+            sharing = self._sharing(tx, linked)
         unsure = self._unsure.get(card_id)
         maybe = frozenset(one.client_id for one in unsure.candidates) if unsure is not None else frozenset()
-        return Whose(linked=linked, household=household - linked, maybe=maybe - linked)
+        return Whose(linked=linked, household=household - linked, sharing=sharing, maybe=maybe - linked)
 
     def _of_booking(self, record: Appointment) -> Whose:
         but = self._pair.never_meant
@@ -366,12 +376,12 @@ class Pairer:
         if match.verdict is Verdict.LINKED and match.client_id is not None:
             with self._ledger.read() as tx:
                 household = self._household(tx, match.client_id)
-            return Whose(linked=frozenset({match.client_id}), household=household)
+                sharing = self._sharing(tx, {match.client_id})
+            return Whose(linked=frozenset({match.client_id}), household=household, sharing=sharing)
         return Whose(maybe=frozenset(one.client_id for one in match.candidates))
 
     def _household(self, tx: Transaction, client_id: str) -> frozenset[str]:
-        """Other records of the same person or household: they share a contact, or the address and the name. Who owns
-        a pet and who cares for it count as one."""
+        """Other records of the same person or household: they share a contact, or the address and the name."""
         pims = self._pair.pims.account
         known = mirror.client(tx, pims, client_id)
         if known is None:
@@ -380,13 +390,23 @@ class Pairer:
         near = [one for one in mirror.household(tx, pims, own) if one.client_id != client_id]
         records = {one.client_id: one.client for one in mirror.clients(tx, pims, [one.client_id for one in near])}
         contacts = contact_keys(own)
-        with_one_pet = {pet.client_id for pet in mirror.in_care(tx, pims, client_id)}
-        with_one_pet |= {pet.carer_id for pet in known.pets if pet.is_cared_for_by(pet.carer_id)}
-        return frozenset(id_ for id_ in with_one_pet if id_ is not None) | frozenset(
+        return frozenset(
             one.client_id
             for one in near
             if contacts & contact_keys(one) or same_household(known.client, records.get(one.client_id, Client()))
         )
+
+    def _sharing(self, tx: Transaction, client_ids: Collection[str]) -> dict[str, frozenset[str]]:
+        """Who else may come with a pet for which these clients may book, with what those pets are called."""
+        pims = self._pair.pims.account
+        found: dict[str, frozenset[str]] = {}
+        for known in mirror.clients(tx, pims, client_ids):
+            for pet in (*known.pets, *mirror.pets_of_others(tx, pims, known.client_id)):
+                name = normalise.pet_name(pet.name)
+                others = {pet.client_id, pet.carer_id, *pet.co_owner_ids} - {None, *client_ids}
+                for id_ in others if name else ():
+                    found[str(id_)] = found.get(str(id_), frozenset()) | {name}
+        return found
 
     def _learn_clients(self, pairs: Iterable[VisitPair], here: _Found, there: _Found, report: Report) -> None:
         """A client that the matcher was not sure of, and whose visits all stand on one record of the PIMS, is that
@@ -413,7 +433,7 @@ class Pairer:
             known = mirror.client(tx, self._pair.pims.account, client_id)
             if card is None or known is None or same_person(known.client, card.client):
                 return False
-            return bool(self._household(tx, client_id))
+            return bool(self._household(tx, client_id) or self._sharing(tx, {client_id}))
 
     def _pair_visit(self, tx: Transaction, one: VisitPair, here: _Found, there: _Found) -> None:
         booking, visit = here.records[one.booking_id], there.records[one.visit_id]

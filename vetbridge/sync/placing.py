@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
 from vetbridge.core.matching import REASONS, Candidate, Evidence, Match, Verdict, contact_keys, forms_of
 from vetbridge.core.records import Appointment, Client, Kind, Pet
+from vetbridge.ledger import links, mirror
 from vetbridge.ledger.database import Ledger
+from vetbridge.sync.comparing import BOOKED_BY
 from vetbridge.sync.job import Ask, Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.learning import Learner
@@ -18,6 +21,10 @@ from vetbridge.sync.pair import Pair
 from vetbridge.sync.resolving import Resolution
 from vetbridge.sync.wording import CARER
 from vetbridge.sync.writing import Keep, Step, Writer
+
+PET_WENT_AWAY = "pet-went-away"
+"""Why of the question whose a visit is whose booker came with a pet before that is another client's by now."""
+CAME_WITHIN = timedelta(days=2 * 365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Placer:
         if resolution.verdict is Verdict.REVIEW:
             return self._unlinked(here, resolution.match, resolution.match.reason)
         client, pet = resolution.client, resolution.pet
+        if client is not None and pet is None and self._came_with_what_is_anothers(here, client):
+            return self._unlinked(here, resolution.match, PET_WENT_AWAY)
         evidence = evidence_of(resolution.match.evidence)
         client_id = client.id if client else None
         if client_id is not None and pet is not None:
@@ -136,12 +145,42 @@ class Placer:
             return ""
         if resolution.match.pet_doubt:
             return resolution.match.pet_doubt
+        if resolution.client is not None and self._came_with_what_is_anothers(here, resolution.client):
+            return PET_WENT_AWAY
         if resolution.client is None:
             if not self._pair.may_create_clients:
                 return "creating-clients-is-off"
             if blocker := self._unfit_client(here.booker or Client()):
                 return blocker
         return self._unfit_pet(here) if self._pair.may_create_pets else "creating-pets-is-off"
+
+    def _came_with_what_is_anothers(self, here: Appointment, client: Client) -> bool:
+        """Whether the booked pet bears the name of one that this client came with of late, and that is somebody
+        else's by now: nobody knows whether a new pet is meant, or that one."""
+        pims, booking = self._pair.pims.account, self._pair.booking.account
+        name = normalise.pet_name((here.booked_pet or Pet()).name)
+        with self._ledger.read() as tx:
+            card = links.of_pims(tx, pims, Kind.CLIENT, client.id or "", booking_account=booking)
+            if card is None:
+                return False
+            visits = links.of_client_visits(tx, card, card.pims_id, card.booking_id, tx.now - CAME_WITHIN)
+            settled = [tuple(base or {} for base in links.bases(tx, visit)) for visit in visits]
+            came_with = {
+                there.get("pet_id")
+                for booked, there in settled
+                if client.id == there.get("client_id") or card.booking_id == booked.get(BOOKED_BY)
+            }
+            owners = {mirror.owner_of(tx, pims, str(pet_id)) for pet_id in came_with - {None}}
+            known = mirror.clients(tx, pims, [owner for owner in owners if owner is not None])
+        return any(
+            pet.id in came_with
+            and normalise.pet_name(pet.name) == name
+            and pet.active
+            and not pet.deceased
+            and not pet.may_be_booked_by(client.id)
+            for one in known
+            for pet in one.pets
+        )
 
     @staticmethod
     def _unfit_pet(here: Appointment) -> str:
@@ -214,9 +253,16 @@ class Placer:
         return next(fitting, None)
 
     def _pets(self, client: Client) -> Iterator[Pet]:
+        """The pets for which a client may book, her own first."""
         end = self._pair.pims
         for native in end.connector.search(Kind.PET, {"client_id": client.id or ""}):
             yield end.mapper.read(Kind.PET, native)
+        with self._ledger.read() as tx:
+            others = mirror.pets_of_others(tx, end.account, client.id or "")
+        for other in others:
+            pet = end.read(Kind.PET, other.id or "")
+            if isinstance(pet, Pet) and pet.client_id != client.id and pet.may_be_booked_by(client.id):
+                yield pet
 
     def create_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
         """Makes the booked pet in the PIMS."""

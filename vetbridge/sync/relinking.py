@@ -43,7 +43,8 @@ class Relinker:
         """
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).relink
         record = None if able is Relink.NO else self._write(job, there, client_id, pet_id, payload, keep, text)
-        if record is None or (record.client_id, record.pet_id) != (client_id, pet_id):
+        stands_so = record is not None and record.pet_id == pet_id and self._is_with(record, client_id)
+        if record is None or not stands_so:
             self.ask_staff(job, there, {"client_id": client_id, "pet_id": pet_id})
             return None
         self.as_wanted(job, record)
@@ -123,8 +124,18 @@ class Relinker:
             pet = None if there.pet_id is None else self._pair.pims.read(Kind.PET, there.pet_id)
             name = normalise.pet_name(wanted["pet"]["name"])
             return isinstance(pet, Pet) and normalise.pet_name(pet.name) == name
-        decides = "client_id" if "client_id" in wanted else "pet_id"
-        return bool(wanted.get(decides) == getattr(there, decides))
+        if "client_id" not in wanted:
+            return bool(wanted.get("pet_id") == there.pet_id)
+        if there.client_id == wanted["client_id"]:
+            return True
+        return wanted.get("pet_id") == there.pet_id and self._is_with(there, wanted["client_id"])
+
+    def _is_with(self, there: Appointment, client_id: str | None) -> bool:
+        """Whether a visit stands on a client, or on another who owns its pet, too."""
+        if there.client_id == client_id:
+            return True
+        pet = None if there.pet_id is None else self._pair.pims.read(Kind.PET, there.pet_id)
+        return isinstance(pet, Pet) and pet.is_owned_by(there.client_id) and pet.is_owned_by(client_id)
 
     def struck(self, job: Job, *, why: str) -> None:
         """What the work list asks for is no longer wanted."""

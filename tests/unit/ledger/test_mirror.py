@@ -149,6 +149,7 @@ RECORDS = st.builds(
     id=st.sampled_from(["p1", "p2", "p3"]),
     client_id=st.sampled_from([None, "c1", "c2", "c3", "gone"]),
     carer_id=st.sampled_from([None, None, "c1", "c2", "gone"]),
+    co_owner_ids=st.sampled_from([(), (), ("c2",), ("c3", "c1"), ("gone", "c2", "c2")]),
     name=st.sampled_from(["Rex", "Luna", ""]),
     deceased=st.booleans(),
 )
@@ -177,11 +178,11 @@ def test_after_any_history_the_mirror_is_as_one_made_anew(ledger: Ledger, histor
         made = {one.client_id: one for one in mirror.comparable(tx, old, clients)}
         assert key_rows(tx, old) == {(tx.sealer.hash(key), id_) for id_, one in made.items() for key in keys(one)}
         held = [one for one in last.values() if isinstance(one, Pet) and one.client_id in made]
-        for one in mirror.with_those_in_care(tx, old, list(made.values())):
-            mine = [pet.id or "" for pet in held if one.client_id in (pet.client_id, pet.carer_id)]
-            assert sorted(animal.id for animal in one.animals) == sorted(mine)
-            cared_for = {pet.id for pet in mirror.in_care(tx, old, one.client_id)}
-            assert cared_for == {pet.id for pet in held if pet.is_cared_for_by(one.client_id)}
+        for one in mirror.with_pets_of_others(tx, old, list(made.values())):
+            mine = [pet for pet in held if pet.may_be_booked_by(one.client_id)]
+            assert sorted(animal.id for animal in one.animals) == sorted(pet.id or "" for pet in mine)
+            of_others = {pet.id for pet in mirror.pets_of_others(tx, old, one.client_id)}
+            assert of_others == {pet.id for pet in mine if pet.client_id != one.client_id}
         for one in made.values():
             clinic = mirror.clinic(tx, old, one)
             assert clinic.owners == len(made) == mirror.count(tx, old, Kind.CLIENT)

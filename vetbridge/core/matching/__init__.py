@@ -10,7 +10,7 @@ Words never hold personal data; ``here`` and ``there`` of an evidence do.
 """
 
 from vetbridge.core.matching.answer import REASONS, VETOES, Candidate, Evidence, Match, Verdict
-from vetbridge.core.matching.blocking import carer_key, contact_keys, home_keys, keys
+from vetbridge.core.matching.blocking import booking_key, contact_keys, home_keys, keys
 from vetbridge.core.matching.deciding import decide
 from vetbridge.core.matching.forms import Forms, forms_of
 from vetbridge.core.matching.known import Known, is_co_owner, same_household, same_person
@@ -28,7 +28,7 @@ __all__ = [
     "Match",
     "Verdict",
     "Weights",
-    "carer_key",
+    "booking_key",
     "contact_keys",
     "decide",
     "forms_of",

@@ -28,8 +28,8 @@ def contact_keys(of: Forms) -> frozenset[str]:
     return frozenset(_contacts(of))
 
 
-def carer_key(client_id: str) -> str:
-    """The key of all whose pets a client cares for."""
+def booking_key(client_id: str) -> str:
+    """The key of all for whose pets a client may book: of which she owns a share, or for which she cares."""
     return f"carer:{client_id}"
 
 
@@ -55,8 +55,8 @@ def _keys(of: Forms) -> Iterator[str]:
         for animal in of.animals:
             yield from _joint_keys(person, animal)
     for animal in of.animals:
-        if animal.carer:
-            yield carer_key(animal.carer)
+        for client_id in animal.may_book:
+            yield booking_key(client_id)
         pet = _call(animal)
         if not pet:
             continue

@@ -77,7 +77,7 @@ class Compared(NamedTuple):
 def compare(booking: Forms, known: Forms, common: frozenset[str]) -> Compared:
     """The levels of ``known`` beside ``booking``. ``common`` are the contacts that point to nobody."""
     family, given, co_owner = _whose_names(booking.people, known)
-    pet = _pet(booking.animals[0] if booking.animals else None, known.animals)
+    pet = _pet(booking.animals[0] if booking.animals else None, known.animals, known.client_id)
     return Compared(
         _phone(booking.phones, known.phones, common),
         _email(booking.emails, known.emails, common),
@@ -259,10 +259,12 @@ def _address(here: Forms, there: Forms) -> str:
     return "postcode" if postcode or (street and house is None) else DIFFERS
 
 
-def _pet(here: Animal | None, there: Sequence[Animal]) -> tuple[str, str, str, str, str, Animal | None, bool]:
+def _pet(
+    here: Animal | None, there: Sequence[Animal], client_id: str
+) -> tuple[str, str, str, str, str, Animal | None, bool]:
     """The levels of the pet that fits best, that pet, and whether another fits alike well."""
     if here is None or not here.name:
-        return _unnamed(here or _NO_ANIMAL, there)
+        return _unnamed(here or _NO_ANIMAL, there, client_id)
     if not there:  # whoever has no pet yet comes with a new one
         return (DIFFERS, MISSING, MISSING, MISSING, MISSING, None, False)
     names = [pet_level(here.name, animal.name) for animal in there]
@@ -284,11 +286,16 @@ _PET_RANK = {level: place for place, level in enumerate((*LEVELS["pet_name"], MI
 _NO_ANIMAL = Animal("", "", "", "", "", "", 0, deceased=False, active=True)
 
 
-def _unnamed(here: Animal, there: Sequence[Animal]) -> tuple[str, str, str, str, str, Animal | None, bool]:
-    """Without a name the only living pet is meant, if what is said of it fits."""
+def _unnamed(
+    here: Animal, there: Sequence[Animal], client_id: str
+) -> tuple[str, str, str, str, str, Animal | None, bool]:
+    """Without a name the only living pet is meant, if what is said of it fits; the pet of another, for which this
+    client may book, too, says by its name alone who books."""
     living = [animal for animal in there if animal.active and not animal.deceased]
     if len(living) != 1:
         return (MISSING, MISSING, MISSING, MISSING, MISSING, None, len(living) > 1)
+    if client_id in living[0].may_book:
+        return (MISSING, MISSING, MISSING, MISSING, MISSING, living[0], False)
     return (*_pet_levels(here, living[0]), living[0], False)
 
 

@@ -204,6 +204,7 @@ def _weighed(
 
     ones = [weighed(forms) for forms in known]
     ones = [weighed(one.forms._replace(co_owners=())) if _has_own_record(one, ones) else one for one in ones]
+    ones = [weighed(one.forms.own) if _is_rather_the_owners(one, ones) else one for one in ones]
     ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
     _weigh_partners(ones[:_LOOKED_AT], by_chance, clinic, weights)
     ones.sort(key=lambda one: (-one.linking, one.forms.client_id))
@@ -214,6 +215,21 @@ def _has_own_record(one: _One, ones: Sequence[_One]) -> bool:
     """Whether the co-owner whose name is the booker's stands on a record of the household as its owner, too."""
     return bool(one.levels.co_owner) and any(
         other.names_fit and not other.levels.co_owner and one_household(one.forms, other.forms) for other in ones
+    )
+
+
+def _is_rather_the_owners(one: _One, ones: Sequence[_One]) -> bool:
+    """Whether a pet of which this one owns a share, or for which she cares, speaks for its primary owner alone: by the
+    name it is not she who books, and no contact says more of her than of the primary owner."""
+    pet = one.levels.animal
+    if pet is None or one.names_fit or one.forms.client_id not in pet.may_book:
+        return False
+    return any(
+        other.levels.animal is not None
+        and other.levels.animal.id == pet.id
+        and other.forms.client_id not in pet.may_book
+        and (other.shares_contact or not one.shares_contact)
+        for other in ones
     )
 
 
@@ -274,7 +290,8 @@ def one_person(one: Forms, other: Forms) -> bool:
     """Whether two records look like two registrations of one person; she may have married in between."""
     if not one_household(one, other) or are_two_generations(one, other):
         return False
-    same_pet = bool({pet.name for pet in one.animals} & {pet.name for pet in other.animals})
+    # The very same pet, of which both own a share, makes no one person of two.
+    same_pet = any(pet.name == twin.name and pet.id != twin.id for pet in one.animals for twin in other.animals)
     if not (same_pet or _share_contact(one, other)):
         return False
     return any(

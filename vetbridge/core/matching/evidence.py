@@ -77,9 +77,12 @@ def evidence_of(
         here = f"{booking.given} {booking.family}".strip()
         words = "a co-owner on the client's record has this name"
         found.append(Evidence("co_owner", here, levels.co_owner, EXACT, 0.0, words))
-    if levels.animal is not None and levels.animal.carer and levels.animal.carer == known.client_id:
+    if levels.animal is not None and known.client_id in levels.animal.may_book:
         here, there = _shown("pet_name", booking, known, levels)
-        found.append(Evidence("carer", here, there, EXACT, 0.0, "this client cares for the pet of another"))
+        if known.client_id in levels.animal.co_owners:
+            found.append(Evidence("share", here, there, EXACT, 0.0, "this client owns a share of the pet"))
+        else:
+            found.append(Evidence("carer", here, there, EXACT, 0.0, "this client cares for the pet of another"))
     if partner:
         gain = math.log2(2.0**total + partner) - total
         words = "another client of the household has this name and this contact"

@@ -20,6 +20,7 @@ from vetbridge.core.records import Client, Pet
 _MOST_PEOPLE = 4
 _MOST_PETS = 60
 _MOST_OTHERS = 12
+_MOST_CO_OWNERS = 12
 _REMEMBERED = 10_000
 """So many texts are remembered with what came of them: the names of people, pets and places come again and again."""
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -63,7 +64,8 @@ class CoOwner(NamedTuple):
 
 class Animal(NamedTuple):
     """A pet, in comparable forms. ``born`` is the ordinal of its birth date, 0 where nobody knows; ``carer`` the id
-    of the client who cares for it beside its owner, empty where nobody does."""
+    of the client who cares for it beside its owner, empty where nobody does; ``co_owners`` the ids of the clients who
+    own a share of it beside its primary owner."""
 
     id: str
     shown: str
@@ -75,6 +77,12 @@ class Animal(NamedTuple):
     deceased: bool
     active: bool
     carer: str = ""
+    co_owners: tuple[str, ...] = ()
+
+    @property
+    def may_book(self) -> tuple[str, ...]:
+        """The clients who may book for it beside its primary owner."""
+        return (*self.co_owners, *((self.carer,) if self.carer else ()))
 
 
 class Forms(NamedTuple):
@@ -108,9 +116,14 @@ class Forms(NamedTuple):
         """The people that the name fields name, and the co-owners."""
         return (*self.people, *(person for one in self.co_owners for person in one.people))
 
+    @property
+    def own(self) -> Self:
+        """The same without the pets of others."""
+        return self._replace(animals=tuple(one for one in self.animals if self.client_id not in one.may_book))
+
     @classmethod
     def unpacked(cls, packed: Sequence[Any]) -> Self:
-        """The forms that JSON kept as nested lists; older ones know of no co-owners and no carers."""
+        """The forms that JSON kept as nested lists; older ones know of no co-owners, carers and shares."""
         id_, active, registered, given, family, people_, phones, emails, *rest = packed
         street, house, postcode, city, proxy, others, animals, *later = rest
         return cls(
@@ -128,9 +141,13 @@ class Forms(NamedTuple):
             city,
             proxy,
             tuple(others),
-            tuple(starmap(Animal, animals)),
+            tuple(starmap(_unpacked_animal, animals)),
             tuple(CoOwner(shown, tuple(map(Person._make, read))) for shown, read in (later[0] if later else ())),
         )
+
+
+def _unpacked_animal(*packed: Any) -> Animal:
+    return Animal(*packed[:10], *map(tuple, packed[10:]))
 
 
 def forms_of(client: Client, pets: Sequence[Pet], country: str) -> Forms:
@@ -320,6 +337,7 @@ def _animal(pet: Pet) -> Animal:
         deceased=pet.deceased,
         active=pet.active,
         carer=(pet.carer_id or "") if pet.is_cared_for_by(pet.carer_id) else "",
+        co_owners=_distinct(id_ for id_ in pet.co_owner_ids if pet.is_shared_by(id_))[:_MOST_CO_OWNERS],
     )
 
 

@@ -193,6 +193,11 @@ def observe(
         levels = compare(booking, forms, common)
         if levels.co_owner and not any(each.field == "co_owner" for each in candidate.evidence):
             levels = compare(booking, forms._replace(co_owners=()), common)
+        if candidate.client_id in (levels.animal.may_book if levels.animal else ()) and not any(
+            each.field in ("share", "carer") for each in candidate.evidence
+        ):
+            forms = forms.own
+            levels = compare(booking, forms, common)
         one = Seen(tuple(levels[:10]), len(forms.animals), forms.active, sure, 0.0, _relation(first, forms))
         own = weighing.odds(levels, by_chance, one.pets, _before(one, usual, weights), clinic, weights).linking
         gain = next((each.weight for each in candidate.evidence if each.field == "partner"), 0.0)
