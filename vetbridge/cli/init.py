@@ -8,7 +8,7 @@ import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -22,11 +22,14 @@ from vetbridge.core.errors import ConfigError, Unavailable, VetBridgeError
 
 if TYPE_CHECKING:
     from vetbridge.config.placing import Placed
-    from vetbridge.config.starting import FirstAccount, FirstSite
+    from vetbridge.config.starting import FirstAccount, FirstPart, FirstSite
+    from vetbridge.connector.composed import Part
     from vetbridge.connector.interface import Connector
-    from vetbridge.connector.plugin import Plugin, System, Way
+    from vetbridge.connector.plugin import Environment, Plugin, System, Way, WayPart
+    from vetbridge.core.records import Kind
     from vetbridge.core.upgrades import CodeLists
     from vetbridge.desk.doctor import Line
+    from vetbridge.mapping import Table
 
 COMMAND = "init"
 FOLDER = "secrets"
@@ -91,7 +94,8 @@ def init(
         typer.Option(
             "--pims-way",
             metavar="WAY",
-            help="How a practice system without an open API is served: files, sql, rest. The best one unless given.",
+            help="How a practice system without an API of its own is served, by its connector: files, sql, vetdata. "
+            "The best way unless given.",
         ),
     ] = None,
     site: Annotated[str | None, typer.Option(help="A short name of the site: a-z, 0-9 and -.")] = None,
@@ -101,7 +105,9 @@ def init(
     values: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="SIDE.OPTION=VALUE", help="An option of an account: booking.location_id=123456."
+            "--set",
+            metavar="SIDE.OPTION=VALUE",
+            help="An option of an account: booking.location_id=123456; of a part of one: pims.diary.folder=diary.",
         ),
     ] = None,
     places: Annotated[
@@ -137,6 +143,10 @@ def init(
 
     vetbridge init --yes --booking altegio --pims impromed --pims-way files --set pims.folder=/srv/impromed ...
 
+    Where several connectors serve a system, options of the others are those of their parts:
+
+    vetbridge init --yes --booking altegio --pims pulse --set pims.diary.folder=/srv/pulse ...
+
     Ends with 0; with 2 where something is missing or in the way; with 3 or 5 where the files are written, and a side
     refuses or does not answer.
     """
@@ -170,8 +180,8 @@ class Served:
 
     plugin: Plugin
     system: System | None = None
-    way: Way | None = None
-    """Of ``system``."""
+    way: Way | WayPart | None = None
+    """Of ``system``: a way, or of a part the part of one."""
 
     @property
     def name(self) -> str:
@@ -186,7 +196,8 @@ class Served:
     @property
     def sets(self) -> Mapping[str, str]:
         """Options that need no answer."""
-        return {} if self.way is None else {"profile": self.name, **self.way.sets}
+        profile = {"profile": self.name} if self.way is not None and self.way.profile else {}
+        return {} if self.way is None else {**profile, **self.way.sets}
 
     @property
     def asks(self) -> Mapping[str, str]:
@@ -196,16 +207,80 @@ class Served:
     @property
     def about(self) -> str:
         """What is said of its account in the config."""
-        if self.way is None:
+        from vetbridge.connector.plugin import Way  # noqa: PLC0415 - keeps --help quick
+
+        if not isinstance(self.way, Way):
             return ""
         return f"{self.title}, by {self.way.title}: docs/connectors/{self.name}.md"
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """What is to be done next, in sentences."""
+        from vetbridge.connector.plugin import Way  # noqa: PLC0415 - keeps --help quick
+
+        return self.way.after if isinstance(self.way, Way) else ()
+
+    @property
+    def parts(self) -> Mapping[str, Served]:
+        """How what its own connector does not serve is served, by the parts' names."""
+        from vetbridge.connector.plugin import Way  # noqa: PLC0415 - keeps --help quick
+
+        if not isinstance(self.way, Way):
+            return {}
+        return {
+            name: Served(plugin=_plugin(part.connector), system=self.system, way=part)
+            for name, part in self.way.parts.items()
+        }
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Of a part, the kinds that it serves."""
+        from vetbridge.connector.plugin import WayPart  # noqa: PLC0415 - keeps --help quick
+
+        return self.way.serves if isinstance(self.way, WayPart) else ()
 
     @property
     def writes_by_hand(self) -> bool:
         """What is to be written there stands on the work list."""
         from vetbridge.core.records import Kind  # noqa: PLC0415 - keeps --help quick
 
-        return self.plugin.declares is not None and bool(self.plugin.declares().of(Kind.APPOINTMENT).handed)
+        diary = next((part for part in self.parts.values() if Kind.APPOINTMENT in part.kinds), self)
+        declares = diary.plugin.declares
+        return declares is not None and bool(declares().of(Kind.APPOINTMENT).handed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A connector with the options that it takes."""
+
+    plugin: Plugin
+    options: Any
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """The others of the account."""
+
+    @property
+    def table(self) -> Table:
+        """What its records are read by."""
+        from vetbridge.mapping import composed_table, load_table  # noqa: PLC0415 - keeps --help quick
+
+        own = load_table(self.plugin.mapping)
+        parts = {name: (load_table(part.plugin.mapping), part.kinds) for name, part in self.parts.items()}
+        return composed_table(own, parts) if parts else own
+
+    def build(self, environment: Environment) -> Connector:
+        """The connector of the account. Raises ``ConfigError``."""
+        from vetbridge.connector.composed import build  # noqa: PLC0415 - keeps --help quick
+        from vetbridge.mapping import Mapper  # noqa: PLC0415
+
+        table = self.table
+        codes: Mapping[str, Mapping[str, object]] = {name: {} for name in table.lists - table.codes.keys()}
+        return build(
+            self.plugin,
+            self.options,
+            environment,
+            parts=self.parts,
+            mapper=lambda: Mapper(table, zone=environment.zone, country=environment.country, codes=codes),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,8 +288,8 @@ class Answers:
     """All that was answered."""
 
     first: FirstSite
-    built: Mapping[str, tuple[Plugin, Any]]
-    """By account, its connector's plugin and options."""
+    built: Mapping[str, Chosen]
+    """By account."""
     pims: Served
     typed: Mapping[str, str]
     """Secrets that were typed, by the name of their file."""
@@ -232,7 +307,8 @@ def _answers(
 ) -> Answers:
     """Everything that a config needs. Ends the command where something is missing or wrong."""
     from vetbridge.config.models import Country, Name, Text, Zone  # noqa: PLC0415 - keeps --help quick
-    from vetbridge.config.starting import FirstAccount, FirstSite  # noqa: PLC0415
+    from vetbridge.config.starting import FirstAccount, FirstPart, FirstSite  # noqa: PLC0415
+    from vetbridge.connector.composed import Part  # noqa: PLC0415
 
     key = given.answer("--site", site, "A short name of the site (a-z, 0-9 and -)", "main", kind=Name)
     if text := _unfit(Name, key):
@@ -243,20 +319,28 @@ def _answers(
     state = given.answer("--country", country, "Its country, two letters", near, kind=Country, guess=bool(zone))
     typed: dict[str, str] = {}
     accounts: dict[str, FirstAccount] = {}
-    built: dict[str, tuple[Plugin, Any]] = {}
+    built: dict[str, Chosen] = {}
     for side, served in chosen.items():
         if served is None:
             continue
         plugin = served.plugin
         account = f"{served.name}-{key}"[:LONGEST_NAME].rstrip("-")
         plain, model = _options(given, side, account, served, typed, target)
+        others: dict[str, FirstPart] = {}
+        parts: dict[str, Part] = {}
+        for part, each in served.parts.items():
+            own, its = _options(given, f"{side}.{part}", f"{account}.{part}", each, typed, target)
+            others[part] = FirstPart(
+                connector=each.plugin.name, serves=tuple(kind.value for kind in each.kinds), options=own
+            )
+            parts[part] = Part(plugin=each.plugin, options=its, kinds=frozenset(each.kinds))
         hook = None
         if plugin.declares is not None and plugin.declares().hints:
             hook = {"file": f"{FOLDER}/{account}.hook"}
         accounts[side] = FirstAccount(
-            name=account, connector=plugin.name, options=plain, hook_secret=hook, about=served.about
+            name=account, connector=plugin.name, options=plain, hook_secret=hook, about=served.about, parts=others
         )
-        built[account] = (plugin, model)
+        built[account] = Chosen(plugin=plugin, options=model, parts=parts)
     if given.missing:
         _refuse(f"missing: {', '.join(given.missing)}", "Give them as options, or run this at a terminal.")
     unknown = sorted(name for name in {*given.values, *given.places} if not _is_option(name, chosen))
@@ -284,10 +368,15 @@ def _unfit(kind: Any, text: str) -> str:
 
 
 def _is_option(name: str, chosen: Mapping[str, Served | None]) -> bool:
-    """Whether SIDE.OPTION, or SIDE.GROUP.NAME, is one that the side's connector knows."""
+    """Whether SIDE.OPTION, SIDE.GROUP.NAME or SIDE.PART.OPTION is one that the side's connectors know."""
     side, _, option = name.partition(".")
     served = chosen[side]
-    return served is not None and _kind_of(served.plugin, option) is not None
+    if served is None:
+        return False
+    part, _, inside = option.partition(".")
+    if inside and part in served.parts:
+        return _kind_of(served.parts[part].plugin, inside) is not None
+    return _kind_of(served.plugin, option) is not None
 
 
 def _kind_of(plugin: Plugin, option: str) -> Any:
@@ -312,14 +401,16 @@ def _served(given: Given, name: str | None, way: str | None) -> Served | None:
     """How the practice system is served; None where nobody could be asked."""
     from vetbridge.connector.plugin import systems  # noqa: PLC0415 - keeps --help quick
 
-    known, fit = systems(), _of_side("pims")
+    known = {name: system for name, system in systems().items() if system.ways}
+    fit = _of_side("pims")
     generic = sorted({each.connector for system in known.values() for each in system.ways})
     names = sorted({*known, *fit} - set(generic)) + [each for each in generic if each in fit]
     if name is None and given.person is not None:
         talk("Practice systems:")
+        width = max(map(len, names))
         for each in names:
             other = "another system: " if each in generic else ""
-            talk(f"  {each:<10} {other}{known[each].title if each in known else _plugin(each).title}")
+            talk(f"  {each:<{width}} {other}{known[each].title if each in known else _plugin(each).title}")
     choice = _choice(given, "--pims", name, "Which practice system", names, "")
     if choice not in known:
         if way is not None and choice:
@@ -328,9 +419,10 @@ def _served(given: Given, name: str | None, way: str | None) -> Served | None:
     system = known[choice]
     if way is None and given.person is not None and len(system.ways) > 1:
         talk(f"Ways to serve {system.title}, the best first:")
+        width = max(len(each_way.connector) for each_way in system.ways)
         for each_way in system.ways:
-            talk(f"  {each_way.connector:<10} {each_way.title}")
-            _talk(each_way.advice, first=" " * 13, margin=" " * 13)
+            talk(f"  {each_way.connector:<{width}} {each_way.title}")
+            _talk(each_way.advice, first=" " * (width + 3), margin=" " * (width + 3))
     ways = [each.connector for each in system.ways]
     taken = system.way(_choice(given, "--pims-way", way, "Which way", ways, ways[0]))
     assert taken is not None  # noqa: S101 - it is one of these
@@ -379,6 +471,7 @@ def _options(
     fields = plugin.options.model_fields
     wanted = [name for name in fields if fields[name].is_required() or name in options_shown(plugin.name)]
     more = [name.removeprefix(f"{side}.") for name in (*given.values, *given.places) if name.startswith(f"{side}.")]
+    more = [name for name in more if name.partition(".")[0] not in served.parts]
     wanted += [name for name in dict.fromkeys([*served.sets, *more]) if name not in wanted]
     plain: dict[str, Any] = {}
     missing = len(given.missing)
@@ -538,7 +631,6 @@ def _drafted(
     from vetbridge.config.placing import Placed  # noqa: PLC0415 - keeps --help quick
     from vetbridge.config.starting import drafted, first_config  # noqa: PLC0415
     from vetbridge.core.records import AppointmentStatus  # noqa: PLC0415
-    from vetbridge.mapping import load_table  # noqa: PLC0415
 
     # Wrong zones, countries and names are told before anybody waits for a vendor.
     key = Path(FOLDER) / "ledger.key"
@@ -551,7 +643,7 @@ def _drafted(
     if not (target.parent / key).exists() and (target.parent / ledger).exists():
         text = f"there is a ledger at {target.parent / ledger}, and its key {target.parent / key} is missing"
         _refuse(text, "Put the key back, or choose another place by --data.")
-    tables = {account: load_table(plugin.mapping) for account, (plugin, _) in found.built.items()}
+    tables = {account: chosen.table for account, chosen in found.built.items()}
     # Lists that neither the vendor fixes nor can be read wait for a person: they stand there empty.
     lists: dict[str, dict[str, Mapping[str, str]]] = {
         account: {name: {} for name in sorted(table.lists - table.codes.keys())} for account, table in tables.items()
@@ -592,9 +684,11 @@ def _drafted(
 
 def _folders(found: Answers) -> Iterator[tuple[str, Path]]:
     """The folders in which connectors work, with the account of each."""
-    for account, (plugin, options) in found.built.items():
-        names = [name for name in plugin.options.model_fields if _is_folder(plugin, name)]
-        yield from ((account, getattr(options, name)) for name in names if getattr(options, name) is not None)
+    for account, chosen in found.built.items():
+        others = [(part.plugin, part.options) for part in chosen.parts.values()]
+        for plugin, options in [(chosen.plugin, chosen.options), *others]:
+            names = [name for name in plugin.options.model_fields if _is_folder(plugin, name)]
+            yield from ((account, getattr(options, name)) for name in names if getattr(options, name) is not None)
 
 
 def _make(folders: Sequence[tuple[str, Path]]) -> None:
@@ -620,13 +714,13 @@ def _asked(found: Answers, *, leave: Set[str]) -> tuple[dict[str, CodeLists], in
     lists: dict[str, CodeLists] = {}
     waiting = {account for account, _ in _folders(found)}
     hooked = {each.name for each in (found.first.booking, found.first.pims) if each.hook_secret is not None}
-    for account, (plugin, options) in found.built.items():
+    for account, chosen in found.built.items():
         if account in leave:
             continue
         talk(f"asking {account} ...")
         environment = Environment(account=account, zone=found.first.zone, country=found.first.country)
         try:
-            connector: Connector = plugin.build(options, environment)
+            connector = chosen.build(environment)
         except VetBridgeError as error:
             lines.append(doctor.wrong(account, "account", error))
             continue
@@ -700,8 +794,8 @@ def _next(target: Path, found: Answers) -> None:
     talk("Keep a copy of the ledger's key in another place: without it the ledger is lost.")
     talk("Words that are still missing stand as comments in the config. What comes next:")
     pims = found.pims
-    if pims.way is not None:
-        for sentence in pims.way.after:
+    if pims.system is not None:
+        for sentence in pims.after:
             _talk(sentence, first="- ", margin="  ")
         talk(f"- docs/connectors/{pims.name}.md goes through it step by step.")
     commands = ["doctor", "sync", "service install --plan"]

@@ -26,6 +26,15 @@ MOST_OPEN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPart:
+    """A part of an account as it was answered. ``options`` as of ``FirstAccount``."""
+
+    connector: str
+    serves: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirstAccount:
     """An account as it was answered. ``options`` is plain data; a secret in it says where it stands."""
 
@@ -35,6 +44,8 @@ class FirstAccount:
     hook_secret: Mapping[str, Any] | None = None
     about: str = ""
     """What is said above it; on one line."""
+    parts: Mapping[str, FirstPart] = field(default_factory=dict)
+    """By name, the other connectors of the account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +99,8 @@ def first_config(site: FirstSite, *, ledger: str, key: Mapping[str, Any], log: s
         hook = {} if account.hook_secret is None else {"hook_secret": account.hook_secret}
         data = {"connector": account.connector, **hook, "options": account.options}
         text += [f"  # {_title(account.about, ABOUT)}"] if account.about else []
-        text += [f"  {account.name}:", *_written(data, ("accounts", account.connector), comments, account), ""]
+        text += [f"  {account.name}:", *_written(data, ("accounts", account.connector), comments, account)]
+        text += [*_parts(account, comments), ""]
     text += [lines[_at(lines, "sites:")], f"  {site.key}:"]
     about = {"name": site.name, "zone": site.zone, "country": site.country}
     text += [*_written(about, ("sites",), comments, site.booking), ""]
@@ -228,16 +240,27 @@ def _tail(lines: list[str]) -> list[str]:
     return lines[_at(lines, "    start:") :]
 
 
-def _written(data: Mapping[str, Any], place: Place, comments: _Comments, account: FirstAccount) -> Iterator[str]:
+def _written(
+    data: Mapping[str, Any], place: Place, comments: _Comments, account: FirstAccount, margin: str = "    "
+) -> Iterator[str]:
     for key, value in data.items():
         here = (*place, key)
         if key == "options":
-            yield _line("    options:", comments.of(here, account))
+            yield _line(f"{margin}options:", comments.of(here, account))
             for option, given in value.items():
-                text = f"      {as_key(option)}: {on_one_line(given)}"
+                text = f"{margin}  {as_key(option)}: {on_one_line(given)}"
                 yield _line(text, comments.of((*here, option), account))
         else:
-            yield _line(f"    {key}: {on_one_line(value)}", comments.of(here, account))
+            yield _line(f"{margin}{key}: {on_one_line(value)}", comments.of(here, account))
+
+
+def _parts(account: FirstAccount, comments: _Comments) -> Iterator[str]:
+    if account.parts:
+        yield _line("    parts:", "the other connectors of this practice, by the kinds that each serves")
+    for name, part in account.parts.items():
+        data = {"connector": part.connector, "serves": list(part.serves), "options": part.options}
+        yield f"      {as_key(name)}:"
+        yield from _written(data, ("accounts", part.connector), comments, account, margin=" " * 8)
 
 
 def _codes(codes: Mapping[str, Drafted], comments: _Comments, side: str, account: FirstAccount) -> Iterator[str]:

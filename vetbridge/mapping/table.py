@@ -126,7 +126,7 @@ def composed_table(own: Table, parts: Mapping[str, tuple[Table, Collection[Kind]
     codes: dict[str, CodeList] = {}
     fixed_by: dict[str, str] = {}
     for table in (own, *(table for table, _ in parts.values())):
-        rest = {kind: rules for kind, rules in table.kinds.items() if kinds[kind] is rules}
+        rest = {kind: rules for kind, rules in table.kinds.items() if kinds.get(kind) is rules}
         for name in sorted(_lists(rest) & table.codes.keys()):
             if codes.setdefault(name, table.codes[name]) != table.codes[name]:
                 raise ConfigError(

@@ -17,6 +17,7 @@ from vetbridge.cli import init as command
 from vetbridge.cli.init import Given, Person, country_of
 from vetbridge.cli.main import app
 from vetbridge.connector.configured import read_config
+from vetbridge.core.records import Kind
 from vetbridge.testing.simkit import Simulator
 
 
@@ -169,7 +170,7 @@ def test_a_ledger_without_its_key_is_not_given_a_new_one(tmp_path: Path) -> None
         (["--site", "City Vets"], "is no name of a site"),
         (["--booking", "altegoi"], "did you mean 'altegio'"),
         (["--pims", "impromd"], "did you mean 'impromed'"),
-        (["--pims-way", "files"], "--pims-way goes with animana, impromed"),
+        (["--pims-way", "files"], "--pims-way goes with animana, avimark"),
         (["--pims", "impromed", "--pims-way", "rest"], "known are files, sql"),
         (["--set", "booking.location_id=12x"], "booking.location_id"),
         (["--set", "booking.locatoin=12"], "no option is called booking.locatoin"),
@@ -326,17 +327,58 @@ def test_what_a_way_needs_is_named_and_its_secrets_may_stand_in_a_group(tmp_path
     assert "--secret pims.OPTION=PLACE" in lacking.stderr
 
 
+FEED = ["--set", "pims.username=clinic", "--set", "pims.client_id=c", "--secret", "pims.password=env:V"]
+INSTALLED = ["--set", "pims.installation=12345678-90ab-cdef-1234-567890abcdef"]
+
+
+def test_a_way_of_several_connectors_makes_one_account_with_parts(tmp_path: Path) -> None:
+    words = ["--offline", "--pims", "pulse", *FEED, *INSTALLED]
+    lacking = practice(tmp_path, *words)
+    assert lacking.exit_code == 2
+    assert "--set pims.diary.folder=..." in lacking.stderr
+    done = practice(tmp_path, *words, "--set", "pims.diary.folder=diary", "--set", "pims.diary.settle=0")
+    assert done.exit_code == 0, done.output
+    account = read_config(tmp_path / "vetbridge.yaml").config.accounts["pulse-city"]
+    assert (account.connector, account.options.username) == ("vetdata", "clinic")
+    diary = account.parts["diary"]
+    assert (diary.connector, diary.serves, diary.options.profile) == ("files", (Kind.APPOINTMENT,), "pulse")
+    assert diary.options.folder == tmp_path / "diary"
+    assert diary.options.folder.is_dir()
+    assert "vetbridge.yaml worklist list" in done.stdout, "the diary is written by hand"
+    known = ["--force", *words, "--set", "pims.diary.folder=diary"]
+    wrong = practice(tmp_path, *known, "--set", "pims.diary.fold=x")
+    assert "no option is called pims.diary.fold" in wrong.stderr
+
+
+def test_every_part_is_asked_and_says_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "diary" / "in").mkdir(parents=True)
+    (tmp_path / "diary" / "in" / "appointments.csv").write_text(VISITS, encoding="utf-8")
+    done = practice(tmp_path, "--pims", "pulse", *FEED, *INSTALLED, "--set", "pims.diary.folder=diary")
+    assert done.exit_code == 3, "the feed's password is not there"
+    assert "WRONG  pulse-city vetdata: " in done.stderr
+    assert "WARN   pulse-city diary: files of appointments: " in done.stderr
+    assert list((tmp_path / "diary" / "in").iterdir()), "it has not stood still yet"
+
+
+def test_a_way_without_a_shipped_profile_asks_for_the_sites_own(tmp_path: Path) -> None:
+    words = ["--offline", "--pims", "cornerstone", "--pims-way", "sql", "--secret", "pims.connection=env:C"]
+    lacking = practice(tmp_path, *words)
+    assert (lacking.exit_code, "--set pims.profile=..." in lacking.stderr) == (2, True)
+    missing = practice(tmp_path, *words, "--set", "pims.profile=own.yaml")
+    assert "there is no such file" in missing.stderr
+
+
 def test_a_person_is_shown_the_systems_by_title_and_the_ways_with_their_advice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = iter(["cornerstone", "impromed", ""])
+    answers = iter(["otherstone", "impromed", ""])
     given = Given(person=Person(lambda _: next(answers), lambda _: ""), values={}, places={}, missing=[])
     served = command._served(given, None, None)
     assert served is not None
     assert (served.name, served.plugin.name) == ("impromed", "files")
     shown = " ".join(capsys.readouterr().err.split())
     assert "impromed Covetrus ImproMed" in shown
-    assert "there is no 'cornerstone'; known are animana, ezyvet, impromed" in shown
+    assert "there is no 'otherstone'; did you mean 'cornerstone'?" in shown
     assert "files exported files and the work list take it today" in shown
 
 

@@ -167,6 +167,8 @@ def test_a_composed_table_takes_each_kind_from_who_serves_it(tmp_path: Path) -> 
     assert table.codes["status"] == diary.codes["status"], "visits alone have it, and they are the diary's"
     assert table.lists == own.lists
     assert "appointment_type" not in table.codes, "the diary's visits have the clinic's own"
+    feed = load_table(written(tmp_path, MINIMAL))
+    assert set(composed_table(feed, {"diary": (diary, [Kind.APPOINTMENT])}).kinds) == {Kind.CLIENT, Kind.APPOINTMENT}
     codes = {"appointment_type": {}, "resource": {}}
     mapper = Mapper(table, zone="Europe/London", codes=codes)
     assert mapper.digest != Mapper(own, zone="Europe/London").digest
