@@ -105,6 +105,22 @@ def of_client_members(tx: Transaction, account: str, booking_id: str) -> tuple[L
     return tuple(sorted(rows, key=lambda row: (row.role != "primary", row.id or 0)))
 
 
+def sharing(tx: Transaction, link: Link) -> tuple[Link, ...]:
+    """All links of the booking-side record of a link, this one among them."""
+    return tuple(
+        tx.session.exec(
+            select(Link)
+            .where(
+                Link.booking_account == link.booking_account,
+                Link.kind == link.kind,
+                Link.booking_id == link.booking_id,
+                col(Link.ended_at).is_(None),
+            )
+            .order_by(col(Link.id))
+        ).all()
+    )
+
+
 def all_of_pims(tx: Transaction, account: str, kind: Kind, pims_ids: Collection[str]) -> tuple[Link, ...]:
     """All links of PIMS records of a kind, with whatever booking sides, the oldest first."""
     return tuple(
@@ -400,6 +416,15 @@ def note(tx: Transaction, link: Link, fields: Mapping[str, object]) -> None:
     base = {**(bases(tx, row)[0] or {}), **fields}
     row.booking_base_sealed = tx.sealer.seal(plain({name: each for name, each in base.items() if each is not None}))
     row.updated_at = tx.now
+
+
+def rewrite(tx: Transaction, link: Link, fields: Mapping[str, object]) -> None:
+    """Keeps other values of some fields in the PIMS's base, which is news to nobody; nothing where there is none."""
+    row = tx.session.get_one(Link, link.id)
+    base = bases(tx, row)[1]
+    if base is not None:
+        row.pims_base_sealed = tx.sealer.seal(plain({**base, **fields}))
+        row.updated_at = tx.now
 
 
 def bases(tx: Transaction, link: Link) -> tuple[dict[str, object] | None, dict[str, object] | None]:

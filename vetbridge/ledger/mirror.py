@@ -240,6 +240,31 @@ def owner_of(tx: Transaction, account: str, pet_id: str) -> str | None:
     ).first()
 
 
+def pets_of(tx: Transaction, account: str, client_id: str) -> tuple[str, ...]:
+    """The ids of a client's pets, as last read, also of a client whom the mirror has no more."""
+    return tuple(
+        tx.session.exec(
+            select(Mirror.remote_id)
+            .where(Mirror.account == account, Mirror.kind == Kind.PET, Mirror.parent_id == client_id)
+            .order_by(Mirror.remote_id)
+        ).all()
+    )
+
+
+def some(tx: Transaction, account: str, kind: Kind, *, but: str, most: int) -> tuple[str, ...]:
+    """The ids of some other records of a kind that stand, those read last first."""
+    return tuple(
+        tx.session.exec(
+            select(Mirror.remote_id)
+            .where(
+                Mirror.account == account, Mirror.kind == kind, Mirror.remote_id != but, col(Mirror.active).is_(True)
+            )
+            .order_by(col(Mirror.read_at).desc(), Mirror.remote_id)
+            .limit(most)
+        ).all()
+    )
+
+
 def _holders(tx: Transaction, account: str, hashes: Sequence[str]) -> Iterable[tuple[str, str]]:
     """Each key with the clients that have it, one more than ``CROWDED`` at the most."""
     found: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Whether a visit that a side does not show is gone: two misses a set time apart, while another visit still reads."""
+"""Whether what a side does not show is gone: two misses a set time apart, while another record still reads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from vetbridge.connector.clock import Clock
 from vetbridge.core.answers import NOT_SHOWN
 from vetbridge.core.records import Kind
-from vetbridge.ledger import changes, reviews
+from vetbridge.ledger import changes, mirror, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Record
+from vetbridge.ledger.witnesses import WITNESSES
 from vetbridge.sync.job import Ask, PutOff
 from vetbridge.sync.pair import End, Timings
 
@@ -69,10 +70,36 @@ def confirm(
         changes.gone(tx, record.id)
 
 
-def found(end: End, remote_id: str, ledger: Ledger) -> None:
-    """A visit reads: a miss before this one does not count."""
+def confirm_person(end: End, kind: Kind, id_: str, *, ledger: Ledger, clock: Clock, timings: Timings) -> None:
+    """Returns once a client or a pet of ``end`` that was just not found counts as gone; raises ``PutOff`` until then.
+
+    Of others that the mirror has one must still read, where there are any.
+    """
+    with ledger.write() as tx:
+        record = changes.record_of(tx, end.account, kind, id_)
+        since = changes.missed(tx, record.id or 0)
+        witnesses = mirror.some(tx, end.account, kind, but=id_, most=WITNESSES)
+    apart = timedelta(seconds=max(timings.absence_confirm, end.connector.capabilities.late_landing))
+    if clock.now() < since + apart:
+        raise PutOff(
+            since + apart,
+            changes.NOT_FOUND_IN_PIMS,
+            f"{end.account} does not show the {kind}; it is asked once more before it counts as gone",
+        )
+    if witnesses and all(end.connector.get(kind, one) is None for one in witnesses):
+        raise PutOff(
+            clock.now() + timedelta(seconds=timings.retry_longest),
+            changes.NOT_FOUND_IN_PIMS,
+            f"{end.account} shows no other known {kind} either; that may be missing rights",
+        )
+    with ledger.write() as tx:
+        changes.gone(tx, record.id or 0)
+
+
+def found(end: End, remote_id: str, ledger: Ledger, kind: Kind = Kind.APPOINTMENT) -> None:
+    """A record reads: a miss before this one does not count."""
     with ledger.read() as tx:
-        missed = changes.is_missed(tx, end.account, Kind.APPOINTMENT, remote_id)
+        missed = changes.is_missed(tx, end.account, kind, remote_id)
     if missed:
         with ledger.write() as tx:
-            changes.found(tx, end.account, Kind.APPOINTMENT, remote_id)
+            changes.found(tx, end.account, kind, remote_id)

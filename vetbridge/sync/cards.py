@@ -19,6 +19,7 @@ from vetbridge.sync.job import Job
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.opting_out import OPTED_OUT, OptingOut
 from vetbridge.sync.pair import Pair
+from vetbridge.sync.succession import Succession
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Step, Writer
 
@@ -35,6 +36,7 @@ class Cards:
         self._writer = writer
         self._keeper = keeper
         self._opting_out = OptingOut(pair, ledger, writer)
+        self._succession = Succession(pair, ledger)
 
     def card_of(self, job: Job, client: Client) -> str | None:
         """The id of the booking-side client on whom a visit of ``client`` goes; None where it goes without one.
@@ -160,6 +162,10 @@ class Cards:
         holders = [known.client for known in self._holders(phones) if known.client.active]
         with self._ledger.read() as tx:
             primary = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, card.id)
+        if primary is not None and primary.pims_id != client.id:
+            heir = self._succession.followed(primary)  # the one it was linked with may be this one, under another id
+            if heir is not None and heir.id == client.id:
+                return card.id
         if primary is not None and not any(one.id == primary.pims_id for one in holders):
             # The one it was linked with has the phone no more, or is inactive: merged into another, or gone.
             with self._ledger.write() as tx:

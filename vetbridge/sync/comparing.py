@@ -28,6 +28,11 @@ BOOKED_BY = "booked_by"
 """Field of a booking's base: the client at the booking side whose it is. It is kept and never planned, as well."""
 
 
+WENT_TO = "went_to"
+"""Field of a client's or a pet's base, beside what is compared: the records of the PIMS to which its pets or visits
+went while it still stood."""
+
+
 FIELDS = CARRIED | PEOPLE | {"notes", BOOKED_BY}
 """All fields of the bases of a visit."""
 

@@ -34,6 +34,7 @@ from vetbridge.sync.due_reading import DueReader, listed
 from vetbridge.sync.forgotten import require_known
 from vetbridge.sync.job import Ending, Enter, Job, PutOff
 from vetbridge.sync.pair import NoticePolicy, Pair, Timings
+from vetbridge.sync.succession import note_moves
 from vetbridge.sync.writing import Point, Step, Writer
 
 log = structlog.get_logger("vetbridge.sync")
@@ -227,6 +228,7 @@ class DueServices:
                 people += [pet for one in known for pet in one.pets] if kind is Kind.PET else []
                 mirror.put(tx, end.account, [replace(one, active=False) for one in people if one.id == id_])
             elif isinstance(record, (Client, Pet)):
+                note_moves(tx, end.account, [record])
                 mirror.put(tx, end.account, [record])
                 if isinstance(record, Pet) and record.client_id not in (None, *card.pims_ids):
                     due.look_again(tx, end.account, [record.client_id or ""])

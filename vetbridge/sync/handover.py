@@ -15,6 +15,7 @@ from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.placing import shown_candidates
 from vetbridge.sync.resolving import Resolver
+from vetbridge.sync.succession import Succession
 from vetbridge.sync.wording import DESK
 from vetbridge.sync.writing import Step, Writer
 
@@ -37,17 +38,23 @@ class Handover:
         self._keeper = keeper
         self._cards = cards
         self._to_booking = to_booking
+        self._succession = Succession(pair, ledger)
 
     def in_pims(
         self, job: Job, link: Link, here: Appointment, there: Appointment, enter: Enter
     ) -> Appointment | None:
-        """Gives the booking of a visit that was made at the desk to the owner whom the PIMS names now.
+        """Gives the booking of a visit that was made at the desk to the owner whom the PIMS names now; not where it
+        is still the same one, under another id.
 
         Returns the booking as it stands then, None where nothing is to be done: a visit that was booked online stays
         the booker's. Raises ``Ask`` where that owner cannot be a client of the booking side.
         """
         with self._ledger.read() as tx:
             _, pims_base = links.bases(tx, link)
+        if any((pims_base or {}).get(name) != getattr(there, name) for name in PEOPLE):
+            self._succession.visit_moved(pims_base or {}, there)
+            with self._ledger.read() as tx:
+                _, pims_base = links.bases(tx, tx.session.get_one(Link, link.id))
         base = pims_base or {}
         same = base.get("client_id") == there.client_id and base.get("pet_id") == there.pet_id
         if link.origin != DESK or pims_base is None or same or self._pair.stands_in(there.client_id):

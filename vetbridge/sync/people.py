@@ -17,6 +17,7 @@ from vetbridge.core.records import Client, Kind, Pet
 from vetbridge.ledger import changes, links, mirror, subjects, worklist
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link
+from vetbridge.sync import absence
 from vetbridge.sync.answering import Given, close_answered, given_answer, mark_applied
 from vetbridge.sync.comparing import client_fields, pet_fields
 from vetbridge.sync.following import BROUGHT_BACK, KEPT, Steer
@@ -26,6 +27,7 @@ from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.opt_outs_in_pims import OptOutsInPims
 from vetbridge.sync.opting_out import OptingOut, compared, is_news_in_pims
 from vetbridge.sync.pair import End, Pair, Timings
+from vetbridge.sync.succession import Succession
 from vetbridge.sync.writing import Point, Step, Writer
 
 Person = Client | Pet
@@ -45,12 +47,22 @@ _ANOTHER = Ending(
 )
 
 
+_FOLLOWED = Ending(
+    state=ChangeState.DONE,
+    code="followed-to-its-heir",
+    message="its record in the PIMS got another id, or was merged into another, and the link leads there now",
+)
+
+
 class People:
     """The work on the linked clients and pets of one pair, by the booking side's records."""
 
     def __init__(self, pair: Pair, ledger: Ledger, clock: Clock, timings: Timings, point: Point) -> None:
         self._pair = pair
         self._ledger = ledger
+        self._clock = clock
+        self._timings = timings
+        self._succession = Succession(pair, ledger)
         self._keeper = Keeper(pair)
         self._to_pims = Writer(pair.pims, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
         self._to_booking = Writer(pair.booking, ledger, clock, timings, point, fuse=pair.fuse, quota=pair.quota)
@@ -93,12 +105,27 @@ class People:
         enter(job, changes.client_lane(self._pair.booking.account, owner))
         here = self._read(self._pair.booking, kind, link.booking_id)  # under the lane: nobody writes it meanwhile
         there = self._read(self._pair.pims, kind, link.pims_id)
+        heir = None
+        if here is not None and (there is None or not there.active):
+            heir = self._succession.followed(link)
+            there = heir or there
+        if here is not None and there is None:
+            absence.confirm_person(
+                self._pair.pims,
+                kind,
+                link.pims_id,
+                ledger=self._ledger,
+                clock=self._clock,
+                timings=self._timings,
+            )
         if here is None or there is None:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
                 links.end(tx, link)
             return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
+        absence.found(self._pair.pims, there.id or "", self._ledger, kind)
         with self._ledger.write() as tx:
+            link = tx.session.get_one(Link, link.id)  # it may lead elsewhere by now
             changes.held(tx, job.leases)  # whoever was forgotten meanwhile is not noted anew
             subjects.note(tx, job.record_id, here, country=self._pair.country, account=self._pair.booking.account)
             mirror.put(tx, self._pair.pims.account, [there])
@@ -111,6 +138,8 @@ class People:
             here, consent = self._opting_out.work(job, link, here, self._keeper.at_booking(job)[kind])
             consent = self._opt_outs_in_pims.work(job, link, here) or consent
         ending = self._agree(job, kind, link, here, there, given)
+        if heir is not None and _is_idle(ending):
+            ending = _FOLLOWED
         return consent if consent is not None and _is_idle(ending) else ending
 
     def _paired(self, job: Job, given: Given) -> Ending:

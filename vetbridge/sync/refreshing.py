@@ -22,6 +22,7 @@ from vetbridge.sync.due_reading import people_changed, pets_owners
 from vetbridge.sync.job import Ending
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import hint_if_linked
+from vetbridge.sync.succession import note_moves
 from vetbridge.sync.upgrades import ShapeWatch
 
 log = structlog.get_logger("vetbridge.sync")
@@ -86,6 +87,7 @@ class Refresher:
         assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
         with self._ledger.write() as tx:
             owners = pets_owners(tx, end.account, [record])
+            note_moves(tx, end.account, [record])
             mirror.put(tx, end.account, [record])
             hint_if_linked(tx, self._pair, record, source)
             people_changed(tx, end.account, [record], owners)
@@ -164,6 +166,8 @@ class _Reader:
                 with self._ledger.write() as tx:
                     records += beside
                     owners = pets_owners(tx, end.account, records) if self._due else set()
+                    if self._due:
+                        note_moves(tx, end.account, records)
                     mirror.put(tx, end.account, records)
                     for record in records:
                         self._news(tx, record)

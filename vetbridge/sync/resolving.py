@@ -18,10 +18,12 @@ from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import accounts, links, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.matcher import Matched, Matcher
+from vetbridge.sync import absence
 from vetbridge.sync.forgotten import require_nobody
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.job import PutOff
 from vetbridge.sync.pair import Pair, Timings
+from vetbridge.sync.succession import Succession, note_moves
 
 MIRROR_WAIT = timedelta(seconds=60)
 """At the longest: a mirror that was read wakes what waits for it. Each try costs the booking side a read."""
@@ -53,6 +55,7 @@ class Resolver:
         self._ledger = ledger
         self._clock = clock
         self._timings = timings
+        self._succession = Succession(pair, ledger)
         self._matcher = Matcher(ledger, pair.pims.account, country=pair.country, branches=pair.branches)
 
     def resolve(self, appointment: Appointment) -> Resolution:
@@ -68,7 +71,10 @@ class Resolver:
             found = matched.match
             if found.verdict is Verdict.LINKED and found.client_id is not None and found.client_id not in read:
                 read.add(found.client_id)
-                fresh.update(_by_id([self._fresh(found.client_id)]))
+                known = self._fresh(found.client_id)
+                if known is None:
+                    self._confirm_gone(found.client_id)
+                fresh.update(_by_id([known]))
             elif (pet_id := _of_another(found, fresh)) is not None and pet_id not in in_care:
                 in_care[pet_id] = self._fresh_pet(pet_id)
             elif found.verdict is Verdict.NEW and not searched:
@@ -123,6 +129,12 @@ class Resolver:
             link = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, appointment.client_id)
             base = (links.bases(tx, link)[1] or {}) if link is not None else {}
         known = None if link is None else self._fresh(link.pims_id)
+        if link is not None and (known is None or not known.client.active):
+            heir = self._succession.followed(link)
+            if heir is not None:
+                return self._fresh(heir.id or ""), False
+            if known is None:
+                self._confirm_gone(link.pims_id)
         if link is None or known is None or not is_another_client(base, known.client, self._pair.country):
             return known, False
         return None, True
@@ -169,22 +181,35 @@ class Resolver:
         end = self._pair.pims
         native = end.connector.get(Kind.CLIENT, client_id)
         if native is None:
-            with self._ledger.write() as tx:
-                known = mirror.client(tx, end.account, client_id)
-                if known is not None:
-                    mirror.put(tx, end.account, [replace(known.client, active=False)])
             return None
+        absence.found(end, client_id, self._ledger, Kind.CLIENT)
         client = end.mapper.read(Kind.CLIENT, native)
         pets = [end.mapper.read(Kind.PET, pet) for pet in end.connector.search(Kind.PET, {"client_id": client_id})]
+        with self._ledger.read() as tx:
+            lost = set(mirror.pets_of(tx, end.account, client_id)) - {pet.id for pet in pets}
+        for pet_id in sorted(lost):
+            self._fresh_pet(pet_id)
         with self._ledger.write() as tx:
+            note_moves(tx, end.account, pets)
             mirror.put(tx, end.account, [client, *pets])
             return mirror.client(tx, end.account, client_id)
+
+    def _confirm_gone(self, client_id: str) -> None:
+        """A client who was known, and whom the PIMS does not show: out of the mirror, once that was missed twice.
+        Raises ``PutOff`` until then."""
+        end = self._pair.pims
+        absence.confirm_person(
+            end, Kind.CLIENT, client_id, ledger=self._ledger, clock=self._clock, timings=self._timings
+        )
+        with self._ledger.write() as tx:
+            mirror.remove(tx, end.account, [client_id], ())
 
     def _fresh_pet(self, pet_id: str) -> Pet | None:
         """A pet of another client, read now and kept in the mirror; None where the PIMS has none."""
         pet = self._pair.pims.read(Kind.PET, pet_id)
         with self._ledger.write() as tx:
             if isinstance(pet, Pet):
+                note_moves(tx, self._pair.pims.account, [pet])
                 mirror.put(tx, self._pair.pims.account, [pet])
                 return pet
             mirror.remove(tx, self._pair.pims.account, (), [pet_id])
