@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from vetbridge.connector.interface import Connector
-from vetbridge.connector.plugin import Environment, Options, Plugin
+from typing import TYPE_CHECKING
+
+from connectors.idexx_data_services.options import IdexxOptions, declared
+from connectors.idexx_data_services.profile import IdexxProfile
+from vetbridge.connector.interface import Capabilities
+from vetbridge.connector.plugin import Environment, Plugin
+from vetbridge.connector.profiles import load_profile
+
+if TYPE_CHECKING:
+    from connectors.idexx_data_services.connector import Idexx
 
 
-class IdexxOptions(Options):
-    """Options of an account."""
+def build(options: IdexxOptions, environment: Environment) -> Idexx:
+    """The connector of one account. What it needs is imported now: most commands build none."""
+    from connectors.idexx_data_services.connector import Idexx  # noqa: PLC0415
+
+    return Idexx(options, environment)
 
 
-def build(options: IdexxOptions, environment: Environment) -> Connector:
-    """The connector of one account."""
-    raise NotImplementedError
+def declares() -> Capabilities:
+    """What an account of the rehearsal can do; what another one can, its own profile says."""
+    site = load_profile(IdexxProfile, "rehearsal", "idexx_data_services")
+    return declared(site, by_api=True, needs_pet=True)
 
 
 plugin = Plugin(
-    name="idexx_data_services", title="IDEXX Data Services", options=IdexxOptions, build=build, mapping="neutral"
+    name="idexx_data_services",
+    title="IDEXX Data Services",
+    options=IdexxOptions,
+    build=build,
+    mapping="neutral",
+    simulator="connectors.idexx_data_services.simulator",
+    declares=declares,
 )

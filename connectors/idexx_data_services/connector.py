@@ -1,0 +1,519 @@
+"""The connector ``idexx_data_services``: a practice's records as IDEXX's data services show them to partners.
+
+What is public of them is little (cornerstone.md, section 3); all names stand in the site's profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from connectors.idexx_data_services import writing
+from connectors.idexx_data_services.check import check
+from connectors.idexx_data_services.door import Door
+from connectors.idexx_data_services.options import IdexxOptions, capabilities, changed_by, searched
+from connectors.idexx_data_services.profile import (
+    FileWrites,
+    IdexxProfile,
+    LogWrites,
+    SetKind,
+    VisitWrites,
+    is_plain,
+)
+from connectors.idexx_data_services.records import Records, at, word
+from vetbridge.connector.http import PATIENCE, Answer
+from vetbridge.connector.interface import (
+    Capabilities,
+    CheckReport,
+    ExactlyOnce,
+    Found,
+    Hint,
+    HookRequest,
+    Native,
+    Operation,
+    Page,
+    Receipt,
+    Write,
+)
+from vetbridge.connector.mark import WalkMark
+from vetbridge.connector.odata import Dialect, Place, Query, Stretch, all_of, any_of
+from vetbridge.connector.plugin import Environment
+from vetbridge.connector.rows import BadRow
+from vetbridge.connector.rows.reading import DELETED
+from vetbridge.core import normalise
+from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
+from vetbridge.core.instants import Instant
+from vetbridge.core.records import Kind
+
+V4 = Dialect.V4
+
+AHEAD = 300.0
+"""Seconds by which the service's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
+
+SEVERAL = 5
+"""Rows of one page: where none of so many can be read, the set has another form, and the list is an error."""
+
+
+class Mark(WalkMark):
+    """Where a walk can be taken up, and what it knew there."""
+
+    place: Place = Place()
+    begun: datetime | None = None
+    """The service's time when the walk began."""
+    newest: datetime | None = None
+    """The latest change that was seen."""
+
+
+class Idexx:
+    """One account. Safe to be used by several threads."""
+
+    def __init__(self, options: IdexxOptions, environment: Environment) -> None:
+        self._options = options
+        self._account = environment.account
+        self._zone = environment.zone
+        self._country = environment.country
+        self._clock = environment.clock
+        self._site = options.site
+        self._capabilities = capabilities(options)
+        self._door = Door(options, environment, self._capabilities.budgets)
+        self._sets: Mapping[Kind, SetKind] = self._site.sets if self._site is not None else {}
+        self._records = {
+            kind: Records(kind, rules, self._profile.times, environment.zone) for kind, rules in self._sets.items()
+        }
+        self._own = writing.Lately(environment.clock, options.shown_within)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this account can do."""
+        return self._capabilities
+
+    def close(self) -> None:
+        """Gives back connections."""
+        self._door.close()
+
+    def check(self) -> CheckReport:
+        """Looks at the credentials, the sets and what their rows hold; reads only."""
+        return check(self._door, self._options, self._sets, self._records)
+
+    # -- reading
+
+    def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Iterator[Page]:
+        """What changed since a cursor, in pages; everything where the profile names no property for that.
+
+        The cursor is the service's time when the walk began, or the latest change that was seen; as reads follow
+        what happens, the overlap is asked for once more. A cursor that cannot be read starts over.
+        """
+        rules = self._rules(kind)
+        bound = self._bound(since) if rules.changed is not None else None
+        return self._walked(kind, rules, bound, Mark.of(mark))
+
+    def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
+        """The record now, or None. Raises ``BadAnswer`` for one that cannot be read."""
+        row = self._row(kind, id)
+        return None if row is None else self._readable(kind, row)
+
+    def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
+        """Records by the declared keys, several ANDed; each that comes is compared once more here.
+
+        Times are ISO 8601 with an offset; one that is none is ``Refused`` with code ``bad-query``.
+        """
+        unknown = sorted(set(query) - self._capabilities.of(kind).search)
+        if unknown or not query:
+            raise self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
+        bounds = {key: self._moment(key, query[key]) for key in ("start_from", "start_before") if key in query}
+        return self._searched(kind, self._rules(kind), query, bounds)
+
+    def look(self, write: Write) -> Iterator[Native]:
+        """Records that a create with an unknown outcome may have made.
+
+        Visits: the stamp in the notes, among the visits of that day (without a stamp: the same start, client, pet and
+        type). Documents: the stamp in the notes where these are kept, else the name, among those of the same client
+        or pet.
+        """
+        if self._capabilities.of(write.kind).create is not ExactlyOnce.LOOK:
+            raise self._unsupported(f"a look for a new {write.kind}")
+        return self._look_file(write) if write.kind is Kind.ATTACHMENT else self._look_visit(write)
+
+    def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
+        """What is in a document, from the address that its row names now: it lives shortly."""
+        rules = self._profile.attachment if self._site is not None else None
+        if rules is None:
+            raise self._unsupported("the content of a document")
+        row = self._row(Kind.ATTACHMENT, id)
+        if row is None:
+            raise Refused(f"{self._account}: there is no such document", code="not-found")
+        url = at(row, rules.content)
+        if not isinstance(url, str) or not url:
+            raise BadAnswer(f"{self._account}: a document's row has no address in {rules.content}", code="unreadable")
+        yield from self._door.file(self._door.absolute(url))
+
+    def code_lists(self) -> Mapping[str, Mapping[str, str]]:
+        """The lists that the profile names. ``status`` has the word for a deleted visit beside the practice's own."""
+        if self._site is None or not self._site.codes:
+            raise self._unsupported("the reading of a code list")
+        lists: dict[str, dict[str, str]] = {}
+        for name, codes in self._site.codes.items():
+
+            def code(row: Native, path: str = codes.code) -> str | None:
+                return word(at(row, path))
+
+            rows = self._door.lists.rows(self._query(codes.entity, codes.page), code)
+            lists[name] = {str(code(row)): normalise.shown(word(at(row, codes.title)) or "", 80) for row in rows}
+        if "status" in lists:
+            lists["status"][DELETED] = DELETED
+        return lists
+
+    # -- writing
+
+    def apply(self, write: Write) -> Receipt:
+        """The one write door. What people carry out is handed on by doing nothing: the work list tells them."""
+        able = self._capabilities.of(write.kind)
+        if write.operation is Operation.RECALL and able.handed:
+            return Receipt(id="")
+        can = {
+            Operation.CREATE: able.create is not None,
+            Operation.UPDATE: bool(able.update),
+            Operation.CANCEL: able.cancel,
+            Operation.LOG: able.logs,
+        }
+        if not can.get(write.operation, False):
+            raise self._unsupported(f"{write.operation} of {write.kind}")
+        if write.operation is Operation.UPDATE:
+            beyond = sorted(set(write.native) - able.update)
+            if beyond or not write.native:
+                raise self._unsupported(f"a change of {', '.join(beyond) or 'nothing'} of a {write.kind}")
+        if write.operation in able.handed:
+            return Receipt(id="")
+        writes = self._profile.writes
+        if write.operation is Operation.LOG and writes.log is not None:
+            return self._logged(write, writes.log)
+        if write.kind is Kind.ATTACHMENT and writes.attachment is not None:
+            return self._uploaded(write, writes.attachment)
+        if write.kind is Kind.APPOINTMENT and writes.appointment is not None:
+            return self._visited(write, writes.appointment)
+        raise self._unsupported(f"{write.operation} of {write.kind}")
+
+    def hints(self, request: HookRequest) -> tuple[Hint, ...]:
+        """No webhooks of the data services are known."""
+        raise self._unsupported("webhooks")
+
+    def _visited(self, write: Write, sent: VisitWrites) -> Receipt:
+        """Inserts a visit, or updates the one whose id is sent: an update of none would be an insert."""
+        native = {**write.native}
+        if write.operation is Operation.CREATE:
+            native = {name: value for name, value in native.items() if value is not None}
+        elif write.operation is Operation.CANCEL:
+            by = "client" if native.get("by") == "client" else "clinic"
+            native = {"status": sent.cancelled, "by": by, "reason": str(native.get("reason") or by)}
+        elif native.get("status") in (DELETED, sent.cancelled):
+            raise self._unsupported("cancelling otherwise than by a cancel")
+        if write.operation is not Operation.CREATE:
+            native = self._completed(str(write.id), native, sent)
+        body = writing.visit(native, write, sent, self._profile.times, self._zone)
+        answer = self._door.send(sent.path, body, taken=sent.taken)
+        receipt = self._receipt(write, sent, answer)
+        self._own.keep(receipt.id, {name: native[name] for name in native.keys() & _KEPT})
+        return receipt
+
+    def _completed(self, id_: str, native: Native, sent: VisitWrites) -> Native:
+        """The fields of a change, with those that have to be said beside them. What was written lately counts, also
+        where reads do not show it yet."""
+        row = self._row(Kind.APPOINTMENT, id_)
+        shown = None if row is None else self._readable(Kind.APPOINTMENT, row)
+        known = self._own.over(id_, shown)
+        if known is None:
+            raise Refused(f"{self._account}: there is no such appointment", code="not-found")
+        beside = changed_by(sent) if sent.whole else writing.beside(native.keys(), sent)
+        return {**{name: known.get(name) for name in beside}, **native}
+
+    def _uploaded(self, write: Write, sent: FileWrites) -> Receipt:
+        if write.content is None or not any(write.native.get(name) for name in self._hangs_on()):
+            raise Refused(f"{self._account}: a document needs its content, and whose it is", code="not-supported")
+        ending = write.content.name.rpartition(".")[2].casefold()
+        if sent.types and ending not in sent.types:
+            raise Refused(f"{self._account}: documents of this type are not taken", code="not-supported")
+        if sent.largest is not None and write.content.size >= sent.largest:
+            raise Refused(f"{self._account}: documents below {sent.largest} bytes are taken", code="too-large")
+        answer = self._door.upload(sent.path, writing.form(write, sent), sent.file, write.content)
+        return self._receipt(write, sent, answer)
+
+    def _hangs_on(self) -> list[str]:
+        """What a document can say whose it is by."""
+        return [f"{kind}_id" for kind in self._capabilities.of(Kind.ATTACHMENT).hangs_on]
+
+    def _logged(self, write: Write, sent: LogWrites) -> Receipt:
+        """Writes one line into the communication log. Nothing tells whether it stands there: it is sent once."""
+        if not write.native.get("client_id") or not write.native.get("text"):
+            raise Refused(f"{self._account}: a log needs a client and a text", code="not-supported")
+        answer = self._door.send(sent.path, writing.log(write, sent, self._profile.times, self._zone))
+        told = word(at(answer.body, sent.id)) if sent.id is not None else None
+        return Receipt(id=told or str(write.native["client_id"]))
+
+    def _receipt(self, write: Write, sent: VisitWrites | FileWrites, answer: Answer) -> Receipt:
+        """The receipt of a write. The write is done, so nothing here may make it look undone.
+
+        A create's answer without an id leaves the outcome unknown: the record is found by looking.
+        """
+        item = answer.body if sent.item is None else at(answer.body, sent.item)
+        told = word(at(item, sent.id))
+        if write.operation is Operation.CREATE and told is None:
+            what = f"{self._account}: {write.operation} {write.kind}"
+            raise OutcomeUnknown(f"{what}: taken, and answered without the new record's id")
+        id_ = write.id or told or ""
+        try:
+            native = self._records[write.kind].native(item)
+        except (BadRow, ValueError):
+            native = None  # a short answer is no record: None says "read it"
+        return Receipt(id=id_, native=native if native is not None and native.get("id") == id_ else None)
+
+    # -- lists
+
+    def _walked(self, kind: Kind, rules: SetKind, bound: datetime | None, begin: Mark) -> Iterator[Page]:
+        records = self._records[kind]
+        asked = None if bound is None else self._asked(rules, bound)
+        where = self._window(rules)
+        if asked is not None and rules.changed is not None:
+            where = any_of(*(V4.at_least(each, asked) for each in rules.changed.properties))
+
+        def holds(row: Native) -> bool:
+            # Stamps are told to the second, or shorter.
+            stamp = records.changed(row)
+            return self._is_of_site(rules, row) and (
+                asked is None or (stamp is not None and stamp >= asked - timedelta(seconds=1))
+            )
+
+        begun, newest, is_first = begin.begun, begin.newest, begin == Mark()
+        latest = self._clock.now() + timedelta(seconds=AHEAD)
+        query = self._query(rules.entity, rules.page, self._of_site(rules, where), rules.expand)
+        for page in self._door.lists.walk(query, records.id, holds=holds, patience=PATIENCE, begin=begin.place):
+            here = None if page.begin is None else Mark(place=page.begin, begun=begun, newest=newest)
+            if is_first and page.told_at is not None and page.told_at <= latest:
+                begun = page.told_at
+            is_first = False
+            newest = self._newest(records, page, newest, latest)
+            moved = begun or newest
+            cursor = bound if moved is None or not (page.last and page.complete) else max(moved, bound or moved)
+            yield Page(
+                records=tuple(self._found(kind, rules, page.rows)),
+                cursor="" if cursor is None or rules.changed is None else cursor.astimezone(UTC).isoformat(),
+                last=page.last,
+                total=page.total,
+                mark=None if here is None else here.text,
+            )
+
+    def _newest(self, records: Records, page: Stretch, newest: datetime | None, latest: datetime) -> datetime | None:
+        """The latest change that was seen."""
+        stamps = [newest, *map(records.changed, page.rows)]
+        return max((each for each in stamps if each is not None and each <= latest), default=None)
+
+    def _found(self, kind: Kind, rules: SetKind, rows: Iterable[Native]) -> Iterator[Found]:
+        """Records of a page; of one that cannot be read, the id alone. Raises ``BadAnswer`` where none of several
+        can."""
+        records = self._records[kind]
+        found, wrong = [], ""
+        for row in rows:
+            id_ = records.id(row) or ""
+            try:
+                found.append(Found(id=id_, native=records.native(row)))
+            except (BadRow, ValueError) as error:
+                wrong = str(error)
+                found.append(Found(id=id_))
+        if len(found) >= SEVERAL and not any(each.native for each in found):
+            raise BadAnswer(f"{self._account}: GET {rules.entity}: no row can be read: {wrong}")
+        yield from found
+
+    def _searched(
+        self, kind: Kind, rules: SetKind, query: Mapping[str, str], bounds: Mapping[str, datetime]
+    ) -> Iterator[Native]:
+        if "start_from" in bounds and "start_before" in bounds and bounds["start_from"] >= bounds["start_before"]:
+            return
+        conditions = [self._condition(kind, rules, key, text, bounds) for key, text in query.items()]
+        if None in conditions:
+            return
+        where = self._of_site(rules, all_of(*(each or "" for each in conditions)))
+        asked = self._query(rules.entity, rules.page, where, rules.expand)
+        for row in self._door.lists.rows(asked, self._records[kind].id):
+            # Whoever is not shown whole may be anybody, and a stranger must not be taken for nobody.
+            native = self._readable(kind, row)
+            if self._is_of_site(rules, row) and self._fits(native, query, bounds):
+                yield native
+
+    def _condition(
+        self, kind: Kind, rules: SetKind, key: str, text: str, bounds: Mapping[str, datetime]
+    ) -> str | None:
+        """A search key as a filter; None: nothing can be found by it."""
+        if key in rules.search:
+            return self._contact(rules, key, text)
+        name = searched(kind, rules)[key]
+        property_ = str(rules.property_of(name))
+        if key in bounds:
+            compared = V4.at_least if key == "start_from" else V4.below
+            return compared(property_, bounds[key])
+        return self._key_is(rules, name, text.strip())
+
+    def _contact(self, rules: SetKind, key: str, text: str) -> str | None:
+        search = rules.search[key]  # type: ignore[index]
+        wanted: str | None = text.strip() or None
+        if key == "phone":
+            number = normalise.phone(text, self._country)
+            wanted = None if number is None else writing.dialled(number, search.form)
+        if wanted is None:
+            return None
+        if search.contains:
+            return any_of(*(f"contains({each},{V4.literal(wanted)})" for each in search.properties))
+        return any_of(*(V4.equals(each, wanted) for each in search.properties))
+
+    def _key_is(self, rules: SetKind, name: str, text: str) -> str | None:
+        """That a row has this key; None where none can be so."""
+        property_ = rules.property_of(name)
+        if property_ is None or not text or not text.isprintable() or len(text) > 255:
+            return None
+        if name not in rules.plain:
+            return V4.equals(property_, text)
+        if not is_plain(text):
+            return None
+        return V4.equals(property_, UUID(text) if len(text) == 36 else int(text))
+
+    def _fits(self, native: Native, query: Mapping[str, str], bounds: Mapping[str, datetime]) -> bool:
+        if "phone" in query and not self._has_phone(native, query["phone"]):
+            return False
+        if "email" in query and not _has_email(native, query["email"]):
+            return False
+        if any(native.get(key) != query[key].strip() for key in ("client_id", "pet_id") if key in query):
+            return False
+        if not bounds:
+            return True
+        start = writing.at_site(native["start"], self._zone) if native.get("start") else None
+        if start is None:
+            return False
+        begins = bounds.get("start_from", start)
+        return begins.timestamp() <= start.timestamp() and (
+            "start_before" not in bounds or start.timestamp() < bounds["start_before"].timestamp()
+        )
+
+    def _look_visit(self, write: Write) -> Iterator[Native]:
+        native = write.native
+        start = writing.at_site(str(native.get("start")), self._zone)
+        day = start.replace(hour=0, minute=0, second=0)
+        query = {"start_from": day.isoformat(), "start_before": (day + timedelta(days=1)).isoformat()}
+        for found in self.search(Kind.APPOINTMENT, query):
+            if write.stamp:
+                if write.stamp in str(found.get("notes") or ""):
+                    yield found
+            elif all(found.get(name) == native.get(name) for name in _SAME_VISIT):
+                yield found
+
+    def _look_file(self, write: Write) -> Iterator[Native]:
+        for name in self._hangs_on():
+            if write.native.get(name):
+                break
+        else:
+            return
+        keeps_notes = "notes" not in self._capabilities.of(Kind.ATTACHMENT).loss
+        title = str(write.native.get("name") or (write.content.name if write.content else ""))
+        for found in self.search(Kind.ATTACHMENT, {name: str(write.native[name])}):
+            is_it = (
+                write.stamp in str(found.get("notes") or "")
+                if write.stamp and keeps_notes
+                else found["name"] == title
+            )
+            if is_it and found.get("active", True):
+                yield found
+
+    # -- small things
+
+    def _query(self, entity: str, page: int, where: str = "", expand: tuple[str, ...] = ()) -> Query:
+        path = f"{self._door.service}/{entity}"
+        return Query(path=path, where=where, expand=expand, top=page, counts=False)
+
+    def _row(self, kind: Kind, id_: str) -> Native | None:
+        """The row under an id; None where there is none. Raises ``BadAnswer`` where the filter did not filter."""
+        rules, records = self._rules(kind), self._records[kind]
+        where = self._key_is(rules, "id", id_)
+        if where is None:
+            return None
+        query = self._query(rules.entity, rules.page, self._of_site(rules, where), rules.expand)
+        rows = [row for row in self._door.lists.page(query).rows if self._is_of_site(rules, row)]
+        found = next((row for row in rows if records.id(row) == id_), None)
+        if found is None and rows:
+            said = f"{self._account}: GET {rules.entity}: the filter did not filter"
+            raise BadAnswer(said, code="filter-ignored")
+        return found
+
+    def _of_site(self, rules: SetKind, where: str) -> str:
+        """A condition, for the site's own rows alone where the login sees others."""
+        return where if rules.site is None else all_of(where, V4.equals(rules.site, self._options.site_id))
+
+    def _is_of_site(self, rules: SetKind, row: Native) -> bool:
+        return rules.site is None or word(at(row, rules.site)) == self._options.site_id
+
+    def _window(self, rules: SetKind) -> str:
+        """The days of which visits are listed, where the profile says so."""
+        start = rules.property_of("start")
+        if rules.window is None or start is None:
+            return ""
+        today = self._clock.now().astimezone(ZoneInfo(self._zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+        begin, end = (today + timedelta(days=days) for days in (-rules.window.back_days, rules.window.ahead_days))
+        return all_of(V4.at_least(start, begin), V4.below(start, end))
+
+    def _asked(self, rules: SetKind, bound: datetime) -> datetime:
+        """From when on changes are asked for: reads follow what happens, so what is new may have an older stamp."""
+        overlap = rules.changed.overlap if rules.changed is not None else 0
+        return bound.replace(microsecond=0) - timedelta(seconds=max(overlap, self._options.shown_within + AHEAD))
+
+    def _bound(self, since: str | None) -> datetime | None:
+        """The moment of a cursor; None where it is none, or one that would hide changes."""
+        try:
+            at_ = datetime.fromisoformat(since or "")
+        except ValueError:
+            return None
+        if at_.tzinfo is None or not datetime(2000, 1, 1, tzinfo=UTC) < at_:
+            return None
+        return at_ if at_ <= self._clock.now() + timedelta(days=1) else None
+
+    def _readable(self, kind: Kind, row: Native) -> Native:
+        """The flat record. Raises ``BadAnswer`` naming what it lacks, or what cannot be read."""
+        try:
+            return self._records[kind].native(row)
+        except (BadRow, ValueError) as wrong:
+            raise BadAnswer(f"{self._account}: GET {kind}: the row cannot be read: {wrong}") from None
+
+    @property
+    def _profile(self) -> IdexxProfile:
+        if self._site is None:
+            raise self._unsupported("anything but discover and check")
+        return self._site
+
+    def _rules(self, kind: Kind) -> SetKind:
+        if kind not in self._sets:
+            raise self._unsupported(f"the kind {kind}")
+        return self._sets[kind]
+
+    def _has_phone(self, native: Native, phone: str) -> bool:
+        wanted = set(normalise.phones(phone, self._country))
+        held = {each for text in native.get("phones") or () for each in normalise.phones(text, self._country)}
+        return bool(wanted & held)
+
+    def _moment(self, key: str, text: str) -> datetime:
+        """A time of a query. Raises ``Refused`` for text that is no time with an offset."""
+        try:
+            return Instant.parse(text, self._zone).utc
+        except (ValueError, OverflowError):
+            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
+
+    def _unsupported(self, what: str) -> Refused:
+        if self._site is None:
+            said = "the account has no profile yet; vetbridge odata discover drafts one"
+            return Refused(f"{self._account}: {said}", code="not-supported")
+        return Refused(f"{self._account}: the profile {self._site.title} has no {what}", code="not-supported")
+
+
+_SAME_VISIT = ("start", "client_id", "pet_id", "appointment_type")
+_KEPT = frozenset({*_SAME_VISIT, "duration", "status", "resource", "notes"})
+"""Fields of a visit that are told by themselves."""
+
+
+def _has_email(native: Native, email: str) -> bool:
+    return any(each.strip().casefold() == email.strip().casefold() for each in native.get("emails") or ())

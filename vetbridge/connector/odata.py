@@ -151,6 +151,8 @@ class Query:
     """The fields that rows have; none: all."""
     top: int = 200
     """Rows of one page; the service may give fewer."""
+    counts: bool = True
+    """The total is asked for, too."""
 
 
 class Place(BaseModel):
@@ -323,7 +325,8 @@ class Lists:
             "$skip": str(skip) if skip else "",
         }
         name, value = self.dialect.counting
-        asked = {**{each: text for each, text in asked.items() if text}, name: value}
+        asked = {**asked, name: value if query.counts else ""}
+        asked = {each: text for each, text in asked.items() if text}
         return self._opened(query, self._read(query.path, asked, patience=patience))
 
     def _opened(self, query: Query, answer: Answer) -> Opened:
