@@ -137,6 +137,11 @@ def _keyed(name: str, page: Opened, by: Keys, fields: tuple[str, ...]) -> Iterat
                 text=f"{lacking} of {len(told)} rows have no {field}, and are left out",
                 advice="where the practice system has no numbers of its own in the feed, set keys: feed",
             )
+        odd = len([each for row in page.rows if (each := wire.key(row, field)) and wire.literal(each) is None])
+        if odd and (by.is_number is None or field == "Id"):
+            text = f"{odd} of {len(told)} rows have a {field} that is neither a number nor a GUID"
+            advice = "set keys: pms, and tell VetBridge's makers what form it has"
+            yield Check(name=name, ok=False, text=text, advice=advice)
         if by.is_number is not None and field != "Id" and any(map(partial(_is_otherwise, by.is_number), told)):
             wanted = "false" if by.is_number else "true"
             text = f"{field} is {'text' if by.is_number else 'a number'} in the feed's answers"

@@ -173,9 +173,9 @@ class VetData:
         self._unsupported("the content of a file")
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
-        """The codes that patients have borne, removed ones too: the feed has no list of them."""
-        species: dict[str, str] = {}
-        sexes: dict[str, str] = {}
+        """The codes that patients have borne, removed ones too, beside those that are known of one clinic: the feed has
+        no list of them."""
+        species, sexes = dict(wire.SPECIES), dict(wire.SEXES)
         for row in self._lists.rows(self._query(PATIENTS), wire.feed_id, patience=PATIENCE):
             for titles, name in ((species, "Species"), (sexes, "Gender")):
                 code = wire.key(row, name)
@@ -347,10 +347,10 @@ class VetData:
     # -- small things
 
     def _begins(self, walk: _Walk, stretch: Stretch) -> None:
-        """When a walk begins, by the feed's clock, or by ours where that tells no time that can be."""
+        """When a walk begins: by the feed's clock, as far as that can be right; by ours where it tells no time."""
         if walk.begun is None:
-            now, told = self._clock.now(), stretch.told_at
-            begun = told if told is not None and told <= now + AHEAD else now
+            now = self._clock.now()
+            begun = now if stretch.told_at is None else min(stretch.told_at, now + AHEAD)
             walk.begun = begun.astimezone(UTC).replace(tzinfo=None)
 
     def _cursor(self, kind: Kind, since: str | None) -> Cursor | None:
@@ -384,7 +384,7 @@ class VetData:
             self._unsupported(f"the kind {kind}")
 
     def _unsupported(self, what: str) -> NoReturn:
-        raise Refused(f"{self._account}: VetData has no {what}", code="not-supported")
+        raise Refused(f"{self._account}: VetData does not serve {what}", code="not-supported")
 
 
 def _stands(row: Native) -> bool:

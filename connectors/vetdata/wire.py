@@ -21,6 +21,12 @@ V3 = Dialect.V3
 CREATED, CHANGED, REMOVED = "APICreateDate", "APILastChangeDate", "APIRemovedDate"
 """The feed's own dates of a row: the second is empty until the first change, the third until it is removed."""
 
+SPECIES: Mapping[str, str] = {
+    code: code.capitalize() for code in ("CANINE", "FELINE", "AVIAN", "RODENT", "REPTILE", "RABBIT", "UNKNOWN")
+}
+SEXES: Mapping[str, str] = {"M": "Male", "F": "Female", "N": "Neutered", "S": "Spayed"}
+"""Codes that one clinic's rows were seen to bear."""
+
 MOST_ITEMS = 50
 """Phones, mail addresses or owners of one record."""
 YEARS = range(1900, 2200)
@@ -55,7 +61,7 @@ class Keys:
             return literal(key)
         if not self.is_number:
             return key if is_key(key) else None
-        return int(key) if key.isascii() and key.isdigit() and len(key) < 19 and str(int(key)) == key else None
+        return int(key) if _is_number(key) else None
 
 
 def keys(kind: str, *, numeric: bool) -> Keys:
@@ -65,14 +71,19 @@ def keys(kind: str, *, numeric: bool) -> Keys:
     return Keys("Id", "ClientId", "PatientId", None)
 
 
-def literal(key: str) -> int | str | UUID | None:
-    """An ``Id`` of the feed's as a filter compares it: its type is not documented, so its form tells."""
-    if key.isascii() and key.isdigit() and len(key) < 19 and str(int(key)) == key:
+def literal(key: str) -> int | UUID | None:
+    """An ``Id`` of the feed's as a filter compares it, None where none is so: whether it is a number or a GUID is not
+    documented, so its form tells."""
+    if _is_number(key):
         return int(key)
     try:
-        return UUID(key) if len(key) == 36 else key if is_key(key) else None
+        return UUID(key) if len(key) == 36 else None
     except ValueError:
-        return key if is_key(key) else None
+        return None
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) < 19 and str(int(key)) == key
 
 
 def is_key(text: str) -> bool:

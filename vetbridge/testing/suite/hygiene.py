@@ -71,6 +71,30 @@ class Hygiene(Group):
     def _round(self, subject: Subject, fault: Fault | None, heard: list[str]) -> None:
         connector = subject.connector
         person = self.write_of(subject, Kind.CLIENT, Operation.CREATE, self.client_fields(3))
+        does: list[Callable[[], object]] = [
+            connector.check,
+            lambda: list(connector.changes(Kind.CLIENT, None)),
+            lambda: list(connector.search(Kind.CLIENT, {"phone": "+447700900004"})),
+            lambda: list(connector.search(Kind.CLIENT, {"email": "probe3@example.org"})),
+            lambda: connector.get(Kind.CLIENT, "Zoë Ångström"),
+            lambda: list(connector.look(person)),
+            lambda: connector.apply(person),
+        ]
+        if connector.capabilities.of(Kind.APPOINTMENT).create:
+            does += self._with_a_visit(subject)
+        elif self.makes(subject, Kind.CLIENT):
+            self.created(subject, Kind.CLIENT, 3)
+        subject.fault(fault)
+        for do in does:
+            try:
+                do()
+            except VetBridgeError as error:
+                heard.append(f"{error} {error!r} {error.message}")
+        subject.fault(None)
+
+    def _with_a_visit(self, subject: Subject) -> list[Callable[[], object]]:
+        """What can be done with a visit that is made now."""
+        connector = subject.connector
         owner, animal = self.anybody(subject)
         visit = self.write_of(
             subject,
@@ -82,25 +106,11 @@ class Hygiene(Group):
         id_ = connector.apply(visit).id
         moved = self.write_of(subject, Kind.APPOINTMENT, Operation.UPDATE, {"notes": "staff’s own words"}, id=id_)
         cancel = Write(operation=Operation.CANCEL, kind=Kind.APPOINTMENT, id=id_, native={**CANCEL, "reason": "Zoë"})
-        does: list[Callable[[], object]] = [
-            connector.check,
-            lambda: list(connector.changes(Kind.CLIENT, None)),
-            lambda: list(connector.search(Kind.CLIENT, {"phone": "+447700900004"})),
-            lambda: list(connector.search(Kind.CLIENT, {"email": "probe3@example.org"})),
-            lambda: connector.get(Kind.CLIENT, "Zoë Ångström"),
-            lambda: list(connector.look(person)),
-            lambda: connector.apply(person),
+        return [
             lambda: connector.apply(moved),
             lambda: connector.apply(cancel),
             lambda: list(connector.look(visit)),
         ]
-        subject.fault(fault)
-        for do in does:
-            try:
-                do()
-            except VetBridgeError as error:
-                heard.append(f"{error} {error!r} {error.message}")
-        subject.fault(None)
 
     def test_import_reaches_no_network(self, subject: Subject) -> None:
         """Importing the connector's module opens no socket, asks no name, and starts no thread."""
