@@ -152,14 +152,15 @@ class Rounds:
             return tx.now - row.paired_at >= PAIR_EVERY
 
     def probe(self, account: str) -> bool:
-        """Asks a blocked account once more, by one page of a listing; whether it takes the credentials again.
+        """Asks a blocked account once more, by one page of a listing of each of its connectors; whether it takes the
+        credentials again.
 
         That is done when it is due, and at once when a secret of it is another one than before.
         """
         with self._program.ledger.read() as tx:
             row = accounts.get(tx, account)
             blocked, due = row.blocked_code is not None, accounts.probe_is_due(row, tx.now)
-            since = accounts.cursor(tx, account, Kind.APPOINTMENT)
+            asked = {kind: accounts.cursor(tx, account, kind) for kind in self._probed(account)}
             rests = self._rests(tx, account)
         if not blocked:
             self._next_secrets.pop(account, None)
@@ -169,7 +170,8 @@ class Rounds:
         with self._program.ledger.write() as tx:
             accounts.probing(tx, account)
         try:
-            next(iter(self._program.connectors[account].changes(Kind.APPOINTMENT, since)), None)
+            for kind, since in asked.items():
+                next(iter(self._program.connectors[account].changes(kind, since)), None)
         except VetBridgeError as error:
             if isinstance(error, Unavailable):
                 with self._program.ledger.write() as tx:
@@ -182,6 +184,17 @@ class Rounds:
             accounts.unblock(tx, account)
         log.warning("account.unblocked", account=account)
         return True
+
+    def _probed(self, account: str) -> list[Kind]:
+        """One kind that each connector of an account reads, visits where it has them."""
+        able = self._program.connectors[account].capabilities
+        parts = [set(part.serves) for part in self._program.loaded.config.accounts[account].parts.values()]
+        rest = set(Kind).difference(*parts)
+        turn = sorted(Kind, key=lambda kind: kind is not Kind.APPOINTMENT)
+        found = (
+            next((kind for kind in turn if kind in kinds and able.of(kind).read), None) for kinds in (rest, *parts)
+        )
+        return [kind for kind in found if kind is not None]
 
     def _renewed(self, account: str) -> bool:
         """Whether a secret of an account is another one than it was. Commands and keyrings are asked more seldom."""

@@ -46,7 +46,7 @@ def rig(tmp_path: Path, clock: MovedClock) -> Rig:
 
 @pytest.fixture
 def program(rig: Rig) -> Program:
-    account = SimpleNamespace(options=None, hook_secret=None)
+    account = SimpleNamespace(options=None, parts={}, hook_secret=None)
     found = SimpleNamespace(
         accounts={"booking": account, "pims": account},
         watch=Watch(),

@@ -25,6 +25,7 @@ from vetbridge.config.secrets import Secret
 from vetbridge.connector.drift import Move
 from vetbridge.connector.plugin import Options
 from vetbridge.core.errors import AuthFailed, LedgerError, Unavailable
+from vetbridge.core.records import Kind
 from vetbridge.daemon import dispatcher
 from vetbridge.daemon.assembly import Program
 from vetbridge.daemon.dispatcher import Dispatcher
@@ -205,7 +206,7 @@ def options(tmp_path: Path) -> Token:
 
 @pytest.fixture
 def rounds(rig: Rig, options: Token) -> Rounds:
-    both = {name: SimpleNamespace(options=options) for name in ("booking", "pims")}
+    both = {name: SimpleNamespace(options=options, parts={}) for name in ("booking", "pims")}
     config = SimpleNamespace(accounts=both, watch=Watch())
     parts: dict[str, Any] = {
         "loaded": SimpleNamespace(config=config),
@@ -310,6 +311,31 @@ def test_a_vendor_that_is_away_when_it_is_asked_stays_blocked_and_is_asked_again
     assert not rounds.probe("pims")
     assert blocked(rig)
     rig.clock.advance(600)
+    assert rounds.probe("pims")
+
+
+def test_every_connector_of_a_blocked_account_is_asked(
+    rig: Rig, rounds: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diary = SimpleNamespace(serves=(Kind.APPOINTMENT,), options=None)
+    account = SimpleNamespace(options=None, parts={"diary": diary})
+    monkeypatch.setitem(rounds._program.loaded.config.accounts, "pims", account)  # type: ignore[arg-type]
+    refuse(rig)
+    rig.pims.mend()
+    refused = [Kind.CLIENT]
+    changes = rig.pims.changes
+
+    def feed(kind: Kind, since: str | None, *, mark: str | None = None) -> Any:
+        if kind in refused:
+            raise AuthFailed("memory: answered 401")
+        return changes(kind, since, mark=mark)
+
+    monkeypatch.setattr(rig.pims, "changes", feed)
+    rig.clock.advance(600)
+    assert not rounds.probe("pims"), "the diary alone answers"
+    assert blocked(rig)
+    refused.clear()
+    rig.clock.advance(1200)
     assert rounds.probe("pims")
 
 
