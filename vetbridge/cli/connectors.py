@@ -222,8 +222,9 @@ def _draw_systems(found: Sequence[ListedConnector]) -> None:
         if first.simulator:
             _wrap("simulator: ", f"vetbridge simulate {name}")
         for number, (way, connector) in enumerate(ranked, start=1):
-            _wrap(f"{number}. {connector}: ", way.way)
+            _wrap(f"{number}. {' + '.join([connector, *(part.connector for part in way.parts)])}: ", way.way)
             notes = {"": way.advice, "proven: ": way.proven, "accounts: ": ", ".join(way.accounts)}
+            notes |= {f"{part.name} by {part.connector}: ": ", ".join(part.serves) for part in way.parts}
             for title, text in notes.items():
                 if text:
                     _wrap(title, text, margin="     ")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from vetbridge.config.models import Config
+from vetbridge.config.models import Account, Config
 from vetbridge.connector.interface import BudgetSpec, Capabilities, KindCapabilities
 from vetbridge.connector.plugin import GROUP, SYSTEMS, Plugin, System, Way, plugin
 from vetbridge.core.errors import ConfigError
@@ -50,8 +50,18 @@ class ListedKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPart:
+    """Another connector of a way, for kinds that the way's own does not serve."""
+
+    name: str
+    """Of the part of the account."""
+    connector: str
+    serves: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedWay:
-    """A practice system without a connector of its own, as one connector serves it."""
+    """A practice system without a connector of its own, as one connector serves it, alone or with parts."""
 
     name: str
     title: str
@@ -63,8 +73,9 @@ class ListedWay:
     ask_vendor: tuple[str, ...]
     """Of the system, whichever way is taken."""
     simulator: bool
+    parts: tuple[ListedPart, ...]
     accounts: tuple[str, ...]
-    """The config's accounts that have its profile."""
+    """The config's accounts that have its profiles; none of a way without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +98,9 @@ class ListedConnector:
     kinds: tuple[ListedKind, ...]
     budgets: tuple[BudgetSpec, ...]
     accounts: tuple[str, ...]
-    """The config's accounts that use it."""
+    """The config's accounts that use it; ACCOUNT.PART where a part of one does."""
     systems: tuple[ListedWay, ...]
-    """The practice systems that it serves by a shipped profile, by name."""
+    """The practice systems that it serves, by name; not those that it serves only as a part of another's way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,14 +161,22 @@ def _way(system: System, way: Way, config: Config | None) -> ListedWay:
         proven=way.proven,
         ask_vendor=system.ask_vendor,
         simulator=system.simulator is not None,
-        accounts=tuple(
-            sorted(
-                name
-                for name, account in accounts.items()
-                if account.connector == way.connector and getattr(account.options, "profile", None) == system.name
-            )
+        parts=tuple(
+            ListedPart(name=name, connector=part.connector, serves=tuple(kind.value for kind in part.serves))
+            for name, part in way.parts.items()
         ),
+        accounts=tuple(sorted(name for name, account in accounts.items() if _goes(account, system.name, way))),
     )
+
+
+def _goes(account: Account, system: str, way: Way) -> bool:
+    """Whether an account goes a way: it has its connectors, with the profiles that are shipped for the system."""
+    wanted = [(way.connector, way.profile), *((part.connector, part.profile) for part in way.parts.values())]
+    if account.connector != way.connector or not any(profile for _, profile in wanted):
+        return False
+    parts = [(part.connector, part.options) for part in account.parts.values()]
+    used = [(of, getattr(options, "profile", None)) for of, options in [(account.connector, account.options), *parts]]
+    return all((connector, system) in used for connector, profile in wanted if profile)
 
 
 def _listed(
@@ -176,9 +195,17 @@ def _listed(
         late_landing=0.0 if can is None else can.late_landing,
         kinds=() if can is None else tuple(_kind(kind, can.kinds[kind]) for kind in Kind if kind in can.kinds),
         budgets=() if can is None else can.budgets,
-        accounts=tuple(sorted(name for name, account in accounts.items() if account.connector == each.name)),
+        accounts=tuple(sorted(_using(accounts, each.name))),
         systems=tuple(_way(system, way, config) for system in systems if (way := system.way(each.name)) is not None),
     )
+
+
+def _using(accounts: Mapping[str, Account], connector: str) -> Iterator[str]:
+    """The accounts and parts of accounts that use a connector."""
+    for name, account in accounts.items():
+        if account.connector == connector:
+            yield name
+        yield from (f"{name}.{part}" for part, each in account.parts.items() if each.connector == connector)
 
 
 def _kind(kind: Kind, can: KindCapabilities) -> ListedKind:

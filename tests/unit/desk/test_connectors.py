@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,15 +169,23 @@ def test_a_config_adds_accounts_and_a_bad_one_is_said(elsewhere: Path) -> None:
     assert all(each["accounts"] for each in envelope["data"] if each["name"] in {"altegio", "ezyvet"})
 
 
-def test_accounts_stand_with_their_connector() -> None:
-    class Account:
-        connector = "altegio"
+def account(connector: str, profile: str = "", **parts: str) -> Any:
+    """An account, and its parts with their connectors; ``profile`` is that of all of them."""
+    options = SimpleNamespace(profile=profile)
+    others = {name: SimpleNamespace(connector=of, options=options) for name, of in parts.items()}
+    return SimpleNamespace(connector=connector, options=options, parts=others)
 
-    config = Config.model_construct(accounts={"b": Account(), "a": Account()})  # type: ignore[call-arg, dict-item]
-    found, unusable = listing(config)
+
+def of(**accounts: Any) -> Config:
+    return Config.model_construct(accounts=accounts)  # type: ignore[call-arg]
+
+
+def test_accounts_stand_with_their_connector() -> None:
+    found, unusable = listing(of(b=account("altegio"), a=account("altegio"), c=account("vetdata", diary="files")))
     assert unusable == ()
-    assert {each.name: each.accounts for each in found}["altegio"] == ("a", "b")
-    assert {each.name: each.accounts for each in found}["ezyvet"] == ()
+    accounts = {each.name: each.accounts for each in found}
+    assert (accounts["altegio"], accounts["ezyvet"]) == (("a", "b"), ())
+    assert (accounts["vetdata"], accounts["files"]) == (("c",), ("c.diary",))
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -193,18 +202,27 @@ def test_practice_systems_stand_with_the_connectors_that_serve_them_the_best_way
 
 
 def test_the_account_of_a_practice_system_is_named_with_its_way() -> None:
-    class Options:
-        profile = "impromed"
+    found, _ = listing(
+        of(
+            a=account("files", "impromed"),
+            b=account("vetdata", "pulse", diary="files"),
+            c=account("vetdata", "pulse"),
+            d=account("idexx_data_services", "cornerstone"),
+        )
+    )
+    accounts = {(each.name, way.name): way.accounts for each in found for way in each.systems if way.accounts}
+    assert accounts == {("files", "impromed"): ("a",), ("vetdata", "pulse"): ("b",)}
 
-    class Account:
-        connector = "files"
-        options = Options()
 
-    config = Config.model_construct(accounts={"a": Account()})  # type: ignore[call-arg, dict-item]
-    found, _ = listing(config)
-    accounts = {(each.name, way.name): way.accounts for each in found for way in each.systems}
-    assert accounts[("files", "impromed")] == ("a",)
-    assert [pair for pair, named in accounts.items() if named] == [("files", "impromed")]
+@pytest.mark.usefixtures("elsewhere")
+def test_a_way_of_several_connectors_says_which_of_them_serves_what() -> None:
+    by_connector = {each["name"]: each["systems"] for each in answer("connectors", "list")["data"]}
+    [pulse] = [way for way in by_connector["vetdata"] if way["name"] == "pulse"]
+    assert pulse["parts"] == [{"name": "diary", "connector": "files", "serves": ["appointment"]}]
+    assert "pulse" not in [way["name"] for way in by_connector["files"]], "it is no way of its own"
+    text = " ".join(run("connectors", "list").stdout.split())
+    assert "1. vetdata + files: VetData, Covetrus' feed" in text
+    assert "diary by files: appointment" in text
 
 
 @pytest.mark.usefixtures("elsewhere")
