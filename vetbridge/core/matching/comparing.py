@@ -89,6 +89,13 @@ def compare(booking: Forms, known: Forms, common: frozenset[str]) -> Compared:
     )
 
 
+def pets_of(known: Forms, levels: Compared) -> int:
+    """How many pets a client has that may agree with a booked one by chance: those of others, for which she may book,
+    too, where it is one of them that agrees."""
+    is_anothers = levels.animal is not None and known.client_id in levels.animal.may_book
+    return len(known.animals if is_anothers else known.own.animals)
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
 def family_level(here: str, there: str) -> str:
     """How two folded family names agree."""
@@ -265,6 +272,7 @@ def _pet(
     """The levels of the pet that fits best, that pet, and whether another fits alike well."""
     if here is None or not here.name:
         return _unnamed(here or _NO_ANIMAL, there, client_id)
+    there = [one for one in there if client_id not in one.may_book or pet_level(here.name, one.name) in _AGREES]
     if not there:  # whoever has no pet yet comes with a new one
         return (DIFFERS, MISSING, MISSING, MISSING, MISSING, None, False)
     names = [pet_level(here.name, animal.name) for animal in there]
@@ -282,6 +290,8 @@ def _pet(
     return (*first[4], first[5], several)
 
 
+_AGREES = (EXACT, "short", "near", "alike")
+"""Levels of a pet's name at which the pet of another, for which this client may book, too, says anything."""
 _PET_RANK = {level: place for place, level in enumerate((*LEVELS["pet_name"], MISSING))}
 _NO_ANIMAL = Animal("", "", "", "", "", "", 0, deceased=False, active=True)
 

@@ -22,6 +22,7 @@ from vetbridge.core.matching.comparing import (
     compare,
     family_level,
     given_level,
+    pets_of,
 )
 from vetbridge.core.matching.evidence import evidence_of
 from vetbridge.core.matching.forms import Forms, generations
@@ -199,7 +200,7 @@ def _weighed(
             # A couple may share a card at the booking side: the link says nothing where the pet is not this one's.
             certain = None
         mine = weighing.prior_of(before, weights, active=forms.active, certain=certain)
-        odds = weighing.odds(levels, by_chance, len(forms.animals), mine, clinic, weights)
+        odds = weighing.odds(levels, by_chance, pets_of(forms, levels), mine, clinic, weights)
         return _One(forms, levels, odds, mine, sure=certain is not None)
 
     ones = [weighed(forms) for forms in known]
@@ -219,10 +220,11 @@ def _has_own_record(one: _One, ones: Sequence[_One]) -> bool:
 
 
 def _is_rather_the_owners(one: _One, ones: Sequence[_One]) -> bool:
-    """Whether a pet of which this one owns a share, or for which she cares, speaks for its primary owner alone: by the
-    name it is not she who books, and no contact says more of her than of the primary owner."""
+    """Whether a pet of which this one owns a share, or for which she cares, speaks for its primary owner alone: the
+    name does not say that it is she who books, and no contact says more of her than of the primary owner."""
     pet = one.levels.animal
-    if pet is None or one.names_fit or one.forms.client_id not in pet.may_book:
+    is_named = one.names_fit and one.levels.given_name != MISSING
+    if pet is None or is_named or one.forms.client_id not in pet.may_book:
         return False
     return any(
         other.levels.animal is not None
@@ -275,7 +277,7 @@ def _weigh_partners(ones: Sequence[_One], by_chance: weighing.Chances, clinic: C
             else:
                 continue
             levels = _joined(holder.levels, booker.levels)
-            pets = len(holder.forms.animals)
+            pets = pets_of(holder.forms, holder.levels)
             found = weighing.odds(levels, by_chance, pets, holder.before * share, clinic, weights).linking
             holder.partner = max(holder.partner, found)
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from vetbridge.core.matching import weighing
 from vetbridge.core.matching.answer import Evidence
-from vetbridge.core.matching.comparing import COMMON, DIFFERS, EXACT, MISSING, Compared
+from vetbridge.core.matching.comparing import COMMON, DIFFERS, EXACT, MISSING, Compared, pets_of
 from vetbridge.core.matching.forms import Forms
 from vetbridge.core.matching.weighing import Chances, Clinic
 from vetbridge.core.matching.weights import Weights
@@ -59,7 +59,7 @@ def evidence_of(
     """
     found = []
     total = 0.0
-    for field, bits in weighing.steps(levels, by_chance, len(known.animals), before, clinic, weights):
+    for field, bits in weighing.steps(levels, by_chance, pets_of(known, levels), before, clinic, weights):
         total += bits
         if field == "prior":
             first = math.log2(usual) if sure else bits
@@ -77,7 +77,7 @@ def evidence_of(
         here = f"{booking.given} {booking.family}".strip()
         words = "a co-owner on the client's record has this name"
         found.append(Evidence("co_owner", here, levels.co_owner, EXACT, 0.0, words))
-    if levels.animal is not None and known.client_id in levels.animal.may_book:
+    if levels.pet_name != MISSING and levels.animal is not None and known.client_id in levels.animal.may_book:
         here, there = _shown("pet_name", booking, known, levels)
         if known.client_id in levels.animal.co_owners:
             found.append(Evidence("share", here, there, EXACT, 0.0, "this client owns a share of the pet"))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from vetbridge.core.matching import deciding, weighing
 from vetbridge.core.matching.answer import Match, Verdict
-from vetbridge.core.matching.comparing import COMMON, LEVELS, MISSING, Compared, compare
+from vetbridge.core.matching.comparing import COMMON, LEVELS, MISSING, Compared, compare, pets_of
 from vetbridge.core.matching.deciding import SURE_LINK, SURE_TAUGHT
 from vetbridge.core.matching.forms import Forms
 from vetbridge.core.matching.weighing import Chances, Clinic, Odds
@@ -198,7 +198,7 @@ def observe(
         ):
             forms = forms.own
             levels = compare(booking, forms, common)
-        one = Seen(tuple(levels[:10]), len(forms.animals), forms.active, sure, 0.0, _relation(first, forms))
+        one = Seen(tuple(levels[:10]), pets_of(forms, levels), forms.active, sure, 0.0, _relation(first, forms))
         own = weighing.odds(levels, by_chance, one.pets, _before(one, usual, weights), clinic, weights).linking
         gain = next((each.weight for each in candidate.evidence if each.field == "partner"), 0.0)
         seen.append(one._replace(partner=own * (2.0**gain - 1)))
