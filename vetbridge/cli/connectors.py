@@ -188,6 +188,7 @@ def _draw(each: ListedConnector) -> None:
         "simulator": f"vetbridge simulate {each.name}" if each.simulator else "",
         "budgets": _budgets(each),
         "a lost write may still appear": f"for {each.late_landing:g} seconds" if each.late_landing else "",
+        "what was written is read": f"within {each.shown_within:g} seconds" if each.shown_within else "",
     }
     for name, text in notes.items():
         if text:
@@ -255,6 +256,8 @@ def _writes(kind: ListedKind) -> list[str]:
     lines += [f"as {', '.join(kind.file_types)}"] if kind.file_types else []
     lines += [f"below {kind.largest / 2**20:g} MiB"] if kind.largest is not None else []
     lines += ["message to the owner"] if kind.notify else []
+    lines += ["messages in its log"] if kind.logs else []
+    lines += [f"new only with {', '.join(kind.needs)}"] if kind.needs else []
     by_people = [word for word, write in BY_PEOPLE.items() if write in kind.handed]
     lines += [f"by people: {', '.join(by_people)}"] if by_people else []
     return lines or ["nothing"]

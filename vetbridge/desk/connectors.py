@@ -45,6 +45,10 @@ class ListedKind:
     """Files must have fewer bytes; None: that is not said."""
     notify: bool
     """Messages to owners can be sent."""
+    logs: bool
+    """A message that an owner was sent elsewhere can be written into its log."""
+    needs: tuple[str, ...]
+    """Canonical fields without which no new record is taken."""
     handed: tuple[str, ...]
     """Writes that people carry out, as the work list asks them to."""
 
@@ -95,6 +99,8 @@ class ListedConnector:
     webhooks: bool
     late_landing: float
     """Seconds in which a write whose answer was lost may still appear."""
+    shown_within: float
+    """Seconds in which reads may not show yet what was written."""
     kinds: tuple[ListedKind, ...]
     budgets: tuple[BudgetSpec, ...]
     accounts: tuple[str, ...]
@@ -193,6 +199,7 @@ def _listed(
         simulator=each.simulator is not None,
         webhooks=can is not None and can.hints,
         late_landing=0.0 if can is None else can.late_landing,
+        shown_within=0.0 if can is None else can.shown_within,
         kinds=() if can is None else tuple(_kind(kind, can.kinds[kind]) for kind in Kind if kind in can.kinds),
         budgets=() if can is None else can.budgets,
         accounts=tuple(sorted(_using(accounts, each.name))),
@@ -229,5 +236,7 @@ def _kind(kind: Kind, can: KindCapabilities) -> ListedKind:
         file_types=tuple(sorted(can.file_types)),
         largest=can.largest,
         notify=can.notify,
+        logs=can.logs,
+        needs=tuple(sorted(can.needs)),
         handed=tuple(sorted(can.handed)),
     )
