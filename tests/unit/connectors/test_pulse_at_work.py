@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from connectors.pulse.simulator import PulseSimulator
-from connectors.pulse.simulator import build as build_pulse
+from tests.unit.connectors.plain_houses import PIMS, house, started
 from vetbridge.config.loader import Loaded
-from vetbridge.connector.configured import read_config
 from vetbridge.connector.interface import Connector
 from vetbridge.connector.plugin import Way, WayPart, plugin, systems
 from vetbridge.core.records import Appointment, Client, Kind, Pet, Record, Side
 from vetbridge.daemon.assembly import build_mapper, connected
-from vetbridge.demo.by_hand.accounts import account_of
-from vetbridge.demo.stage import Secrets
-from vetbridge.testing.simkit import Simulator
+from vetbridge.testing.practice.simulator import PlainSimulator
 
 NAMES = ("pulse", "avimark", "cornerstone")
-BOOKING = {"location_id": "1", "partner_token": {"env": "P"}, "user_token": {"env": "U"}}
 
 
 def served(way: Way) -> tuple[Way | WayPart, ...]:
@@ -45,58 +37,16 @@ def test_every_way_names_options_that_its_connectors_have(name: str) -> None:
                 assert (resources.files(system.package) / each.profile).is_file()
 
 
-def account(simulator: Simulator, folder: Path, name: str, way: str) -> dict[str, Any]:
-    system = systems()[name]
-    taken = system.way(way)
-    assert taken is not None
-    given = account_of(system, taken, simulator.ready(), Secrets(folder))
-    for each in (given, *given.get("parts", {}).values()):
-        if each["connector"] == "files":
-            each["options"] |= {"folder": str(folder / "exchange"), "settle": 0}
-    return given
-
-
-def loaded(simulator: Simulator, folder: Path, name: str, way: str) -> Loaded:
-    """A config whose PIMS is the simulator."""
-    codes = importlib.import_module(systems()[name].simulator or "").PRACTICE.codes
-    config = {
-        "version": 1,
-        "ledger": {"key": {"file": "ledger.key"}},
-        "accounts": {
-            "shop": {"connector": "altegio", "options": BOOKING},
-            "clinic": account(simulator, folder, name, way),
-        },
-        "sites": {
-            "city": {
-                "name": "City Vets",
-                "zone": simulator.zone,
-                "country": "GB",
-                "booking": {"account": "shop"},
-                "pims": {
-                    "account": "clinic",
-                    "codes": {each: {word: str(code) for word, code in of.items()} for each, of in codes.items()},
-                },
-            }
-        },
-    }
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return read_config(path)
-
-
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[Callable[..., Any]], Any]]:
-    started: list[Simulator] = []
+def start(tmp_path: Path) -> Iterator[Callable[[str], PlainSimulator]]:
+    made: list[PlainSimulator] = []
 
-    def begin(build: Callable[..., Any], **options: Any) -> Any:
-        inbox = tmp_path / "exchange" / "in"
-        simulator = build(clients=30, seed=1, data=tmp_path / "data", exports=str(inbox), **options)
-        simulator.start()
-        started.append(simulator)
-        return simulator
+    def begin(name: str) -> PlainSimulator:
+        made.append(started(name, tmp_path, clients=30))
+        return made[-1]
 
     yield begin
-    for simulator in started:
+    for simulator in made:
         simulator.stop()
 
 
@@ -111,9 +61,9 @@ def canonical(connector: Connector, config: Loaded, kind: Kind) -> dict[str, Rec
 
 
 def test_pulse_shows_people_by_the_feed_and_the_diary_by_files_as_one_practice(
-    start: Callable[..., PulseSimulator], tmp_path: Path
+    start: Callable[[str], PlainSimulator], tmp_path: Path
 ) -> None:
-    simulator = start(build_pulse)
+    simulator = start("pulse")
     practice = simulator.practice
     tomorrow = practice.today().replace(hour=9, minute=0, second=0) + timedelta(days=1)
     practice.share("5001", "1005", 40)
@@ -121,9 +71,9 @@ def test_pulse_shows_people_by_the_feed_and_the_diary_by_files_as_one_practice(
     called_off = practice.cancel(practice.book(pet_id="5003", start=tomorrow).id)
     practice.vaccinate(pet_id="5001", code="RABIES", description="Rabies vaccination")
     simulator.exporter.export()
-    config = loaded(simulator, tmp_path, "pulse", "vetdata")
+    config = house(simulator, tmp_path, "pulse", "vetdata")
     with connected(config) as connectors:
-        clinic = connectors["clinic"]
+        clinic = connectors[PIMS]
         clients = canonical(clinic, config, Kind.CLIENT)
         assert clients.keys() == {one.id for one in practice.clients()}
         assert all(isinstance(one, Client) for one in clients.values())
@@ -154,17 +104,17 @@ def test_pulse_shows_people_by_the_feed_and_the_diary_by_files_as_one_practice(
     [("avimark", "vetdata"), ("avimark", "files"), ("cornerstone", "idexx_data_services"), ("cornerstone", "files")],
 )
 def test_every_rehearsed_way_reads_the_same_practice(
-    start: Callable[..., Any], tmp_path: Path, name: str, way: str
+    start: Callable[[str], PlainSimulator], tmp_path: Path, name: str, way: str
 ) -> None:
-    simulator = start(importlib.import_module(systems()[name].simulator or "").build)
+    simulator = start(name)
     practice = simulator.practice
     tomorrow = practice.today().replace(hour=9, minute=0, second=0) + timedelta(days=1)
     visit = practice.book(pet_id="5001", start=tomorrow, minutes=20, resource="vet_3")
     practice.remind(pet_id="5001", code="RABIES", description="Rabies", due_on=tomorrow.date())
     simulator.exporter.export()
-    config = loaded(simulator, tmp_path, name, way)
+    config = house(simulator, tmp_path, name, way)
     with connected(config) as connectors:
-        clinic = connectors["clinic"]
+        clinic = connectors[PIMS]
         assert canonical(clinic, config, Kind.CLIENT).keys() == {one.id for one in practice.clients()}
         assert canonical(clinic, config, Kind.PET).keys() == {one.id for one in practice.pets()}
         said = canonical(clinic, config, Kind.APPOINTMENT)[visit.id]
