@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 
-from connectors.idexx_data_services import metadata
 from connectors.idexx_data_services.door import Door
-from connectors.idexx_data_services.metadata import EntitySet
 from connectors.idexx_data_services.options import IdexxOptions
 from connectors.idexx_data_services.profile import IdexxProfile, SetKind
 from connectors.idexx_data_services.records import Records
+from vetbridge.connector import csdl
+from vetbridge.connector.csdl import EntitySet
 from vetbridge.connector.interface import Check, CheckReport
 from vetbridge.connector.odata import Query
 from vetbridge.connector.rows import BadRow
@@ -56,7 +56,7 @@ def _wrong(name: str, error: VetBridgeError) -> Check:
 
 def _described(door: Door, site: IdexxProfile | None) -> Iterator[Check]:
     """What the service says of itself, beside what the profile names."""
-    found = {each.name: each for each in metadata.read(door.metadata(), "$metadata")}
+    found = {each.name: each for each in csdl.read(door.metadata(), "$metadata")}
     count = f"{len(found)} entity sets"
     missing = [] if site is None else [words for rules in site.sets.values() for words in _lacks(found, rules)]
     if site is not None:

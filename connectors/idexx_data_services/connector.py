@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from connectors.idexx_data_services import writing
+from connectors.idexx_data_services import drafting, writing
 from connectors.idexx_data_services.check import check
 from connectors.idexx_data_services.door import Door
 from connectors.idexx_data_services.options import IdexxOptions, capabilities, changed_by, searched
@@ -23,6 +23,8 @@ from connectors.idexx_data_services.profile import (
     is_plain,
 )
 from connectors.idexx_data_services.records import Records, at, word
+from vetbridge.connector import csdl
+from vetbridge.connector.csdl import EntitySet
 from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (
     Capabilities,
@@ -96,6 +98,14 @@ class Idexx:
     def check(self) -> CheckReport:
         """Looks at the credentials, the sets and what their rows hold; reads only."""
         return check(self._door, self._options, self._sets, self._records)
+
+    def entity_sets(self) -> tuple[EntitySet, ...]:
+        """What the service says of itself: see ``Describing``."""
+        return csdl.read(self._door.metadata(), f"{self._account}: $metadata")
+
+    def draft(self, sets: tuple[EntitySet, ...]) -> str:
+        """A profile that a technician only has to confirm: see ``Drafting``."""
+        return drafting.draft(sets)
 
     # -- reading
 

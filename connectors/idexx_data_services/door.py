@@ -121,7 +121,8 @@ class Door:
             raise self._error(f"GET {path}", refusal.status, ()) from None
 
     def metadata(self) -> bytes:
-        """The service's own description of its entity sets (CSDL). Raises ``Refused`` where it shows none."""
+        """The service's own description of its entity sets (CSDL). Raises ``Unavailable`` with code
+        no-metadata where it shows none."""
         what = f"{self._account}: GET {self.service}/$metadata"
         self._budgets.take((BUDGET,))
         try:
@@ -130,7 +131,7 @@ class Door:
             if refusal.status in (401, 403):
                 raise AuthFailed(f"{what}: answered {refusal.status}") from None
             said = f"{what}: answered {refusal.status}, so the service does not describe itself there"
-            raise Refused(f"{said}; see odata_path", code="no-metadata") from None
+            raise Unavailable(f"{said}; see the option odata_path", code="no-metadata") from None
 
     def send(self, path: str, body: Mapping[str, Any], *, taken: Collection[int] = ()) -> Answer:
         """One write, sent once."""

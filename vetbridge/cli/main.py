@@ -26,6 +26,7 @@ from vetbridge.cli import (
     links,
     mapping,
     match,
+    odata,
     pairs,
     pause,
     plan,
@@ -119,6 +120,7 @@ app.add_typer(quality.app)
 app.add_typer(mapping.app)
 app.add_typer(rest.app)
 app.add_typer(sql.app)
+app.add_typer(odata.app)
 app.add_typer(match.app)
 app.add_typer(imports.app)
 app.add_typer(pairs.app)

@@ -1,10 +1,14 @@
-"""What a service says of itself in ``$metadata``: its entity sets, their properties and keys (OData CSDL 4.0)."""
+"""What an OData service says of itself in ``$metadata``: its entity sets, their properties and keys, and never a row.
+
+OData CSDL 4.0; version 3 has the same parts under other names of namespaces.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -40,6 +44,25 @@ class EntitySet:
     name: str
     type: str
     properties: tuple[Property, ...]
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A connector that can list the entity sets of its service."""
+
+    def entity_sets(self) -> tuple[EntitySet, ...]:
+        """All of them. Raises what a read of ``Connector`` raises, and ``Unavailable`` with code no-metadata where
+        the service does not describe itself."""
+        ...
+
+
+@runtime_checkable
+class Drafting(Describing, Protocol):
+    """One that can draft its profile from what the service says of itself."""
+
+    def draft(self, sets: tuple[EntitySet, ...]) -> str:
+        """The profile, as YAML for a person to confirm."""
+        ...
 
 
 def read(content: bytes, what: str) -> tuple[EntitySet, ...]:
