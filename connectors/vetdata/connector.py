@@ -52,6 +52,9 @@ CODES_LAST = 600.0
 SEVERAL = 5
 """Rows of one page: where none of so many can be read, the feed shows another form, and the list is an error."""
 
+Related = Mapping[str, Sequence[Native]]
+"""Relationships by the key of their patient."""
+
 ENTITIES: Mapping[Kind, str] = {Kind.CLIENT: CLIENTS, Kind.PET: PATIENTS, Kind.VACCINATION: TRANSACTIONS}
 
 
@@ -152,7 +155,7 @@ class VetData:
         if kind is Kind.VACCINATION and wire.code_of(row) not in self._codes.now():
             return None
         try:
-            return self._made(kind, row, self._owners([row]) if kind is Kind.PET else {})
+            return self._made(kind, row, self._related([row]) if kind is Kind.PET else {})
         except wire.Unreadable as error:
             raise BadAnswer(f"{self._account}: GET {ENTITIES[kind]}: the record cannot be read: {error}") from None
 
@@ -173,8 +176,8 @@ class VetData:
         self._unsupported("the content of a file")
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
-        """The codes that patients have borne, removed ones too, beside those that are known of one clinic: the feed has
-        no list of them."""
+        """The codes that patients have borne, removed ones too, beside those of one clinic that are known: the feed
+        has no list of them."""
         species, sexes = dict(wire.SPECIES), dict(wire.SEXES)
         for row in self._lists.rows(self._query(PATIENTS), wire.feed_id, patience=PATIENCE):
             for titles, name in ((species, "Species"), (sexes, "Gender")):
@@ -257,12 +260,12 @@ class VetData:
         removed = [key for key, row in named.items() if wire.is_removed(row)]
         for row in self._rows_of(kind, removed, standing=True):
             named[wire.key(row, field) or ""] = row
-        owners = self._owners(named.values(), walk) if kind is Kind.PET else {}
+        related = self._related(named.values(), walk) if kind is Kind.PET else {}
         found, wrong = [], ""
         for key, row in named.items():
             native = None
             try:
-                native = self._made(kind, row, owners)
+                native = self._made(kind, row, related)
             except wire.Unreadable as error:
                 walk.whole = walk.whole and not isinstance(error, wire.Cut)
                 wrong = str(error)
@@ -271,40 +274,42 @@ class VetData:
             raise BadAnswer(f"{self._account}: GET {ENTITIES[kind]}: no row can be read: {wrong}")
         return tuple(found)
 
-    def _made(self, kind: Kind, row: Native, owners: Mapping[str, Sequence[str]]) -> Native:
+    def _made(self, kind: Kind, row: Native, related: Related) -> Native:
         if kind is Kind.CLIENT:
             return wire.client(row, self._by, expanded=self._options.expand)
         if kind is Kind.PET:
-            return wire.patient(row, owners.get(wire.key(row, self._by.own) or "", ()), self._by)
+            return wire.patient(row, self._owners(row, related), self._by)
         return wire.vaccination(row, self._by, self._options.due_after_days)
 
-    def _owners(self, rows: Iterable[Native], walk: _Walk | None = None) -> Mapping[str, Sequence[str]]:
-        """By patient, who owns it today."""
+    def _related(self, rows: Iterable[Native], walk: _Walk | None = None) -> Related:
+        """The relationships of some patients."""
         named = [key for row in rows if (key := wire.key(row, self._by.own)) is not None]
         found = list(self._by_keys(RELATIONSHIPS, self._by.patient, named, standing=True))
         if walk is not None:
             walk.saw(RELATIONSHIPS, found)
-        return self._owning(found)
+        related: dict[str, list[Native]] = {}
+        for row in found:
+            related.setdefault(wire.key(row, self._by.patient) or "", []).append(row)
+        return related
 
-    def _owning(self, rows: Iterable[Native]) -> Mapping[str, Sequence[str]]:
-        try:
-            return wire.owners(rows, self._by, self._today(), self._options.owner_types)
-        except wire.Unreadable as error:
-            raise BadAnswer(f"{self._account}: GET {RELATIONSHIPS}: a row cannot be read: {error}") from None
+    def _owners(self, row: Native, related: Related) -> Sequence[str]:
+        """Who owns a patient today. Raises ``wire.Unreadable``."""
+        own = related.get(wire.key(row, self._by.own) or "", ())
+        return wire.owners(own, self._by, self._today(), self._options.owner_types)
 
     def _pets_of(self, client: str) -> Iterator[Native]:
         owning = list(self._by_keys(RELATIONSHIPS, self._by.client, [client], standing=True))
         pets = list(dict.fromkeys(key for row in owning if (key := wire.key(row, self._by.patient)) is not None))
         rows = self._rows_of(Kind.PET, pets, standing=True)
-        owners = self._owners(rows)
+        related = self._related(rows)
         for row in rows:
-            if client not in owners.get(wire.key(row, self._by.own) or "", ()):
-                continue
             try:
-                yield self._made(Kind.PET, row, owners)
+                native = self._made(Kind.PET, row, related)
             except wire.Unreadable as error:
                 # Whoever is not shown whole may be the one that is meant.
                 raise BadAnswer(f"{self._account}: GET {PATIENTS}: a pet cannot be read: {error}") from None
+            if client in (native["client_id"], *native["co_owner_ids"]):
+                yield native
 
     def _rows_of(self, kind: Kind, ids: Sequence[str], *, standing: bool = False) -> list[Native]:
         return list(self._by_keys(ENTITIES[kind], self._field(kind), ids, standing=standing))

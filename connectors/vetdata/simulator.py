@@ -325,6 +325,7 @@ def _clients(practice: PlainPractice) -> Iterator[Row]:
                     "RelationshipPmsId": row["client_id"],
                     "RelationshipEntity": "Client",
                     **dates,
+                    "APIRemovedDate": None,
                 }
                 for place, number in enumerate(phones)
             ],
@@ -335,6 +336,8 @@ def _clients(practice: PlainPractice) -> Iterator[Row]:
 
 def _patients(practice: PlainPractice) -> Iterator[Row]:
     for row in practice.rows("SELECT * FROM sim_patient ORDER BY row_id"):
+        # Where a site has no code for it, an unknown sex is not said.
+        sex = None if row["sex"] == "unknown" else row["sex"]
         yield {
             "Id": row["row_id"],
             "PmsId": row["patient_id"],
@@ -345,8 +348,8 @@ def _patients(practice: PlainPractice) -> Iterator[Row]:
             "BreedDescription": row["breed"],
             "Color": None,
             "ColorDescription": None,
-            "Gender": row["sex"],
-            "GenderDescription": _SEXES.get(row["sex"] or "", row["sex"]),
+            "Gender": sex,
+            "GenderDescription": _SEXES.get(sex or "", sex),
             "DateOfBirth": _midnight(row["birth_date"]),
             "DateOfDeath": _midnight(row["died_on"]),
             "EnteredDate": row["created_at"][:19],

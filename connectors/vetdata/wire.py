@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -205,25 +204,24 @@ def code_of(row: Native) -> str | None:
     return key(row, "Code")
 
 
-def owners(rows: Iterable[Native], by: Keys, today: date, types: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
-    """By patient, who owns it today: first the one who is asked first, then the others by their share. On the day of
-    ``EndDate`` an owner is one no more.
+def owners(rows: Iterable[Native], by: Keys, today: date, types: Sequence[str] = ()) -> Sequence[str]:
+    """Who owns a patient today, by its relationships: first the one who is asked first, then the others by their
+    share. On the day of ``EndDate`` an owner is one no more. Raises ``Unreadable``.
 
     The primary owner goes first; of several, or of none, who has the largest share; of equal ones, the lowest key.
     """
-    held: dict[str, dict[str, tuple[bool, float]]] = {}
+    shares: dict[str, tuple[bool, float]] = {}
     for row in rows:
-        pet, owner = key(row, by.patient), key(row, by.client)
-        if pet is None or owner is None or not _owns(row, today, types):
-            continue
-        is_primary, share = held.setdefault(pet, {}).get(owner, (False, 0.0))
-        held[pet][owner] = (is_primary or _flag(row, "IsPrimary"), max(share, _share(row)))
+        owner = key(row, by.client)
+        if owner is not None and _owns(row, today, types):
+            is_primary, share = shares.get(owner, (False, 0.0))
+            shares[owner] = (is_primary or _flag(row, "IsPrimary"), max(share, _share(row)))
 
-    def rank(shares: Mapping[str, tuple[bool, float]], owner: str) -> tuple[bool, float, int, str]:
+    def rank(owner: str) -> tuple[bool, float, int, str]:
         is_primary, share = shares[owner]
         return not is_primary, -share, len(owner) if owner.isdigit() else 0, owner
 
-    return {pet: sorted(shares, key=partial(rank, shares))[:MOST_ITEMS] for pet, shares in held.items()}
+    return sorted(shares, key=rank)[:MOST_ITEMS]
 
 
 def _owns(row: Native, today: date, types: Sequence[str]) -> bool:
