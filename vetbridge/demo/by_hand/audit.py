@@ -160,9 +160,10 @@ def _key(record: KeptClient | KeptPet) -> str:
 
 
 def _is_newcomer(booking: Booking, client: KeptClient) -> bool:
-    """The client bears the booking's phone and family name."""
+    """The client bears the booking's phone and family name, wherever the booking side divides the whole name."""
     known = {phone(text) for text in client.phones}
-    return phone(booking.part.phone) in known and folded(booking.part.family_name) in folded(client.family_name)
+    name = folded(f"{client.given_name} {client.family_name}")
+    return phone(booking.part.phone) in known and folded(booking.part.family_name) in name
 
 
 def _time_complaint(subject: Booking | Visit, row: KeptVisit) -> str:
