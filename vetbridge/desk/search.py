@@ -29,7 +29,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2200, 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A client that fits, with its pets. Everything here is personal data."""
+    """A client that fits, with all pets for which it may book. Everything here is personal data."""
 
     account: str
     client_id: str
@@ -69,7 +69,8 @@ def search(tx: Transaction, sites: Mapping[str, Site], text: str) -> Hits:
                 continue
             if len(found) == MOST:
                 return Hits(found=tuple(found.values()), more=True)
-            pets = tuple(shown_pet(pet) for pet in known.pets)
+            others = mirror.pets_of_others(tx, account, known.client_id)
+            pets = tuple(shown_pet(pet) for pet in (*known.pets, *others))
             found[key] = Hit(
                 account=account, client_id=known.client_id, by=by, client=shown_person(known.client), pets=pets
             )
@@ -173,6 +174,19 @@ def _fitting(tx: Transaction, account: str, country: str, text: str) -> Iterator
         for known in mirror.scan(tx, account):
             if by := _fits(known, words, digits):
                 yield by, known
+            for other in _others_with_a_pet(tx, account, known, words):
+                yield "pet", other
+
+
+def _others_with_a_pet(tx: Transaction, account: str, owner: Known, words: Sequence[str]) -> Iterator[Known]:
+    """Who else may book for a client's pets, and fits by name and such a pet."""
+    for pet in owner.pets:
+        ids = {id_ for id_ in (pet.carer_id, *pet.co_owner_ids) if id_ and id_ != owner.client_id}
+        called = normalise.pet_name(pet.name).split()
+        if ids and any(_begin([word], called) for word in words):
+            for other in mirror.clients(tx, account, ids):
+                if _begin(words, [*normalise.name(other.client.full_name).split(), *called]):
+                    yield other
 
 
 def _fits(known: Known, words: Sequence[str], digits: str) -> str:

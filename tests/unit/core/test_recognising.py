@@ -241,6 +241,16 @@ def test_the_wanted_pet_may_stand_with_its_carer() -> None:
     assert found([TICKED], [visit(client=EVE, pet=REX)]) == {}
 
 
+def test_the_wanted_pet_may_stand_with_another_of_its_owners() -> None:
+    shared = replace(REX, co_owner_ids=("c4",))
+    assert found([line()], [visit(client=EVE, pet=shared)]) == {1: ("v1", {})}
+    hers = replace(line(), client_id="c4", booker=EVE)
+    assert found([hers], [visit(client=ANN, pet=shared)]) == {1: ("v1", {})}
+    assert found([hers], [visit(client=BOB, pet=shared)]) == {}
+    assert found([TICKED], [visit(client=EVE, pet=replace(shared, id="p9"))]) == {}
+    assert found([replace(hers, client_id="c9")], [visit(client=ANN, pet=shared)]) == {}
+
+
 def test_a_new_pet_may_be_typed_with_a_slip_or_be_another() -> None:
     assert found([NEW], [visit(pet=replace(REX, name="Rax"))]) == {1: ("v1", {"pet_name": "Rax"})}
     assert found([NEW], [visit(pet=MINKA)]) == {1: ("v1", {"pet_id": "p2"})}

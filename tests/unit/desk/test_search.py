@@ -36,6 +36,27 @@ def clients(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "found", "pets"),
+    [
+        ("bella", ["1", "2", "3"], [["11"], ["21", "11"], ["11"]]),
+        ("bella zoe", ["3"], [["11"]]),
+        ("anna bella", ["2"], [["21", "11"]]),
+        ("11", ["1"], [["11"]]),
+        ("anna", ["2"], [["21", "11"]]),
+        ("max", ["2"], [["21", "11"]]),
+    ],
+)
+def test_who_owns_a_share_is_found_with_that_pet(
+    desk: Desk, clients: None, ledger: Ledger, text: str, found: list[str], pets: list[list[str]]
+) -> None:
+    with ledger.write() as tx:
+        mirror.put(tx, "ezyvet-city", [Pet(id="11", client_id="1", name="Bella", co_owner_ids=("2",), carer_id="3")])
+    hits = desk.data("review", "search", text)
+    assert [hit["client_id"] for hit in hits] == found
+    assert [[pet["id"] for pet in hit["pets"]] for hit in hits] == pets
+
+
+@pytest.mark.parametrize(
     ("text", "found", "by"),
     [
         ("07700 900555", ["1"], "contact"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.rig import Rig
 from tests.unit.sync.by_hand_rig import closed, lines, typed
+from tests.unit.sync.test_both_ways import answer, make_unverified
+from vetbridge.core.answers import Choice
 from vetbridge.core.records import Kind
 from vetbridge.ledger import links
 from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities
@@ -97,15 +100,6 @@ def test_partners_of_one_phone_are_told_apart_by_the_given_name(tmp_path: Path) 
     assert not rig.questions()
 
 
-def test_a_share_says_nothing_of_who_books_without_the_pets_name(town: Town) -> None:
-    """The same name, no contact: what would be enough for an owner with that pet is not for one without."""
-    stranger = ("Jane", "Stone", "+447912000099")
-    town.book(stranger, "Rover")
-    (item,) = town.rig.questions()
-    assert town.whose() == [(town.rig.placeholder.client_id, town.rig.placeholder.pet_id)]
-    assert item.why != "names-and-pet"
-
-
 @pytest.mark.parametrize("by_jane", [True, False])
 def test_a_visit_that_the_pims_shows_on_another_owner_of_the_pet_is_kept(town: Town, *, by_jane: bool) -> None:
     booking = town.book(JANE if by_jane else JOHN)
@@ -137,6 +131,23 @@ def test_the_work_list_takes_a_visit_on_either_owner(tmp_path: Path, *, on_john:
     town.rig.run()
     assert (lines(town.rig), closed(town.rig)) == ([], [("book", "confirmed")])
     assert not town.rig.questions()
+
+
+def test_staff_may_put_a_visit_on_another_owner_of_the_pet_than_a_person_has_said(town: Town) -> None:
+    town.book(("Igor", "Stravinsky", JOHN[2]), "Firebird")
+    (item,) = town.rig.questions()
+    make_unverified(town.rig, ignoring=True)
+    answer(town.rig, item.id, Choice.LINK, client_id=town.john, pet_id=town.bella)
+    town.rig.run()
+    assert [details for _, details in lines(town.rig)] == [{"client_id": town.john, "pet_id": town.bella}]
+    (visit,) = town.rig.visits()
+    town.rig.pims.edit(Kind.APPOINTMENT, visit["id"], {"owner": town.jane, "pet": town.max})
+    town.rig.run()
+    assert len(lines(town.rig)) == 1, "another pet of hers is another answer"
+    town.rig.pims.edit(Kind.APPOINTMENT, visit["id"], {"owner": town.jane, "pet": town.bella})
+    town.rig.run()
+    assert (lines(town.rig), town.rig.questions()) == ([], ())
+    assert "[VetBridge" not in town.rig.visits()[0]["notes"]
 
 
 def test_who_owns_a_share_no_more_is_asked_about_when_she_books_that_pet_again(town: Town) -> None:
@@ -174,6 +185,26 @@ def test_where_the_primary_owner_changes_nothing_happens_to_what_stands(town: To
     assert (town.written(), town.rig.questions()) == (written, ())
     town.book(JOHN)
     assert town.whose()[2:] == [(town.john, town.bella)]
+
+
+def test_visits_of_the_desk_stand_at_the_booking_side_on_the_card_of_each_owner(town: Town) -> None:
+    start = town.rig.clock.now()
+    for hours, owner in ((50, town.john), (51, town.jane), (52, town.john)):
+        at = {"start": (start + timedelta(hours=hours)).isoformat(), "seconds": 900}
+        visit = {**at, "owner": owner, "pet": town.bella, "type": "2", "who": "v1", "state": "booked"}
+        town.rig.pims.add(Kind.APPOINTMENT, visit)
+    town.rig.run()
+    cards = {row["id"]: row["name"]["given"] for row in town.rig.booking.rows(Kind.CLIENT)}
+    booked = town.rig.booking.rows(Kind.APPOINTMENT)
+    assert [cards[row["owner"]] for row in booked] == ["John", "Jane", "John"]
+    pets = {row["id"]: row["owner"] for row in town.rig.booking.rows(Kind.PET)}
+    assert [pets[row["pet"]] for row in booked] == [row["owner"] for row in booked]
+    assert sorted(cards[owner] for owner in pets.values()) == ["Jane", "John"]
+    written = town.written()
+    for _ in range(2):
+        town.rig.sweeper.sweep()
+        town.rig.run()
+    assert (town.written(), town.rig.questions()) == (written, ())
 
 
 def test_a_booking_that_goes_from_one_owners_card_to_the_others_asks_nobody(town: Town) -> None:
