@@ -505,19 +505,19 @@ class _Filter:
     """A condition as OData version 3 writes it, as far as clients of the feed were seen to use it."""
 
     def __init__(self, text: str) -> None:
-        self._tokens: list[tuple[str, str]] = []
+        self._parts: list[tuple[str, str]] = []
         end = 0
         while text[end:].strip():
             found = _TOKEN.match(text, end)
             if found is None or len(text) > LONGEST_FILTER:
                 raise Refusal(400, "$filter is not understood")
-            self._tokens.append((str(found.lastgroup), found.group(str(found.lastgroup))))
+            self._parts.append((str(found.lastgroup), found.group(str(found.lastgroup))))
             end = found.end()
 
     def predicate(self) -> Passes:
         """Whether a row passes. Raises ``Refusal``."""
         passes = self._either(0)
-        if self._tokens:
+        if self._parts:
             raise Refusal(400, "$filter is not understood")
         return passes
 
@@ -561,15 +561,15 @@ class _Filter:
         return passes
 
     def _takes(self, word: str) -> bool:
-        if self._tokens and self._tokens[0][0] in {"word", "sign"} and self._tokens[0][1] == word:
-            self._tokens.pop(0)
+        if self._parts and self._parts[0][0] in {"word", "sign"} and self._parts[0][1] == word:
+            self._parts.pop(0)
             return True
         return False
 
     def _next(self, kind: str = "") -> tuple[str, str]:
-        if not self._tokens or (kind and self._tokens[0][0] != kind):
+        if not self._parts or (kind and self._parts[0][0] != kind):
             raise Refusal(400, "$filter is not understood")
-        return self._tokens.pop(0)
+        return self._parts.pop(0)
 
 
 def _value(kind: str, text: str) -> Any:

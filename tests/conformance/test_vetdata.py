@@ -34,14 +34,14 @@ class Feed(SimulatedSubject):
                 **credentials,
                 "password": Secret.of(credentials["password"]),
                 "auth_url": self._simulator.base_url,
-                "page_size": 7,
+                "page_size": 5,
                 "vaccines": {"codes": ["12", "13", "14"]},
                 "due_after_days": dict.fromkeys(("12", "13", "14"), YEAR),
                 **more,
             }
 
         self._by_feed = more.get("keys") == "feed"
-        super().__init__(plugin, options=options, secrets=("password",), codes=CODES, clients=20)
+        super().__init__(plugin, options=options, secrets=("password",), codes=CODES, clients=12)
         assert isinstance(self._simulator, VetDataFeed)
         self.site: VetDataFeed = self._simulator
         self.enters = frozenset(TABLES)
@@ -95,7 +95,7 @@ class TestVetData(Identity, Reading, Paging, Marks, Cursors, Searching, Services
         return Feed()
 
 
-class TestVetDataTheOtherWay(Reading, Paging, Searching, Services):
+class TestVetDataTheOtherWay(Reading, Searching, Services):
     """The same with user and password, by the feed's own numbers, with vaccines by their category."""
 
     def make(self) -> Subject:
