@@ -18,7 +18,7 @@ from vetbridge.cli.plan import unknown_site
 from vetbridge.cli.reading import USAGE, AsJson, as_data, config_path, give_up, ledger_beside, told
 from vetbridge.cli.sheets import files_told, require_writable, write_csv, write_whole
 from vetbridge.cli.tables import add, drawn, one_line, plain_table, say_wrapped
-from vetbridge.core.errors import VetBridgeError
+from vetbridge.core.errors import Unavailable, VetBridgeError
 from vetbridge.core.records import Kind, Side
 
 if TYPE_CHECKING:
@@ -264,14 +264,25 @@ def _titles(
     problems: list[_Problem] = []
     with _connectors(loaded) as connectors:
         for account in sorted(accounts):
+            before = kept.get(account, {})
             try:
-                titles[account] = read_lists(connectors[account])
+                told = read_lists(connectors[account])
             except VetBridgeError as error:
-                titles[account] = kept.get(account, {})
-                instead = "what was read last is shown" if titles[account] else "none is known"
-                text = f"code lists of {account} cannot be read, {instead}: {error.message}"
-                problems.append({"code": error.code, "text": text, "advice": error.advice()})
+                titles[account] = before
+                problems.append(_unread(account, before, error.message, error))
+                continue
+            # A part of the account may not have answered.
+            lacking = sorted(connectors[account].capabilities.code_lists - told.keys())
+            if lacking:
+                problems.append(_unread(account, before, f"{', '.join(lacking)} did not come", Unavailable("")))
+            titles[account] = {**{name: before[name] for name in lacking if name in before}, **told}
     return titles, problems
+
+
+def _unread(account: str, instead: CodeLists, why: str, error: VetBridgeError) -> _Problem:
+    shown = "what was read last is shown" if instead else "none is known"
+    text = f"code lists of {account} cannot be read, {shown}: {why}"
+    return {"code": error.code, "text": text, "advice": error.advice()}
 
 
 def _remembered(loaded: Loaded) -> tuple[tuple[Unmapped, ...], dict[str, CodeLists]]:

@@ -25,7 +25,7 @@ from vetbridge.connector.interface import (
     Write,
 )
 from vetbridge.connector.plugin import Environment, Plugin
-from vetbridge.core.errors import ConfigError, MappingError, RateLimited, Refused, VetBridgeError
+from vetbridge.core.errors import ConfigError, MappingError, RateLimited, Refused, Unavailable, VetBridgeError
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper
 
@@ -171,16 +171,26 @@ class Composed:
             yield from of.connector.content(id)
 
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
-        """See ``Connector.code_lists``: each list as the connector tells it whose records bear its codes."""
+        """See ``Connector.code_lists``: each list as the connector tells it whose records bear its codes.
+
+        Lists of one that does not answer are left out, unless nobody answers: that one raises where it is read.
+        """
         if not self._capabilities.code_lists:
             raise Refused(f"{self._account}: there are no code lists to be read", code="not-supported")
         found: dict[str, Mapping[str, str]] = {}
+        silent: list[VetBridgeError] = []
         for each in self._all:
             wanted = self._lists_of(each)
             if wanted:
-                with self._told_by(each):
-                    lists = each.connector.code_lists()
+                try:
+                    with self._told_by(each):
+                        lists = each.connector.code_lists()
+                except (Unavailable, RateLimited) as error:
+                    silent.append(error)
+                    continue
                 found |= {name: titles for name, titles in lists.items() if name in wanted}
+        if silent and not found:
+            raise silent[0]
         return found
 
     def hints(self, request: HookRequest) -> tuple[Hint, ...]:

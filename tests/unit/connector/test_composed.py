@@ -146,6 +146,18 @@ def test_a_code_list_comes_from_whose_records_bear_its_codes() -> None:
     assert "Of no interest" not in {*lists["species"].values(), *lists["resource"].values()}
 
 
+def test_lists_of_one_that_does_not_answer_are_left_out() -> None:
+    practice = Practice()
+    practice.diary.fail(Unavailable("the folder is away"))
+    assert practice.composed.code_lists().keys() == {"species", "sex"}
+    practice.feed.fail(AuthFailed("memory: answered 401"))
+    with pytest.raises(AuthFailed):
+        practice.composed.code_lists()
+    practice.feed.fail(Unavailable("the feed is down"))
+    with pytest.raises(Unavailable, match="the feed is down"):
+        practice.composed.code_lists()
+
+
 def test_records_beside_a_page_are_those_that_the_same_one_serves() -> None:
     class Beside(MemorySide):
         def changes(self, kind: Kind, since: str | None, *, mark: str | None = None) -> Any:

@@ -50,6 +50,8 @@ class Told:
     lists: dict[str, dict[str, str]]
     records: dict[Kind, dict[str, dict[str, Any]]] = field(default_factory=dict)
     fails: VetBridgeError | None = None
+    silent: set[str] = field(default_factory=set)
+    """Lists that it declares and does not tell."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -59,7 +61,7 @@ class Told:
     def code_lists(self) -> Mapping[str, Mapping[str, str]]:
         if self.fails is not None:
             raise self.fails
-        return self.lists
+        return {name: titles for name, titles in self.lists.items() if name not in self.silent}
 
     def get(self, kind: Kind, id_: str) -> dict[str, Any] | None:
         return self.records.get(kind, {}).get(id_)
@@ -359,6 +361,16 @@ def test_a_silent_side_is_said(desk: Desk, sides: Sides) -> None:
     result = desk.run("mapping", "check", "--json")
     (problem,) = json.loads(result.stdout)["problems"]
     assert "none is known" in problem["text"]
+
+
+def test_a_list_that_a_part_of_a_side_does_not_tell_is_said(desk: Desk, sides: Sides) -> None:
+    sides["ezyvet-city"].silent = {"species"}
+    result = desk.run("mapping", "check", "--json")
+    (problem,) = json.loads(result.stdout)["problems"]
+    assert problem["text"].startswith("code lists of ezyvet-city cannot be read, none is known: species did not come")
+    rows = json.loads(desk.run("mapping", "fill", "city", "--json").stdout)["data"]["rows"]
+    asked = {row["list"] for row in rows if row["pims_code"]}
+    assert "appointment_type" in asked, "the others were told"
 
 
 def test_one_record_there_and_back(desk: Desk, sides: Sides) -> None:
