@@ -88,6 +88,9 @@ class Rehearsal(SimulatedSubject):
         """No message goes to anybody; what stands in the log was told elsewhere."""
         return int(self.site.counts()["notices"])
 
+    def logged(self) -> int:
+        return len(self.practice.messages())
+
 
 def _service(values: Mapping[str, Any]) -> dict[str, Any]:
     names = {"service": "code", "name": "description"}

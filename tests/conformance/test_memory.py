@@ -12,6 +12,7 @@ from vetbridge.core.records import Kind
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities, memory_mapper, redeclared
 from vetbridge.testing.suite import ConnectorSuite, Fault, Subject
+from vetbridge.testing.suite.logs import Logs
 
 ENDLESS = 10_000
 
@@ -81,6 +82,9 @@ class MemorySubject(Subject):
     def messages(self) -> int:
         return len(self.side.messages)
 
+    def logged(self) -> int:
+        return len(self.side.logged)
+
 
 class MemoryByHand(MemorySubject):
     """A memory side on which no connector writes."""
@@ -112,6 +116,13 @@ class TestMemoryThatCutsAndDemandsOwners(ConnectorSuite):
         owner = subject.side.add(Kind.CLIENT, {"name": {"given": "", "family": "Placeholder"}})
         subject.placeholder = (owner, subject.side.add(Kind.PET, {"owner": owner, "name": "Placeholder"}))
         return subject
+
+
+class TestMemoryWithALog(Logs):
+    """It keeps a communication log."""
+
+    def make(self) -> Subject:
+        return MemorySubject(redeclared(memory_capabilities(), Kind.REMINDER, logs=True))
 
 
 class TestMemoryOfABookingSide(ConnectorSuite):

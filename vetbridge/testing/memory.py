@@ -365,6 +365,8 @@ class MemorySide:
         """Every write that took effect through ``apply``, in order."""
         self.messages: list[tuple[str, str]] = []
         """Every message that was sent to an owner, in order: the client's id and the text."""
+        self.logged: list[Native] = []
+        """Every line of the communication log, in order, as it was written: nobody was told by it."""
 
     # -- the protocol
 
@@ -453,6 +455,7 @@ class MemorySide:
             Operation.CANCEL: can.cancel,
             Operation.NOTIFY: can.notify,
             Operation.RECALL: bool(can.handed),
+            Operation.LOG: can.logs,
         }
         self._supported(allowed[write.operation], f"{write.kind} takes no {write.operation}")
         if write.operation is Operation.RECALL or write.operation in can.handed:
@@ -821,6 +824,8 @@ class MemorySide:
             native = self._checked(write, {})
             content = write.content.data if isinstance(write.content, _File) else b""
             return self.add(kind, {**native, "ref": write.stamp} if write.stamp else native, content=content)
+        if write.operation is Operation.LOG:
+            return self._noted(write.native)
         row = self.row(kind, write.id or "")
         if row is None or write.id is None or write.id in self._hidden:
             raise Refused(f"memory: there is no {kind} {write.id!r}")
@@ -901,6 +906,16 @@ class MemorySide:
         if not isinstance(native.get("text"), str) or not native["text"]:
             raise Refused("memory: a message needs a text")
         self.messages.append((id_, native["text"]))
+
+    def _noted(self, native: Native) -> str:
+        """Writes a line into the log of a client; the client's id."""
+        client, pet = native.get("client_id"), native.get("pet_id")
+        if client not in self._rows[Kind.CLIENT] or (pet is not None and pet not in self._rows[Kind.PET]):
+            raise Refused("memory: the log is of a client who is there")
+        if not isinstance(native.get("text"), str) or not native["text"]:
+            raise Refused("memory: a line of the log needs a text")
+        self.logged.append(dict(native))
+        return str(client)
 
     def _kept(self, write: Write) -> Native:
         """A payload with its texts as this side keeps them: cut to their limits, and names in its own case."""

@@ -19,6 +19,7 @@ from vetbridge.testing.suite.handed import Handed
 from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.hygiene import Hints, Hygiene
 from vetbridge.testing.suite.identity import Identity
+from vetbridge.testing.suite.logs import Logs
 from vetbridge.testing.suite.once import Changing, Creating
 from vetbridge.testing.suite.reading import Cursors, Marks, Paging, Reading
 from vetbridge.testing.suite.searching import Searching
@@ -48,6 +49,7 @@ class ConnectorSuite(
     Files,
     DueServices,
     Services,
+    Logs,
     Faults,
     Honesty,
     Hygiene,

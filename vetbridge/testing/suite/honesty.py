@@ -46,6 +46,9 @@ class Honesty(Group):
         if not can.notify:
             told = Write(operation=Operation.NOTIFY, kind=kind, id=id_, native={"text": "Bella is due."})
             refused.append(lambda: connector.apply(told))
+        if not can.logs:
+            line = {"client_id": id_, "pet_id": None, "text": "Bella is due."}
+            refused.append(lambda: connector.apply(Write(operation=Operation.LOG, kind=kind, id=id_, native=line)))
         if kind is Kind.ATTACHMENT and not can.read:
             refused.append(lambda: list(connector.content(id_)))
         before = subject.requests()

@@ -104,6 +104,10 @@ class Subject(ABC):
         """Messages that the side sent to owners."""
         return 0
 
+    def logged(self) -> int:
+        """Lines that stand in the side's communication log."""
+        return 0
+
     def close(self) -> None:
         """Ends the side."""
         self.connector.close()
