@@ -41,6 +41,8 @@ _WHY: Mapping[str, str] = MappingProxyType(
     {
         "creating-clients-is-off": "the owner is new, and VetBridge may not create clients",
         "creating-pets-is-off": "the pet is new, and VetBridge may not create pets",
+        "clients-not-made": "the owner is new, and this practice system takes no new clients from outside",
+        "pets-not-made": "the pet is new, and this practice system takes no new pets from outside",
         "pet-went-away": "a pet of that name, with which the client came before, is another client's now",
         "species-not-named": "the pet is new, and the booking does not say its species",
         "phone-not-readable": "the owner is new, and the booking's phone cannot be read as a number",

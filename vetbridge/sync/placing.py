@@ -106,12 +106,17 @@ class Placer:
 
         What the config forbids is no obstacle here: a person has looked at just this booking.
         """
-        return self._unfit_client(here.booker or Client()) or self._unfit_pet(here)
+        return (
+            self._not_made(Kind.CLIENT)
+            or self._unfit_client(here.booker or Client())
+            or self._not_made(Kind.PET)
+            or self._unfit_pet(here)
+        )
 
     def pet_by_name(self, job: Job, here: Appointment, client: Client) -> Pet | None:
         """The booked pet among a client's, made where it is not there; the only one where the booking names none."""
         if (here.booked_pet or Pet()).name.strip():
-            blocker = self._unfit_pet(here)
+            blocker = self._not_made(Kind.PET) or self._unfit_pet(here)
             standing = self.standing_pet(here, client)
             return standing or (None if blocker else self._new_pet(job, here, client))
         living = [pet for pet in self._pets(client) if pet.active and not pet.deceased]
@@ -150,9 +155,16 @@ class Placer:
         if resolution.client is None:
             if not self._pair.may_create_clients:
                 return "creating-clients-is-off"
-            if blocker := self._unfit_client(here.booker or Client()):
+            if blocker := self._not_made(Kind.CLIENT) or self._unfit_client(here.booker or Client()):
                 return blocker
-        return self._unfit_pet(here) if self._pair.may_create_pets else "creating-pets-is-off"
+        if not self._pair.may_create_pets:
+            return "creating-pets-is-off"
+        return self._not_made(Kind.PET) or self._unfit_pet(here)
+
+    def _not_made(self, kind: Kind) -> str:
+        """Why nobody makes a record of this kind in the PIMS from outside; empty where VetBridge can."""
+        able = self._pair.pims.connector.capabilities.of(kind)
+        return f"{kind}s-not-made" if able.create is None else ""
 
     def _came_with_what_is_anothers(self, here: Appointment, client: Client) -> bool:
         """Whether the booked pet bears the name of one that this client came with of late, and that is somebody
@@ -253,16 +265,19 @@ class Placer:
         return next(fitting, None)
 
     def _pets(self, client: Client) -> Iterator[Pet]:
-        """The pets for which a client may book, her own first."""
+        """The pets for which a client may book, her own first; a PIMS may list those of others among them, or not."""
         end = self._pair.pims
+        listed = set()
         for native in end.connector.search(Kind.PET, {"client_id": client.id or ""}):
-            yield end.mapper.read(Kind.PET, native)
+            pet = end.mapper.read(Kind.PET, native)
+            listed.add(pet.id)
+            yield pet
         with self._ledger.read() as tx:
             others = mirror.pets_of_others(tx, end.account, client.id or "")
         for other in others:
-            pet = end.read(Kind.PET, other.id or "")
-            if isinstance(pet, Pet) and pet.client_id != client.id and pet.may_be_booked_by(client.id):
-                yield pet
+            found = None if other.id in listed else end.read(Kind.PET, other.id or "")
+            if isinstance(found, Pet) and found.may_be_booked_by(client.id):
+                yield found
 
     def create_pet(self, job: Job, here: Appointment, client: Client) -> Pet:
         """Makes the booked pet in the PIMS."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.connector.clock import Clock, SystemClock
 from vetbridge.connector.plugin import System, Way, systems
+from vetbridge.connector.rows.reading import DELETED
 from vetbridge.core.records import Kind
 from vetbridge.demo.audit import Audit, Typed
 from vetbridge.demo.by_hand.accounts import DUE, FOLDER, account_of, carries, is_typed, uses_files
@@ -118,7 +119,11 @@ class ByHandShow(Show):
         self._desk = self._desk_at(self._practice)
         today = self._clock.now().astimezone(ZoneInfo(branch.morning.clinic.zone)).date()
         lists = self._practice.codes.items()
-        codes = {name: {word: str(code) for word, code in codes.items()} for name, codes in lists}
+        codes: dict[str, dict[str, str | list[str]]] = {
+            name: {word: str(code) for word, code in codes.items()} for name, codes in lists
+        }
+        if "cancelled" in codes["status"]:  # beside what connectors of rows say of a visit that is gone
+            codes["status"]["cancelled"] = [codes["status"]["cancelled"], DELETED]
         account = account_of(self._system, self._way, pims, Secrets(self._stage.folder))
         placeholder = None
         if isinstance(self._desk, RecordsDesk):
