@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tests.rig import Rig
 from tests.unit.sync.by_hand_rig import closed, lines, typed
 from tests.unit.sync.test_both_ways import answer, make_unverified
+from vetbridge.connector.interface import Native
 from vetbridge.core.answers import Choice
 from vetbridge.core.records import Kind
 from vetbridge.ledger import links
@@ -80,6 +82,23 @@ def test_the_primary_owner_books_as_before_and_so_does_each_for_a_pet_of_her_own
     town.book()
     assert town.whose() == [(town.john, town.bella), (town.jane, town.max), (town.jane, town.bella)]
     assert not town.rig.questions()
+
+
+def test_a_pims_may_list_a_shared_pet_among_each_owners_own(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = town.rig.pims.search
+
+    def with_shared(kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
+        yield from search(kind, query)
+        if kind is Kind.PET:
+            yield from (row for row in town.rig.pims.rows(Kind.PET) if query.get("client_id") in row["shared_by"])
+
+    monkeypatch.setattr(town.rig.pims, "search", with_shared)
+    before = town.pets()
+    town.book()
+    town.book(JOHN)
+    town.book(("Jim", "Stone", JANE[2]), "Max")
+    assert town.whose() == [(town.jane, town.bella), (town.john, town.bella), (town.jane, town.max)]
+    assert (town.pets(), town.rig.questions()) == (before, ())
 
 
 def test_partners_of_one_phone_are_told_apart_by_the_given_name(tmp_path: Path) -> None:
