@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,21 @@ def build(options: FilesOptions, environment: Environment) -> Files:
 
 def declares() -> Capabilities:
     """What an account of the neutral profile can do; another profile may know fewer kinds."""
-    profile = load_profile(FilesProfile, "neutral", "files")
-    return capabilities(profile, FilesOptions(folder=Path(), profile="neutral"))
+    return declares_by({})
+
+
+def declares_by(sets: Mapping[str, str]) -> Capabilities:
+    """What an account of a shipped profile can do."""
+    name = sets.get("profile", "neutral")
+    return capabilities(load_profile(FilesProfile, name, "files"), FilesOptions(folder=Path(), profile=name))
 
 
 plugin = Plugin(
-    name="files", title="Files in a folder", options=FilesOptions, build=build, mapping="neutral", declares=declares
+    name="files",
+    title="Files in a folder",
+    options=FilesOptions,
+    build=build,
+    mapping="neutral",
+    declares=declares,
+    declares_by=declares_by,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.idexx_data_services.options import IdexxOptions, declared
@@ -23,8 +24,13 @@ def build(options: IdexxOptions, environment: Environment) -> Idexx:
 
 def declares() -> Capabilities:
     """What an account of the rehearsal can do; what another one can, its own profile says."""
-    site = load_profile(IdexxProfile, "rehearsal", "idexx_data_services")
-    return declared(site, by_api=True, needs_pet=True)
+    return declares_by({})
+
+
+def declares_by(sets: Mapping[str, str]) -> Capabilities:
+    """The same where a way sets who writes."""
+    site = load_profile(IdexxProfile, sets.get("profile", "rehearsal"), "idexx_data_services")
+    return declared(site, by_api=sets.get("writes", "api") == "api", needs_pet=True)
 
 
 plugin = Plugin(
@@ -35,4 +41,5 @@ plugin = Plugin(
     mapping="neutral",
     simulator="connectors.idexx_data_services.simulator",
     declares=declares,
+    declares_by=declares_by,
 )

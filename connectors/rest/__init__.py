@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.rest.options import RestOptions, capabilities
@@ -23,7 +24,12 @@ def build(options: RestOptions, environment: Environment) -> Rest:
 
 def declares() -> Capabilities:
     """What an account of the rehearsal can do; what another one can, its own profile says."""
-    return capabilities(load_profile(RestProfile, "animana", "rest"))
+    return declares_by({})
+
+
+def declares_by(sets: Mapping[str, str]) -> Capabilities:
+    """What an account of a shipped profile can do."""
+    return capabilities(load_profile(RestProfile, sets.get("profile", "animana"), "rest"))
 
 
 plugin = Plugin(
@@ -33,4 +39,5 @@ plugin = Plugin(
     build=build,
     mapping="neutral",
     declares=declares,
+    declares_by=declares_by,
 )

@@ -245,8 +245,10 @@ class Served:
         from vetbridge.core.records import Kind  # noqa: PLC0415 - keeps --help quick
 
         diary = next((part for part in self.parts.values() if Kind.APPOINTMENT in part.kinds), self)
-        declares = diary.plugin.declares
-        return declares is not None and bool(declares().of(Kind.APPOINTMENT).handed)
+        plugin = diary.plugin
+        if plugin.declares_by is not None:
+            return bool(plugin.declares_by(diary.sets).of(Kind.APPOINTMENT).handed)
+        return plugin.declares is not None and bool(plugin.declares().of(Kind.APPOINTMENT).handed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

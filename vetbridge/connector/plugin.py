@@ -101,6 +101,9 @@ class Plugin:
     """Module of the simulator, imported only when one is started."""
     declares: Callable[[], Capabilities] | None = None
     """What it can do for an account whose options allow everything; None: only a built connector can tell."""
+    declares_by: Callable[[Mapping[str, str]], Capabilities] | None = None
+    """The same for an account with options that a way of a practice system sets, ``profile`` among them where one is
+    shipped; None: they make no difference."""
     app: AppPlugin | None = None
     """None: the vendor has no marketplace, or none that VetBridge knows."""
 

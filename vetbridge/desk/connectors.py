@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from vetbridge.config.models import Account, Config
-from vetbridge.connector.interface import BudgetSpec, Capabilities, KindCapabilities
-from vetbridge.connector.plugin import GROUP, SYSTEMS, Plugin, System, Way, plugin
+from vetbridge.connector.interface import BudgetSpec, Capabilities, KindCapabilities, Operation
+from vetbridge.connector.plugin import GROUP, SYSTEMS, Plugin, System, Way, WayPart, plugin, plugins, systems
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
+
+REGISTERED = frozenset({Kind.CLIENT, Kind.PET})
+"""Kinds of which a visit's line of the work list says who is to be registered with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,41 @@ class ListedConnector:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far one kind goes."""
+
+    read: bool
+    deletions: bool
+    """What is deleted there is seen."""
+    written: bool
+    """VetBridge writes it itself."""
+    by_people: bool
+    """People write it from the work list."""
+    messages: bool
+    """Owners can be sent messages."""
+    logs: bool
+    """A message that an owner was sent elsewhere is written into its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A platform or practice system by one of its ways, and how far each kind goes there at the most."""
+
+    name: str
+    title: str
+    side: str
+    """``booking`` or ``pims``."""
+    connectors: tuple[str, ...]
+    """Its own first, then those of its parts."""
+    way: str
+    """In words; "" where a connector of its own is the only one."""
+    proven: str
+    own_profile: bool
+    """A site writes its profile itself, which says what of it all there is."""
+    kinds: Mapping[Kind, Reach]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
     """An installed connector that cannot be used."""
 
@@ -133,6 +171,84 @@ def listing(config: Config | None = None) -> tuple[tuple[ListedConnector, ...], 
         else:
             found.append(_listed(each, declared, systems, config))
     return tuple(found), tuple(unusable)
+
+
+def routes() -> tuple[Route, ...]:
+    """Every platform and practice system that is served by its name, the booking side first; each with all its ways,
+    the best first. Raises what a connector raises that cannot be loaded."""
+    found: list[Route] = []
+    known = systems()
+    ways = [way for system in known.values() for way in system.ways]
+    generic = {name for way in ways for name in (way.connector, *(part.connector for part in way.parts.values()))}
+    for each in plugins().values():
+        if each.name not in generic and each.declares is not None:
+            can = each.declares()
+            found.append(
+                Route(
+                    name=each.name,
+                    title=each.title,
+                    side=can.side,
+                    connectors=(each.name,),
+                    way="",
+                    proven=can.proven,
+                    own_profile=False,
+                    kinds=_reach(can.kinds),
+                )
+            )
+    found += [_route(system, way) for system in known.values() for way in system.ways]
+    return tuple(sorted(found, key=lambda route: (route.side != "booking", route.title.casefold())))
+
+
+def _route(system: System, way: Way) -> Route:
+    own = plugin(way.connector)
+    kinds = dict(_by_way(system, way).kinds)
+    for part in way.parts.values():
+        can = _by_way(system, part)
+        kinds |= {kind: can.of(kind) for kind in part.serves}
+    return Route(
+        name=system.name,
+        title=system.title,
+        side="pims",
+        connectors=(way.connector, *(part.connector for part in way.parts.values())),
+        way=way.title,
+        proven=way.proven,
+        own_profile=not way.profile and "profile" in own.options.model_fields,
+        kinds=_reach(kinds),
+    )
+
+
+def _by_way(system: System, way: Way | WayPart) -> Capabilities:
+    """What the connector of a way, or of a part of one, can do with the options that it sets."""
+    of = plugin(way.connector)
+    if of.declares_by is not None:
+        return of.declares_by({**({"profile": system.name} if way.profile else {}), **way.sets})
+    return Capabilities(side="pims", kinds={}) if of.declares is None else of.declares()
+
+
+def _reach(kinds: Mapping[Kind, KindCapabilities]) -> dict[Kind, Reach]:
+    visits = kinds.get(Kind.APPOINTMENT, KindCapabilities())
+    return {
+        kind: Reach(
+            read=can.read,
+            deletions=can.deletions_visible,
+            written=bool(_writes(can) - can.handed),
+            # The line of a visit says who is to be registered with it.
+            by_people=bool(can.handed)
+            or (kind in REGISTERED and can.create is None and Operation.CREATE in visits.handed),
+            messages=can.notify,
+            logs=can.logs,
+        )
+        for kind, can in kinds.items()
+    }
+
+
+def _writes(can: KindCapabilities) -> set[Operation]:
+    declared = {
+        Operation.CREATE: can.create is not None,
+        Operation.UPDATE: bool(can.update),
+        Operation.CANCEL: can.cancel,
+    }
+    return {operation for operation, able in declared.items() if able}
 
 
 def _systems() -> tuple[list[System], list[Unusable]]:

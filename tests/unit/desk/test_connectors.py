@@ -18,7 +18,7 @@ from vetbridge.connector.interface import ExactlyOnce, Unlinked
 from vetbridge.connector.plugin import GROUP, SYSTEMS, Options, Plugin, plugin, plugins, systems
 from vetbridge.core.records import Kind
 from vetbridge.desk import connectors
-from vetbridge.desk.connectors import listing
+from vetbridge.desk.connectors import listing, routes
 from vetbridge.testing.memory import MemorySide, memory_capabilities, redeclared
 
 SILENT = Plugin(
@@ -233,3 +233,22 @@ def test_a_practice_system_that_cannot_be_loaded_is_a_problem(monkeypatch: pytes
     assert [problem["text"].split(" cannot")[0] for problem in envelope["problems"]] == [
         "the practice system 'broken'"
     ]
+
+
+def test_routes_tell_how_far_each_kind_goes_by_each_way() -> None:
+    known = {(route.name, route.connectors): route for route in routes()}
+    assert next(iter(known)) == ("altegio", ("altegio",)), "the booking side comes first"
+    assert {name for name, _ in known} == {"altegio", "ezyvet", *systems()}
+    pulse = known["pulse", ("vetdata", "files")].kinds
+    assert pulse[Kind.APPOINTMENT].by_people
+    assert not pulse[Kind.APPOINTMENT].written
+    assert pulse[Kind.CLIENT].by_people, "the line of a visit says who is to be registered"
+    assert Kind.REMINDER not in pulse, "its diary's files serve visits alone"
+    ours = known["cornerstone", ("idexx_data_services",)]
+    assert ours.own_profile
+    assert (ours.kinds[Kind.APPOINTMENT].written, ours.kinds[Kind.APPOINTMENT].by_people) == (True, False)
+    assert ours.kinds[Kind.REMINDER].logs
+    read_only = known["avimark", ("idexx_data_services",)]
+    assert (read_only.kinds[Kind.APPOINTMENT].written, read_only.kinds[Kind.APPOINTMENT].by_people) == (False, True)
+    assert not known["impromed", ("files",)].own_profile
+    assert known["ezyvet", ("ezyvet",)].kinds[Kind.ATTACHMENT].written
