@@ -13,9 +13,21 @@ from vetbridge.connector.secret import Secret
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import AppointmentStatus, Kind
 from vetbridge.testing.practice.plain import PlainPractice
-from vetbridge.testing.suite import ConnectorSuite, SimulatedSubject, Subject
+from vetbridge.testing.suite import SimulatedSubject, Subject
+from vetbridge.testing.suite.faults import Faults
+from vetbridge.testing.suite.files import Files
 from vetbridge.testing.suite.handed import Handed
 from vetbridge.testing.suite.honesty import Honesty
+from vetbridge.testing.suite.hygiene import Hygiene
+from vetbridge.testing.suite.identity import Identity
+from vetbridge.testing.suite.logs import Logs
+from vetbridge.testing.suite.once import Changing, Creating
+from vetbridge.testing.suite.reading import Cursors, Marks, Paging, Reading
+from vetbridge.testing.suite.searching import Searching
+from vetbridge.testing.suite.services import Services
+from vetbridge.testing.suite.values import Texts, Times
+from vetbridge.testing.suite.visits import Cancelling, Relinking
+from vetbridge.testing.suite.writing import Versions, Writing
 
 PEOPLE = frozenset({Kind.CLIENT, Kind.PET})
 CODES: Mapping[str, Mapping[str, object]] = {
@@ -39,7 +51,7 @@ class Rehearsal(SimulatedSubject):
                 "shown_within": 0.0,
             }
 
-        super().__init__(plugin, options=options, secrets=("user", "password"), codes=CODES, clients=20)
+        super().__init__(plugin, options=options, secrets=("user", "password"), codes=CODES, clients=11)
         self.site: IdexxSimulator = self._simulator
         self.site.page_cap = 6
         self.practice: PlainPractice = self.site.practice
@@ -110,10 +122,31 @@ def _visit(values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-class TestIdexx(ConnectorSuite):
-    not_kept: ClassVar[Mapping[Kind, frozenset[str]]] = {
-        Kind.APPOINTMENT: frozenset({"cancel_reason"}),
-    }
+class TestIdexx(
+    Identity,
+    Reading,
+    Paging,
+    Marks,
+    Cursors,
+    Searching,
+    Writing,
+    Versions,
+    Cancelling,
+    Relinking,
+    Times,
+    Texts,
+    Creating,
+    Changing,
+    Files,
+    Services,
+    Logs,
+    Faults,
+    Honesty,
+    Hygiene,
+):
+    """Webhooks and cards of clients there are none."""
+
+    not_kept: ClassVar[Mapping[Kind, frozenset[str]]] = {Kind.APPOINTMENT: frozenset({"cancel_reason"})}
 
     def make(self) -> Subject:
         return Rehearsal()
