@@ -12,6 +12,8 @@ from vetbridge.connector.plugin import GROUP, SYSTEMS, Plugin, System, Way, WayP
 from vetbridge.core.errors import ConfigError
 from vetbridge.core.records import Kind
 
+FICTIONAL = "fictional"
+"""How it begins what is proven of a profile that describes a rehearsal alone."""
 REGISTERED = frozenset({Kind.CLIENT, Kind.PET})
 """Kinds of which a visit's line of the work list says who is to be registered with it."""
 
@@ -143,7 +145,7 @@ class Route:
     """In words; "" where a connector of its own is the only one."""
     proven: str
     own_profile: bool
-    """A site writes its profile itself, which says what of it all there is."""
+    """A site writes its profile itself, which says what of it all there is: none is shipped but for a rehearsal."""
     kinds: Mapping[Kind, Reach]
 
 
@@ -201,7 +203,8 @@ def routes() -> tuple[Route, ...]:
 
 def _route(system: System, way: Way) -> Route:
     own = plugin(way.connector)
-    kinds = dict(_by_way(system, way).kinds)
+    declared = _by_way(system, way)
+    kinds = dict(declared.kinds)
     for part in way.parts.values():
         can = _by_way(system, part)
         kinds |= {kind: can.of(kind) for kind in part.serves}
@@ -212,7 +215,8 @@ def _route(system: System, way: Way) -> Route:
         connectors=(way.connector, *(part.connector for part in way.parts.values())),
         way=way.title,
         proven=way.proven,
-        own_profile=not way.profile and "profile" in own.options.model_fields,
+        own_profile="profile" in own.options.model_fields
+        and (not way.profile or declared.proven.startswith(FICTIONAL)),
         kinds=_reach(kinds),
     )
 

@@ -251,4 +251,5 @@ def test_routes_tell_how_far_each_kind_goes_by_each_way() -> None:
     read_only = known["avimark", ("idexx_data_services",)]
     assert (read_only.kinds[Kind.APPOINTMENT].written, read_only.kinds[Kind.APPOINTMENT].by_people) == (False, True)
     assert not known["impromed", ("files",)].own_profile
+    assert known["animana", ("rest",)].own_profile, "the shipped one is a rehearsal's"
     assert known["ezyvet", ("ezyvet",)].kinds[Kind.ATTACHMENT].written
