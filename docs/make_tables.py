@@ -38,8 +38,8 @@ there. Each at the most: a site's options, rights and reports may leave less. \\
 which says what there is."""
 NOTE = """\
 Each at the most: a site's options, rights and reports may leave less. \\*: by a profile that the site writes, which
-says what there is. Typed by people: as the [work list](../desk.md#the-work-list) asks; clients and pets with the visit
-that they are for."""
+says what there is. Typed by people: as the [work list](../desk.md#the-work-list) asks; clients and pets with the
+visit that they are for."""
 
 
 def short(found: Sequence[Route]) -> str:
