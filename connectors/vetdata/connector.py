@@ -6,9 +6,10 @@ What is known of the feed stands in docs/connectors/vetdata.md with its evidence
 from __future__ import annotations
 
 import hashlib
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import NoReturn
@@ -64,8 +65,10 @@ class Cursor(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seen: Mapping[str, datetime] = {}
-    codes: str = ""
-    """Of the vaccine codes that were looked for: others are looked for from the beginning."""
+    made: str = ""
+    """Of the options that records were made by: with others all are made anew."""
+    walk: str = ""
+    """Another one for each walk: whoever comes back with it has kept what that walk told."""
 
 
 class Mark(WalkMark):
@@ -78,6 +81,11 @@ class Mark(WalkMark):
     """Rows that are not told."""
     whole: bool = True
     """No row lacked a field."""
+    walk: str = ""
+
+
+Rows = Mapping[tuple[str, str], bytes]
+"""Digests of rows, by entity and the feed's own key."""
 
 
 @dataclass(slots=True)
@@ -85,17 +93,45 @@ class _Walk:
     """What one walk has seen so far. Dates after ``begun`` are none that the next one may begin at: what is shown
     late was changed before."""
 
+    name: str
     begun: datetime | None
     newest: dict[str, datetime]
     left_out: int = 0
     whole: bool = True
+    rows: dict[tuple[str, str], tuple[datetime | None, bytes]] = field(default_factory=dict)
+
+    def digest(self, entity: str, row: Native) -> bytes | None:
+        """Of a row as it was last seen."""
+        return self.rows.get((entity, str(wire.feed_id(row))), (None, None))[1]
 
     def saw(self, entity: str, rows: Iterable[Native]) -> None:
         """Takes note of rows."""
         begun = self.begun or datetime.min  # noqa: DTZ901 - the feed's moments have no offset
-        stamps = [each for row in rows if (each := wire.stamp(row)) is not None and each <= begun]
-        if stamps:
-            self.newest[entity] = max(*stamps, self.newest.get(entity, stamps[0]))
+        for row in rows:
+            stamp = wire.stamp(row)
+            self.rows[entity, str(wire.feed_id(row))] = (stamp, wire.digest(row))
+            if stamp is not None and stamp <= begun:
+                self.newest[entity] = max(stamp, self.newest.get(entity, stamp))
+
+
+class _Memory:
+    """The rows that the last walk of each kind saw, for whoever comes back with its cursor: a look back shows most of
+    them unchanged, and what was kept needs not be told again. After a restart there is none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[Kind, tuple[str, Rows]] = {}
+
+    def of(self, kind: Kind, cursor: str) -> Rows:
+        """Those of the walk that ended with this cursor; none of another one."""
+        with self._lock:
+            end, rows = self._kept.get(kind, ("", {}))
+        return rows if end == cursor else {}
+
+    def keep(self, kind: Kind, cursor: str, rows: Rows) -> None:
+        """A walk has ended."""
+        with self._lock:
+            self._kept[kind] = (cursor, rows)
 
 
 class VetData:
@@ -111,6 +147,7 @@ class VetData:
         self._overlap = timedelta(hours=options.overlap_hours)
         self._door = Door(options, environment, budgets=self._capabilities.budgets)
         self._lists = self._door.lists
+        self._memory = _Memory()
         self._codes = _VaccineCodes(options, self._coded, self._clock.steady, self._account)
 
     @property
@@ -132,15 +169,16 @@ class VetData:
         """What changed since a cursor, in pages; a removed record is told as deleted, and inactive.
 
         The cursor is the newest of the feed's own dates that was seen, of each entity: while the feed stands still so
-        does the cursor. A poll looks again at ``overlap_hours`` before it. It moves only with the last page, and only
-        when as many rows came as the feed counts. A cursor that cannot be read starts over. The first reading leaves
-        out what was removed before. Only a reading from the beginning has marks. ``total`` counts what is yielded.
+        does the cursor. A poll looks again at ``overlap_hours`` before it, and tells what it did not see before, or
+        otherwise. It moves only with the last page, and only when as many rows came as the feed counts. A cursor that
+        cannot be read, or belongs to options that made other records, starts over. The first reading leaves out what
+        was removed before. Only a reading from the beginning has marks. ``total`` counts what is yielded.
         """
         self._known(kind)
         cursor = self._cursor(kind, since)
-        if cursor is not None:
-            return self._changed(kind, cursor, since or "")
-        return self._walked(kind, Mark.of(mark), since or "")
+        if cursor is not None and since is not None:
+            return self._changed(kind, cursor, since)
+        return self._walked(kind, Mark.of(mark), since)
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
         """The record now, or None; a removed one is answered as inactive, as long as the feed shows it.
@@ -199,13 +237,13 @@ class VetData:
 
     # -- lists
 
-    def _walked(self, kind: Kind, begin: Mark, since: str) -> Iterator[Page]:
-        """All records. The first time those that are gone are nobody's news; later they may be."""
-        walk = _Walk(begin.begun, dict(begin.newest), begin.left_out, begin.whole)
+    def _walked(self, kind: Kind, begin: Mark, since: str | None) -> Iterator[Page]:
+        """All records. The first time (None) those that are gone are nobody's news; later they may be."""
+        walk = _Walk(begin.walk or _name(), begin.begun, dict(begin.newest), begin.left_out, begin.whole)
         entity = ENTITIES[kind]
         told: set[str] = set()
-        query = self._query(entity, all_of("" if since else STANDING, self._kind_of(kind)))
-        holds = None if since else _stands
+        query = self._query(entity, all_of(STANDING if since is None else "", self._kind_of(kind)))
+        holds = _stands if since is None else None
         for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE, begin=begin.place):
             here = None
             if stretch.begin is not None:
@@ -215,6 +253,7 @@ class VetData:
                     newest=dict(walk.newest),
                     left_out=walk.left_out,
                     whole=walk.whole,
+                    walk=walk.name,
                 )
             self._begins(walk, stretch)
             records = self._records(kind, stretch.rows, walk, told)
@@ -222,7 +261,7 @@ class VetData:
             is_end = stretch.last and stretch.complete and walk.whole
             yield Page(
                 records=records,
-                cursor=self._text(kind, walk) if is_end else since,
+                cursor=self._end(kind, walk) if is_end else since or "",
                 last=stretch.last,
                 total=None if stretch.total is None else stretch.total - walk.left_out,
                 mark=None if here is None else here.text,
@@ -230,25 +269,26 @@ class VetData:
 
     def _changed(self, kind: Kind, cursor: Cursor, since: str) -> Iterator[Page]:
         """What was made, changed or removed since a cursor; of pets also those of which an owner was."""
-        walk = _Walk(None, dict(cursor.seen))
-        told: set[str] = set()
+        walk = _Walk(_name(), None, dict(cursor.seen))
+        kept = self._memory.of(kind, since)
         complete = True
         for entity in (PATIENTS, RELATIONSHIPS) if kind is Kind.PET else (ENTITIES[kind],):
+            told: set[str] = set()
             asked = cursor.seen.get(entity, datetime(2000, 1, 1)) - self._overlap  # noqa: DTZ001 - without an offset
             query = self._query(entity, all_of(wire.since(asked), self._kind_of(kind)))
             holds = partial(wire.is_since, asked=asked)
             for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE):
                 self._begins(walk, stretch)
-                rows: Sequence[Native] = stretch.rows
+                rows = [row for row in stretch.rows if wire.digest(row) not in _known(entity, kept, walk, row)]
+                walk.saw(entity, stretch.rows)
                 if entity == RELATIONSHIPS:
-                    walk.saw(RELATIONSHIPS, rows)
                     named = dict.fromkeys(wire.key(row, self._by.patient) for row in rows)
-                    rows = self._rows_of(kind, [each for each in named if each is not None and each not in told])
+                    rows = self._rows_of(kind, [each for each in named if each is not None])
                 records = self._records(kind, rows, walk, told)
                 complete = complete and (stretch.complete or not stretch.last)
                 last = stretch.last and not (kind is Kind.PET and entity == PATIENTS)
                 is_end = last and complete and walk.whole
-                yield Page(records=records, cursor=self._text(kind, walk) if is_end else since, last=last)
+                yield Page(records=records, cursor=self._end(kind, walk) if is_end else since, last=last)
 
     def _records(self, kind: Kind, rows: Sequence[Native], walk: _Walk, told: set[str]) -> tuple[Found, ...]:
         """What a walk tells of some rows: each record once, and the row that stands where another one of the same key
@@ -366,16 +406,33 @@ class VetData:
             return None
         latest = (self._clock.now() + timedelta(days=1)).astimezone(UTC).replace(tzinfo=None)
         fits = all(each.tzinfo is None and datetime(2000, 1, 1) < each <= latest for each in cursor.seen.values())  # noqa: DTZ001
-        return cursor if fits and ENTITIES[kind] in cursor.seen and cursor.codes == self._digest(kind) else None
+        return cursor if fits and ENTITIES[kind] in cursor.seen and cursor.made == self._made_by(kind) else None
 
-    def _text(self, kind: Kind, walk: _Walk) -> str:
-        return Cursor(seen=walk.newest, codes=self._digest(kind)).model_dump_json() if walk.newest else ""
-
-    def _digest(self, kind: Kind) -> str:
-        """Of the codes that a kind is made of."""
-        if kind is not Kind.VACCINATION:
+    def _end(self, kind: Kind, walk: _Walk) -> str:
+        """The cursor after a walk that saw all there is."""
+        if not walk.newest:
             return ""
-        return hashlib.sha256("\n".join(sorted(self._codes.now())).encode()).hexdigest()[:16]
+        text = Cursor(seen=walk.newest, made=self._made_by(kind), walk=walk.name).model_dump_json()
+        begin = {entity: newest - self._overlap for entity, newest in walk.newest.items()}
+        again = {
+            name: digest
+            for name, (stamp, digest) in walk.rows.items()
+            if stamp is not None and stamp >= begin.get(name[0], stamp)
+        }
+        self._memory.keep(kind, text, again)
+        return text
+
+    def _made_by(self, kind: Kind) -> str:
+        """Of the options that the records of a kind are made by."""
+        options = self._options
+        said: list[object] = [options.installation, options.keys]
+        if kind is Kind.CLIENT:
+            said.append(options.expand)
+        elif kind is Kind.PET:
+            said.append(sorted(options.owner_types))
+        else:
+            said += [sorted(self._codes.now()), sorted(options.due_after_days.items())]
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
     def _field(self, kind: Kind) -> str:
         """The field that a record is known by. Lines of an account have no number of the practice's."""
@@ -390,6 +447,15 @@ class VetData:
 
     def _unsupported(self, what: str) -> NoReturn:
         raise Refused(f"{self._account}: VetData does not serve {what}", code="not-supported")
+
+
+def _name() -> str:
+    return secrets.token_hex(4)
+
+
+def _known(entity: str, kept: Rows, walk: _Walk, row: Native) -> tuple[bytes | None, ...]:
+    """What was told of a row already: by the walk before, and by this one beside a pet."""
+    return kept.get((entity, str(wire.feed_id(row)))), walk.digest(entity, row)
 
 
 def _stands(row: Native) -> bool:

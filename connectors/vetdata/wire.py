@@ -123,6 +123,17 @@ def since(asked: datetime) -> str:
     return odata.any_of(*(V3.at_least(name, asked) for name in (CHANGED, CREATED, REMOVED)))
 
 
+def digest(row: Native) -> bytes:
+    """Of all that a row says; what the answer says about itself (``odata.etag``) left out."""
+    return hashlib.blake2b(repr(_said(row)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted((name, _said(each)) for name, each in value.items() if "odata." not in name)
+    return [_said(each) for each in value] if isinstance(value, list) else value
+
+
 STANDING = V3.equals(REMOVED, None)
 """The condition of rows that were not removed."""
 
