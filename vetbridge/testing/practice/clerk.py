@@ -24,6 +24,9 @@ _SAME_DIGITS = 9
 _SEXES: Mapping[str, str] = {"male, neutered": "male_neutered", "female, neutered": "female_neutered"}
 """The work list's words for what VetBridge calls otherwise."""
 
+_TICKED_ALONE = frozenset({"opt_out", "opt_in"})
+"""Of these a tick is all that VetBridge can know: who ticks one without doing it is never found out."""
+
 
 class Slip(StrEnum):
     """What a clerk does wrong."""
@@ -175,7 +178,7 @@ class Clerk:
         if self._hits(Slip.FORGOTTEN, seen):
             seen.due = self._when_noticed()
             self._did(line, "forgot", slip=Slip.FORGOTTEN)
-        elif self._hits(Slip.ONLY_TICKED, seen):
+        elif line["task"] not in _TICKED_ALONE and self._hits(Slip.ONLY_TICKED, seen):
             seen.done, seen.noticed_at = seen.says, self._when_noticed()
             self._worklist.tick(line["id"])
             self._did(line, "ticked", slip=Slip.ONLY_TICKED)
