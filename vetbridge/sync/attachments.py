@@ -20,7 +20,7 @@ from vetbridge.core import notes
 from vetbridge.core.errors import BadAnswer, FileRefused, OutcomeUnknown, Refused, Stale, Unavailable
 from vetbridge.core.files import FileRules, wanted_name
 from vetbridge.core.records import Attachment, Client, Kind, Pet, Record, Side
-from vetbridge.ledger import actions, attached, changes, links, subjects, suppression
+from vetbridge.ledger import actions, attached, changes, links, mirror, subjects, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import OPEN_STATES, ChangeState, Link
 from vetbridge.sync.answering import close_answered, given_answer, mark_applied, stays
@@ -414,12 +414,12 @@ class Attachments:
             return pets[0] if len(pets) == 1 else None
         if "client_id" not in end.connector.capabilities.of(Kind.PET).search:
             return None
-        found = [
-            pet
-            for native in end.connector.search(Kind.PET, {"client_id": client_id})
-            if _is_with(pet := end.mapper.read(Kind.PET, native), client_id)
-        ]
-        return found[0].id if len(found) == 1 else None
+        listed = end.connector.search(Kind.PET, {"client_id": client_id})
+        own = [end.mapper.read(Kind.PET, native) for native in listed]
+        with self._ledger.read() as tx:
+            shared = mirror.pets_of_others(tx, end.account, client_id)
+        found = {pet.id for pet in (*own, *shared) if _is_with(pet, client_id)}
+        return found.pop() if len(found) == 1 else None
 
     def _living(self, pet_id: str, client_id: str) -> str | None:
         pet = self._pair.pims.read(Kind.PET, pet_id)
@@ -589,7 +589,7 @@ class _Over(Exception):
 
 
 def _is_with(pet: Pet, client_id: str) -> bool:
-    return pet.client_id == client_id and pet.active and not pet.deceased
+    return pet.is_owned_by(client_id) and pet.active and not pet.deceased
 
 
 def _require_taken(target: End, content: Content) -> None:

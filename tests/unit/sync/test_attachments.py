@@ -267,6 +267,24 @@ def test_a_file_of_an_owner_of_several_pets_of_whom_none_is_named_hangs_on_the_o
     assert (there["client_id"], there["pet_id"]) == (rig.client(), None)
 
 
+@pytest.mark.parametrize("is_said", [True, False])
+def test_a_letter_of_a_co_owner_comes_to_the_shared_pet_where_that_is_who_comes(
+    rig: FileRig, *, is_said: bool
+) -> None:
+    rig.known()
+    card = rig.known("Jane", "Stone", "+441632960004", "Max")
+    rig.pims.edit(Kind.PET, rig.pet("Rex"), {"shared_by": [rig.client("Stone")]})
+    visit = rig.visits()[-1]["id"]
+    rig.pims.edit(Kind.APPOINTMENT, visit, {"pet": rig.pet("Rex") if is_said else None})
+    rig.run()
+    rig.bring(card)
+
+    rig.look()
+
+    hangs_on = [(row["pet_id"], row["client_id"]) for row in rig.files(rig.pims)]
+    assert hangs_on == [(rig.pet("Rex"), None) if is_said else (None, rig.client("Stone"))]
+
+
 def test_a_file_whose_pet_went_to_another_owner_goes_to_that_ones_card(rig: FileRig) -> None:
     rig.known()
     other = rig.known("Cleo", "Cross", "+441632960003", "Kit")
