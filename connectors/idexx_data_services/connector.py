@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from connectors.idexx_data_services import drafting, writing
@@ -20,7 +19,7 @@ from connectors.idexx_data_services.profile import (
     LogWrites,
     SetKind,
     VisitWrites,
-    is_plain,
+    plain,
 )
 from connectors.idexx_data_services.records import Records, at, word
 from vetbridge.connector import csdl
@@ -382,9 +381,8 @@ class Idexx:
             return None
         if name not in rules.plain:
             return V4.equals(property_, text)
-        if not is_plain(text):
-            return None
-        return V4.equals(property_, UUID(text) if len(text) == 36 else int(text))
+        key = plain(text)
+        return None if key is None else V4.equals(property_, key)
 
     def _fits(self, native: Native, query: Mapping[str, str], bounds: Mapping[str, datetime]) -> bool:
         if "phone" in query and not self._has_phone(native, query["phone"]):
@@ -454,7 +452,11 @@ class Idexx:
 
     def _of_site(self, rules: SetKind, where: str) -> str:
         """A condition, for the site's own rows alone where the login sees others."""
-        return where if rules.site is None else all_of(where, V4.equals(rules.site, self._options.site_id))
+        if rules.site is None:
+            return where
+        own = self._options.site_id
+        key = plain(own) if "site" in rules.plain else None
+        return all_of(where, V4.equals(rules.site, own if key is None else key))
 
     def _is_of_site(self, rules: SetKind, row: Native) -> bool:
         return rules.site is None or word(at(row, rules.site)) == self._options.site_id

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -57,9 +58,11 @@ LOG_VALUES = frozenset({"client_id", "pet_id", "text", "at", "key"})
 _PLAIN = re.compile(r"-?[0-9]{1,19}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
-def is_plain(text: str) -> bool:
-    """Whether a key can stand in a filter without quotes: a whole number, or a GUID."""
-    return _PLAIN.fullmatch(text) is not None
+def plain(text: str) -> int | UUID | None:
+    """A key that stands in a filter without quotes: a whole number, or a GUID; None where it is neither."""
+    if _PLAIN.fullmatch(text) is None:
+        return None
+    return UUID(text) if len(text) == 36 else int(text)
 
 
 class Changed(_Part):
@@ -105,7 +108,7 @@ class SetKind(KindRules):
     page: int = Field(default=100, ge=1, le=MOST_ROWS)
     """Rows that are asked for in one answer: the entity set's cap."""
     plain: tuple[str, ...] = ()
-    """Fields whose values stand in a filter without quotes: keys that are numbers or GUIDs."""
+    """Keys that stand in a filter without quotes, as they are numbers or GUIDs: of id, client_id, pet_id, site."""
     expand: tuple[Property, ...] = ()
     """What is to come with each row."""
     site: Property | None = None
@@ -327,7 +330,7 @@ def _known(sent: Sent, what: str, values: frozenset[str]) -> None:
 def _misfits(kind: Kind, rules: SetKind) -> Iterator[str]:
     if rules.property_of("id") is None:
         yield "fields.id: one property was expected"
-    for name in sorted(set(rules.plain) - {"id", "client_id", "pet_id"}):
+    for name in sorted(set(rules.plain) - {"id", "client_id", "pet_id", "site"}):
         yield f"plain: {name} is no key"
     if rules.window is not None and kind is not Kind.APPOINTMENT:
         yield "window: only visits are listed by time"

@@ -193,7 +193,9 @@ class IdexxSimulator(PlainSimulator):
     practice_class: ClassVar[type[PlainPractice]] = SimulatedClinic
 
     def __init__(self, *options: Any, shown_after: float = 0.0, **more: Any) -> None:
-        self.shown_after = shown_after
+        if isinstance(shown_after, bool) or not isinstance(shown_after, int | float) or not 0 <= shown_after <= 86400:
+            raise ValueError("shown_after must be seconds, up to a day")
+        self.shown_after = float(shown_after)
         self.page_cap: int | None = None
         """A cap for every set, instead of ``CAPS``."""
         self._copied_at = 0.0
