@@ -389,6 +389,8 @@ class ByHand:
             return line.closed_why == OTHER_REMOVED
         if not isinstance(copy, Appointment) or line.state == "struck" or copy.client_id != base.get("client_id"):
             return False
+        if line.closed_at is not None and link.updated_at > line.closed_at:
+            return False  # staff have worked on the other one since, which stood alone by then
         return copy.start == base.get("start") or link.pims_id in self._mistyped_so(copy.start)
 
     def await_lost(self, there: Appointment) -> None:

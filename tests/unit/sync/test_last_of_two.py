@@ -126,6 +126,20 @@ def test_one_that_is_cancelled_much_later_is_the_clinic_s_word(rig: HandRig, own
     assert state(rig, booking) == "cancelled"
 
 
+def test_one_that_staff_have_put_right_alone_and_then_cancel_is_the_clinic_s_word(rig: HandRig) -> None:
+    booking, own, copy = two(rig, hours=1)
+    cancel(rig, copy)
+    rig.run()
+    rig.clock.advance(60)
+    rig.pims.edit(Kind.APPOINTMENT, own, {"start": later(rig, booking)})
+    rig.run()
+    rig.clock.advance(60)
+    cancel(rig, own)
+    rig.run()
+    assert asked(rig) == []
+    assert state(rig, booking) == "cancelled"
+
+
 def test_a_line_that_waits_does_not_make_a_later_cancellation_a_removal_of_both(rig: HandRig) -> None:
     booking, own, copy = two(rig, hours=1)
     cancel(rig, copy)
