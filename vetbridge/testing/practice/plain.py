@@ -627,8 +627,8 @@ class PlainPractice(Practice):
         self.write(f"UPDATE {table.name} SET {changed} WHERE {table.key} = ?", *columns.values(), key)  # noqa: S608
 
     def _next_message(self) -> str:
-        (row,) = self.rows("SELECT coalesce(max(row_id), 0) + 1 AS next FROM sim_message")
-        return str(row["next"])
+        given = self.rows("SELECT seq FROM sqlite_sequence WHERE name = 'sim_message'")
+        return str(given[0]["seq"] + 1 if given else 1)
 
 
 def _vaccination(row: sqlite3.Row) -> KeptVaccination:
