@@ -283,7 +283,7 @@ class VetData:
                 walk.saw(entity, stretch.rows)
                 if entity == RELATIONSHIPS:
                     named = dict.fromkeys(wire.key(row, self._by.patient) for row in rows)
-                    rows = self._rows_of(kind, [each for each in named if each is not None])
+                    rows = self._rows_of(kind, [each for each in named if each is not None], PATIENCE)
                 records = self._records(kind, rows, walk, told)
                 complete = complete and (stretch.complete or not stretch.last)
                 last = stretch.last and not (kind is Kind.PET and entity == PATIENTS)
@@ -298,7 +298,7 @@ class VetData:
         named = {key: row for row in rows if (key := wire.key(row, field)) is not None and key not in told}
         told |= named.keys()
         removed = [key for key, row in named.items() if wire.is_removed(row)]
-        for row in self._rows_of(kind, removed, standing=True):
+        for row in self._rows_of(kind, removed, PATIENCE, standing=True):
             named[wire.key(row, field) or ""] = row
         related = self._related(named.values(), walk) if kind is Kind.PET else {}
         found, wrong = [], ""
@@ -324,7 +324,8 @@ class VetData:
     def _related(self, rows: Iterable[Native], walk: _Walk | None = None) -> Related:
         """The relationships of some patients."""
         named = [key for row in rows if (key := wire.key(row, self._by.own)) is not None]
-        found = list(self._by_keys(RELATIONSHIPS, self._by.patient, named, standing=True))
+        patience = 0.0 if walk is None else PATIENCE
+        found = list(self._by_keys(RELATIONSHIPS, self._by.patient, named, patience, standing=True))
         if walk is not None:
             walk.saw(RELATIONSHIPS, found)
         related: dict[str, list[Native]] = {}
@@ -338,7 +339,7 @@ class VetData:
         return wire.owners(own, self._by, self._today(), self._options.owner_types)
 
     def _pets_of(self, client: str) -> Iterator[Native]:
-        owning = list(self._by_keys(RELATIONSHIPS, self._by.client, [client], standing=True))
+        owning = list(self._by_keys(RELATIONSHIPS, self._by.client, [client], 0.0, standing=True))
         pets = list(dict.fromkeys(key for row in owning if (key := wire.key(row, self._by.patient)) is not None))
         rows = self._rows_of(Kind.PET, pets, standing=True)
         related = self._related(rows)
@@ -351,10 +352,14 @@ class VetData:
             if client in (native["client_id"], *native["co_owner_ids"]):
                 yield native
 
-    def _rows_of(self, kind: Kind, ids: Sequence[str], *, standing: bool = False) -> list[Native]:
-        return list(self._by_keys(ENTITIES[kind], self._field(kind), ids, standing=standing))
+    def _rows_of(
+        self, kind: Kind, ids: Sequence[str], patience: float = 0.0, *, standing: bool = False
+    ) -> list[Native]:
+        return list(self._by_keys(ENTITIES[kind], self._field(kind), ids, patience, standing=standing))
 
-    def _by_keys(self, entity: str, field: str, ids: Sequence[str], *, standing: bool) -> Iterator[Native]:
+    def _by_keys(
+        self, entity: str, field: str, ids: Sequence[str], patience: float, *, standing: bool = False
+    ) -> Iterator[Native]:
         """Rows of which a field is one of some keys. Raises ``BadAnswer`` where the filter did not filter."""
         literal = wire.literal if field == "Id" else self._by.literal
         known = [(id_, value) for id_ in ids if (value := literal(id_)) is not None]
@@ -367,7 +372,6 @@ class VetData:
             def holds(row: Native, folded: set[str] = folded) -> bool:
                 return (wire.key(row, field) or "").casefold() in folded and not (standing and wire.is_removed(row))
 
-            patience = PATIENCE if len(ids) > 1 else 0.0
             for row in self._lists.rows(query, wire.feed_id, holds=holds, patience=patience):
                 if wire.key(row, field) in part:
                     yield row

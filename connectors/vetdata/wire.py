@@ -30,6 +30,9 @@ MOST_ITEMS = 50
 """Phones, mail addresses or owners of one record."""
 YEARS = range(1900, 2200)
 """A day outside of these stands for none, as databases have them for fields that must not be empty."""
+_API_YEARS = range(2000, 2200)
+"""The same of the feed's own dates."""
+_DEEPEST = 4
 _TICK = timedelta(seconds=1)
 _LONGEST_ID = 255
 
@@ -128,10 +131,13 @@ def digest(row: Native) -> bytes:
     return hashlib.blake2b(repr(_said(row)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _said(value: Any) -> Any:
+def _said(value: Any, depth: int = 0) -> Any:
+    """What is read of a row stands no deeper than in the items of a list in it."""
+    if depth > _DEEPEST:
+        return None
     if isinstance(value, dict):
-        return sorted((name, _said(each)) for name, each in value.items() if "odata." not in name)
-    return [_said(each) for each in value] if isinstance(value, list) else value
+        return sorted((name, _said(each, depth + 1)) for name, each in value.items() if "odata." not in name)
+    return [_said(each, depth + 1) for each in value] if isinstance(value, list) else value
 
 
 STANDING = V3.equals(REMOVED, None)
@@ -145,9 +151,9 @@ def is_removed(row: Native) -> bool:
 
 def _plain(told: Any) -> datetime | None:
     moment = odata.moment(told)
-    if moment is None or moment.tzinfo is None:
-        return moment
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    if moment is None or moment.year not in _API_YEARS:
+        return None
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 # -- records
@@ -248,7 +254,7 @@ def _share(row: Native) -> float:
         return 0.0
     try:
         share = float(told) if isinstance(told, int | float | str) and not isinstance(told, bool) else -1.0
-    except ValueError:
+    except (ValueError, OverflowError):
         share = -1.0
     if not 0 <= share <= 1_000:
         raise Unreadable("Percentage is none")
@@ -259,7 +265,7 @@ def _is_given_back(row: Native) -> bool:
     told = row.get("Quantity")
     try:
         return isinstance(told, int | float | str) and not isinstance(told, bool) and float(told) < 0
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Unreadable("Quantity is no number") from None
 
 

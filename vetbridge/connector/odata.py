@@ -363,6 +363,7 @@ class Lists:
         if here.link or not has_new:
             return None
         before = of(page.rows[-1]) or ""
+        before = before if before.isprintable() else ""
         # A page that may hold one row alone would never come further than that row.
         return Place(number=here.number + 1, rows=rows, before=before if len(page.rows) > 1 else "")
 
@@ -378,7 +379,7 @@ def below(base_url: str, path: str, told: str) -> str | None:
     """Path and query of an address that an answer names, below the account's own; None where it is elsewhere, so that
     credentials go nowhere else. ``path``: of what was asked for, to which the address may be relative."""
     own = urlsplit(base_url)
-    if len(told) > LONGEST_LINK:
+    if len(told) > LONGEST_LINK or not (told.isascii() and told.isprintable()):
         return None
     try:
         there = urlsplit(urljoin(f"{base_url}{path}", told))
@@ -401,6 +402,6 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 def _date(answer: Answer) -> datetime | None:
     try:
         at = parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return at if at.tzinfo is not None else None

@@ -204,6 +204,7 @@ def test_links_that_go_in_a_circle_end() -> None:
         ("//evil.example/data/x", None),
         ("/data//evil.example", None),
         ("https://[", None),
+        ("Clients?$skip=\ud800", None),
         ("x" * 20_000, None),
     ],
 )
