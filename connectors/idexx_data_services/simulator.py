@@ -285,14 +285,17 @@ class IdexxSimulator(PlainSimulator):
         """The rows that are shown now: as they are, or as the copy has them."""
         if self.shown_after <= 0:
             return self._shown(name)
-        if not self._copy or self.clock.steady() >= self._copied_at + self.shown_after:
+        if not self._copy or self._now() >= self._copied_at + self.shown_after:
             self._refresh()
         return self._copy[name]
 
     def _refresh(self) -> int:
         self._copy = {name: self._shown(name) for name in SETS}
-        self._copied_at = self.clock.steady()
+        self._copied_at = self._now()
         return sum(map(len, self._copy.values()))
+
+    def _now(self) -> float:
+        return self.clock.now().timestamp()
 
     def _shown(self, name: str) -> list[Row]:
         if name in _LISTS:
@@ -370,7 +373,7 @@ class IdexxSimulator(PlainSimulator):
     # -- documents
 
     def _address(self, document: str) -> str:
-        until = str(int(self.clock.steady()) + FILE_SECONDS)
+        until = str(int(self._now()) + FILE_SECONDS)
         return f"{self.base_url}/sim-files/{document}/{until}/{self._mark(document, until)}"
 
     def _mark(self, document: str, until: str) -> str:
@@ -380,7 +383,7 @@ class IdexxSimulator(PlainSimulator):
     def _content(self, request: Request) -> Response:
         document, until = request.params["id"], request.params["until"]
         right = hmac.compare_digest(request.params["mark"], self._mark(document, until))
-        if not right or float(until) < self.clock.steady():
+        if not right or int(until) < self._now():
             raise Refusal(403, "this address has ended")
         return Response(
             200,

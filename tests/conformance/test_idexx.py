@@ -39,7 +39,7 @@ CODES: Mapping[str, Mapping[str, object]] = {
 class Rehearsal(SimulatedSubject):
     """Pages are short, so that a small practice has several."""
 
-    def __init__(self, *, writes: str = "api") -> None:
+    def __init__(self, *, writes: str = "api", shown_after: float = 0.0) -> None:
         def options(credentials: Mapping[str, str]) -> dict[str, Any]:
             return {
                 "user": Secret.of(credentials["user"]),
@@ -48,12 +48,13 @@ class Rehearsal(SimulatedSubject):
                 "odata_path": ODATA,
                 "profile": "rehearsal",
                 "writes": writes,
-                "shown_within": 0.0,
+                "shown_within": shown_after,
             }
 
         super().__init__(plugin, options=options, secrets=("user", "password"), codes=CODES, clients=11)
         self.site: IdexxSimulator = self._simulator
         self.site.page_cap = 6
+        self.site.shown_after = shown_after
         self.practice: PlainPractice = self.site.practice
         self.enters = PEOPLE | ({Kind.APPOINTMENT} if writes == "handed" else set())
         nobody = self.practice.register_client(given_name="", family_name="Placeholder")
@@ -159,3 +160,10 @@ class TestIdexxHanded(Handed, Honesty):
 
     def make(self) -> Subject:
         return Rehearsal(writes="handed")
+
+
+class TestIdexxThatFollows(Reading, Services):
+    """Reads come from a copy that is up to half an hour old."""
+
+    def make(self) -> Subject:
+        return Rehearsal(shown_after=1800.0)

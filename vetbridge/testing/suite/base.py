@@ -189,10 +189,10 @@ class Group(ABC):
         return id_
 
     def landed(self, subject: Subject) -> None:
-        """Lets the time pass in which a write may still appear, as the connector declares it."""
-        late = subject.connector.capabilities.late_landing
-        if late > 0:
-            subject.pass_time(late)
+        """Lets the time pass in which a write may still appear, and reads follow it, as the connector declares."""
+        can = subject.connector.capabilities
+        if can.late_landing + can.shown_within > 0:
+            subject.pass_time(can.late_landing + can.shown_within)
 
     def looked(self, subject: Subject, write: Write) -> list[str]:
         """Ids of the records that a look for a create finds."""
