@@ -206,19 +206,19 @@ class Answerer:
 
         The next answer is carried out, whoever it names: then it is the newest word.
         """
-        if given.answer.client_id not in (None, there.client_id) and not self._is_in_care(there, given):
+        if given.answer.client_id not in (None, there.client_id) and not self._may_stand_there(there, given):
             raise Ask(
                 str(given.question.get("why", OFF_ITS_OWNER)),
                 "staff have put the visit on another client in the PIMS meanwhile",
                 dict(given.question),
             )
 
-    def _is_in_care(self, there: Appointment, given: Given) -> bool:
-        """Whether the client whom the answer names cares for the visit's pet."""
+    def _may_stand_there(self, there: Appointment, given: Given) -> bool:
+        """Whether a visit stands on an owner of its pet, for which the client whom the answer names may book, too."""
         pet = None if there.pet_id is None else self._pair.pims.read(Kind.PET, there.pet_id)
-        if not isinstance(pet, Pet) or pet.client_id != there.client_id:
+        if not isinstance(pet, Pet) or not pet.is_owned_by(there.client_id):
             return False
-        return pet.is_cared_for_by(given.answer.client_id)
+        return pet.may_be_booked_by(given.answer.client_id)
 
     def park(self, job: Job, link: Link, here: Appointment, there: Appointment, found: Match) -> Appointment:
         """Asks whose a visit is that staff have put back on the placeholder; its notes say again what was booked."""
@@ -340,9 +340,9 @@ class Answerer:
         return None if native is None else end.mapper.read(Kind.CLIENT, native)
 
     def _pet_of(self, client: Client, pet_id: str, given: Given) -> Pet:
-        """A pet that is the client's own, or in the client's care. Raises ``Ask``."""
+        """A pet for which the client may book. Raises ``Ask``."""
         pet = self._pair.pims.read(Kind.PET, pet_id)
-        if isinstance(pet, Pet) and (pet.client_id in (None, client.id) or pet.is_cared_for_by(client.id)):
+        if isinstance(pet, Pet) and (pet.client_id is None or pet.may_be_booked_by(client.id)):
             return pet
         raise Ask(PET_OF_ANOTHER, "the pet that was chosen is gone, or another client's by now", dict(given.question))
 

@@ -236,6 +236,31 @@ def test_a_booking_that_goes_from_one_owners_card_to_the_others_asks_nobody(town
     assert (town.rig.questions(), town.whose()[0]) == ((), (town.jane, town.bella))
 
 
+def test_a_person_may_say_that_the_shared_pet_is_meant(town: Town) -> None:
+    town.rig.pims.add(Kind.PET, {"owner": town.jane, "name": "Bella", "species": "D"})
+    town.book()
+    (item,) = town.rig.questions()
+    assert item.why == "pet-several"
+    answer(town.rig, item.id, Choice.LINK, client_id=town.jane, pet_id=town.bella)
+    town.rig.run()
+    assert (town.whose(), town.rig.questions()) == ([(town.jane, town.bella)], ())
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+def test_where_staff_put_it_on_another_owner_of_the_pet_than_is_answered_nobody_is_asked_again(
+    town: Town, *, stranger: bool
+) -> None:
+    town.book(("Igor", "Stravinsky", JOHN[2]), "Firebird")
+    (item,) = town.rig.questions()
+    (visit,) = town.rig.visits()
+    other = town.rig.owner("Cleo", "Cross", "+447912000008", "Kit") if stranger else town.jane
+    pet = town.rig.pims.rows(Kind.PET)[-1]["id"] if stranger else town.bella
+    town.rig.pims.edit(Kind.APPOINTMENT, visit["id"], {"owner": other, "pet": pet})
+    answer(town.rig, item.id, Choice.LINK, client_id=town.john, pet_id=town.bella)
+    town.rig.run()
+    assert (town.whose(), len(town.rig.questions())) == ([(other, pet)], int(stranger))
+
+
 def test_what_stood_on_both_sides_before_is_paired_also_on_another_owner(town: Town) -> None:
     town.rig.meet()
     hers, another = (town.rig.book(*JANE, "Bella"), town.rig.book(*JANE, "Max"))
