@@ -27,7 +27,20 @@ CONFIG_NAMES = {(table, "name") for table in ("account", "budget", "pause", "cod
 TABLES = frozenset(
     {
         *("account", "budget", "cursor", "record", "change", "link", "mirror", "match_key", "action", "attempt"),
-        *("lane", "reservation", "review", "alias", "run", "audit", "staff", "meta", "worklist", "pause", "fuse"),
+        *(
+            "lane",
+            "reservation",
+            "review",
+            "alias",
+            "run",
+            "audit",
+            "staff",
+            "meta",
+            "worklist",
+            "pause",
+            "fuse",
+            "mass_end",
+        ),
         *("match_term", "match_weights", "observation", "going_live", "reading", "code_list", "shape"),
         *("review_note", "subject", "subject_key", "acknowledgement", "staff_session", "used_form"),
         *("event", "delivery", "episode", "audit_seal", "access", "suppression"),

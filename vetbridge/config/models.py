@@ -405,6 +405,11 @@ class Watch(Part):
     """Seconds before a visit begins whose question, or line of the work list, is still open."""
     line_overdue: SomeSeconds = 14400.0
     """Seconds that a visit stands on the work list and nobody has typed it, in opening hours."""
+    ended_at_once: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 20
+    """Clients, or pets, of a PIMS that may end within an hour. More than this and more than ``ended_percent`` are not
+    believed to, until a person has looked."""
+    ended_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = 5
+    """The same, of a hundred that stand."""
     backup_hours: Annotated[int, Field(strict=True, ge=1, le=8_760)] = 48
     """Hours since the last backup, where ``backup`` is configured."""
 

@@ -49,6 +49,8 @@ class Answer:
 
 FUSE = "fuse-blown"
 """Why of the question about a fuse that has blown."""
+MANY_ENDED = "many-ended"
+"""Why of the question whether so many clients or pets have ended at once."""
 ADOPT = "adopt"
 """Why of the question about a visit that another booking system left in the PIMS without its owner."""
 PROPOSAL = "contact-changed"
@@ -65,6 +67,8 @@ COPIED = "copied"
 """Why of the question about a visit that carries the mark of another one, which stands at the same time."""
 CLIENT_IS_ANOTHER = "client-is-another"
 """Why of the question whose a visit is whose booker was linked with a client that is somebody else by now."""
+CLIENT_NOT_SHOWN = "client-not-shown"
+"""Why of the question whose a visit is whose booker is known, where the PIMS does not show that client now."""
 OFF_ITS_OWNER = "off-its-owner"
 """Why of the question whose a visit is that staff have taken off its owner in the PIMS."""
 BOOKED_BY_ANOTHER = "booked-by-another"
@@ -93,6 +97,7 @@ both copies: each may have been meant as the one too many."""
 _BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
 _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     FUSE: (Choice.ALLOW, Choice.KEEP),
+    MANY_ENDED: (Choice.ALLOW,),
     ADOPT: (Choice.LINK, Choice.NEW, Choice.KEEP),
     PROPOSAL: _BOTH_SIDES,
     TWICE: (Choice.AGAIN, Choice.KEEP),

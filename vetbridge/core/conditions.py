@@ -44,6 +44,8 @@ class Code(StrEnum):
     """Per site: a visit has stood on the work list for too long, or begins soon, and nobody has typed it; or somebody
     has ticked it, and no reading shows it."""
     FUSE_BLOWN = "fuse-blown"
+    MANY_ENDED = "many-ended"
+    """Per account and kind: so many clients or pets would end at once that it is not believed."""
     QUOTA_REACHED = "quota-reached"
     UPGRADE_PAUSED = "upgrade-paused"
     """VetBridge has paused a site, as a vendor changed codes or records."""

@@ -37,7 +37,7 @@ from vetbridge.sync.due_services import DueRound
 from vetbridge.sync.engine import Engine
 from vetbridge.sync.file_looking import FileLooker
 from vetbridge.sync.joining import Joiner
-from vetbridge.sync.pair import End, FilePolicy, NoticePolicy, Pair, Placeholder, Quota, Timings
+from vetbridge.sync.pair import End, FilePolicy, MostEnded, NoticePolicy, Pair, Placeholder, Quota, Timings
 from vetbridge.sync.pairing import Pairer
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
@@ -227,7 +227,7 @@ def build_program(
 ) -> Program:
     """The parts, put together over a ledger that is open. ``assembled`` is for work in earnest."""
     connectors = build_connectors(loaded, clock, ledger=ledger, wrap=wrap)
-    timeout = loaded.config.timings.request_timeout
+    timeout, watch = loaded.config.timings.request_timeout, loaded.config.watch
     pairs = tuple(
         Pair(
             site=name,
@@ -252,6 +252,7 @@ def build_program(
             may_create_pets=site.create.pets,
             owners=_appointment_owners(site),
             fuse=site.fuse,
+            most_ended=MostEnded(count=watch.ended_at_once, percent=watch.ended_percent),
             start_live=site.start == "live",
             quota=_quota(site),
             branches=branches(loaded.config.sites, site),

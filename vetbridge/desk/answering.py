@@ -18,6 +18,7 @@ from vetbridge.core.answers import (
     ADOPT,
     COPIED,
     FUSE,
+    MANY_ENDED,
     NO_SHOW_AHEAD,
     NOT_SHOWN,
     PAIR_CLIENT,
@@ -36,7 +37,7 @@ from vetbridge.desk import language
 from vetbridge.desk.language import phrase, phrases
 from vetbridge.desk.review import Animal, Difference, Held, Person, ReviewItem, find_item, shown_person, shown_pet
 from vetbridge.desk.wording import ago, field_words, span, species_words, value_words, visit_words, visit_words_inside
-from vetbridge.ledger import audit, fuses, going_live, mirror, reports, reviews, worklist
+from vetbridge.ledger import audit, fuses, going_live, mass_ends, mirror, reports, reviews, worklist
 from vetbridge.ledger.audit import Act
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.endings import PAIR_ENDED
@@ -539,6 +540,11 @@ _PLAIN: Mapping[tuple[str, Choice], str] = {
     "side.",
     (PAIR_VISIT, Choice.KEEP): "Both sides stay as they are, and nothing is carried over; nobody is asked again "
     "until one of them changes.",
+    (
+        MANY_ENDED,
+        Choice.ALLOW,
+    ): "They have ended: the next reading takes them out of what VetBridge knows. Nothing is "
+    "cancelled by that alone.",
     (PAIR_CLIENT, Choice.KEEP): "It is nobody of these, or nobody can say: the client stays unpaired, and is asked "
     "about again when it books.",
 }
@@ -748,6 +754,8 @@ def give(
     change_id = None
     if proposal.item.why == FUSE and proposal.item.record_id is None:
         fuses.answer(tx, row, proposal.answer.choice, by)
+    elif proposal.item.why == MANY_ENDED:
+        mass_ends.allow(tx, row, by)
     else:
         change = reviews.answer(tx, row, proposal.answer, by)
         change_id = None if change is None else change.id
@@ -1036,6 +1044,8 @@ def _done(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem, taken: T
             return phrase("Done: each side has taken over what was said.")
         case Choice.KEEP:
             return phrase("Done: both sides stay as they are.")
+        case Choice.ALLOW if item.why == MANY_ENDED:
+            return phrase("Done: the next reading believes that they have ended.")
         case Choice.ALLOW:
             return phrase("Done: what the fuse held back goes on now.")
         case Choice.UNDO:

@@ -128,6 +128,7 @@ def standing(glance: Glance, config: Config) -> tuple[Condition, ...]:
             *_accounts(view),
             *_reads(view),
             *_mirrors(view),
+            *_mass_ends(view),
             *_sites(view),
             *_installs(view),
             *_writes(view),
@@ -476,6 +477,19 @@ def _mirrors(view: _View) -> Iterator[Condition]:
         )
 
 
+def _mass_ends(view: _View) -> Iterator[Condition]:
+    for each in view.glance.mass_ends:
+        if view.is_pims(each.account):
+            yield Condition(
+                code=Code.MANY_ENDED,
+                scope=Scope.ACCOUNT,
+                name=each.account,
+                kind=each.kind,
+                since=each.since,
+                details={"count": each.ending, "standing": each.standing},
+            )
+
+
 def _sites(view: _View) -> Iterator[Condition]:
     for name, row in view.sites():
         failed = row.unacknowledged - row.expired
@@ -664,6 +678,8 @@ _MESSAGES: Mapping[Code, str] = MappingProxyType(
         Code.LINE_OVERDUE: "{name}: visits on the work list that nobody has typed in time, or no reading shows: "
         "{count}; the next one begins {visit}.",
         Code.FUSE_BLOWN: "{name}: so much was to change at once that the fuse has blown; changes that wait: {count}.",
+        Code.MANY_ENDED: "{name} tells {count} of {standing} {kinds} to be gone, inactive or deceased, all at once; "
+        "VetBridge believes none of it.",
         Code.QUOTA_REACHED: "{name}: more would be created than the first days allow; changes that wait: {count}.",
         Code.UPGRADE_PAUSED: "VetBridge has paused {name}: {changed}.",
         Code.INSTALL_WAITS: "{app}: somebody has clicked Connect at location {location}, and it is not connected: "
@@ -701,6 +717,8 @@ _REMEDIES: Mapping[Code, str] = MappingProxyType(
         Code.QUESTION_SOON: "Answer it: `vetbridge review show {name}`",
         Code.LINE_OVERDUE: "Type them, then tick them off: `vetbridge worklist list --site {name}`",
         Code.FUSE_BLOWN: "Are they meant? Answer the question: `vetbridge review list --site {name}`",
+        Code.MANY_ENDED: "Was it a purge, a clean-up, or a mistake? Look in the practice system, then answer: "
+        "`vetbridge review list`",
         Code.QUOTA_REACHED: "Look, then let more through: `vetbridge sync --approve --more --site {name}`",
         Code.UPGRADE_PAUSED: "`vetbridge doctor` says what changed. Mend the config, then `vetbridge resume {name}`",
         Code.INSTALL_WAITS: "Is it a branch of yours? `vetbridge installs draft {app} {location}` prints what to add "
@@ -802,6 +820,7 @@ def _values(condition: Condition) -> dict[str, object]:
     return {
         # What a condition of an older VetBridge may lack.
         **dict.fromkeys(("count", "misses", "rounds", "accounts", "path", "site", "reason"), "?"),
+        "standing": "?",
         **dict.fromkeys(("app", "location", "sites"), "?"),
         **details,
         "name": condition.name,

@@ -22,6 +22,7 @@ from vetbridge.ledger.tables import (
     FileLook,
     Fuse,
     GoingLive,
+    MassEnd,
     Record,
     Review,
     StaffSession,
@@ -34,6 +35,7 @@ _AHEAD: Sequence[tuple[Any, Sequence[Any]]] = (
     (Review, (col(Review.claimed_until),)),
     # What was let through by a person would count for more than an hour, and the first days for longer.
     (Fuse, (col(Fuse.counted_from),)),
+    (MassEnd, (col(MassEnd.counted_from),)),
     (GoingLive, (col(GoingLive.approved_at), col(GoingLive.quota_from))),
     (StaffSession, (col(StaffSession.seen_at), col(StaffSession.ends_at))),
     # Nobody would be asked for files, and all that come would be history.

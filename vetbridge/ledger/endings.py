@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 
-from vetbridge.core.answers import FUSE
+from vetbridge.core.answers import FUSE, MANY_ENDED
 from vetbridge.ledger import changes
 from vetbridge.ledger.database import Transaction
 from vetbridge.ledger.tables import (
@@ -94,7 +94,7 @@ def reopen(tx: Transaction, site: str) -> None:
             col(Review.site) == site,
             col(Review.state) == "closed",
             col(Review.closed_why) == WHY,
-            col(Review.why) != FUSE,
+            col(Review.why).not_in((FUSE, MANY_ENDED)),
             col(Review.question_sealed).is_not(None),
         )
         .values(state="open", answer="", closed_at=None, closed_why="")

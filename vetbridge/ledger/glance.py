@@ -245,6 +245,18 @@ class InstallReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MassEndReport:
+    """Clients or pets of an account that are told to have ended, and are not believed to."""
+
+    account: str
+    kind: str
+    since: datetime
+    ending: int
+    standing: int
+    """Of so many that stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
     """The ledger at one moment."""
 
@@ -273,6 +285,8 @@ class Glance:
     """When what was wrong with an account or a site was last found to be over, of late, by scope and name."""
     installs: tuple[InstallReport, ...] = ()
     """By app and location."""
+    mass_ends: tuple[MassEndReport, ...] = ()
+    """By account and kind."""
 
 
 def in_file(path: Path, key: str, now: datetime) -> Glance | None:
@@ -325,6 +339,19 @@ def take(ask: Ask, now: datetime) -> Glance:
         resumed=_resumed(ask, lately),
         recovered=_recovered(ask, lately),
         installs=_installs(ask),
+        mass_ends=_mass_ends(ask),
+    )
+
+
+def _mass_ends(ask: Ask) -> tuple[MassEndReport, ...]:
+    rows = ask(
+        "SELECT account, kind, held_at, ending, standing FROM mass_end WHERE held_at IS NOT NULL"
+        " ORDER BY account, kind",
+        {},
+    )
+    return tuple(
+        MassEndReport(account=account, kind=kind, since=_sure(held_at), ending=ending, standing=standing)
+        for account, kind, held_at, ending, standing in rows
     )
 
 

@@ -99,6 +99,11 @@ def remove(tx: Transaction, account: str, client_ids: Collection[str], pet_ids: 
     statements.run(tx, "DELETE FROM match_term WHERE account = ? AND count <= 0", [(account,)])
 
 
+def drop(tx: Transaction, account: str, kind: Kind, id_: str) -> None:
+    """Takes one client or pet out of an account's mirror."""
+    remove(tx, account, [id_] if kind is Kind.CLIENT else (), [id_] if kind is Kind.PET else ())
+
+
 def client(tx: Transaction, account: str, client_id: str) -> Known | None:
     """One client with its pets, as last read."""
     found = clients(tx, account, [client_id])
@@ -283,6 +288,28 @@ def count(tx: Transaction, account: str, kind: Kind) -> int:
     """How many records of a kind the mirror holds."""
     statement = select(sa.func.count()).select_from(Mirror).where(Mirror.account == account, Mirror.kind == kind)
     return tx.session.exec(statement).one()
+
+
+def count_standing(tx: Transaction, account: str, kind: Kind) -> int:
+    """How many of them stand: those that are told to be inactive do not."""
+    statement = select(sa.func.count()).select_from(Mirror)
+    return tx.session.exec(
+        statement.where(Mirror.account == account, Mirror.kind == kind, col(Mirror.active).is_(True))
+    ).one()
+
+
+def read(tx: Transaction, account: str, kind: Kind, ids: Sequence[str]) -> dict[str, Client | Pet]:
+    """Clients or pets as last read, by id."""
+    return {
+        id_: rich(tx.sealer.open(bytes(sealed)))
+        for id_, sealed in statements.rows_of(
+            tx,
+            "SELECT remote_id, content_sealed FROM mirror WHERE account = ? AND kind = ? "
+            "AND content_sealed IS NOT NULL AND remote_id IN",
+            (account, kind.value),
+            ids,
+        )
+    }
 
 
 def completed(tx: Transaction, account: str, *, first: bool) -> None:

@@ -875,6 +875,26 @@ class Fuse(SQLModel, table=True):
     """So many more than the limit may go through within an hour after ``counted_from``."""
 
 
+class MassEnd(SQLModel, table=True):
+    """How many clients or pets of a PIMS account ended of late, and whether it is not believed that so many do."""
+
+    __tablename__ = "mass_end"
+    account: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    counted_from: datetime | None = _moment(nullable=True)
+    counted: int = 0
+    """Those that ended since then."""
+    allowance: int = 0
+    """So many more than the limit may, as a person has said."""
+    held_at: datetime | None = _moment(nullable=True)
+    ending: int = 0
+    """So many would end, and are not believed to."""
+    standing: int = 0
+    """Of so many that stand."""
+    review_id: int | None = Field(default=None, sa_type=Id)
+    """The question about it."""
+
+
 class Run(SQLModel, table=True):
     """One life of the daemon, or one pass of `sync`."""
 

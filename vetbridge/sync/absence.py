@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from vetbridge.connector.clock import Clock
-from vetbridge.core.answers import NOT_SHOWN
+from vetbridge.core.answers import MANY_ENDED, NOT_SHOWN
 from vetbridge.core.records import Kind
-from vetbridge.ledger import changes, mirror, reviews
+from vetbridge.ledger import changes, mass_ends, mirror, reviews
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.tables import Record
 from vetbridge.ledger.witnesses import WITNESSES
@@ -51,6 +51,7 @@ def confirm(
         raise PutOff(
             since + apart, code, f"{end.account} does not show it; it is asked once more before it counts as gone"
         )
+    _require_believed(end, ledger, clock, timings)
     if witnesses is not None and all(end.connector.get(Kind.APPOINTMENT, one) is None for one in witnesses):
         with ledger.read() as tx:
             few = reviews.count_open(tx, NOT_SHOWN) < FEW
@@ -86,6 +87,7 @@ def confirm_person(end: End, kind: Kind, id_: str, *, ledger: Ledger, clock: Clo
             changes.NOT_FOUND_IN_PIMS,
             f"{end.account} does not show the {kind}; it is asked once more before it counts as gone",
         )
+    _require_believed(end, ledger, clock, timings)
     if witnesses and all(end.connector.get(kind, one) is None for one in witnesses):
         raise PutOff(
             clock.now() + timedelta(seconds=timings.retry_longest),
@@ -94,6 +96,19 @@ def confirm_person(end: End, kind: Kind, id_: str, *, ledger: Ledger, clock: Clo
         )
     with ledger.write() as tx:
         changes.gone(tx, record.id or 0)
+
+
+def _require_believed(end: End, ledger: Ledger, clock: Clock, timings: Timings) -> None:
+    """Raises ``PutOff`` while it is not believed what this account tells to have ended."""
+    with ledger.read() as tx:
+        held = mass_ends.is_held(tx, end.account)
+    if held:
+        raise PutOff(
+            clock.now() + timedelta(seconds=timings.retry_longest),
+            MANY_ENDED,
+            f"{end.account} tells so many clients or pets to have ended that nothing counts as gone until a person "
+            "has looked",
+        )
 
 
 def found(end: End, remote_id: str, ledger: Ledger, kind: Kind = Kind.APPOINTMENT) -> None:

@@ -47,6 +47,15 @@ class Quota:
     limits: Mapping[Kind, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MostEnded:
+    """So many clients, and so many pets, may end within an hour; of these two the larger counts."""
+
+    count: int = 20
+    percent: int = 5
+    """Of those that stand."""
+
+
 Scan = Callable[[BinaryIO], None]
 """Looks for viruses. Raises ``FileRefused`` where it finds one, ``Unavailable`` where it cannot say."""
 
@@ -96,6 +105,7 @@ class Pair:
     """Who owns each field of an appointment, seen from the booking side."""
     fuse: int = 30
     """So many visits may be cancelled, moved or overwritten within an hour before a person is asked."""
+    most_ended: MostEnded = MostEnded()
     start_live: bool = False
     """It writes from the beginning: nobody is asked about clients before they book."""
     quota: Quota | None = None

@@ -122,6 +122,8 @@ class People:
             with self._ledger.write() as tx:
                 changes.held(tx, job.leases)
                 links.end(tx, link)
+                if there is None:
+                    mirror.drop(tx, self._pair.pims.account, kind, link.pims_id)
             return Ending(state=ChangeState.SKIPPED, code="gone", message=f"the {kind} is gone at one side")
         absence.found(self._pair.pims, there.id or "", self._ledger, kind)
         with self._ledger.write() as tx:

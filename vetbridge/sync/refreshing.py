@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,15 +10,17 @@ import structlog
 
 from vetbridge.connector.budgets import in_bulk, in_poll
 from vetbridge.connector.interface import Page
+from vetbridge.core.answers import MANY_ENDED
 from vetbridge.core.errors import MappingError
 from vetbridge.core.progress import reading
 from vetbridge.core.records import Client, Kind, Pet
-from vetbridge.ledger import accounts, changes, mirror, readings, suppression
+from vetbridge.ledger import accounts, changes, links, mirror, readings, suppression
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.readings import Walk
 from vetbridge.ledger.tables import ChangeState
 from vetbridge.sync import contact_lines
 from vetbridge.sync.due_reading import people_changed, pets_owners
+from vetbridge.sync.ends import Ends
 from vetbridge.sync.job import Ending
 from vetbridge.sync.pair import End, Pair
 from vetbridge.sync.people import hint_if_linked
@@ -53,13 +55,20 @@ def read_cards(pair: Pair, ledger: Ledger, progress: Progress = quiet) -> int:
     return _Reader(pair.booking, ledger).pass_(progress).read
 
 
+_TOO_MANY = Ending(
+    state=ChangeState.SKIPPED,
+    code=MANY_ENDED,
+    message="too many records of this kind would end at once; none is believed to until a person has looked",
+)
+
+
 class Refresher:
     """Reads the PIMS side of one pair into the mirror."""
 
     def __init__(self, pair: Pair, ledger: Ledger) -> None:
         self._pair = pair
         self._ledger = ledger
-        self._reader = _Reader(pair.pims, ledger, news=self._hint, due=True)
+        self._reader = _Reader(pair.pims, ledger, pair)
 
     def pass_(self, progress: Progress = quiet) -> int:
         """Reads what changed since the last pass, the first time everything; returns how many records it read.
@@ -74,18 +83,23 @@ class Refresher:
         contact_lines.confirm(self._ledger, self._pair)
         return done.read
 
-    def _hint(self, tx: Transaction, record: Client | Pet) -> None:
-        hint_if_linked(tx, self._pair, record)
-
     def one(self, kind: Kind, remote_id: str, source: str) -> Ending:
         """Works on a hint about one PIMS client or pet. ``source``: of the hint at what it is linked with."""
         end = self._pair.pims
         native = end.connector.get(kind, remote_id)
         if native is None:
+            with self._ledger.write() as tx:
+                for link in links.all_of_pims(tx, end.account, kind, [remote_id]):
+                    changes.receive_linked(tx, link, source, urgent=True)
             return Ending(state=ChangeState.SKIPPED, code="not-found", message="the PIMS does not show it")
         record = end.mapper.read(kind, native)
         assert isinstance(record, (Client, Pet))  # noqa: S101 - what the mapper makes of these kinds
+        ends = Ends(end.account)
         with self._ledger.write() as tx:
+            if not ends.sift(tx, [record], {}):
+                if ends.let_through(tx, self._pair, kind) is None:
+                    return _TOO_MANY
+                ends.drop(tx, kind)
             owners = pets_owners(tx, end.account, [record])
             note_moves(tx, end.account, [record])
             mirror.put(tx, end.account, [record])
@@ -104,21 +118,13 @@ class _Done:
 
 
 class _Reader:
-    """Reads the clients and pets of one account into the mirror. ``news`` is told of each that came after the first
-    reading; ``due``: so are the cards that show what is due for them."""
+    """Reads the clients and pets of one account into the mirror. ``pair``: of a PIMS, whose news after the first
+    reading concern what they are linked with, and the cards that show what is due for them."""
 
-    def __init__(
-        self,
-        end: End,
-        ledger: Ledger,
-        news: Callable[[Transaction, Client | Pet], None] = lambda tx, record: None,
-        *,
-        due: bool = False,
-    ) -> None:
+    def __init__(self, end: End, ledger: Ledger, pair: Pair | None = None) -> None:
         self._end = end
-        self._due = due
+        self._pair = pair
         self._ledger = ledger
-        self._news = news
         self._shapes = ShapeWatch(ledger)
         self._unreadable = 0
         self._told_at: datetime | None = None
@@ -155,28 +161,55 @@ class _Reader:
         return _Done(read, whole)
 
     def _changed(self, kind: Kind) -> int:
-        """Reads what changed since the last pass; returns how many records."""
+        """Reads what changed since the last pass; returns how many records.
+
+        Those that end are kept until all were read: where too many would at once, none does, and the next pass reads
+        from the same place again.
+        """
         end = self._end
         with self._ledger.read() as tx:
             since = readings.cursor(tx, end.account, kind)
-        read = 0
+        read, cursor, ends = 0, None, Ends(end.account)
         with in_poll() if end.connector.capabilities.of(kind).incremental else in_bulk():
             for page in end.connector.changes(kind, since):
                 records, beside, _ = self._read(kind, page)
+                records += beside
                 with self._ledger.write() as tx:
-                    records += beside
-                    owners = pets_owners(tx, end.account, records) if self._due else set()
-                    if self._due:
-                        note_moves(tx, end.account, records)
-                    mirror.put(tx, end.account, records)
-                    for record in records:
-                        self._news(tx, record)
-                    if self._due:
-                        people_changed(tx, end.account, records, owners)
-                    if page.last:
-                        readings.move_cursor(tx, end.account, kind, page.cursor)
+                    if self._pair is not None:
+                        records = ends.sift(tx, records, {kind: page.records, **page.beside})
+                    self._store(tx, records)
                 read += len(page.records)
+                cursor = page.cursor if page.last else cursor
+        told = [of for of in MIRRORED if kind in (of, end.connector.capabilities.of(of).listed_with)]
+        with self._ledger.write() as tx:
+            through = [self._end_those(tx, of, ends) for of in told]
+            if cursor is not None and all(through):
+                readings.move_cursor(tx, end.account, kind, cursor)
         return read
+
+    def _store(self, tx: Transaction, records: Sequence[Client | Pet]) -> None:
+        account = self._end.account
+        if self._pair is None:
+            mirror.put(tx, account, records)
+            return
+        owners = pets_owners(tx, account, records)
+        note_moves(tx, account, records)
+        mirror.put(tx, account, records)
+        for record in records:
+            hint_if_linked(tx, self._pair, record)
+        people_changed(tx, account, records, owners)
+
+    def _end_those(self, tx: Transaction, kind: Kind, ends: Ends) -> bool:
+        """Lets those of a kind end that were told to; whether it did."""
+        if self._pair is None:
+            return True
+        ended = ends.let_through(tx, self._pair, kind)
+        if ended is None:
+            log.error("mirror.too-many-end", account=self._end.account, kind=kind.value)
+            return False
+        self._store(tx, ended)
+        ends.drop(tx, kind)
+        return True
 
     def _everything(self, kind: Kind, progress: Progress) -> Walk:
         """The first reading of a kind, taken up where it was cut off; a walk that was taken up and is not whole is

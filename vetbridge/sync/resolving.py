@@ -12,10 +12,10 @@ from datetime import timedelta
 
 from vetbridge.connector.clock import Clock
 from vetbridge.core import normalise
-from vetbridge.core.answers import CLIENT_IS_ANOTHER
+from vetbridge.core.answers import CLIENT_IS_ANOTHER, CLIENT_NOT_SHOWN
 from vetbridge.core.matching import Known, Match, Verdict, forms_of
 from vetbridge.core.records import Appointment, Client, Kind, Pet
-from vetbridge.ledger import accounts, links, mirror
+from vetbridge.ledger import accounts, links, mass_ends, mirror
 from vetbridge.ledger.database import Ledger
 from vetbridge.ledger.matcher import Matched, Matcher
 from vetbridge.sync import absence
@@ -60,7 +60,7 @@ class Resolver:
 
     def resolve(self, appointment: Appointment) -> Resolution:
         """Decides who is meant. Raises ``PutOff`` while the mirror cannot tell who is new."""
-        linked, was_another = self._linked_client(appointment)
+        linked, doubt = self._linked_client(appointment)
         linked_to = linked.client_id if linked else None
         fresh = {linked.client_id: linked} if linked else {}
         read = set(fresh)
@@ -72,8 +72,9 @@ class Resolver:
             if found.verdict is Verdict.LINKED and found.client_id is not None and found.client_id not in read:
                 read.add(found.client_id)
                 known = self._fresh(found.client_id)
-                if known is None:
-                    self._confirm_gone(found.client_id)
+                if known is None and not self._is_gone(found.client_id):
+                    doubt = CLIENT_NOT_SHOWN
+                    break
                 fresh.update(_by_id([known]))
             elif (pet_id := _of_another(found, fresh)) is not None and pet_id not in in_care:
                 in_care[pet_id] = self._fresh_pet(pet_id)
@@ -87,9 +88,9 @@ class Resolver:
             else:
                 break
             matched = self._match(appointment, fresh, read, linked_to)
-        if was_another:
-            # The id that was trusted leads to somebody else: whoever fits now is for a person to say.
-            found = replace(found, verdict=Verdict.REVIEW, reason=CLIENT_IS_ANOTHER)
+        if doubt:
+            # The id that was trusted leads to nobody, or somebody else: whoever fits now is for a person to say.
+            found = replace(found, verdict=Verdict.REVIEW, reason=doubt)
         return self._resolution(found, matched, fresh, in_care)
 
     def candidates(self, appointment: Appointment) -> Match:
@@ -120,11 +121,12 @@ class Resolver:
         pet = pet or in_care.get(found.pet_id or "")
         return Resolution(match=found, matched=matched, client=known.client, pet=pet)
 
-    def _linked_client(self, appointment: Appointment) -> tuple[Known | None, bool]:
-        """The PIMS client that the booking's own client is linked to, freshly read; and whether that one turned out
-        to be somebody else by now: then nobody is returned, and each booking asks until a person has said whose."""
+    def _linked_client(self, appointment: Appointment) -> tuple[Known | None, str]:
+        """The PIMS client that the booking's own client is linked to, freshly read; and why nobody is sure of that
+        one: he is somebody else by now, or not shown and not believed to be gone. Then nobody is returned, and each
+        booking asks until a person has said whose."""
         if appointment.client_id is None:
-            return None, False
+            return None, ""
         with self._ledger.read() as tx:
             link = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, appointment.client_id)
             base = (links.bases(tx, link)[1] or {}) if link is not None else {}
@@ -132,12 +134,12 @@ class Resolver:
         if link is not None and (known is None or not known.client.active):
             heir = self._succession.followed(link)
             if heir is not None:
-                return self._fresh(heir.id or ""), False
-            if known is None:
-                self._confirm_gone(link.pims_id)
+                return self._fresh(heir.id or ""), ""
+            if known is None and not self._is_gone(link.pims_id):
+                return None, CLIENT_NOT_SHOWN
         if link is None or known is None or not is_another_client(base, known.client, self._pair.country):
-            return known, False
-        return None, True
+            return known, ""
+        return None, CLIENT_IS_ANOTHER
 
     def _require_whole_mirror(self) -> None:
         """Nobody counts as new until all clients were read, nor when they were read too long ago."""
@@ -194,15 +196,19 @@ class Resolver:
             mirror.put(tx, end.account, [client, *pets])
             return mirror.client(tx, end.account, client_id)
 
-    def _confirm_gone(self, client_id: str) -> None:
-        """A client who was known, and whom the PIMS does not show: out of the mirror, once that was missed twice.
-        Raises ``PutOff`` until then."""
+    def _is_gone(self, client_id: str) -> bool:
+        """Whether a client who was known, and whom the PIMS does not show, is gone: out of the mirror, once missed
+        twice. Raises ``PutOff`` until then; False where so many would be that it is not believed."""
         end = self._pair.pims
+        with self._ledger.read() as tx:
+            if mass_ends.is_held(tx, end.account):
+                return False
         absence.confirm_person(
             end, Kind.CLIENT, client_id, ledger=self._ledger, clock=self._clock, timings=self._timings
         )
         with self._ledger.write() as tx:
-            mirror.remove(tx, end.account, [client_id], ())
+            mirror.drop(tx, end.account, Kind.CLIENT, client_id)
+        return True
 
     def _fresh_pet(self, pet_id: str) -> Pet | None:
         """A pet of another client, read now and kept in the mirror; None where the PIMS has none."""

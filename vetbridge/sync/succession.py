@@ -74,6 +74,8 @@ class Succession:
         with self._ledger.write() as tx:
             mirror.put(tx, self._pair.pims.account, heirs)
             self._point(tx, link, heirs[0])
+            if standing is None:
+                mirror.drop(tx, self._pair.pims.account, kind, link.pims_id)
         return heirs[0]
 
     def visit_moved(self, base: Mapping[str, object], there: Appointment) -> None:

@@ -30,6 +30,7 @@ from vetbridge.ledger.glance import (
     GoingLiveReport,
     LineReport,
     LostReport,
+    MassEndReport,
     PauseReport,
     QuestionReport,
     ReadingReport,
@@ -170,6 +171,10 @@ def test_where_all_is_well_nothing_stands(config: Config) -> None:
         (
             {"going_live": {"city": live(over_quota=3, over_quota_since=NOW - HOUR)}},
             [("quota-reached", "city", "")],
+        ),
+        (
+            {"mass_ends": (MassEndReport(account=PIMS, kind="pet", since=NOW, ending=400, standing=900),)},
+            [("many-ended", PIMS, "pet")],
         ),
         ({"pauses": (pause("site", "city", why=CODES_CHANGED),)}, [("upgrade-paused", "city", "")]),
         ({"pauses": (pause("site", "city"),)}, []),
