@@ -179,7 +179,7 @@ class ByHand:
                 change = tx.session.get_one(Change, job.change_id)
                 reviews.ask(tx, change, why=BOOKED_BY_ANOTHER, visit_at=record.start.utc, question=question)
             elif CLIENT not in recognised.mistakes:
-                self._keep_owner(tx, here, record, kept)
+                self._keep_owner(tx, here, record, kept, asked["client_id"] or record.client_id)
                 if asked["client_id"] is None and unsure is None and record.client_id is not None:
                     change, booker = tx.session.get_one(Change, job.change_id), intention.payload.get("booker")
                     booked = booker or Client()
@@ -212,12 +212,19 @@ class ByHand:
         }
 
     def _keep_owner(
-        self, tx: Transaction, here: Appointment | None, record: Appointment, payload: Mapping[str, Any]
+        self,
+        tx: Transaction,
+        here: Appointment | None,
+        record: Appointment,
+        payload: Mapping[str, Any],
+        owner_id: str | None,
     ) -> None:
-        """Who typed the visit has said who the booking's client is: registered anew, or found."""
+        """Who typed the visit has said who the booking's client is: registered anew, or found. ``owner_id``: whom the
+        line named, on whom or on another of the pet's owners it stands; else whoever it stands on."""
         if here is None or here.client_id is None or record.client_id is None or payload["question"] is not None:
             return
-        known = mirror.client(tx, self._pair.pims.account, _booker_id(tx, self._pair, record, payload))
+        booker_id = _booker_id(tx, self._pair, owner_id or "", record, payload)
+        known = mirror.client(tx, self._pair.pims.account, booker_id)
         if known is not None:
             evidence = [{"words": "a visit that was typed from the work list stands on this client"}]
             self._keeper.matched_client(tx, here.client_id, known.client, here.booker or Client(), evidence)
@@ -508,9 +515,8 @@ class ByHand:
         return client if isinstance(client, Client) else None, pet
 
 
-def _booker_id(tx: Transaction, pair: Pair, record: Appointment, payload: Mapping[str, Any]) -> str:
-    """The PIMS client who booked: the visit's owner, or who cares for its pet."""
-    owner = record.client_id or ""
+def _booker_id(tx: Transaction, pair: Pair, owner: str, record: Appointment, payload: Mapping[str, Any]) -> str:
+    """The PIMS client who booked: the visit's ``owner``, or who cares for its pet."""
     if payload["origin"] != CARER:
         return owner
     known = mirror.client(tx, pair.pims.account, owner)
