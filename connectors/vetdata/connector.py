@@ -22,6 +22,8 @@ from connectors.vetdata.check import check
 from connectors.vetdata.door import DATA, Door
 from connectors.vetdata.options import MOST_CODES, VetDataOptions, capabilities
 from connectors.vetdata.wire import CLIENTS, CODES, PATIENTS, RELATIONSHIPS, STANDING, TRANSACTIONS, V3
+from vetbridge.connector import csdl
+from vetbridge.connector.csdl import EntitySet
 from vetbridge.connector.http import PATIENCE
 from vetbridge.connector.interface import (
     Capabilities,
@@ -162,6 +164,10 @@ class VetData:
     def check(self) -> CheckReport:
         """Looks at the credentials, the installation, each entity and what its rows hold; reads only."""
         return check(self._door, self._options, self._by, self._codes.now)
+
+    def entity_sets(self) -> tuple[EntitySet, ...]:
+        """What the feed says of itself, if it does: see ``Describing``."""
+        return csdl.read(self._door.metadata(), f"{self._account}: $metadata")
 
     # -- reading
 

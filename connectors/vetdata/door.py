@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from connectors.vetdata.options import FEED, TOKEN, VetDataOptions
 from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import Answer, HttpClient, HttpRefused
+from vetbridge.connector.http import Answer, Downloads, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.connector.odata import Dialect, Lists
 from vetbridge.connector.plugin import Environment
@@ -30,6 +30,8 @@ LIVES = 3600.0
 """Seconds that a token lives which does not say so."""
 LONGEST_TOKEN = 16 * 1024
 """Characters."""
+LARGEST_METADATA = 16 * 1024 * 1024
+"""Bytes."""
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -70,12 +72,26 @@ class Door:
             )
 
         self._token_http: HttpClient | None = None
+        self._proof: Callable[[], Mapping[str, str]] = self._basic
         if options.auth == "token":
             token = SharedToken(self._ask_token, environment.clock)
             self._token_http = client(options.auth_url)
             self._http = client(options.base_url, token.headers, token.refused)
+            self._proof = token.headers
         else:
             self._http = client(options.base_url, self._basic)
+        # Metadata is XML, which comes as a file does, but is shown to whoever may read alone.
+        self._papers = Downloads(
+            options.base_url,
+            account=environment.account,
+            clock=environment.clock,
+            timeout=environment.timeout,
+            ca=environment.ca,
+            hosts=frozenset({urlsplit(options.base_url).hostname or ""}),
+            authorise=lambda: {**self._proof(), **self._installation()},
+            largest=LARGEST_METADATA,
+            no_files=("application/json", "text/html"),
+        )
         self.lists = Lists(self.read, dialect=Dialect.V3, base_url=options.base_url, account=environment.account)
 
     def close(self) -> None:
@@ -87,7 +103,20 @@ class Door:
     def read(self, path: str, query: Mapping[str, str], *, patience: float = 0.0) -> Answer:
         """One read of the practice's. What is refused raises ``AuthFailed``, ``Unavailable`` where the feed has no
         such entity, or ``Refused``."""
-        return self._read(path, query, {"Installation": self._options.installation}, patience)
+        return self._read(path, query, self._installation(), patience)
+
+    def metadata(self) -> bytes:
+        """The feed's own description of its entities (CSDL), which no client of it is known to have read. Raises
+        ``Unavailable`` with code no-metadata where it shows none."""
+        what = f"{self._account}: GET {DATA}/$metadata"
+        self._budgets.take((FEED,))
+        try:
+            return b"".join(self._papers.pieces(f"{self._options.base_url}{DATA}/$metadata"))
+        except HttpRefused as refusal:
+            if refusal.status in (401, 403):
+                raise AuthFailed(f"{what}: answered {refusal.status}") from None
+            said = f"{what}: answered {refusal.status}, so the feed does not describe itself there"
+            raise Unavailable(said, code="no-metadata") from None
 
     def installations(self) -> list[Any]:
         """The practices that the account shows. Raises ``BadAnswer`` where the answer is no list."""
@@ -113,6 +142,10 @@ class Door:
         return Refused(said, code={400: "bad-request"}.get(status, f"http-{status}"))
 
     # -- who asks
+
+    def _installation(self) -> Mapping[str, str]:
+        """The header that says which practice is meant."""
+        return {"Installation": self._options.installation}
 
     def _basic(self) -> Mapping[str, str]:
         pair = f"{self._options.username}:{self._options.password.reveal()}".encode()

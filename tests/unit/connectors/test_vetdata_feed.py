@@ -17,10 +17,11 @@ from connectors.vetdata.simulator import GRANT, INSTALLATION, VetDataFeed
 from vetbridge.connector.interface import Check, Found, Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
-from vetbridge.core.errors import AuthFailed, BadAnswer, ConfigError, Refused
+from vetbridge.core.errors import AuthFailed, BadAnswer, ConfigError, Refused, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.practice import KeptPet
+from vetbridge.testing.simkit import Response
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = 3600.0
@@ -382,6 +383,27 @@ def test_a_share_that_changes_while_pets_are_read_is_told(stage: Stage) -> None:
 
 
 # -- a feed that is odd
+
+
+METADATA = """<?xml version="1.0"?>
+<edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx"><edmx:DataServices>
+<Schema Namespace="Made.Up" xmlns="http://schemas.microsoft.com/ado/2009/11/edm">
+<EntityType Name="Visit"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.Guid"/></EntityType>
+<EntityContainer Name="All"><EntitySet Name="MadeUpVisits" EntityType="Made.Up.Visit"/></EntityContainer>
+</Schema></edmx:DataServices></edmx:Edmx>"""
+
+
+def test_what_a_feed_says_of_itself_is_told_where_it_says_anything(stage: Stage) -> None:
+    account = stage.account()
+    with pytest.raises(Unavailable) as refusal:
+        account.entity_sets()
+    assert refusal.value.code == "no-metadata"
+    told = Response(200, raw=METADATA.encode(), media_type="application/xml")
+    stage.feed.route("GET", "/v2/$metadata", lambda request: told)
+    [visits] = account.entity_sets()
+    assert (visits.name, [each.path for each in visits.properties]) == ("MadeUpVisits", ["Id"])
+    with pytest.raises(AuthFailed):
+        stage.account(installation="99999999-90ab-cdef-1234-567890abcdef").entity_sets()
 
 
 def test_rows_without_a_number_of_the_practice_are_left_out_and_told(stage: Stage) -> None:
