@@ -328,7 +328,8 @@ def test_what_a_way_needs_is_named_and_its_secrets_may_stand_in_a_group(tmp_path
 
 
 FEED = ["--set", "pims.username=clinic", "--set", "pims.client_id=c", "--secret", "pims.password=env:V"]
-INSTALLED = ["--set", "pims.installation=12345678-90ab-cdef-1234-567890abcdef"]
+GUID = "12345678-90ab-cdef-1234-567890abcdef"
+INSTALLED = ["--set", f"pims.installation={GUID}"]
 
 
 def test_a_way_of_several_connectors_makes_one_account_with_parts(tmp_path: Path) -> None:
@@ -348,6 +349,34 @@ def test_a_way_of_several_connectors_makes_one_account_with_parts(tmp_path: Path
     known = ["--force", *words, "--set", "pims.diary.folder=diary"]
     wrong = practice(tmp_path, *known, "--set", "pims.diary.fold=x")
     assert "no option is called pims.diary.fold" in wrong.stderr
+
+
+def test_a_person_is_asked_for_what_each_part_needs(tmp_path: Path) -> None:
+    hidden = iter(["planted-password"])
+    typed = {
+        "Covetrus Pulse: the installation": ["no guid"],
+        "VetData by Covetrus: installation": [GUID],
+        "Covetrus Pulse: the partner's user": ["clinic"],
+        "Covetrus Pulse: the client ID": ["c"],
+        "password of": [""],
+        "the report of appointments": [""],
+    }
+
+    def read(question: str) -> str:
+        (answers,) = (answers for key, answers in typed.items() if key in question)
+        return answers.pop(0)
+
+    given = Given(person=Person(read, lambda _question: next(hidden)), values={}, places={}, missing=[])
+    served = command._served(given, "pulse", "vetdata")
+    assert served is not None
+    secrets: dict[str, str] = {}
+    target = tmp_path / "vetbridge.yaml"
+    plain, _ = command._options(given, "pims", "pulse-city", served, secrets, target)
+    part, _ = command._options(given, "pims.diary", "pulse-city.diary", served.parts["diary"], secrets, target)
+    assert not any(typed.values()), "every answer was asked for"
+    assert plain["installation"] == GUID
+    assert secrets == {"secrets/pulse-city.password": "planted-password"}
+    assert part == {"profile": "pulse", "folder": "pulse"}
 
 
 def test_every_part_is_asked_and_says_what_it_lacks(tmp_path: Path) -> None:
