@@ -244,6 +244,8 @@ class _Desk:
                 tier = self._tier(wanted, one, seen)
                 if tier is not None:
                     unsaid = 10 * (seen.which is _Which.UNSAID) + (not seen.is_alike)
+                    # Of two copies on two owners of the pet the one on whom it was asked for is the line's.
+                    unsaid += 5 * (None not in (wanted.client_id, one.client) and _client_id(one) != wanted.client_id)
                     yield _Fit(wanted, one, seen, tier, unsaid if tier is _Tier.ALL else 0)
 
     def _seen(self, wanted: Wanted, typed: Typed, when: _When) -> _Seen:

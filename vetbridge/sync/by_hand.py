@@ -320,7 +320,7 @@ class ByHand:
     def _is_of(self, visit_id: str, there: Appointment) -> bool:
         """Whether a visit is another one of the same owner and pet."""
         other = None if visit_id == there.id else self._pair.pims.read(Kind.APPOINTMENT, visit_id)
-        return isinstance(other, Appointment) and (other.client_id, other.pet_id) == (there.client_id, there.pet_id)
+        return isinstance(other, Appointment) and _is_of_these(other, there.client_id, there.pet_id)
 
     def _is_online(self, tx: Transaction, visit_id: str) -> bool:
         """Whether a visit is that of a booking, and was not made at the desk."""
@@ -422,7 +422,7 @@ class ByHand:
             other
             for native in self._pair.pims.connector.search(Kind.APPOINTMENT, window(begin, over))
             if (other := readable(self._pair.pims, native)) is not None
-            and (other.client_id, other.pet_id) == (client_id, pet_id)
+            and _is_of_these(other, client_id, pet_id)
             and other.status is not AppointmentStatus.CANCELLED
         ]
 
@@ -604,11 +604,16 @@ def _is_at(visit: Appointment, start: Instant, resource: object) -> bool:
     return visit.start == start and visit.resource == resource
 
 
+def _is_of_these(visit: Appointment, client_id: object, pet_id: object) -> bool:
+    """Whether a visit is of an owner and pet; a pet of several owners may stand on each of them."""
+    return visit.pet_id == pet_id and (pet_id is not None or visit.client_id == client_id)
+
+
 def _is_as(visit: Appointment, base: Mapping[str, Any]) -> bool:
     """Whether a visit that stands is of the same owner and pet, at the same time, as one that was read before."""
     return (
         visit.status is not AppointmentStatus.CANCELLED
-        and (visit.client_id, visit.pet_id) == (base.get("client_id"), base.get("pet_id"))
+        and _is_of_these(visit, base.get("client_id"), base.get("pet_id"))
         and visit.start == base.get("start")
         and visit.resource == base.get("resource")
     )

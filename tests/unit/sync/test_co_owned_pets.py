@@ -15,7 +15,7 @@ from tests.unit.sync.test_both_ways import answer, make_unverified
 from vetbridge.connector.interface import Native
 from vetbridge.core.answers import Choice
 from vetbridge.core.records import Kind
-from vetbridge.ledger import links
+from vetbridge.ledger import links, worklist
 from vetbridge.testing.memory import MemorySide, by_hand, memory_capabilities
 
 JANE = ("Jane", "Stone", "+447912000004")
@@ -150,6 +150,24 @@ def test_the_work_list_takes_a_visit_on_either_owner(tmp_path: Path, *, on_john:
     town.rig.run()
     assert (lines(town.rig), closed(town.rig)) == ([], [("book", "confirmed")])
     assert (town.rig.questions(), town.card_of(booking)) == ((), town.jane)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_visit_that_was_typed_on_both_owners_is_one_and_the_other_copy_is_to_be_removed(
+    tmp_path: Path, *, first: bool
+) -> None:
+    town = Town(Rig(tmp_path, pims=MemorySide(by_hand(memory_capabilities()))))
+    booking = town.book()
+    for owner in (town.jane, town.john)[:: 1 if first else -1]:
+        typed(town.rig, booking, town.jane, pet=town.bella, owner=owner)
+    town.rig.run()
+    with town.rig.ledger.read() as tx:
+        link = links.of_booking(tx, "booking", Kind.APPOINTMENT, booking)
+        (line,) = worklist.lines(tx)
+    owners = {row["id"]: row["owner"] for row in town.rig.visits()}
+    assert link is not None
+    assert (owners[link.pims_id], line.task, owners[line.remote_id]) == (town.jane, "cancel", town.john)
+    assert len(town.rig.booking.rows(Kind.APPOINTMENT)) == 1
 
 
 def test_staff_may_put_a_visit_on_another_owner_of_the_pet_than_a_person_has_said(town: Town) -> None:
