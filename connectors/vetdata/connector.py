@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from connectors.vetdata import wire
 from connectors.vetdata.check import check
+from connectors.vetdata.cursor import Cursor, Mark, Memory, Walk
 from connectors.vetdata.door import DATA, Door
-from connectors.vetdata.options import MOST_CODES, VetDataOptions, capabilities
+from connectors.vetdata.options import VetDataOptions, capabilities
+from connectors.vetdata.vaccines import VaccineCodes
 from connectors.vetdata.wire import CLIENTS, CODES, PATIENTS, RELATIONSHIPS, STANDING, TRANSACTIONS, V3
-from vetbridge.connector import csdl
+from vetbridge.connector import csdl, odata
 from vetbridge.connector.csdl import EntitySet
 from vetbridge.connector.http import PATIENCE
 from vetbridge.connector.interface import (
@@ -36,21 +36,17 @@ from vetbridge.connector.interface import (
     Receipt,
     Write,
 )
-from vetbridge.connector.mark import WalkMark
-from vetbridge.connector.odata import Place, Query, Stretch, all_of, any_of
+from vetbridge.connector.odata import Query, Stretch, all_of, any_of
 from vetbridge.connector.plugin import Environment
 from vetbridge.core import normalise
-from vetbridge.core.errors import BadAnswer, ConfigError, Refused
+from vetbridge.core.errors import BadAnswer, Refused
 from vetbridge.core.records import Kind
 
 AHEAD = timedelta(minutes=5)
 """By so much the feed's clock may be ahead of ours."""
 
-KEYS_AT_ONCE = 40
-"""Keys in one filter, for the length of the address."""
-
-CODES_LAST = 600.0
-"""Seconds for which the vaccine codes of a category are remembered."""
+LONGEST_FILTER = 1200
+"""Characters of keys in one filter, for the length of the address: which one the feed takes is not documented."""
 
 SEVERAL = 5
 """Rows of one page: where none of so many can be read, the feed shows another form, and the list is an error."""
@@ -59,81 +55,6 @@ Related = Mapping[str, Sequence[Native]]
 """Relationships by the key of their patient."""
 
 ENTITIES: Mapping[Kind, str] = {Kind.CLIENT: CLIENTS, Kind.PET: PATIENTS, Kind.VACCINATION: TRANSACTIONS}
-
-
-class Cursor(BaseModel):
-    """Up to which of its own dates each entity of the feed was seen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    seen: Mapping[str, datetime] = {}
-    made: str = ""
-    """Of the options that records were made by: with others all are made anew."""
-    walk: str = ""
-    """Another one for each walk: whoever comes back with it has kept what that walk told."""
-
-
-class Mark(WalkMark):
-    """Where a walk can be taken up, and what it knew there."""
-
-    place: Place = Place()
-    begun: datetime | None = None
-    newest: Mapping[str, datetime] = {}
-    left_out: int = 0
-    """Rows that are not told."""
-    whole: bool = True
-    """No row lacked a field."""
-    walk: str = ""
-
-
-Rows = Mapping[tuple[str, str], bytes]
-"""Digests of rows, by entity and the feed's own key."""
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What one walk has seen so far. Dates after ``begun`` are none that the next one may begin at: what is shown
-    late was changed before."""
-
-    name: str
-    begun: datetime | None
-    newest: dict[str, datetime]
-    left_out: int = 0
-    whole: bool = True
-    rows: dict[tuple[str, str], tuple[datetime | None, bytes]] = field(default_factory=dict)
-
-    def digest(self, entity: str, row: Native) -> bytes | None:
-        """Of a row as it was last seen."""
-        return self.rows.get((entity, str(wire.feed_id(row))), (None, None))[1]
-
-    def saw(self, entity: str, rows: Iterable[Native]) -> None:
-        """Takes note of rows."""
-        begun = self.begun or datetime.min  # noqa: DTZ901 - the feed's moments have no offset
-        for row in rows:
-            stamp = wire.stamp(row)
-            self.rows[entity, str(wire.feed_id(row))] = (stamp, wire.digest(row))
-            if stamp is not None and stamp <= begun:
-                self.newest[entity] = max(stamp, self.newest.get(entity, stamp))
-
-
-class _Memory:
-    """The rows that the last walk of each kind saw, for whoever comes back with its cursor: a look back shows most of
-    them unchanged, and what was kept needs not be told again. After a restart there is none."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[Kind, tuple[str, Rows]] = {}
-
-    def of(self, kind: Kind, cursor: str) -> Rows:
-        """Those of the walk that ended with this cursor; none of another one."""
-        with self._lock:
-            end, rows = self._kept.get(kind, ("", {}))
-        return rows if end == cursor else {}
-
-    def keep(self, kind: Kind, cursor: str, rows: Rows) -> None:
-        """A walk has ended."""
-        with self._lock:
-            self._kept[kind] = (cursor, rows)
 
 
 class VetData:
@@ -149,8 +70,8 @@ class VetData:
         self._overlap = timedelta(hours=options.overlap_hours)
         self._door = Door(options, environment, budgets=self._capabilities.budgets)
         self._lists = self._door.lists
-        self._memory = _Memory()
-        self._codes = _VaccineCodes(options, self._coded, self._clock.steady, self._account)
+        self._memory = Memory()
+        self._codes = VaccineCodes(options, self._coded, self._clock.steady, self._account)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -245,7 +166,7 @@ class VetData:
 
     def _walked(self, kind: Kind, begin: Mark, since: str | None) -> Iterator[Page]:
         """All records. The first time (None) those that are gone are nobody's news; later they may be."""
-        walk = _Walk(begin.walk or _name(), begin.begun, dict(begin.newest), begin.left_out, begin.whole)
+        walk = Walk(begin.walk or _name(), begin.begun, dict(begin.newest), begin.left_out, begin.whole)
         entity = ENTITIES[kind]
         told: set[str] = set()
         query = self._query(entity, all_of(STANDING if since is None else "", self._kind_of(kind)))
@@ -275,7 +196,7 @@ class VetData:
 
     def _changed(self, kind: Kind, cursor: Cursor, since: str) -> Iterator[Page]:
         """What was made, changed or removed since a cursor; of pets also those of which an owner was."""
-        walk = _Walk(_name(), None, dict(cursor.seen))
+        walk = Walk(_name(), None, dict(cursor.seen))
         kept = self._memory.of(kind, since)
         complete = True
         for entity in (PATIENTS, RELATIONSHIPS) if kind is Kind.PET else (ENTITIES[kind],):
@@ -285,7 +206,7 @@ class VetData:
             holds = partial(wire.is_since, asked=asked)
             for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE):
                 self._begins(walk, stretch)
-                rows = [row for row in stretch.rows if wire.digest(row) not in _known(entity, kept, walk, row)]
+                rows = [row for row in stretch.rows if walk.is_news(entity, row, kept)]
                 walk.saw(entity, stretch.rows)
                 if entity == RELATIONSHIPS:
                     named = dict.fromkeys(wire.key(row, self._by.patient) for row in rows)
@@ -296,7 +217,7 @@ class VetData:
                 is_end = last and complete and walk.whole
                 yield Page(records=records, cursor=self._end(kind, walk) if is_end else since, last=last)
 
-    def _records(self, kind: Kind, rows: Sequence[Native], walk: _Walk, told: set[str]) -> tuple[Found, ...]:
+    def _records(self, kind: Kind, rows: Sequence[Native], walk: Walk, told: set[str]) -> tuple[Found, ...]:
         """What a walk tells of some rows: each record once, and the row that stands where another one of the same key
         was removed. A row without a key is none of the practice's, and is left out."""
         walk.saw(ENTITIES[kind], rows)
@@ -327,7 +248,7 @@ class VetData:
             return wire.patient(row, self._owners(row, related), self._by)
         return wire.vaccination(row, self._by, self._options.due_after_days)
 
-    def _related(self, rows: Iterable[Native], walk: _Walk | None = None) -> Related:
+    def _related(self, rows: Iterable[Native], walk: Walk | None = None) -> Related:
         """The relationships of some patients."""
         named = [key for row in rows if (key := wire.key(row, self._by.own)) is not None]
         patience = 0.0 if walk is None else PATIENCE
@@ -369,8 +290,7 @@ class VetData:
         """Rows of which a field is one of some keys. Raises ``BadAnswer`` where the filter did not filter."""
         literal = wire.literal if field == "Id" else self._by.literal
         known = [(id_, value) for id_ in ids if (value := literal(id_)) is not None]
-        for begin in range(0, len(known), KEYS_AT_ONCE):
-            part = dict(known[begin : begin + KEYS_AT_ONCE])
+        for part in _parts(field, known):
             # Databases compare text without its case.
             folded = {id_.casefold() for id_ in part}
             query = self._query(entity, all_of(V3.one_of(field, part.values()), STANDING if standing else ""))
@@ -401,7 +321,7 @@ class VetData:
 
     # -- small things
 
-    def _begins(self, walk: _Walk, stretch: Stretch) -> None:
+    def _begins(self, walk: Walk, stretch: Stretch) -> None:
         """When a walk begins: by the feed's clock, as far as that can be right; by ours where it tells no time."""
         if walk.begun is None:
             now = self._clock.now()
@@ -418,18 +338,12 @@ class VetData:
         fits = all(each.tzinfo is None and datetime(2000, 1, 1) < each <= latest for each in cursor.seen.values())  # noqa: DTZ001
         return cursor if fits and ENTITIES[kind] in cursor.seen and cursor.made == self._made_by(kind) else None
 
-    def _end(self, kind: Kind, walk: _Walk) -> str:
+    def _end(self, kind: Kind, walk: Walk) -> str:
         """The cursor after a walk that saw all there is."""
         if not walk.newest:
             return ""
         text = Cursor(seen=walk.newest, made=self._made_by(kind), walk=walk.name).model_dump_json()
-        begin = {entity: newest - self._overlap for entity, newest in walk.newest.items()}
-        again = {
-            name: digest
-            for name, (stamp, digest) in walk.rows.items()
-            if stamp is not None and stamp >= begin.get(name[0], stamp)
-        }
-        self._memory.keep(kind, text, again)
+        self._memory.keep(kind, text, walk.again(self._overlap))
         return text
 
     def _made_by(self, kind: Kind) -> str:
@@ -459,49 +373,24 @@ class VetData:
         raise Refused(f"{self._account}: VetData does not serve {what}", code="not-supported")
 
 
+def _parts(field: str, known: Sequence[tuple[str, odata.Value]]) -> Iterator[Mapping[str, odata.Value]]:
+    """Keys with their literals, as many at a time as one filter holds."""
+    part: dict[str, odata.Value] = {}
+    length = 0
+    for id_, value in known:
+        longer = len(V3.equals(field, value)) + len("() or ")
+        if part and length + longer > LONGEST_FILTER:
+            yield part
+            part, length = {}, 0
+        part[id_] = value
+        length += longer
+    if part:
+        yield part
+
+
 def _name() -> str:
     return secrets.token_hex(4)
 
 
-def _known(entity: str, kept: Rows, walk: _Walk, row: Native) -> tuple[bytes | None, ...]:
-    """What was told of a row already: by the walk before, and by this one beside a pet."""
-    return kept.get((entity, str(wire.feed_id(row)))), walk.digest(entity, row)
-
-
 def _stands(row: Native) -> bool:
     return not wire.is_removed(row)
-
-
-class _VaccineCodes:
-    """The codes that make a line of an account a vaccination; those of categories are read, and kept for a while."""
-
-    def __init__(
-        self,
-        options: VetDataOptions,
-        read: Callable[[Sequence[str]], Iterable[str]],
-        steady: Callable[[], float],
-        account: str,
-    ) -> None:
-        self._options = options.vaccines
-        self._read = read
-        self._steady = steady
-        self._account = account
-        self._lock = threading.Lock()
-        self._kept: frozenset[str] = frozenset()
-        self._until = float("-inf")
-
-    def now(self) -> frozenset[str]:
-        """The codes. Raises ``ConfigError`` where there are none, or more than one filter takes."""
-        if not self._options.categories:
-            return frozenset(self._options.codes)
-        with self._lock:
-            if self._steady() >= self._until:
-                found = frozenset({*self._options.codes, *self._read(self._options.categories)})
-                if not 0 < len(found) <= MOST_CODES:
-                    raise ConfigError(
-                        f"{self._account}: vaccines.categories make {len(found)} codes, and 1 to {MOST_CODES} are "
-                        "possible; name the codes in vaccines.codes"
-                    )
-                self._kept = found
-                self._until = self._steady() + CODES_LAST
-            return self._kept

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from connectors.vetdata.options import FEED, TOKEN, VetDataOptions
+from connectors.vetdata.wire import CODES, TRANSACTIONS
 from vetbridge.connector.budgets import Budgets
 from vetbridge.connector.http import Answer, Downloads, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec
@@ -30,6 +31,8 @@ LIVES = 3600.0
 """Seconds that a token lives which does not say so."""
 LONGEST_TOKEN = 16 * 1024
 """Characters."""
+BESIDE = frozenset({TRANSACTIONS, CODES})
+"""What bookings do not wait for: where an account may not read it, they go on."""
 LARGEST_METADATA = 16 * 1024 * 1024
 """Bytes."""
 
@@ -129,16 +132,18 @@ class Door:
         try:
             return self._http.read(path, budgets=(FEED,), params=query, headers=headers, patience=patience)
         except HttpRefused as refusal:
-            raise self._translated(
-                f"{self._account}: GET {path}: answered {refusal.status}", refusal.status
-            ) from None
+            raise self._translated(path, refusal.status) from None
 
-    def _translated(self, said: str, status: int) -> VetBridgeError:
+    def _translated(self, path: str, status: int) -> VetBridgeError:
         """Error bodies are not documented, and may repeat what was asked: none of their words are told."""
+        said = f"{self._account}: GET {path}: answered {status}"
+        beside = path.rpartition("/")[2] in BESIDE
         if status == 403:
-            return AuthFailed(f"{said}; the account may not read this installation", code="right-missing")
+            words = f"{said}; the account may not read this installation, or this entity of it"
+            return Refused(words, code="right-missing") if beside else AuthFailed(words, code="right-missing")
         if status == 404:
-            return Unavailable(f"{said}; the feed has no such entity, or not for this installation")
+            words = f"{said}; the feed has no such entity, or not for this installation"
+            return Refused(words, code="not-supported") if beside else Unavailable(words)
         return Refused(said, code={400: "bad-request"}.get(status, f"http-{status}"))
 
     # -- who asks

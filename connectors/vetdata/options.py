@@ -18,7 +18,7 @@ FEED = "feed"
 TOKEN = "token"  # noqa: S105 - a name
 """The budget of token requests: a client of VetData's keeps to ten a minute (pulse.md, section 6)."""
 
-MOST_CODES = 100
+MOST_CODES = 50
 """Vaccine codes that one filter takes."""
 
 Code = Annotated[str, Field(coerce_numbers_to_str=True, min_length=1, max_length=100)]

@@ -17,7 +17,7 @@ from connectors.vetdata.simulator import GRANT, INSTALLATION, VetDataFeed
 from vetbridge.connector.interface import Check, Found, Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.secret import Secret
-from vetbridge.core.errors import AuthFailed, BadAnswer, ConfigError, Refused, Unavailable
+from vetbridge.core.errors import AuthFailed, BadAnswer, Refused, Unavailable
 from vetbridge.core.records import Kind
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.practice import KeptPet
@@ -352,8 +352,27 @@ def test_vaccines_are_found_by_their_category(stage: Stage) -> None:
         account = stage.account(vaccines={"categories": [category]}, due_after_days={"RAB": 30})
         [shot] = walked(account, Kind.VACCINATION)[0].values()
         assert native_of(shot)["description"] == "Rabies"
-    with pytest.raises(ConfigError, match=r"vaccines\.codes"):
+    with pytest.raises(BadAnswer, match=r"vaccines\.codes"):
         walked(stage.account(vaccines={"categories": ["GROOM"]}), Kind.VACCINATION)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "right-missing"), (404, "not-supported")])
+def test_bookings_do_not_wait_for_what_is_billed(stage: Stage, status: int, code: str) -> None:
+    stage.feed.route("GET", "/v2/Transactions", lambda request: Response(status, {}))
+    account = stage.account(vaccines={"codes": ["RAB"]})
+    with pytest.raises(Refused) as refusal:
+        walked(account, Kind.VACCINATION)
+    assert refusal.value.code == code
+    assert [each.ok for each in line(account, "vaccines")] == [False]
+    assert walked(account, Kind.CLIENT)[0]
+
+
+def test_many_pets_are_asked_for_in_parts(stage: Stage) -> None:
+    account = stage.account(page_size=500)
+    owner = stage.client()
+    made = [stage.practice.register_pet(client_id=owner, name=f"Pet {number}").id for number in range(70)]
+    found = [each["id"] for each in account.search(Kind.PET, {"client_id": owner})]
+    assert sorted(found) == sorted(made)
 
 
 def test_a_poll_tells_what_is_otherwise_there_than_the_last_one_saw_it(stage: Stage) -> None:
