@@ -66,6 +66,7 @@ class Records:
         read = KindRules(fields=fields, deleted_when=gone)
         self._reader = lru_cache(maxsize=64)(partial(RowReader, kind, read, zone=zone))
         self._id = fields["id"].column[0]
+        self._id_reader = RowReader(kind, KindRules(fields={"id": fields["id"]}), (self._id,))
 
     def native(self, row: Native) -> Native:
         """The flat record. Raises ``BadRow`` with the property, and ``ValueError`` with all that are not there."""
@@ -80,7 +81,14 @@ class Records:
 
     def id(self, row: Native) -> str | None:
         """The row's id; None where it has none that can be one."""
-        return word(at(row, self._id))
+        told = at(row, self._id)
+        if told is ABSENT or isinstance(told, bool | list | Mapping):
+            return None
+        try:
+            id_: str = self._id_reader.native((told,))["id"]
+        except (BadRow, ValueError):
+            return None
+        return id_
 
     def changed(self, row: Native) -> datetime | None:
         """When a row was changed last, as it says."""
