@@ -264,6 +264,23 @@ def test_a_mirror_grows_old_in_opening_hours(watch: Watch, minutes: float, expec
     assert ("mirror-stale" in codes(watched)) is expected
 
 
+def test_a_diary_that_is_away_is_told_while_a_feed_shows_the_clients(watch: Watch) -> None:
+    watched = watch()
+    enrolled(watched)
+    with watched.ledger.write() as tx:
+        changes.begin_run(tx, "run")
+        accounts.get(tx, "pims").mirror_complete_at = tx.now
+    for _ in range(20):
+        with watched.ledger.write() as tx:
+            accounts.get(tx, "pims").mirror_read_at = tx.now
+            accounts.answered(tx, "pims")
+            accounts.back_off(tx, "pims", first=5, longest=600)  # the folder of the diary, in the same round
+        watched.clock.advance(60)
+    with watched.ledger.read() as tx:
+        found = conditions.standing(reports.glance(tx), watched.config)
+    assert [(each.code, each.kind) for each in found if each.name == "pims"] == [("read-stale", "appointment")]
+
+
 @pytest.mark.parametrize(("hours", "expected"), [(20, False), (25, True)])
 def test_a_first_reading_that_does_not_get_on_for_a_day_is_told(watch: Watch, hours: float, expected: bool) -> None:
     watched = watch()
