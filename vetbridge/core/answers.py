@@ -94,6 +94,12 @@ BOTH_REMOVED = "both-copies-cancelled-there"
 """Why of the question whether a booking is to be cancelled whose visit was typed twice, where staff have taken away
 both copies: each may have been meant as the one too many."""
 
+CLIENTS_NOT_MADE = "clients-not-made"
+"""Why of the question whose a visit is whose owner is new at a practice system that takes no clients from outside:
+somebody registers her there, and says so."""
+PETS_NOT_MADE = "pets-not-made"
+"""The same of a new pet."""
+
 _BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
 _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     FUSE: (Choice.ALLOW, Choice.KEEP),
@@ -109,6 +115,8 @@ _CHOICES: Mapping[str, tuple[Choice, ...]] = {
     PAIR_VISIT: (Choice.PIMS, Choice.BOOKING, Choice.AGAIN, Choice.KEEP),
     PAIR_CLIENT: (Choice.LINK, Choice.KEEP),
     NO_SHOW_AHEAD: _BOTH_SIDES,
+    CLIENTS_NOT_MADE: (Choice.LINK,),
+    PETS_NOT_MADE: (Choice.LINK,),
     "no-client-there": (Choice.AGAIN, Choice.KEEP),
     "conflict": _BOTH_SIDES,
     "cancelled-here-moved-there": _BOTH_SIDES,
@@ -130,7 +138,8 @@ _FIELD_BY_FIELD = frozenset({"conflict"})
 
 
 def choices(why: str, fields: Collection[str] = ()) -> tuple[Choice, ...]:
-    """The answers that a question offers, the most likely one first. All questions about an owner offer the same.
+    """The answers that a question offers, the most likely one first. All questions about an owner offer the same,
+    but those where nobody can be made.
 
     ``fields`` are those that differ: where they are several, some questions can be answered field by field.
     """
@@ -142,4 +151,4 @@ def choices(why: str, fields: Collection[str] = ()) -> tuple[Choice, ...]:
 
 def asks_whose(question: Mapping[str, Any]) -> bool:
     """Whether a question, as it is kept with its item, asks on whom a visit belongs."""
-    return choices(str(question.get("why", ""))) == _WHOSE
+    return choices(str(question.get("why", ""))) in (_WHOSE, _CHOICES[CLIENTS_NOT_MADE])

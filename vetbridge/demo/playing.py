@@ -11,6 +11,7 @@ from vetbridge.demo.asking import NoAnswer, ask
 from vetbridge.demo.bridge import Books, Bridge, waiting
 from vetbridge.demo.by_hand.desk import PaperDesk, Typing
 from vetbridge.demo.by_hand.records import RecordsDesk
+from vetbridge.demo.by_hand.registering import Registering
 from vetbridge.demo.errands import Errands, Records
 from vetbridge.demo.live import Picture, View
 from vetbridge.demo.platform import Platform
@@ -21,6 +22,7 @@ from vetbridge.demo.stage import Stage
 from vetbridge.demo.story import Actor, Branch, Deed, Seen, Step
 from vetbridge.desk.status import SiteStatus
 from vetbridge.ledger.tables import ChangeState
+from vetbridge.testing.practice.clerk import Slip
 
 
 class Day:
@@ -65,6 +67,8 @@ class Ends:
     """Where the branch is."""
     entered: frozenset[int] = frozenset()
     """Contacts of the PIMS that the desk has entered before the morning."""
+    slips: Collection[Slip] = ()
+    """What the clerk does wrong once each, where people type."""
 
 
 class Playing:
@@ -84,18 +88,26 @@ class Playing:
         self._day = day
         self.typing: Typing | None = None
         """The clerk's work, where people type."""
+        self._registering: Registering | None = None
         self._reception: Reception | None = None
         self._errands: Errands | None = None
         self._steps = list(self._morning.steps)
         self._done: set[Step] = set()
         self._scenes: list[Scene[None]] = []
+        self._workers: list[Scene[None]] = []
+        """What people do as long as the morning and what it leaves behind take."""
         if isinstance(ends.practice, PaperDesk):
-            self.typing = Typing(ends.practice, self._morning, commands, self, day.clock, day.patience)
-            self._clerk: Scene[None] | None = self.typing.working()
+            self.typing = Typing(
+                ends.practice, self._morning, commands, self, day.clock, day.patience, slips=ends.slips
+            )
+            self._workers.append(self.typing.working())
             if isinstance(ends.practice, RecordsDesk):
                 self._run_errands(ends.practice, commands, self.typing.is_noted)
+                if ends.practice.placeholder is not None:
+                    hands = (ends.practice, ends.platform)
+                    self._registering = Registering(*hands, self._morning, commands, self, day.clock, day.patience)
+                    self._workers.append(self._registering.working())
         else:
-            self._clerk = None
             self._reception = Reception(
                 branch, stage, ends.platform, ends.practice, commands, self, day.clock, day.patience
             )
@@ -155,7 +167,7 @@ class Playing:
         self._begin_outage_in_time()
         self._steps = self._play_due(self._steps)
         self._scenes = [scene for scene in self._scenes if self._resumed(scene)]
-        self.clerk_goes_on()
+        self.people_go_on()
         return bool(self._steps or self._scenes)
 
     def purge(self) -> None:
@@ -163,18 +175,24 @@ class Playing:
         if self._morning.purged and self._reception is not None:
             self._scenes = [self._reception.purging()]
 
-    def clerk_ends(self) -> Scene[None]:
-        """The clerk finishes what is under way, and looks no more."""
-        if self.typing is not None:
-            self.typing.is_over = True
-        while self._clerk is not None:
-            self.clerk_goes_on()
+    @property
+    def left(self) -> int:
+        """What people still have to do: lines of the work list, visits that stand twice, owners to be registered."""
+        typing = 0 if self.typing is None else self.typing.standing
+        return typing + (0 if self._registering is None else self._registering.waiting)
+
+    def people_end(self) -> Scene[None]:
+        """People finish what is under way, and look no more."""
+        for each in (self.typing, self._registering):
+            if each is not None:
+                each.is_over = True
+        while self._workers:
+            self.people_go_on()
             yield
 
-    def clerk_goes_on(self) -> None:
-        """The clerk works on, where there is one."""
-        if self._clerk is not None and not self._resumed(self._clerk):
-            self._clerk = None
+    def people_go_on(self) -> None:
+        """Clerk and receptionist work on, where there are any."""
+        self._workers = [scene for scene in self._workers if self._resumed(scene)]
 
     def picture(self, site: SiteStatus) -> Picture:
         """The branch at this moment."""

@@ -156,7 +156,7 @@ class Show:
             settled = self._drain(polls=1) and self._purge() and self._drain(polls=POLLS_AFTER)
             self._connected = len(self._marketplace.connected()) if self._marketplace is not None else 0
             for playing in self._playing:
-                self._wait_for(playing.clerk_ends())
+                self._wait_for(playing.people_end())
         self._bridge.end()
         return settled and all(playing.in_time for playing in self._playing)
 
@@ -291,7 +291,7 @@ class Show:
         ends = self._clock.steady() + DRAIN_PATIENCE * len(self._branches)
         while self._clock.steady() < ends:
             for playing in self._playing:
-                playing.clerk_goes_on()
+                playing.people_go_on()
             seen = self._look()
             if seen is not None and not _waiting(seen) and self._quiet(before, polls):
                 # A hint may have come between the two looks.

@@ -86,7 +86,7 @@ class ByHand:
     """How VetBridge reaches a practice whose system has no API: what its account and its side of the site say."""
 
     account: Mapping[str, Any]
-    codes: Mapping[str, Mapping[str, str | list[str]]]
+    codes: Mapping[str, Mapping[str, list[str]]]
     placeholder: Mapping[str, str] | None = None
     """Client and pet for visits that are nobody's yet; None: the practice needs none."""
 

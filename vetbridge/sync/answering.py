@@ -8,6 +8,7 @@ from typing import Any
 
 from vetbridge.core import normalise, notes
 from vetbridge.core.answers import (
+    CLIENTS_NOT_MADE,
     NOT_SHOWN,
     OFF_ITS_OWNER,
     PAIR_VISIT,
@@ -19,10 +20,10 @@ from vetbridge.core.answers import (
     Choice,
     asks_whose,
 )
-from vetbridge.core.matching import Match, contact_keys, forms_of
+from vetbridge.core.matching import Match, contact_keys, forms_of, same_person
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.records import Appointment, Client, Kind, Pet, Record
-from vetbridge.ledger import actions, changes, mirror, reviews
+from vetbridge.ledger import actions, changes, links, mirror, reviews
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Change, ChangeState, Link, Review
 from vetbridge.sync.comparing import CARRIED, wanted_fields
@@ -250,6 +251,8 @@ class Answerer:
     ) -> tuple[Ending, Appointment]:
         """Puts a visit back on the placeholder, with the booked details in its notes, and asks again."""
         self._learner.taken_back(job, given.item)
+        if given.question.get("why") == CLIENTS_NOT_MADE:
+            self._forget_registered(job, here, there)
         if link.unlinked:
             # It never left the placeholder: only the work list knew of the answer.
             self._relinker.struck(job, why="the answer was taken back")
@@ -283,6 +286,8 @@ class Answerer:
                 {**given.question, "booking": here},
             )
         client_id, pet = self._whom(job, here, given)
+        if given.question.get("why") == CLIENTS_NOT_MADE:
+            self._keep_registered(job, here, client_id)
         self._learner.answered(job, given.item, here, client_id if given.answer.choice is Choice.LINK else None)
         return pet.owner_for(client_id), pet.id or ""
 
@@ -304,6 +309,28 @@ class Answerer:
         if found is None:
             raise Ask("pet-not-named", "which pet is meant is not said", dict(given.question))
         return client.id or "", found
+
+    def _keep_registered(self, job: Job, here: Appointment, client_id: str) -> None:
+        """Somebody has registered a booking's new owner in the PIMS: the booking side's client is she, as it would be
+        had VetBridge made her. Not where another one was named, such as whoever shares a card with her."""
+        booker = here.booker or Client()
+        registered = self._pair.pims.read(Kind.CLIENT, client_id)
+        if here.client_id is None or not isinstance(registered, Client) or not same_person(booker, registered):
+            return
+        keys = [set(contact_keys(forms_of(each, [], self._pair.country))) for each in (booker, registered)]
+        if keys[0].isdisjoint(keys[1]):
+            return
+        evidence = [{"words": "a person registered this client for the booking"}]
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            self._keeper.matched_client(tx, here.client_id, registered, booker, evidence)
+
+    def _forget_registered(self, job: Job, here: Appointment, there: Appointment) -> None:
+        with self._ledger.write() as tx:
+            changes.held(tx, job.leases)
+            card = links.of_booking(tx, self._pair.booking.account, Kind.CLIENT, here.client_id or "")
+            if card is not None and card.pims_id == there.client_id:
+                links.end(tx, card)
 
     def _made(self, job: Job) -> Client | None:
         """The client that an earlier try at this booking has made, while it stands."""

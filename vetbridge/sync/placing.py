@@ -9,6 +9,7 @@ from typing import Any
 
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
+from vetbridge.core.answers import CLIENTS_NOT_MADE, PETS_NOT_MADE
 from vetbridge.core.matching import REASONS, Candidate, Evidence, Match, Verdict, contact_keys, forms_of
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import links, mirror
@@ -163,8 +164,9 @@ class Placer:
 
     def _not_made(self, kind: Kind) -> str:
         """Why nobody makes a record of this kind in the PIMS from outside; empty where VetBridge can."""
-        able = self._pair.pims.connector.capabilities.of(kind)
-        return f"{kind}s-not-made" if able.create is None else ""
+        if self._pair.pims.connector.capabilities.of(kind).create is not None:
+            return ""
+        return CLIENTS_NOT_MADE if kind is Kind.CLIENT else PETS_NOT_MADE
 
     def _came_with_what_is_anothers(self, here: Appointment, client: Client) -> bool:
         """Whether the booked pet bears the name of one that this client came with of late, and that is somebody

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from vetbridge.connector.clock import Clock
@@ -110,7 +110,15 @@ class Typing(Scenes):
     """The clerk's work, as long as the morning and what it leaves behind take."""
 
     def __init__(
-        self, desk: PaperDesk, morning: Morning, commands: Commands, house: House, clock: Clock, patience: float
+        self,
+        desk: PaperDesk,
+        morning: Morning,
+        commands: Commands,
+        house: House,
+        clock: Clock,
+        patience: float,
+        *,
+        slips: Collection[Slip] = SLIPS,
     ) -> None:
         super().__init__(commands, house, clock, patience)
         self._desk = desk
@@ -125,7 +133,7 @@ class Typing(Scenes):
             notices_after=NOTICES_AFTER,
             choose=self._whose,
         )
-        for slip in SLIPS:
+        for slip in slips:
             self.clerk.arm(slip)
         self.is_over = False
         """Set by whoever plays the morning: nothing more is to come."""

@@ -28,8 +28,8 @@ class RecordsDesk(PaperDesk):
         self.placeholder = placeholder
 
     def holds(self, booking: Booking) -> bool:
-        """See ``Records``."""
-        return bool(self._visits(booking))
+        """Whether the visit of a booking stands on its owner; who is new is registered first."""
+        return bool(self._visits(booking)) and self.parked(booking) is None
 
     def parked(self, booking: Booking) -> str | None:
         """The id of a booking's visit where it stands on the placeholder; None where it does not."""

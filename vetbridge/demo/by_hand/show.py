@@ -17,7 +17,7 @@ from vetbridge.core.records import Kind
 from vetbridge.demo.audit import Audit, Typed
 from vetbridge.demo.by_hand.accounts import DUE, FOLDER, account_of, carries, is_typed, uses_files
 from vetbridge.demo.by_hand.audit import PracticeAuditor
-from vetbridge.demo.by_hand.desk import FOUND, PaperDesk
+from vetbridge.demo.by_hand.desk import FOUND, SLIPS, PaperDesk
 from vetbridge.demo.by_hand.records import RecordsDesk, kept_files
 from vetbridge.demo.children import Child, Children
 from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side
@@ -119,11 +119,9 @@ class ByHandShow(Show):
         self._desk = self._desk_at(self._practice)
         today = self._clock.now().astimezone(ZoneInfo(branch.morning.clinic.zone)).date()
         lists = self._practice.codes.items()
-        codes: dict[str, dict[str, str | list[str]]] = {
-            name: {word: str(code) for word, code in codes.items()} for name, codes in lists
-        }
-        if "cancelled" in codes["status"]:  # beside what connectors of rows say of a visit that is gone
-            codes["status"]["cancelled"] = [codes["status"]["cancelled"], DELETED]
+        codes = {name: {word: [str(code)] for word, code in codes.items()} for name, codes in lists}
+        if "cancelled" in codes["status"]:
+            codes["status"]["cancelled"].append(DELETED)  # what connectors of rows say of a visit that is gone
         account = account_of(self._system, self._way, pims, Secrets(self._stage.folder))
         placeholder = None
         if isinstance(self._desk, RecordsDesk):
@@ -131,7 +129,9 @@ class ByHandShow(Show):
                 self._desk.vaccinate(due.pet, today + timedelta(days=due.in_days))
             if self._desk.placeholder is not None:
                 placeholder = dict(zip(("client", "pet"), self._desk.placeholder, strict=True))
-        return Ends(hands, self._desk, pims["control_url"], location, today), ByHand(account, codes, placeholder)
+        slips = SLIPS if is_typed(self._way) else ()
+        ends = Ends(hands, self._desk, pims["control_url"], location, today, slips=slips)
+        return ends, ByHand(account, codes, placeholder)
 
     def _desk_at(self, practice: Practice) -> PaperDesk:
         """The desk; before the morning it has made the placeholder, where VetBridge writes visits by itself."""
@@ -148,8 +148,8 @@ class ByHandShow(Show):
         return int(self._day.elapsed / CYCLE)
 
     def _quiet(self, before: Any, polls: int) -> bool:
-        """The clerk has nothing left to do, either."""
-        left = sum(playing.typing.standing for playing in self._playing if playing.typing is not None)
+        """Nobody has anything left to do, either."""
+        left = sum(playing.left for playing in self._playing)
         return left == 0 and super()._quiet(before, polls)
 
     def _audited(self, branch: Branch, playing: Playing, foreign: Collection[str]) -> Audit:

@@ -25,7 +25,7 @@ _SEXES: Mapping[str, str] = {"male, neutered": "male_neutered", "female, neutere
 """The work list's words for what VetBridge calls otherwise."""
 
 _TICKED_ALONE = frozenset({"opt_out", "opt_in"})
-"""Of these a tick is all that VetBridge can know: who ticks one without doing it is never found out."""
+"""Of these a tick is all that VetBridge can know: nobody finds out who ticks one without doing it, or does not."""
 
 
 class Slip(StrEnum):
@@ -197,7 +197,7 @@ class Clerk:
             self._did(line, "missed")
             return
         seen.done = seen.says
-        if self._hits(Slip.NOT_TICKED, seen):
+        if line["task"] not in _TICKED_ALONE and self._hits(Slip.NOT_TICKED, seen):
             self._did(line, "left", slip=Slip.NOT_TICKED)
         else:
             self._worklist.tick(line["id"])
