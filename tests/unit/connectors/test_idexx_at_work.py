@@ -143,3 +143,20 @@ def test_a_new_owner_stands_on_the_placeholder(town: Callable[..., Town]) -> Non
     assert (visit.client_id, visit.pet_id) == (at.placeholder.client_id, at.placeholder.pet_id)
     assert "Firebird" in visit.notes
     assert len(at.rig.questions()) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_reads_that_follow_double_nothing_and_cancel_nothing(lost: bool, town: Callable[..., Town]) -> None:
+    at = town(shown_after=1800.0)
+    if lost:
+        at.site.faults.arm("drop_after_commit", 1)
+    id_ = at.book(OWNER.given_name, OWNER.family_name, OWNER.phones[0], OWNER.pets[0].name)
+    later = (at.clock.now() + timedelta(hours=72)).replace(microsecond=0)
+    at.change(id_, start=later.isoformat())
+    for _ in range(5):
+        at.wait(600)
+    [visit] = at.diary
+    assert (visit.start, visit.deleted) == (later.replace(tzinfo=None), False)
+    assert at.booking(id_)["state"] == "booked"
+    assert at.booking(id_)["start"] == later.isoformat()
+    assert not at.rig.questions()

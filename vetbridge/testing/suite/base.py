@@ -191,8 +191,8 @@ class Group(ABC):
     def landed(self, subject: Subject) -> None:
         """Lets the time pass in which a write may still appear, and reads follow it, as the connector declares."""
         can = subject.connector.capabilities
-        if can.late_landing + can.shown_within > 0:
-            subject.pass_time(can.late_landing + can.shown_within)
+        if max(can.late_landing, can.shown_within) > 0:
+            subject.pass_time(max(can.late_landing, can.shown_within))
 
     def looked(self, subject: Subject, write: Write) -> list[str]:
         """Ids of the records that a look for a create finds."""
