@@ -16,7 +16,7 @@ from vetbridge.testing.suite.faults import Faults
 from vetbridge.testing.suite.honesty import Honesty
 from vetbridge.testing.suite.hygiene import Hygiene
 from vetbridge.testing.suite.identity import Identity
-from vetbridge.testing.suite.reading import Cursors, Marks, Paging, Reading
+from vetbridge.testing.suite.reading import GARBAGE, Cursors, Marks, Paging, Reading
 from vetbridge.testing.suite.searching import Searching
 from vetbridge.testing.suite.services import Services
 
@@ -93,6 +93,16 @@ class TestVetData(Identity, Reading, Paging, Marks, Cursors, Searching, Services
 
     def make(self) -> Subject:
         return Feed()
+
+    # To set up a practice takes longer than these, so they share one.
+
+    def test_a_mark_that_is_none_begins_at_the_beginning(self, subject: Subject) -> None:  # type: ignore[override]
+        for text in GARBAGE:
+            super().test_a_mark_that_is_none_begins_at_the_beginning(subject, text)
+
+    def test_cursor_that_is_none_skips_nothing(self, subject: Subject) -> None:  # type: ignore[override]
+        for text in GARBAGE:
+            super().test_cursor_that_is_none_skips_nothing(subject, text)
 
 
 class TestVetDataTheOtherWay(Reading, Searching, Services):
