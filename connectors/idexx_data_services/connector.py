@@ -147,7 +147,7 @@ class Idexx:
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
         """What is in a document, from the address that its row names now: it lives shortly."""
-        rules = self._profile.attachment if self._site is not None else None
+        rules = None if self._site is None else self._site.attachment
         if rules is None:
             raise self._unsupported("the content of a document")
         row = self._row(Kind.ATTACHMENT, id)
@@ -216,7 +216,7 @@ class Idexx:
         elif write.operation is Operation.CANCEL:
             by = "client" if native.get("by") == "client" else "clinic"
             native = {"status": sent.cancelled, "by": by, "reason": str(native.get("reason") or by)}
-        elif native.get("status") in (DELETED, sent.cancelled):
+        elif native.get("status") in {DELETED, sent.cancelled} - {None}:
             raise self._unsupported("cancelling otherwise than by a cancel")
         if write.operation is not Operation.CREATE:
             native = self._completed(str(write.id), native, sent)
@@ -234,6 +234,8 @@ class Idexx:
         known = self._own.over(id_, shown)
         if known is None:
             raise Refused(f"{self._account}: there is no such appointment", code="not-found")
+        if known.get("status") == DELETED:
+            known = {**known, "status": sent.cancelled}
         beside = changed_by(sent) if sent.whole else writing.beside(native.keys(), sent)
         return {**{name: known.get(name) for name in beside}, **native}
 

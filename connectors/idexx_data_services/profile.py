@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from vetbridge.connector.odata import is_field
 from vetbridge.connector.rows import Converter, KindRules, check_kinds
 from vetbridge.core.records import Kind
 
@@ -21,9 +22,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-Property = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}(/[A-Za-z_][A-Za-z0-9_]{0,127}){0,4}$")]
+Property = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}(/[A-Za-z_][A-Za-z0-9_]{0,127}){0,3}$")]
 """A property of an entity; inside of another one with a slash, as OData writes it: ``Owner/Id``."""
-EntitySet = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}(/[A-Za-z_][A-Za-z0-9_]{0,127}){0,4}$")]
+EntitySet = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}(/[A-Za-z_][A-Za-z0-9_]{0,127}){0,3}$")]
 """Where an entity set stands below the service."""
 Path = Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_.~-]{0,150}(\{site_id\}[A-Za-z0-9/_.~-]{0,150})?$")]
 """Below the service's address; ``{site_id}`` is the option of that name."""
@@ -328,6 +329,9 @@ def _known(sent: Sent, what: str, values: frozenset[str]) -> None:
 
 
 def _misfits(kind: Kind, rules: SetKind) -> Iterator[str]:
+    strange = next((path for path in rules.named if not is_field(path)), None)
+    if strange is not None:
+        yield f"no property can be called {strange[:40]!a}; inside of another one it is written as Owner/Id"
     if rules.property_of("id") is None:
         yield "fields.id: one property was expected"
     for name in sorted(set(rules.plain) - {"id", "client_id", "pet_id", "site"}):

@@ -260,6 +260,7 @@ def test_an_account_without_a_profile_says_what_to_do(tmp_path: Path, monkeypatc
         ({"kinds__client__search": {"email": {"properties": ["P"]}}}, "fields.emails"),
         ({"kinds__client__deletions_visible": True}, "deleted_when"),
         ({"kinds__client__entity": "../Owners"}, "entity"),
+        ({"kinds__client__fields__family_name": "Last eq Last or 1"}, "no property can be called"),
         ({"kinds__client__changed": {"properties": ["a b"]}}, "changed"),
         ({"writes": {"log": {"path": "/x", "fields": {"client_id": "A", "text": "A/B"}}}}, "A holds a value"),
         ({"writes": {"log": {"path": "x", "fields": {"client_id": "A", "text": "B"}}}}, "path"),

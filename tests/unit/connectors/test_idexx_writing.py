@@ -184,6 +184,24 @@ def test_a_body_has_the_profile_s_names(
     assert made["Visit"]["end"] == "2027-06-14T10:15:00"
 
 
+def test_a_status_that_means_cancelled_is_only_sent_by_a_cancel(site: IdexxSimulator, tmp_path: Path) -> None:
+    profile = changed(SHIPPED, writes__appointment__whole=True)
+    with connected(site, tmp_path, profile=profile, shown_within=0) as connector:
+        id_ = connector.apply(visit(site)).id
+        for status in ("Cancelled", "deleted"):
+            with pytest.raises(Refused):
+                connector.apply(visit(site, Operation.UPDATE, id_, status=status))
+        connector.apply(visit(site, Operation.CANCEL, id_, by="clinic", reason="x"))
+        connector.apply(visit(site, Operation.UPDATE, id_, notes="two"))
+        assert (site.practice.visit(id_).notes, site.practice.visit(id_).deleted) == ("two", True)
+    no_word = changed(SHIPPED, writes__appointment__cancelled=None)
+    with connected(site, tmp_path, profile=no_word, shown_within=0) as connector:
+        assert not connector.capabilities.of(Kind.APPOINTMENT).cancel
+        id_ = connector.apply(visit(site)).id
+        connector.apply(visit(site, Operation.UPDATE, id_, notes="two"))
+        assert site.practice.visit(id_).notes == "two"
+
+
 def test_documents_come_from_addresses_that_end(site: IdexxSimulator, tmp_path: Path) -> None:
     with connected(site, tmp_path, shown_within=0) as connector:
         native = {"client_id": "1001", "name": "x.pdf", "notes": ""}
