@@ -117,7 +117,7 @@ class VetData:
         if not rows:
             return None
         row = max(rows, key=lambda each: (not wire.is_removed(each), wire.stamp(each) or datetime.min))  # noqa: DTZ901
-        if kind is Kind.VACCINATION and wire.code_of(row) not in self._codes.now():
+        if not self._is_asked_for(kind, row):
             return None
         try:
             return self._made(kind, row, self._related([row]) if kind is Kind.PET else {})
@@ -170,7 +170,7 @@ class VetData:
         entity = ENTITIES[kind]
         told: set[str] = set()
         query = self._query(entity, all_of(STANDING if since is None else "", self._kind_of(kind)))
-        holds = _stands if since is None else None
+        holds = partial(self._is_asked_for, kind, standing=since is None)
         for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE, begin=begin.place):
             here = None
             if stretch.begin is not None:
@@ -203,7 +203,7 @@ class VetData:
             told: set[str] = set()
             asked = cursor.seen.get(entity, datetime(2000, 1, 1)) - self._overlap  # noqa: DTZ001 - without an offset
             query = self._query(entity, all_of(wire.since(asked), self._kind_of(kind)))
-            holds = partial(wire.is_since, asked=asked)
+            holds = partial(self._is_asked_for, kind, asked=asked)
             for stretch in self._lists.walk(query, wire.feed_id, holds=holds, patience=PATIENCE):
                 self._begins(walk, stretch)
                 rows = [row for row in stretch.rows if walk.is_news(entity, row, kept)]
@@ -310,6 +310,17 @@ class VetData:
         """The condition of the rows that are of a kind."""
         return V3.one_of("Code", sorted(self._codes.now())) if kind is Kind.VACCINATION else ""
 
+    def _is_asked_for(
+        self, kind: Kind, row: Native, *, asked: datetime | None = None, standing: bool = False
+    ) -> bool:
+        """Whether a row is one of a kind, stands if it must, and changed since a moment. Text is compared without its
+        case, as databases do."""
+        if kind is Kind.VACCINATION:
+            code = (wire.code_of(row) or "").casefold()
+            if code not in {each.casefold() for each in self._codes.now()}:
+                return False
+        return not (standing and wire.is_removed(row)) and (asked is None or wire.is_since(row, asked))
+
     def _coded(self, categories: Sequence[str]) -> Iterator[str]:
         """The codes of some categories, as the practice's catalogue has them now."""
         names = ("CodeCategory", "CodeCategoryDescription")
@@ -390,7 +401,3 @@ def _parts(field: str, known: Sequence[tuple[str, odata.Value]]) -> Iterator[Map
 
 def _name() -> str:
     return secrets.token_hex(4)
-
-
-def _stands(row: Native) -> bool:
-    return not wire.is_removed(row)

@@ -472,8 +472,14 @@ def test_a_feed_that_ignores_filters_is_noticed(stage: Stage, monkeypatch: pytes
     _, cursor = walked(account, Kind.CLIENT)
     stage.clock.advance(HOUR * 24 * 400)
     monkeypatch.setattr("connectors.vetdata.simulator._Filter.predicate", lambda self: lambda row: True)
+    stage.practice.vaccinate(pet_id=stage.pets()[0].id, code="NAIL", description="Nails")
+    billed = stage.account(vaccines={"codes": ["RAB"]})
     late = cursor.replace("2026-01", "2026-11")
-    for read in (lambda: walked(account, Kind.CLIENT, late), lambda: account.get(Kind.CLIENT, "1")):
+    for read in (
+        lambda: walked(account, Kind.CLIENT, late),
+        lambda: account.get(Kind.CLIENT, "1"),
+        lambda: walked(billed, Kind.VACCINATION),
+    ):
         with pytest.raises(BadAnswer) as refusal:
             read()
         assert refusal.value.code == "filter-ignored"
