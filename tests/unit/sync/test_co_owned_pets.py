@@ -200,6 +200,17 @@ def test_who_owns_a_share_no_more_is_asked_about_when_she_books_that_pet_again(t
     assert town.whose()[2:] == [(town.jane, town.max), (town.john, town.bella)]
 
 
+def test_who_owns_a_share_no_more_stands_on_the_work_list_as_one_of_those_who_may_be_meant(tmp_path: Path) -> None:
+    town = Town(Rig(tmp_path, pims=MemorySide(by_hand(memory_capabilities()))))
+    typed(town.rig, town.book(), town.jane, pet=town.bella)
+    town.rig.run()
+    town.own(town.john)
+    town.book()
+    ((task, line),) = lines(town.rig)
+    assert (task, line["client"]["id"], line["pet"]["id"]) == ("book", None, None)
+    assert town.jane in [one["client_id"] for one in line["client"]["candidates"]]
+
+
 def test_who_owns_a_share_no_more_and_never_booked_that_pet_brings_one_of_her_own(town: Town) -> None:
     town.rig.refresher.pass_()
     town.own(town.john)
