@@ -142,6 +142,36 @@ def wrote_lately(tx: Transaction, site: str, account: str, kind: Kind, remote_id
     return tx.session.exec(written.limit(1)).first() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A write that was answered, with the payload of its intention."""
+
+    operation: str
+    payload: dict[str, Any]
+    answered_at: datetime
+
+
+def done_since(tx: Transaction, account: str, kind: Kind, remote_id: str, since: datetime) -> tuple[Done, ...]:
+    """The writes of a record that were answered after a moment, oldest first."""
+    rows = tx.session.exec(
+        select(Action)
+        .where(
+            Action.account == account,
+            Action.kind == kind,
+            Action.remote_id == remote_id,
+            Action.state == ActionState.ANSWERED,
+            col(Action.answered_at) > since,
+            col(Action.payload_sealed).is_not(None),
+        )
+        .order_by(col(Action.answered_at), col(Action.id))
+    )
+    return tuple(
+        Done(row.operation, rich(tx.sealer.open(row.payload_sealed)), row.answered_at)
+        for row in rows
+        if row.payload_sealed is not None and row.answered_at is not None
+    )
+
+
 def unsettled(tx: Transaction, record_id: int) -> tuple[Intention, ...]:
     """Writes for a record that may or may not have happened, oldest first."""
     rows = tx.session.exec(

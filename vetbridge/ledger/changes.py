@@ -35,6 +35,9 @@ NOT_FOUND_IN_PIMS = "not-found-in-pims"
 BY_HAND = "by-hand"
 """Code of a change that waits for somebody to carry out what the work list says, and for a read that shows it."""
 
+SHOWN_LATER = "shown-later"
+"""Code of a change whose record a read shows as it was before VetBridge wrote it; looked at again after that time."""
+
 OLD_MAPPING = "old-mapping"
 """Code of a replayed change that waits for a start: the VetBridge that runs has another mapping."""
 
@@ -441,6 +444,7 @@ def expire(tx: Transaction, *, without_sites: Collection[str] = ()) -> int:
             sa.or_(col(Lane.until).is_(None), col(Lane.until) < tx.now),
             sa.or_(col(Change.hint) == 0, col(Change.hint) == col(Record.hints)),
             Change.kind == Kind.APPOINTMENT,
+            Change.code != SHOWN_LATER,
             col(Change.visit_at) <= tx.now,
             col(Change.visit_at) > Change.received_at,
             ~sa.exists().where(col(Action.record_id) == Change.record_id, col(Action.state).in_(UNSETTLED_ACTIONS)),

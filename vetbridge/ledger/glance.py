@@ -45,6 +45,8 @@ LATE_TRIES = 5
 MOST_EPISODES = 2000
 MOST_ATTEMPTS = 10_000
 
+SHOWN_LATER = "shown-later"
+"""Code of changes that wait until a read must show what VetBridge has written."""
 BY_HAND = "by-hand"
 """Code of changes that wait for somebody to carry out what the work list says."""
 
@@ -54,7 +56,7 @@ MOST_LINES = 2000
 HELD_BACK = (
     *(FUSE, QUOTA, "mirror-incomplete", "mirror-stale", "not-found", "not-found-unsure", "not-found-in-pims"),
     *("old-mapping", "undo-unfinished", "kind-paused", "notice-hours", "notice-limit", "notice-booking"),
-    BY_HAND,
+    *(BY_HAND, SHOWN_LATER),
 )
 """Codes of changes that wait by design: for a person, for a second look, for a first reading, for a restart, for the
 hours in which messages go out, for what is typed by hand."""

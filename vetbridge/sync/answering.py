@@ -362,9 +362,8 @@ class Answerer:
         return client if client is not None and client.active else None
 
     def _client(self, client_id: str) -> Client | None:
-        end = self._pair.pims
-        native = end.connector.get(Kind.CLIENT, client_id)
-        return None if native is None else end.mapper.read(Kind.CLIENT, native)
+        client = self._pair.pims.read(Kind.CLIENT, client_id)
+        return client if isinstance(client, Client) else None
 
     def _pet_of(self, client: Client, pet_id: str, given: Given) -> Pet:
         """A pet for which the client may book. Raises ``Ask``."""

@@ -344,10 +344,10 @@ class Appointments:
         ``lone``: no booking stands any more that would be cancelled for it, so no other visit is asked for.
         """
         end = self._pair.pims
-        native = end.connector.get(Kind.APPOINTMENT, link.pims_id)
-        if native is not None:
+        there = end.read(Kind.APPOINTMENT, link.pims_id)
+        if isinstance(there, Appointment):
             absence.found(end, link.pims_id, self._ledger)
-            return end.mapper.read(Kind.APPOINTMENT, native)
+            return there
         moved = renumbered(job, self._ledger, end, link)
         if moved is not None:
             return moved

@@ -60,13 +60,13 @@ class Cards:
     def people(self, there: Appointment) -> tuple[Client | None, Pet | None]:
         """Owner and pet of a visit, freshly read; an animal that the mapping cannot turn is left out."""
         end = self._pair.pims
-        native = None if there.client_id is None else end.connector.get(Kind.CLIENT, there.client_id)
-        client = None if native is None else end.mapper.read(Kind.CLIENT, native)
-        native = None if there.pet_id is None else end.connector.get(Kind.PET, there.pet_id)
+        client = None if there.client_id is None else end.read(Kind.CLIENT, there.client_id)
         try:
-            pet = None if native is None else end.mapper.read(Kind.PET, native)
+            pet = None if there.pet_id is None else end.read(Kind.PET, there.pet_id)
         except MappingError:
             pet = None
+        assert client is None or isinstance(client, Client)  # noqa: S101 - what the mapper makes of this kind
+        assert pet is None or isinstance(pet, Pet)  # noqa: S101 - what the mapper makes of this kind
         return client, pet
 
     def pet_on(self, job: Job, card_id: str, pet: Pet) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import Operation, Unlinked
+from vetbridge.connector.interface import Native, Operation, Unlinked
 from vetbridge.core import notes
 from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
@@ -32,7 +32,7 @@ from vetbridge.sync.cards import Cards
 from vetbridge.sync.comparing import digest, standing_fields
 from vetbridge.sync.following import KEPT, Steer
 from vetbridge.sync.identity import OWN, Identity
-from vetbridge.sync.job import Ask, Ending, Enter, Job
+from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.naming import note_unreadable, note_visit
 from vetbridge.sync.pair import Pair, Timings
@@ -82,16 +82,18 @@ class DeskVisits:
         with self._ledger.read() as tx:
             link = links.of_pims(tx, end.account, Kind.APPOINTMENT, job.remote_id)
             in_doubt = bool(actions.unsettled(tx, job.record_id))
-        if native is None:
+        try:
+            there = end.stands(Kind.APPOINTMENT, job.remote_id, native)
+        except MappingError:
+            note_unreadable(self._ledger, end, job, native or {}, self._pair.country)
+            raise
+        if not isinstance(there, Appointment):
             self._by_hand.removed(job)
             return self._follow(job, link, urgent=True) if link else self._gone(job)
+        self._await_shown(job, link, native, there)
+        assert native is not None  # noqa: S101 - else its own write is to be shown yet
         absence.found(end, job.remote_id, self._ledger)
         job.digest = digest(self._ledger.sealer, end, native)
-        try:
-            there = end.mapper.read(Kind.APPOINTMENT, native)
-        except MappingError:
-            note_unreadable(self._ledger, end, job, native, self._pair.country)
-            raise
         job.version = there.version
         note_visit(self._ledger, end, job, there, self._pair.country)
         self._point("read")
@@ -131,6 +133,21 @@ class DeskVisits:
         ending = self._unlinked(job, there, given, enter)
         self._mind_questions(job, ending, given)
         return ending
+
+    def _await_shown(self, job: Job, link: Link | None, native: Native | None, there: Appointment) -> None:
+        """Raises ``PutOff`` where a read shows nothing but a visit as it stood before VetBridge wrote it."""
+        end = self._pair.pims
+        until = None if end.own is None else end.own.shown_at(Kind.APPOINTMENT, job.remote_id)
+        if until is None or (native is not None and end.mapper.read(Kind.APPOINTMENT, native) == there):
+            return
+        with self._ledger.read() as tx:
+            news = native is not None and (link is None or not is_echo(tx, link, there))
+        if not news:
+            raise PutOff(
+                until,
+                changes.SHOWN_LATER,
+                f"{end.account} shows the visit as it was before VetBridge wrote it; it is looked at again",
+            )
 
     def _stands_apart(self, job: Job, link: Link, there: Appointment) -> bool:
         """Whether one more visit of a booking was put to another time in the PIMS than the booking's: it is a visit

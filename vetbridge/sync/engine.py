@@ -41,6 +41,7 @@ from vetbridge.sync.due_services import DueServices
 from vetbridge.sync.forgotten import Forgotten, require_known
 from vetbridge.sync.importing import Importer
 from vetbridge.sync.job import Ask, Ending, Enter, Job, OneSideOnly, PutOff
+from vetbridge.sync.own_writes import followed
 from vetbridge.sync.pair import Pair, Timings
 from vetbridge.sync.people import People
 from vetbridge.sync.refreshing import Refresher
@@ -98,6 +99,7 @@ class Engine:
     def __init__(
         self, pairs: Sequence[Pair], ledger: Ledger, clock: Clock, timings: Timings, *, point: Point = nowhere
     ) -> None:
+        pairs = [followed(pair, ledger) for pair in pairs]
         self._pairs: Mapping[str, Pair] = {pair.site: pair for pair in pairs}
         self._ledger = ledger
         self._clock = clock

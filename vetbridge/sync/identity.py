@@ -149,8 +149,8 @@ class Identity:
             near = [link for link in like if _is_it(link, links.bases(tx, link)[1] or {}, record)]
         for link in [stamped] if stamped is not None else near:
             id_ = link.pims_id if in_pims else link.booking_id
-            native = end.connector.get(Kind.APPOINTMENT, id_)
-            if native is None:
+            other = end.read(Kind.APPOINTMENT, id_)
+            if other is None:
                 if not in_pims or link.visit_at != record.start.utc:
                     continue  # one miss proves nothing; that one's own work finds out
                 with self._ledger.write() as tx:
@@ -158,7 +158,7 @@ class Identity:
                     links.point(tx, link, pims_id=record.id)
                     changes.receive_linked(tx, link, "renumbered")
                 return OWN
-            other = end.mapper.read(Kind.APPOINTMENT, native)
+            assert isinstance(other, Appointment)  # noqa: S101 - what the mapper makes of this kind
             if stamped and other.status is not AppointmentStatus.CANCELLED and other.start == record.start:
                 raise Ask(
                     COPIED,

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import time
-from typing import BinaryIO
+from datetime import datetime, time
+from typing import BinaryIO, Protocol
 
 from vetbridge.connector.accounted import Accounted
+from vetbridge.connector.interface import Native
 from vetbridge.core.due import DuePolicy
 from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
 from vetbridge.core.records import Kind, Record
 from vetbridge.mapping import Mapper
+
+
+class Own(Protocol):
+    """What VetBridge has written to an account that its reads may not show yet."""
+
+    def over(self, kind: Kind, id_: str, shown: Record | None) -> Record | None:
+        """A record as it stands, where a read shows ``shown``."""
+        ...
+
+    def shown_at(self, kind: Kind, id_: str) -> datetime | None:
+        """When reads show the last write of a record at the latest; None where there is none that they may lack."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +37,17 @@ class End:
     mapper: Mapper
     timeout: float
     """Seconds that one request may take."""
+    own: Own | None = None
+    """Of a side whose reads follow (``Capabilities.shown_within``); None: they show at once what was written."""
 
     def read(self, kind: Kind, id_: str) -> Record | None:
         """A record as it stands now; None where the side does not show it."""
-        native = self.connector.get(kind, id_)
-        return None if native is None else self.mapper.read(kind, native)
+        return self.stands(kind, id_, self.connector.get(kind, id_))
+
+    def stands(self, kind: Kind, id_: str, native: Native | None) -> Record | None:
+        """A record as it stands by what a read shows of it, and by what was written of late."""
+        shown = None if native is None else self.mapper.read(kind, native)
+        return shown if self.own is None else self.own.over(kind, id_, shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,7 +260,7 @@ class Paired:
         """Raises ``PutOff`` until a visit that does not stand is cancelled, or gone for certain: else both would be
         made anew on the other side."""
         end = self._pair.pims
-        if end.connector.get(Kind.APPOINTMENT, link.pims_id) is not None:
+        if end.stands(Kind.APPOINTMENT, link.pims_id, end.connector.get(Kind.APPOINTMENT, link.pims_id)) is not None:
             return
         with self._ledger.write() as tx:
             record = changes.record_of(tx, end.account, Kind.APPOINTMENT, link.pims_id)
@@ -307,9 +307,8 @@ class Paired:
 
 
 def _standing(end: End, id_: str) -> Appointment | None:
-    native = end.connector.get(Kind.APPOINTMENT, id_)
-    record = None if native is None else end.mapper.read(Kind.APPOINTMENT, native)
-    return None if _off(record) else record
+    record = end.read(Kind.APPOINTMENT, id_)
+    return None if not isinstance(record, Appointment) or _off(record) else record
 
 
 def _off(record: Appointment | None) -> bool:

@@ -181,11 +181,10 @@ class Resolver:
     def _fresh(self, client_id: str) -> Known | None:
         """A PIMS client and its pets, read now and kept in the mirror; None where the PIMS has none."""
         end = self._pair.pims
-        native = end.connector.get(Kind.CLIENT, client_id)
-        if native is None:
+        client = end.read(Kind.CLIENT, client_id)
+        if not isinstance(client, Client):
             return None
         absence.found(end, client_id, self._ledger, Kind.CLIENT)
-        client = end.mapper.read(Kind.CLIENT, native)
         pets = [end.mapper.read(Kind.PET, pet) for pet in end.connector.search(Kind.PET, {"client_id": client_id})]
         with self._ledger.read() as tx:
             lost = set(mirror.pets_of(tx, end.account, client_id)) - {pet.id for pet in pets}

@@ -11,7 +11,7 @@ from vetbridge.core.errors import MappingError
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
 from vetbridge.sync.comparing import stamp_of
 from vetbridge.sync.job import Ask
-from vetbridge.sync.pair import End
+from vetbridge.sync.pair import End, Own
 
 WINDOW_KEYS = frozenset({"start_from", "start_before"})
 """Search keys of visits by when they start, as ISO 8601 with an offset."""
@@ -55,6 +55,8 @@ def require_free(end: End, wanted: Appointment, *, but: str | None, here: Appoin
     for native in end.connector.search(Kind.APPOINTMENT, window(begin - LONGEST_VISIT, over)):
         if _stands_in(end, native, wanted, but, begin, over):
             other = readable(end, native)
+            if other is not None and end.own is not None and not _is_taken_by(end.own, other, begin, over):
+                continue
             if own and other is not None and stamp_of(other) == own:
                 continue
             named = f" ({other.id})" if other is not None else ""
@@ -82,6 +84,15 @@ def _stands_in(
     if start is None or status in (AppointmentStatus.CANCELLED, AppointmentStatus.NO_SHOW):
         return False
     return bool(start.utc < over and begin < start.utc + timedelta(seconds=length or 0))
+
+
+def _is_taken_by(own: Own, other: Appointment, begin: datetime, over: datetime) -> bool:
+    """Whether a visit still stands in a time, which VetBridge may have moved or cancelled of late."""
+    stands = own.over(Kind.APPOINTMENT, other.id or "", other)
+    if not isinstance(stands, Appointment) or stands.status is AppointmentStatus.CANCELLED:
+        return False
+    start = stands.start.utc
+    return start < over and begin < start + timedelta(seconds=stands.duration)
 
 
 def readable(end: End, native: Native) -> Appointment | None:

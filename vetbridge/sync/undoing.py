@@ -40,10 +40,11 @@ from vetbridge.sync.due_services import SAID
 from vetbridge.sync.job import Ask, Ending, Enter, Job, PutOff
 from vetbridge.sync.keeping import Keeper, but_own, later
 from vetbridge.sync.opting_out import OPTED_OUT
+from vetbridge.sync.own_writes import BEFORE
 from vetbridge.sync.pair import End, Pair, Timings
 from vetbridge.sync.slots import require_free, slot_keys
 from vetbridge.sync.wording import DESK
-from vetbridge.sync.writing import BEFORE, Keep, Point, Step, Writer
+from vetbridge.sync.writing import Keep, Point, Step, Writer
 
 AFTERWARDS = timedelta(hours=1)
 """A change that waited before the undo, and has nothing to do with it, waits so long while that goes on."""

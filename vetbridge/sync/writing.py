@@ -12,25 +12,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import Content, ExactlyOnce, Native, Operation, Receipt, Write
+from vetbridge.connector.interface import Content, ExactlyOnce, Operation, Receipt, Write
 from vetbridge.core.answers import FUSE, TWICE, UNKNOWN_OUTCOME, Choice
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
 from vetbridge.core.going_live import QUOTA
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, AppointmentStatus, Attachment, Kind, Record
 from vetbridge.ledger import actions, attached, changes, fuses, going_live, links, pauses, reviews, worklist
-from vetbridge.ledger.actions import Intention
+from vetbridge.ledger.actions import Done, Intention
 from vetbridge.ledger.content import plain
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ActionState, Change
 from vetbridge.sync.comparing import stamp_of
 from vetbridge.sync.job import Ask, Job, OneSideOnly, PutOff
+from vetbridge.sync.own_writes import BEFORE, as_written
 from vetbridge.sync.pair import End, Quota, Timings
 
 FOUND = "found"
 """Key of a payload whose record was found after a lost answer: people may have changed it since it was written."""
-BEFORE = "before"
-"""Key of a payload of an update: the fields that it writes, as they were read."""
 STOOD = "stood"
 """Key of a payload of an update: the record as it was read before it; what else has changed by then is news."""
 FILE = "file"
@@ -180,9 +179,9 @@ class Writer:
             content=step.content,
         )
         if self._is_handed(step.kind, step.operation):
-            record = self._hand_on(job, action_id, write, step, replaced)
+            record = self._hand_on(job, action_id, write, step, replaced, payload)
         else:
-            record = self._send(job, action_id, write, fresh=step.fresh)
+            record = self._send(job, action_id, write, payload, fresh=step.fresh)
         self._point("sent")
         self._settle(job, action_id, payload, record, keep)
         self._point("answered")
@@ -217,7 +216,15 @@ class Writer:
                 if listed:
                     raise self._by_hand()
 
-    def _hand_on(self, job: Job, action_id: int, write: Write, step: Step, replaced: Collection[Intention]) -> Record:
+    def _hand_on(
+        self,
+        job: Job,
+        action_id: int,
+        write: Write,
+        step: Step,
+        replaced: Collection[Intention],
+        payload: Mapping[str, Any],
+    ) -> Record:
         """Hands a write on, and puts it on the work list. Raises ``PutOff`` until a reading shows that it was done;
         in a dry run it counts as done, and the record is returned."""
         try:
@@ -228,7 +235,7 @@ class Writer:
             self._close(job, action_id, ActionState.NOT_DONE, error)
             raise
         if receipt.id:
-            return self._read_back(write.kind, receipt)
+            return self._read_back(write, receipt, payload)
         with self._ledger.write() as tx:
             changes.held(tx, job.leases)
             self._put_in_place(tx, replaced, write.operation)
@@ -437,10 +444,19 @@ class Writer:
                 actions.close(tx, action_id, state, code="too-late-to-send")
         raise Stale("the work stood still for too long to send its write; it is read and planned again")
 
-    def _send(self, job: Job, action_id: int, write: Write, *, fresh: bool, again: bool = False) -> Record:
+    def _send(
+        self,
+        job: Job,
+        action_id: int,
+        write: Write,
+        payload: Mapping[str, Any],
+        *,
+        fresh: bool,
+        again: bool = False,
+    ) -> Record:
         try:
             receipt = self._end.connector.apply(write)
-            return self._read_back(write.kind, Receipt(id=receipt.id) if fresh else receipt)
+            return self._read_back(write, Receipt(id=receipt.id) if fresh else receipt, payload)
         except (OutcomeUnknown, BadAnswer) as error:
             self._close(job, action_id, ActionState.UNKNOWN, error)
             raise OutcomeUnknown(error.message) from None
@@ -465,15 +481,20 @@ class Writer:
             first = actions.in_vain(tx, job.record_id, self._end.account, write.kind)
             return first is not None and actions.doubt(tx, first) is not None
 
-    def _read_back(self, kind: Kind, receipt: Receipt) -> Record:
-        """The record as the side has it now. What cannot be read back counts as unknown, and is looked for."""
-        native: Native | None = receipt.native
+    def _read_back(self, write: Write, receipt: Receipt, payload: Mapping[str, Any]) -> Record:
+        """The record as the side has it now. What cannot be read back counts as unknown, and is looked for; where
+        reads follow, it stands as it was written."""
+        end, kind = self._end, write.kind
         try:
-            if native is None:
-                native = self._end.connector.get(kind, receipt.id)
-            if native is None:
-                raise OutcomeUnknown(f"{self._end.account}: the {kind} that was written cannot be read back")
-            return self._end.mapper.read(kind, native)
+            if receipt.native is not None:
+                return end.mapper.read(kind, receipt.native)
+            record = end.read(kind, receipt.id)
+            if end.own is not None:
+                done = Done(write.operation, dict(payload), self._clock.now())
+                record = as_written(kind, receipt.id, record, [done])
+            if record is None:
+                raise OutcomeUnknown(f"{end.account}: the {kind} that was written cannot be read back")
+            return record
         except VetBridgeError as error:
             raise OutcomeUnknown(f"written, but not read back: {error.message}") from None
 
@@ -581,7 +602,7 @@ class Writer:
         self._point("sending")
         write = _same_write(intention)
         # The answer may be that of the first time: the record is read as it stands now.
-        record = self._send(job, intention.action_id, write, fresh=True, again=True)
+        record = self._send(job, intention.action_id, write, intention.payload, fresh=True, again=True)
         self._point("sent")
         self._settle(job, intention.action_id, {**intention.payload, FOUND: True}, record, keep)
         self._point("answered")
@@ -634,7 +655,8 @@ class Writer:
         if lost_at is None:
             self._note(job, intention, ActionState.UNKNOWN, "no-answer")
             lost_at = self._clock.now()
-        landed = self._end.timeout + self._end.connector.capabilities.late_landing + self._timings.settle
+        able = self._end.connector.capabilities
+        landed = self._end.timeout + max(able.late_landing, able.shown_within) + self._timings.settle
         ready = lost_at + timedelta(seconds=landed)
         if self._clock.now() < ready:
             raise PutOff(
@@ -645,10 +667,7 @@ class Writer:
 
     def _read_again(self, job: Job, intention: Intention, keep: Keep) -> None:
         """Settles a change that shows in the record. Of all others the plan on fresh reads decides."""
-        native = None
-        if intention.remote_id is not None:
-            native = self._end.connector.get(intention.kind, intention.remote_id)
-        record = None if native is None else self._end.mapper.read(intention.kind, native)
+        record = None if intention.remote_id is None else self._end.read(intention.kind, intention.remote_id)
         if intention.operation == Operation.CANCEL:
             if record is None or _is_off(record):
                 # By whomever: it counts, and the plan finds both sides agreed.

@@ -8,9 +8,9 @@ methods:
   ``unlist_code``, ``row``, ``rows``, ``bytes_of``.
   It is never refused, never counted, and never fails;
 - faults that pass: ``fail``, ``lose_answers``, ``land_late``, ended by ``mend``;
-- how the side is, until it is told otherwise: ``lag``, ``skew``, ``hide``, ``ignore_relink``, ``ignore_filters``,
-  ``recase``, ``renamed``; and what its capabilities declare: a level of writing exactly once, limits of texts,
-  visible deletions.
+- how the side is, until it is told otherwise: ``lag``, ``follow``, ``skew``, ``hide``, ``ignore_relink``,
+  ``ignore_filters``, ``recase``, ``renamed``; and what its capabilities declare: a level of writing exactly once,
+  limits of texts, visible deletions.
 
 Files stand under ids of their own at a PIMS, and under their client's (``c1/f2``) at a booking side. What is due is a
 record of its own at a PIMS; at a booking side it stands on the client, whose id it has.
@@ -182,15 +182,16 @@ def memory_capabilities(
     create: ExactlyOnce | None = None,
     changed: ExactlyOnce = ExactlyOnce.LOOK,
     late_landing: float = 0.0,
+    shown_within: float = 0.0,
     opt_outs: bool = False,
 ) -> Capabilities:
     """What a memory side declares, and does.
 
     ``notes_limit``: longest notes, in characters; longer ones are cut. ``create`` and ``changed``: the level of
     writing exactly once, of every kind; ``create`` is ``REFERENCE`` for appointments and ``LOOK`` for clients and
-    pets unless it is told. ``late_landing``: in seconds. ``opt_outs``: whether a client wants no messages can be
-    written; ``memory_mapper`` maps it where it is told to. Files, vaccinations and what is due differ by ``side``,
-    see the module. ``redeclared`` changes what is declared of one kind.
+    pets unless it is told. ``late_landing`` and ``shown_within``: in seconds. ``opt_outs``: whether a client wants no
+    messages can be written; ``memory_mapper`` maps it where it is told to. Files, vaccinations and what is due differ
+    by ``side``, see the module. ``redeclared`` changes what is declared of one kind.
     """
     owner = frozenset[str]() if relink is Relink.NO else frozenset({"client_id", "pet_id"})
     silence = frozenset({"opted_out"} if opt_outs else ())
@@ -235,6 +236,7 @@ def memory_capabilities(
         hints=True,
         code_lists=frozenset(_LISTS),
         late_landing=late_landing,
+        shown_within=shown_within,
         proven="made up for tests; no vendor",
     )
 
@@ -345,6 +347,7 @@ class MemorySide:
         self._hidden: set[str] = set()
         self._lists = {name: dict(codes) for name, codes in _LISTS.items()}
         self._lag = 0.0
+        self._follows = False
         self._skew = 0.0
         self._lock = threading.RLock()
         self.ignore_relink = False
@@ -407,6 +410,9 @@ class MemorySide:
         """The record now, or None."""
         self._supported(self._capabilities.of(kind).read, f"{kind} cannot be read")
         self._called("get")
+        if self._follows:
+            seen = next((each for each in self._seen(kind) if each.id == id), None)
+            return None if seen is None or seen.row is None else self._told(self._shown(kind, seen.row))
         return None if id in self._hidden else self._told(self.row(kind, id))
 
     def search(self, kind: Kind, query: Mapping[str, str]) -> Iterator[Native]:
@@ -667,6 +673,13 @@ class MemorySide:
         with self._lock:
             self._lag = seconds
 
+    def follow(self, seconds: float) -> None:
+        """Lets ``get``, too, show the side as it was ``seconds`` ago, and writes answer nothing but an id: reads come
+        from a copy that follows. Honest only where ``shown_within`` says so. Needs a clock."""
+        self.lag(seconds)
+        with self._lock:
+            self._follows = bool(seconds)
+
     def skew(self, seconds: float) -> None:
         """Sets the side's own clock so far before the true one, behind it where negative. Needs a clock.
 
@@ -774,7 +787,7 @@ class MemorySide:
             return copy.deepcopy(receipt)
         id_ = self._done(write)
         self.written.append(write)
-        receipt = Receipt(id=id_, native=self._told(self.row(write.kind, id_)))
+        receipt = Receipt(id=id_, native=None if self._follows else self._told(self.row(write.kind, id_)))
         if keyed:
             self._answered[write.key] = (copy.deepcopy(write), copy.deepcopy(receipt))
         return receipt
