@@ -11,6 +11,7 @@ import yaml
 from vetbridge.config.loader import Loaded
 from vetbridge.connector.configured import read_config
 from vetbridge.connector.plugin import systems
+from vetbridge.connector.rows.reading import DELETED
 from vetbridge.demo.by_hand.accounts import account_of
 from vetbridge.demo.stage import Secrets
 from vetbridge.testing.practice.simulator import PlainSimulator
@@ -41,7 +42,8 @@ def house(simulator: PlainSimulator, folder: Path, name: str, way: str) -> Loade
         each["limit_scale"] = 1000
         if each["connector"] == "files":
             each["options"] |= {"folder": EXCHANGE, "settle": 0}
-    codes = {each: {word: str(code) for word, code in of.items()} for each, of in simulator.practice.codes.items()}
+    codes = {each: {word: [str(code)] for word, code in of.items()} for each, of in simulator.practice.codes.items()}
+    codes["status"]["cancelled"].append(DELETED)
     config = {
         "version": 1,
         "ledger": {"key": {"file": "ledger.key"}},
