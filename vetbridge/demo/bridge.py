@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from vetbridge.config.models import Config
@@ -19,7 +19,7 @@ from vetbridge.demo.scenes import Scene
 from vetbridge.demo.stage import Stage
 from vetbridge.demo.story import Branch
 from vetbridge.desk.status import SiteStatus, Status, status
-from vetbridge.ledger import chains, fuses, reports
+from vetbridge.ledger import chains, fuses, reports, worklist
 from vetbridge.ledger.database import Ledger, open_ledger
 from vetbridge.ledger.tables import OPEN_STATES, ChangeState
 
@@ -172,6 +172,11 @@ class Books:
             for question in found
             if question.account == branch.booking_account and offering in choices(question.why)
         }
+
+    def listed(self, branch: Branch) -> Hashable:
+        """What tells the branch's work list from what it was."""
+        with self._ledger.read() as tx:
+            return frozenset((row.id, row.state, row.details_sealed) for row in worklist.lines(tx, site=branch.site))
 
     def is_elsewhere(self, branch: Branch, client: str) -> bool:
         """Whether a client of the branch's PIMS is known to be one of another branch's, too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -292,6 +292,10 @@ class Playing:
     def asked(self, offering: str) -> set[str]:
         """Record ids of the bookings about which there is an open question that offers this answer."""
         return self._books.asked(self.branch, offering)
+
+    def listed(self) -> Hashable:
+        """What tells the work list from what it was."""
+        return self._books.listed(self.branch)
 
     def acted(self, step: Step) -> None:
         """Somebody has done this in a scene."""

@@ -6,7 +6,7 @@ So owners and desks go on meanwhile.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Hashable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -48,6 +48,9 @@ class House(Protocol):
 
     def asked(self, offering: str) -> set[str]:
         """Record ids of the bookings about which there is an open question that offers this answer."""
+
+    def listed(self) -> Hashable:
+        """What tells the work list from what it was."""
 
     def acted(self, step: Step) -> None:
         """Somebody has done this in a scene."""

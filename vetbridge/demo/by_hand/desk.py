@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vetbridge.connector.clock import Clock
@@ -152,8 +152,13 @@ class Typing(Scenes):
 
     def working(self) -> Scene[None]:
         """Looks at the list now and then, types what it says, and ticks it off."""
+        known: Hashable = None
+        lines: Sequence[Mapping[str, Any]] = ()
         while not self.is_over:
-            lines = yield from self._told("worklist", "list")
+            listed = self._house.listed()
+            if listed != known:  # a look that shows nothing new needs no command
+                lines = yield from self._told("worklist", "list")
+                known = listed
             self._list.saw(lines)
             self._desk.listed = frozenset(self._about())
             for deed in self.clerk.work():

@@ -46,12 +46,15 @@ class Registering(Scenes):
 
     def working(self) -> Scene[None]:
         """Looks at the questions now and then."""
+        others: set[str] = set()
         while not self.is_over:
-            items = yield from self._told("review", "list")
-            asked = [item for item in items if item["why"] in NOT_MADE]
-            self.waiting = len(asked)
-            for item in asked:
-                yield from self._answer(item)
+            if self._house.asked("link") - others:
+                items = yield from self._told("review", "list")
+                asked = [item for item in items if item["why"] in NOT_MADE]
+                others = {str(item["remote_id"]) for item in items if item["why"] not in NOT_MADE}
+                self.waiting = len(asked)
+                for item in asked:
+                    yield from self._answer(item)
             yield from self._pass(LOOK_EVERY)
 
     def _answer(self, item: Mapping[str, Any]) -> Scene[None]:
