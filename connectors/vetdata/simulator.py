@@ -99,6 +99,10 @@ class VetDataFeed(PlainSimulator):
             "installation": str(INSTALLATION),
         }
 
+    def ready(self) -> dict[str, Any]:
+        """What an account's options are beside the address and the credentials, too."""
+        return {**super().ready(), "options": {"auth_url": self.base_url}}
+
     def routes(self) -> None:
         """The feed, beside the control door."""
         super().routes()
