@@ -142,8 +142,7 @@ def declared(
         kinds=kinds,
         budgets=_budgets(site.limit.calls, site.limit.seconds),
         code_lists=frozenset(site.codes),
-        # What was written and never answered is looked for by reads, which follow.
-        late_landing=late_landing + shown_within,
+        late_landing=late_landing,
         shown_within=shown_within,
         proven=site.proven,
         screen=site.screen,
