@@ -167,6 +167,15 @@ _LISTS: Mapping[str, str] = {
     "SimSpeciesList": "species",
     "SimSexes": "sex",
 }
+_COLUMNS: Mapping[tuple[str, str], str] = {
+    ("SimClients", "SimClientId"): "client_id",
+    ("SimPatients", "SimPatientId"): "patient_id",
+    ("SimAppointments", "SimAppointmentId"): "appointment_id",
+    ("SimAppointments", "SimClientId"): "client_id",
+    ("SimDocuments", "SimDocumentId"): "document_id",
+}
+"""Properties that stand in a column as they are."""
+_ONE_KEY = re.compile(r"(\w+) eq '((?:[^']|'')*)'")
 CAPS: Mapping[str, int] = {"SimClients": 1000, "SimPatients": 1000, "SimAppointments": 500, "SimDocuments": 100}
 """Rows of one page, by entity set; of others 20,000 (section 3: 100 to 20,000 by entity)."""
 
@@ -201,6 +210,7 @@ class IdexxSimulator(PlainSimulator):
         self._copied_at = 0.0
         self._copy: dict[str, list[Row]] = {}
         self._tokens: dict[str, float] = {}
+        self._owners: Mapping[str, list[sqlite3.Row]] = {}
         self._blocks: list[tuple[str, datetime, datetime]] = []
         super().__init__(*options, **more)
 
@@ -267,7 +277,7 @@ class IdexxSimulator(PlainSimulator):
         strange = sorted(request.query.keys() - {"$top", "$skip", "$filter"})
         if strange:
             raise Refusal(400, "the query has an option that is not known")
-        rows = self._rows(name)
+        rows = self._rows(name, _ONE_KEY.fullmatch(request.first("$filter")))
         if request.first("$filter"):
             passes = Filter(request.first("$filter"), SETS[name][1]).condition()
             rows = [row for row in rows if passes(row)]
@@ -281,10 +291,11 @@ class IdexxSimulator(PlainSimulator):
             shown = [{**row, "SimContentUrl": self._address(row["SimDocumentId"])} for row in shown]
         return Response(200, {"@odata.context": f"$metadata#{name}", "value": shown})
 
-    def _rows(self, name: str) -> list[Row]:
-        """The rows that are shown now: as they are, or as the copy has them."""
+    def _rows(self, name: str, one: re.Match[str] | None) -> list[Row]:
+        """The rows that are shown now: as they are, or as the copy has them. ``one``: a filter by a key, where it is
+        no more; then others may be left out."""
         if self.shown_after <= 0:
-            return self._shown(name)
+            return self._shown(name, one)
         if not self._copy or self._now() >= self._copied_at + self.shown_after:
             self._refresh()
         return self._copy[name]
@@ -297,13 +308,13 @@ class IdexxSimulator(PlainSimulator):
     def _now(self) -> float:
         return self.clock.now().timestamp()
 
-    def _shown(self, name: str) -> list[Row]:
+    def _shown(self, name: str, one: re.Match[str] | None = None) -> list[Row]:
         if name in _LISTS:
             codes = self.practice.codes[_LISTS[name]].values()
             return [{"SimCode": str(code), "SimTitle": str(code)} for code in codes]
         makers: Mapping[str, tuple[str, Callable[[sqlite3.Row], Row]]] = {
             "SimClients": ("sim_client", _client),
-            "SimPatients": ("sim_patient", self._patient_maker()),
+            "SimPatients": ("sim_patient", self._patient),
             "SimAppointments": ("sim_appointment", self._visit),
             "SimReminders": ("sim_reminder", _reminder),
             "SimVaccinations": ("sim_vaccination", _vaccination),
@@ -311,45 +322,51 @@ class IdexxSimulator(PlainSimulator):
         }
         table, make = makers[name]
         columns = "*" if name != "SimDocuments" else ", ".join(_DOCUMENT_COLUMNS)
-        found = self.practice.rows(f"SELECT {columns} FROM {table} WHERE removed_at IS NULL ORDER BY row_id")  # noqa: S608
-        return [make(row) for row in found]
+        key = None if one is None else _COLUMNS.get((name, one[1]))
+        only = "" if key is None else f" AND {key} = ?"
+        wanted = () if one is None or key is None else (one[2].replace("''", "'"),)
+        select = f"SELECT {columns} FROM {table} WHERE removed_at IS NULL{only} ORDER BY row_id"  # noqa: S608
+        rows = self.practice.rows(select, wanted)
+        if name == "SimPatients":
+            self._owners = self._owners_of(wanted if key == "patient_id" else ())
+        return [make(row) for row in rows]
 
-    def _patient_maker(self) -> Callable[[sqlite3.Row], Row]:
+    def _owners_of(self, patient: tuple[str, ...]) -> Mapping[str, list[sqlite3.Row]]:
+        """By patient who owns it and did; none named: of all."""
+        only = " AND patient_id = ?" if patient else ""
+        select = f"SELECT * FROM sim_owner WHERE removed_at IS NULL{only} ORDER BY row_id"  # noqa: S608 - our own names
+        found: dict[str, list[sqlite3.Row]] = {}
+        for owner in self.practice.rows(select, patient):
+            found.setdefault(owner["patient_id"], []).append(owner)
+        return found
+
+    def _patient(self, row: sqlite3.Row) -> Row:
         """A patient changes with who owns it."""
-        owners: dict[str, list[sqlite3.Row]] = {}
-        for owner in self.practice.rows("SELECT * FROM sim_owner WHERE removed_at IS NULL ORDER BY row_id"):
-            owners.setdefault(owner["patient_id"], []).append(owner)
-
-        def make(row: sqlite3.Row) -> Row:
-            all_of_them = owners.get(row["patient_id"], [])
-            own = [owner for owner in all_of_them if owner["ends"] is None]
-            late = [told for owner in all_of_them for told in (owner["changed_at"], owner["created_at"])]
-            changed = max(
-                (told for told in (row["changed_at"], *late) if told and told > row["created_at"]), default=None
-            )
-            return {
-                "SimPatientId": row["patient_id"],
-                "SimClientId": next((owner["client_id"] for owner in own if owner["is_primary"]), None),
-                "SimOwners": [
-                    {
-                        "SimClientId": owner["client_id"],
-                        "SimPercent": owner["percent"],
-                        "SimIsPrimary": bool(owner["is_primary"]),
-                    }
-                    for owner in own
-                ],
-                "SimName": row["name"],
-                "SimSpecies": row["species"],
-                "SimBreed": row["breed"],
-                "SimSex": row["sex"],
-                "SimBirthDate": row["birth_date"],
-                "SimDeathDate": row["died_on"],
-                "SimIsActive": bool(row["active"]),
-                "SimCreatedAt": _moment(row["created_at"]),
-                "SimChangedAt": changed and _moment(changed),
-            }
-
-        return make
+        owners = self._owners.get(row["patient_id"], [])
+        own = [owner for owner in owners if owner["ends"] is None]
+        told = [row["changed_at"], *(owner[name] for owner in owners for name in ("changed_at", "created_at"))]
+        changed = max((each for each in told if each and each > row["created_at"]), default=None)
+        return {
+            "SimPatientId": row["patient_id"],
+            "SimClientId": next((owner["client_id"] for owner in own if owner["is_primary"]), None),
+            "SimOwners": [
+                {
+                    "SimClientId": owner["client_id"],
+                    "SimPercent": owner["percent"],
+                    "SimIsPrimary": bool(owner["is_primary"]),
+                }
+                for owner in own
+            ],
+            "SimName": row["name"],
+            "SimSpecies": row["species"],
+            "SimBreed": row["breed"],
+            "SimSex": row["sex"],
+            "SimBirthDate": row["birth_date"],
+            "SimDeathDate": row["died_on"],
+            "SimIsActive": bool(row["active"]),
+            "SimCreatedAt": _moment(row["created_at"]),
+            "SimChangedAt": changed and _moment(changed),
+        }
 
     def _visit(self, row: sqlite3.Row) -> Row:
         return {
