@@ -53,13 +53,10 @@ class PulseSimulator(VetDataFeed):
     practice_class: ClassVar[type[PlainPractice]] = PulsePractice
 
     def ready(self) -> dict[str, Any]:
-        """What an account's options are beside the address and the credentials, too."""
-        options = {
-            "auth_url": self.base_url,
-            "vaccines": {"codes": list(VACCINES)},
-            "due_after_days": dict(VACCINES),
-        }
-        return {**super().ready(), "options": options}
+        """Which codes are vaccines stands in an account's options, too."""
+        told = super().ready()
+        vaccines = {"vaccines": {"codes": list(VACCINES)}, "due_after_days": dict(VACCINES)}
+        return {**told, "options": {**told["options"], **vaccines}}
 
 
 def build(**options: Any) -> PulseSimulator:
