@@ -22,7 +22,7 @@ from vetbridge.testing.suite.hygiene import Hygiene
 from vetbridge.testing.suite.identity import Identity
 from vetbridge.testing.suite.logs import Logs
 from vetbridge.testing.suite.once import Changing, Creating
-from vetbridge.testing.suite.reading import Cursors, Marks, Paging, Reading
+from vetbridge.testing.suite.reading import Cursors, Paging, Reading
 from vetbridge.testing.suite.searching import Searching
 from vetbridge.testing.suite.services import Services
 from vetbridge.testing.suite.values import Texts, Times
@@ -127,7 +127,6 @@ class TestIdexx(
     Identity,
     Reading,
     Paging,
-    Marks,
     Cursors,
     Searching,
     Writing,
@@ -145,7 +144,7 @@ class TestIdexx(
     Honesty,
     Hygiene,
 ):
-    """Webhooks and cards of clients there are none."""
+    """Webhooks and cards of clients there are none; how walks are taken up is the same as VetData's."""
 
     not_kept: ClassVar[Mapping[Kind, frozenset[str]]] = {Kind.APPOINTMENT: frozenset({"cancel_reason"})}
 
@@ -162,7 +161,7 @@ class TestIdexxHanded(Handed, Honesty):
         return Rehearsal(writes="handed")
 
 
-class TestIdexxThatFollows(Reading, Services):
+class TestIdexxThatFollows(Services):
     """Reads come from a copy that is up to half an hour old."""
 
     def make(self) -> Subject:
