@@ -106,7 +106,7 @@ class DryRun:
         if write.operation is Operation.CREATE:
             return self._create(write)
         assert write.id is not None  # noqa: S101 - what the interface says of these operations
-        if write.operation is Operation.NOTIFY:
+        if write.operation in (Operation.NOTIFY, Operation.LOG):
             return Receipt(id=write.id)
         if self.get(write.kind, write.id) is None:
             raise Refused(f"the {write.kind} to write does not exist (any more)", code="gone")
@@ -151,6 +151,7 @@ class DryRun:
             Operation.UPDATE: bool(able.update),
             Operation.CANCEL: able.cancel,
             Operation.NOTIFY: able.notify,
+            Operation.LOG: able.logs,
             Operation.RECALL: bool(able.handed),
         }
         if not declared[write.operation]:

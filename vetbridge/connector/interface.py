@@ -120,6 +120,12 @@ class KindCapabilities:
     hands them on, once for each ``Write.key``, and answers a receipt without an id; only a read shows that one was
     done. Whoever declares one takes ``RECALL`` too."""
 
+    @property
+    def demands_stand_in(self) -> bool:
+        """Of visits: one whose owner is not certain needs somebody to stand on."""
+        people = self.needs & {"client_id", "pet_id"}
+        return self.unlinked is Unlinked.PLACEHOLDER or (self.unlinked is Unlinked.YES and bool(people))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:

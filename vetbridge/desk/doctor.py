@@ -19,7 +19,7 @@ from vetbridge.config.loader import Loaded
 from vetbridge.config.models import Config, FileRules, Ledger, Placeholder, Site
 from vetbridge.config.problems import dotted
 from vetbridge.connector.clock import Clock
-from vetbridge.connector.interface import WEBHOOKS, Check, Connector, InstallState, Marketplace, Unlinked
+from vetbridge.connector.interface import WEBHOOKS, Check, Connector, InstallState, Marketplace
 from vetbridge.connector.scanning import Scanner
 from vetbridge.core.errors import (
     AuthFailed,
@@ -499,7 +499,7 @@ def _readable(codes: CodeList) -> set[str]:
 
 def _placeholder(name: str, placeholder: Placeholder | None, connector: Connector, mapper: Mapper) -> Iterator[Line]:
     if placeholder is None:
-        if connector.capabilities.of(Kind.APPOINTMENT).unlinked is Unlinked.PLACEHOLDER:
+        if connector.capabilities.of(Kind.APPOINTMENT).demands_stand_in:
             yield Line(
                 subject=name,
                 name="placeholder",

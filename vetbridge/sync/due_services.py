@@ -25,6 +25,7 @@ from vetbridge.connector.interface import KindCapabilities, Operation, Write
 from vetbridge.core import due as core
 from vetbridge.core.due import DueNotice, DuePolicy
 from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused, Stale, VetBridgeError
+from vetbridge.core.instants import Instant
 from vetbridge.core.records import Client, Kind, Pet, Record, Reminder
 from vetbridge.ledger import changes, due, going_live, mirror
 from vetbridge.ledger.database import Ledger, Transaction
@@ -390,7 +391,29 @@ class DueServices:
             raise
         self._point("notice-sent")
         self._ended(card_id, stamp, due.SENT)
+        self._log_in_pims(seen, notice, text)
         return _NOTICED
+
+    def _log_in_pims(self, seen: _Seen, notice: DueNotice, text: str) -> None:
+        """Writes a notice that was sent into the PIMS's own log, where it keeps one: once at the most, for the owner
+        must not seem to have been told twice. A line that is not taken is missing there, and nothing else is."""
+        end = self._pair.pims
+        if seen.card is None or not end.connector.capabilities.of(Kind.REMINDER).logs:
+            return
+        pets = {one.pet_id for one in notice.services}
+        with self._ledger.read() as tx:
+            owner = mirror.owner_of(tx, end.account, notice.services[0].pet_id)
+        client_id = owner if owner in seen.card.pims_ids else seen.card.pims_ids[0]
+        native = {
+            "client_id": client_id,
+            "pet_id": pets.pop() if len(pets) == 1 else None,
+            "text": text,
+            "at": Instant(self._clock.now(), self._pair.zone),
+        }
+        try:
+            end.connector.apply(Write(operation=Operation.LOG, kind=Kind.REMINDER, id=client_id, native=native))
+        except VetBridgeError as error:
+            log.warning("notice.not_logged", account=end.account, code=error.code)
 
     def _ended(self, card_id: str, stamp: str, state: str | None) -> None:
         """Says what became of a notice, whoever has the lane by now; None: it is known not to have been sent."""

@@ -221,12 +221,12 @@ class Placer:
             "booking": here,
             "candidates": shown_candidates(match.candidates),
         }
-        able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT).unlinked
-        if able is Unlinked.PLACEHOLDER and self._pair.placeholder is not None:
+        able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT)
+        if able.demands_stand_in and self._pair.placeholder is not None:
             return Placement(
                 self._pair.placeholder.client_id, self._pair.placeholder.pet_id, "placeholder", question=question
             )
-        if able is Unlinked.YES:
+        if able.unlinked is Unlinked.YES and not able.demands_stand_in:
             return Placement(None, None, "unlinked", question=question)
         raise Ask(why, "the owner is not certain, and the PIMS has no placeholder to hold the visit", question)
 

@@ -154,6 +154,8 @@ _LISTS: Mapping[str, Mapping[str, str]] = {
 """What the codes of ``mappings/memory.yaml`` are called here."""
 _CANCELLED = "cancelled"
 _PEOPLE = frozenset({"owner", "pet"})
+_NEEDED = {"client_id": "owner", "pet_id": "pet"}
+"""Canonical fields that a record may need, by another name here."""
 _HANGS_ON = {Kind.CLIENT: "client_id", Kind.PET: "pet_id"}
 """What an attachment names where it hangs on one."""
 _PIECE = 64 * 1024
@@ -863,6 +865,8 @@ class MemorySide:
         row = _merged(before or fields, native)
         if kind is Kind.ATTACHMENT:
             self._hung(row)
+        if not before and any(not row.get(_NEEDED.get(name, name)) for name in self._capabilities.of(kind).needs):
+            raise Refused(f"memory: a {kind} needs {', '.join(sorted(self._capabilities.of(kind).needs))}")
         if kind not in (Kind.PET, Kind.APPOINTMENT):
             return native
         relinks = kind is Kind.APPOINTMENT and bool(before) and not _PEOPLE.isdisjoint(native)

@@ -21,7 +21,7 @@ from vetbridge.sync.engine import Engine, nowhere
 from vetbridge.sync.pair import NoticePolicy, Pair
 from vetbridge.sync.receiving import Receiver
 from vetbridge.sync.refreshing import Refresher
-from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper
+from vetbridge.testing.memory import MemorySide, memory_capabilities, memory_mapper, redeclared
 
 NOTICES = NoticePolicy(
     text="{clinic}: {pets} is due for {services} by {date}.",
@@ -44,12 +44,14 @@ class Town(Rig):
         notices: NoticePolicy | None = None,
         booking: MemorySide | None = None,
         pims_opt_outs: bool = False,
+        pims_logs: bool = False,
         **more: Any,
     ) -> None:
         self.notices = notices
         self.policy: DuePolicy | None = POLICY if notices is not None else replace(POLICY, notice_days=())
         self.pims_opt_outs = pims_opt_outs
-        pims = MemorySide(memory_capabilities(opt_outs=pims_opt_outs))
+        able = memory_capabilities(opt_outs=pims_opt_outs)
+        pims = MemorySide(redeclared(able, Kind.REMINDER, logs=True) if pims_logs else able)
         side = booking or MemorySide(memory_capabilities("booking", opt_outs=True))
         super().__init__(folder, booking=side, pims=pims, **more)
 
