@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # Many tests wait for processes of their own: three at a time keep two cores busy.
 WORKERS := 3
 
-.PHONY: demo test test-all test-postgresql check fuzz bench bench-matching mutants torture soak clean
+.PHONY: demo demos test test-all test-postgresql check fuzz bench bench-matching mutants torture soak clean
 
 demo: $(READY)
 	$(BIN)/vetbridge demo
@@ -21,6 +21,10 @@ test: $(READY)
 # The whole suite with every ledger on a real PostgreSQL; its server comes from PyPI, too.
 test-postgresql: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ledger postgresql
+
+# A short morning of every practice system, by every way that its simulator can; `make test` has three of them.
+demos: $(READY)
+	$(BIN)/pytest tests/system/test_demo.py --every-demo
 
 # All there is, then what opens a ledger once more on PostgreSQL. The pages' tests need Chromium, those of databases ODBC:
 # apt-get install chromium unixodbc libsqliteodbc odbc-postgresql

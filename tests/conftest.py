@@ -70,6 +70,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--with-browser", action="store_true", help="fails where there is no browser; else its tests are left out"
     )
     parser.addoption(
+        "--every-demo",
+        action="store_true",
+        help="plays every practice system by every way that its simulator can; else three stand for them",
+    )
+    parser.addoption(
         "--with-odbc",
         action="store_true",
         help="fails where ODBC or its drivers for SQLite and PostgreSQL are missing; else their tests are left out",
@@ -78,6 +83,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite_file(why): is about the SQLite file; left out on PostgreSQL")
+    config.addinivalue_line("markers", "every_demo: one of the demos that others stand for")
     config.addinivalue_line("markers", "odbc: needs ODBC and its drivers for SQLite and PostgreSQL")
     config.stash[LEFT_OUT] = {}
     ledgers.quicken()
@@ -97,6 +103,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.nodeid.startswith(TRIED_AGAIN):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    if not config.getoption("--every-demo"):
+        skipped = pytest.mark.skip(reason="another demo stands for it: make demos")
+        for item in items:
+            if item.get_closest_marker("every_demo") is not None:
+                item.add_marker(skipped)
     without_odbc = databases.missing()
     if without_odbc and config.getoption("--with-odbc"):
         raise pytest.UsageError(without_odbc)

@@ -44,6 +44,7 @@ system = System(
             "AVImark, so staff type what VetBridge lists",
             proven="needs the vendor's partner papers",
             sets={"writes": "handed"},
+            rehearsed=False,
             asks={
                 "base_url": "the service's address, from the partner's papers",
                 "site_id": "the number that IDEXX names for your site",

@@ -48,6 +48,7 @@ system = System(
             "Cornerstone's is public, so the clinic writes the profile itself",
             proven="no table is public; the site's own profile",
             sets={"dialect": "sqlanywhere"},
+            rehearsed=False,
             asks={
                 "profile": "the path of your own profile, which ends in .yaml",
                 "connection": "the ODBC connection string of the restored copy, with a login that may only read",

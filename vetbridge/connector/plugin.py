@@ -148,6 +148,8 @@ class Way:
     """What is to be done once ``init`` has written the config, in sentences."""
     parts: Mapping[str, WayPart] = field(default_factory=dict)
     """The other connectors of the account, by the names that they have in the config."""
+    rehearsed: bool = True
+    """The system's simulator can be reached so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

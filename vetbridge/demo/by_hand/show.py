@@ -80,11 +80,11 @@ def play_by_hand(
 
 def _way(system: System, name: str | None) -> Way:
     """The way of this name; unless one is named, the best that is no rehearsal of an API that nobody knows."""
-    known = {way.connector: way for way in system.ways}
+    known = {way.connector: way for way in system.ways if way.rehearsed}
     if name is None:
-        return next(way for way in system.ways if way.connector != "rest")
+        return next(way for way in known.values() if way.connector != "rest")
     if name not in known:
-        raise ValueError(f"{system.title} has no way {name}; it has {', '.join(known)}")
+        raise ValueError(f"{system.title} cannot be played by {name}, but by {', '.join(known)}")
     return known[name]
 
 
