@@ -12,12 +12,14 @@ import pytest
 
 from connectors.idexx_data_services import plugin
 from connectors.idexx_data_services.simulator import CODE_LISTS, ODATA, IdexxSimulator, build
-from tests.at_work import ZONE, AtWork, end, environment
+from tests.at_work import RULES, ZONE, AtWork, end, environment
+from tests.file_rig import pdf
 from tests.rig import Rig
 from vetbridge.connector.secret import Secret
+from vetbridge.core.due import DuePolicy
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
-from vetbridge.sync.pair import Placeholder
+from vetbridge.sync.pair import FilePolicy, Placeholder
 from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
@@ -59,7 +61,13 @@ class Town(AtWork):
         made = plugin.build(options, environment(ACCOUNT, clock))
         mapper = Mapper(load_table("neutral"), zone=ZONE, country="GB", codes=CODES)
         stand_in = Placeholder(client_id=nobody, pet_id=pet)
-        pair = replace(rig.pair, pims=end(ACCOUNT, made, mapper, clock), placeholder=stand_in)
+        pair = replace(
+            rig.pair,
+            pims=end(ACCOUNT, made, mapper, clock),
+            placeholder=stand_in,
+            files=FilePolicy(to_pims=RULES, to_booking=RULES),
+            due=DuePolicy(),
+        )
         super().__init__(rig, pair, self.site, made, account=ACCOUNT)
         self.placeholder = stand_in
         self.go_on()
@@ -143,6 +151,29 @@ def test_a_new_owner_stands_on_the_placeholder(town: Callable[..., Town]) -> Non
     assert (visit.client_id, visit.pet_id) == (at.placeholder.client_id, at.placeholder.pet_id)
     assert "Firebird" in visit.notes
     assert len(at.rig.questions()) == 1
+
+
+def test_files_and_what_is_due_come_and_go(town: Callable[..., Town]) -> None:
+    at = town()
+    id_ = at.book(OWNER.given_name, OWNER.family_name, OWNER.phones[0], OWNER.pets[0].name)
+    at.begin()
+    practice = at.site.practice
+    pet, due = practice.pet_id(OWNER.pets[0].number), at.clock.now().date() + timedelta(days=10)
+    card = at.rig.booking.rows(Kind.CLIENT)[0]["id"]
+    at.rig.booking.add(Kind.ATTACHMENT, {"client_id": card, "name": "Referral.pdf"}, content=pdf("from the old vet"))
+    practice.attach(pdf("home again"), pet_id=pet, name="Discharge.pdf")
+    practice.remind(pet_id=pet, code="RAB", description="Rabies", due_on=due)
+    for _ in range(2):
+        at.go_on()
+        at.look()
+    assert sorted(each.name for each in practice.documents()) == ["Discharge.pdf", "Referral.pdf"]
+    [brought] = [each for each in practice.documents() if each.name == "Referral.pdf"]
+    assert practice.document_content(brought.id) == pdf("from the old vet")
+    rows = at.rig.booking.rows(Kind.ATTACHMENT)
+    assert sorted(row["name"] for row in rows) == ["Discharge.pdf", "Referral.pdf"], "no echo"
+    at.change(id_, state="cancelled")  # a visit to come does what is due
+    told = at.rig.booking.get(Kind.REMINDER, card) or {}
+    assert (told["name"], told["due_on"]) == ("Rabies", due.isoformat())
 
 
 @pytest.mark.parametrize("lost", [False, True])
