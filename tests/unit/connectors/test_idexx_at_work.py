@@ -172,6 +172,7 @@ def test_files_and_what_is_due_come_and_go(town: Callable[..., Town]) -> None:
     rows = at.rig.booking.rows(Kind.ATTACHMENT)
     assert sorted(row["name"] for row in rows) == ["Discharge.pdf", "Referral.pdf"], "no echo"
     at.change(id_, state="cancelled")  # a visit to come does what is due
+    at.wait(600)
     told = at.rig.booking.get(Kind.REMINDER, card) or {}
     assert (told["name"], told["due_on"]) == ("Rabies", due.isoformat())
 
