@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Many tests wait for processes of their own: three at a time keep two cores busy.
 WORKERS := 3
+# Tests start hundreds of processes, and each would compile every module anew where a machine sets this.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo demos test test-all test-postgresql check fuzz bench bench-matching mutants torture soak clean
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,10 +116,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items if without_odbc else ():
         if item.get_closest_marker("odbc") is not None:
             item.add_marker(pytest.mark.skip(reason=without_odbc))
-    if config.getoption("--with-ledger"):
-        again = [item for item in items if _is_for_both(item.nodeid)]
-        config.hook.pytest_deselected(items=[item for item in items if not _is_for_both(item.nodeid)])
-        items[:] = again
     if not ledgers.on_postgresql():
         return
     marked = {item: item.get_closest_marker("sqlite_file") for item in items}
@@ -126,9 +124,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if marked[item] is None]
 
 
-def _is_for_both(test: str) -> bool:
-    """Whether a test is run on either ledger."""
-    return test.startswith(KEPT) or not test.startswith(WITHOUT_LEDGER + LONG)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What a second run leaves out is not even read."""
+    if not config.getoption("--with-ledger") or not collection_path.is_relative_to(config.rootpath):
+        return None
+    name = collection_path.relative_to(config.rootpath).as_posix() + ("/" if collection_path.is_dir() else "")
+    kept = name.startswith(KEPT) or any(one.startswith(name) for one in KEPT)
+    return True if name.startswith(WITHOUT_LEDGER + LONG) and not kept else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Any:
+    """Nothing that is found goes again: Python need not look for garbage in it, now and while the tests run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
