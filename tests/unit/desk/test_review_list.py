@@ -302,7 +302,17 @@ def test_a_moment_that_is_over_is_not_ahead() -> None:
     "code",
     [
         *("creating-clients-is-off", "creating-pets-is-off", "species-not-named", "phone-not-readable"),
-        *("clients-not-made", "pets-not-made", "name-too-long", "no-client-there", FUSE, ADOPT, PROPOSAL, TWICE, SLOT_TAKEN),
+        *(
+            "clients-not-made",
+            "pets-not-made",
+            "name-too-long",
+            "no-client-there",
+            FUSE,
+            ADOPT,
+            PROPOSAL,
+            TWICE,
+            SLOT_TAKEN,
+        ),
         *(UNKNOWN_OUTCOME, COPIED, NOT_SHOWN, REUSED, CLIENT_IS_ANOTHER),
         *planning.REASONS,
         *REASONS,
