@@ -292,11 +292,11 @@ class Appointments:
     def _follow(self, job: Job, here: Appointment | None, link: Link, given: Given | None, enter: Enter) -> Ending:
         there = self._there(job, link, given, lone=here is None or here.status is AppointmentStatus.CANCELLED)
         if there is not None:
+            settled = self._handover.settled(link, there)
             with self._ledger.read() as tx:
                 link = tx.session.get_one(Link, link.id)  # the visit may have got another id
-                _, pims_base = links.bases(tx, link)
             if given is None or given.question.get("why") != REUSED:
-                require_same_visit(link, pims_base, there)
+                require_same_visit(link, settled, there)
             elif given.answer.choice is Choice.AGAIN:
                 with self._ledger.write() as tx:
                     changes.held(tx, job.leases)

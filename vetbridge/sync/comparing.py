@@ -31,6 +31,8 @@ BOOKED_BY = "booked_by"
 WENT_TO = "went_to"
 """Field of a client's or a pet's base, beside what is compared: the records of the PIMS to which its pets or visits
 went while it still stood."""
+WAS = "was"
+"""The same: the ids that it had in the PIMS before it was followed."""
 
 
 FIELDS = CARRIED | PEOPLE | {"notes", BOOKED_BY}

@@ -40,6 +40,17 @@ class Handover:
         self._to_booking = to_booking
         self._succession = Succession(pair, ledger)
 
+    def settled(self, link: Link, there: Appointment) -> dict[str, object] | None:
+        """How a visit stood in the PIMS when both sides were settled, on whom its client and pet are by now: they may
+        have got other ids, or been merged into others."""
+        with self._ledger.read() as tx:
+            _, base = links.bases(tx, tx.session.get_one(Link, link.id))
+        if base is None or all(base.get(name) == getattr(there, name) for name in PEOPLE):
+            return base
+        self._succession.visit_moved(link, base, there)
+        with self._ledger.read() as tx:
+            return links.bases(tx, tx.session.get_one(Link, link.id))[1]
+
     def in_pims(
         self, job: Job, link: Link, here: Appointment, there: Appointment, enter: Enter
     ) -> Appointment | None:
@@ -49,12 +60,7 @@ class Handover:
         Returns the booking as it stands then, None where nothing is to be done: a visit that was booked online stays
         the booker's. Raises ``Ask`` where that owner cannot be a client of the booking side.
         """
-        with self._ledger.read() as tx:
-            _, pims_base = links.bases(tx, link)
-        if any((pims_base or {}).get(name) != getattr(there, name) for name in PEOPLE):
-            self._succession.visit_moved(pims_base or {}, there)
-            with self._ledger.read() as tx:
-                _, pims_base = links.bases(tx, tx.session.get_one(Link, link.id))
+        pims_base = self.settled(link, there)
         base = pims_base or {}
         same = base.get("client_id") == there.client_id and base.get("pet_id") == there.pet_id
         if link.origin != DESK or pims_base is None or same or self._pair.stands_in(there.client_id):

@@ -18,7 +18,7 @@ from vetbridge.core.records import Client, Kind
 from vetbridge.ledger import accounts, chains, changes, due, links, mirror
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import ChangeState, Link
-from vetbridge.sync.comparing import WENT_TO
+from vetbridge.sync.comparing import WAS, WENT_TO
 from vetbridge.sync.job import Ending, Job
 from vetbridge.sync.pair import Pair
 from vetbridge.sync.writing import Keep, Step, Writer
@@ -35,7 +35,7 @@ WRITTEN = "opted_out_in_pims"
 """Field of a base: the clients of the PIMS whom VetBridge has opted out there, because the card is."""
 LISTED = "opted_out_listed"
 """The same of those of whom the work list has told staff."""
-_KEPT = frozenset({OPTED_OUT, SET_FOR, KNOWN, WRITTEN, LISTED, WENT_TO})
+_KEPT = frozenset({OPTED_OUT, SET_FOR, KNOWN, WRITTEN, LISTED, WENT_TO, WAS})
 
 SOURCE = "opt-out"
 """Source of a change of a card that another card has woken."""

@@ -17,7 +17,7 @@ from vetbridge.ledger import changes, links, mirror
 from vetbridge.ledger.database import Ledger, Transaction
 from vetbridge.ledger.tables import Link
 from vetbridge.sync import opting_out
-from vetbridge.sync.comparing import WENT_TO, client_fields, pet_fields
+from vetbridge.sync.comparing import WAS, WENT_TO, client_fields, pet_fields
 from vetbridge.sync.identity import is_another_client
 from vetbridge.sync.pair import Pair
 
@@ -62,7 +62,7 @@ class Succession:
                     _note(tx, tx.session.get_one(Link, link.id), to)
             return None
         with self._ledger.read() as tx:
-            noted = _noted(tx, link)
+            noted = _kept(tx, link, WENT_TO)
             _, base = links.bases(tx, link)
         ids = {*noted, *([to] if to else ()), *self._whereabouts(kind, link)}
         if kind is Kind.PET and standing is None:
@@ -78,7 +78,7 @@ class Succession:
                 mirror.drop(tx, self._pair.pims.account, kind, link.pims_id)
         return heirs[0]
 
-    def visit_moved(self, base: Mapping[str, object], there: Appointment) -> None:
+    def visit_moved(self, visit: Link, base: Mapping[str, object], there: Appointment) -> None:
         """A visit stands on another client or pet than it did: the links follow where that is whom its own became."""
         for kind, name in _OF_A_VISIT.items():
             before, now = base.get(name), getattr(there, name)
@@ -86,8 +86,20 @@ class Succession:
                 continue
             with self._ledger.read() as tx:
                 of = links.all_of_pims(tx, self._pair.pims.account, kind, [before])
+                heirs = links.all_of_pims(tx, self._pair.pims.account, kind, [str(now)])
+                followed = any(before in _kept(tx, heir, WAS) for heir in heirs)
+            if followed:
+                with self._ledger.write() as tx:
+                    links.rewrite(tx, visit, {name: now})
             for link in of:
-                self.followed(link, now)
+                if link.booking_account == self._pair.booking.account:
+                    if self.followed(link, now) is not None:
+                        with self._ledger.write() as tx:
+                            links.rewrite(tx, visit, {name: now})
+                else:  # another site's, which follows it by its own work
+                    with self._ledger.write() as tx:
+                        _note(tx, tx.session.get_one(Link, link.id), now)
+                        changes.receive_linked(tx, link, "pims")
 
     # -- where it may be
 
@@ -171,17 +183,16 @@ class Succession:
         links.point(tx, row, pims_id=now)
         country = self._pair.country
         links.rewrite(tx, row, client_fields(heir, country) if isinstance(heir, Client) else pet_fields(heir))
-        links.note(tx, row, {WENT_TO: None})
+        links.note(tx, row, {WENT_TO: None, WAS: (*_kept(tx, row, WAS), before)[-MOST:]})
         if kind is Kind.CLIENT:
             opting_out.met(tx, self._pair, row.booking_id, Client())
 
 
 def _note(tx: Transaction, link: Link, to: str) -> None:
-    noted = _noted(tx, link)
+    noted = _kept(tx, link, WENT_TO)
     if to not in noted:
         links.note(tx, link, {WENT_TO: (*noted, to)})
 
 
-def _noted(tx: Transaction, link: Link) -> tuple[str, ...]:
-    """To whom pets and visits went while the record still stood."""
-    return (links.bases(tx, link)[0] or {}).get(WENT_TO) or ()  # type: ignore[return-value]
+def _kept(tx: Transaction, link: Link, name: str) -> tuple[str, ...]:
+    return (links.bases(tx, link)[0] or {}).get(name) or ()  # type: ignore[return-value]

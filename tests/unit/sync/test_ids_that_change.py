@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig import Rig
-from tests.unit.sync.test_both_ways import desk, pet_of, quiet
+from tests.unit.sync.test_both_ways import desk, later, pet_of, quiet
 from vetbridge.core.records import Kind
 from vetbridge.ledger import links
 
@@ -87,6 +87,50 @@ def test_a_client_whose_id_was_changed_is_the_same_client(rig: Rig, john: str, f
     assert rig.questions() == ()
     assert "placeholder" not in {code for _, code in rig.endings()}
     quiet(rig)
+
+
+@pytest.mark.parametrize("first", ["the visits", "the booking", "the people"])
+def test_a_visit_whose_owner_and_pet_have_other_ids_and_that_was_moved_is_the_same_visit(
+    rig: Rig, john: str, first: str
+) -> None:
+    new = rig.pims.renumber(Kind.CLIENT, john)
+    pet = rig.pims.renumber(Kind.PET, pet_of(rig, new))
+    row = next(each for each in rig.visits() if not each["notes"])
+    rig.pims.edit(Kind.APPOINTMENT, row["id"], {"start": later(rig, row, 5)})
+    read_first(rig, first)
+    assert [(each["owner"], each["pet"]) for each in rig.visits()] == [(new, pet)] * 2
+    starts = [sorted(each["start"] for each in side.rows(Kind.APPOINTMENT)) for side in (rig.booking, rig.pims)]
+    assert starts[0] == starts[1]
+    assert len(rig.booking.rows(Kind.PET)) == 1
+    assert rig.questions() == ()
+    quiet(rig)
+
+
+def test_whoever_bought_the_pet_of_one_who_left_is_somebody_else(rig: Rig, john: str) -> None:
+    buyer = rig.owner("Anna", "Kowalska", "+447912000077")
+    pet = pet_of(rig, john)
+    rig.pims.edit(Kind.PET, pet, {"owner": buyer})
+    rig.run()
+    assert linked(rig) == [f"{card(rig)} primary: {john}"], "he still stands"
+    for row in rig.visits():
+        rig.pims.edit(Kind.APPOINTMENT, row["id"], {"owner": buyer})
+    rig.pims.remove(Kind.CLIENT, john)
+    rig.run()
+    assert f"{card(rig)} primary: {buyer}" not in linked(rig)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_pet_that_went_days_before_its_owners_record_ended_tells_who_he_is(rig: Rig, john: str, gone: bool) -> None:
+    twin = rig.owner("Jon", "Smith", "+447912000001")
+    rig.pims.edit(Kind.PET, pet_of(rig, john), {"owner": twin})
+    rig.run()
+    rig.clock.advance(2 * 86400)
+    rig.run()
+    assert linked(rig)[0] == f"{card(rig)} primary: {john}"
+    rig.pims.merge(Kind.CLIENT, john, twin, gone=gone)
+    rig.refresher.pass_()
+    rig.settle(limit=WITHIN)
+    assert linked(rig) == [f"{card(rig)} primary: {twin}"]
 
 
 @pytest.mark.parametrize("gone", [True, False])
