@@ -290,6 +290,8 @@ def _as_written(record: AnyRecord, payload: Mapping[str, Any]) -> AnyRecord:
     if isinstance(stood, type(record)):
         now = {name: getattr(record, name) for name in wrote}
         record = replace(stood, id=record.id, version=record.version, **now)
+    elif isinstance(record, Appointment) and record.status is AppointmentStatus.CANCELLED and wrote.get(STATUS):
+        record = replace(record, status=wrote[STATUS])
     if payload.get(FOUND):
         record = replace(record, **{name: wrote[name] for name in CARRIED if name in wrote})
     return record
