@@ -189,6 +189,7 @@ class Files:
     def _state(self, kind: Kind) -> State:
         state = self._shelves[kind].read()
         if kind in NEEDED and not state.taken.name:
+            self._inbox.require_folder()
             patterns = " or ".join(self._profile.kinds[kind].files)
             raise Unavailable(
                 f"{self._account}: no file of {kind.value}s has been taken in yet; put one called {patterns} into "

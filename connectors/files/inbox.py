@@ -132,12 +132,16 @@ class Inbox:
         except OSError as error:
             raise self.unavailable(error) from None
 
-    def prepare(self) -> None:
-        """Makes the folders below the account's folder. That one must be there: it may be a share that is away."""
+    def require_folder(self) -> None:
+        """Raises ``Unavailable`` where the account's folder is away, as when a share is not mounted."""
         if not self._folder.is_dir():
             raise Unavailable(
                 f"{self._account}: there is no folder {self._folder}; mount the share, or mend the path"
             )
+
+    def prepare(self) -> None:
+        """Makes the folders below the account's folder. That one must be there: it may be a share that is away."""
+        self.require_folder()
         try:
             for name in FOLDERS:
                 (self._folder / name).mkdir(mode=0o700 if name in (WORK, STATE) else 0o777, exist_ok=True)

@@ -292,6 +292,9 @@ class _Judge:
                 place = ("sites", site, role, "account")
                 if account not in accounts:
                     self.note(place, f"no account is called {shown(account)}{nearest(account, accounts)}")
+                elif role == "booking" and isinstance(accounts[account], dict) and accounts[account].get(PARTS):
+                    text = f"the account {shown(account)} has parts, which only a practice's account has"
+                    self.note(place, text)
                 elif role_of.setdefault(account, role) != role:
                     self.note(place, f"the account {shown(account)} is a {role_of[account]} account at another place")
                 elif role == "booking" and site_of.setdefault(account, site) != site:

@@ -82,7 +82,8 @@ class Composed:
     """Several connectors as one: each serves its kinds, and a failure of one is a failure of its kinds alone.
 
     ``own`` is the account's own connector; it has every kind that no part serves. A budget of a part is called
-    PART.BUDGET. Raises ``ConfigError`` where a part is to serve what its connector cannot, or two take webhooks.
+    PART.BUDGET. Raises ``ConfigError`` where a part is to serve what its connector cannot, where parts leave the own
+    one nothing, or where two take webhooks.
     ``mapper`` makes one of the account's; it is needed by ``check`` alone.
     """
 
@@ -101,6 +102,11 @@ class Composed:
                     f"{account}: the part {part.name} is to serve {kind}, which its connector cannot do with these "
                     "options; correct its serves, or its profile"
                 )
+        if not own.kinds & own.connector.capabilities.kinds.keys():
+            raise ConfigError(
+                f"{account}: its parts leave {own.name} nothing to serve; name the connector of one of them at the "
+                "account itself, and take that part out"
+            )
         self._hinting = [each for each in self._all if each.connector.capabilities.hints]
         if len(self._hinting) > 1:
             names = " and ".join(each.name for each in self._hinting)

@@ -302,3 +302,17 @@ def test_a_pause_of_a_part_is_kept_under_its_name_and_comes_back_to_it() -> None
     assert diary.on_pause is not None
     diary.on_pause("calls", 9.0)
     assert kept == {"diary.calls": 9.0}
+
+
+def test_parts_that_leave_the_own_connector_nothing_are_a_mistake_of_the_config() -> None:
+    side = MemorySide(replace(memory_capabilities(), hints=False))
+    all_ = frozenset(side.capabilities.kinds)
+    own = Served(name="vetdata", connector=side, kinds=frozenset(Kind) - all_)
+    with pytest.raises(ConfigError, match="leave vetdata nothing to serve"):
+        Composed(
+            "city",
+            own,
+            [Served(name="diary", connector=side, kinds=all_)],
+            clock=FakeClock(),
+            mapper=memory_mapper,
+        )

@@ -92,6 +92,17 @@ def test_an_error_of_a_part_is_its_accounts_and_names_the_part(tmp_path: Path) -
     assert caught.value.message.startswith("clinic.diary: ")
 
 
+def test_a_diary_whose_folder_is_away_says_so_in_every_call(tmp_path: Path) -> None:
+    with connected(practice(tmp_path)) as connectors:
+        (tmp_path / "diary").rename(tmp_path / "away")
+        for ask in (
+            lambda: connectors["clinic"].get(Kind.APPOINTMENT, "9"),
+            lambda: list(connectors["clinic"].search(Kind.APPOINTMENT, {"client_id": "17"})),
+        ):
+            with pytest.raises(Unavailable, match=r"clinic\.diary: there is no folder .*diary; mount the share"):
+                ask()
+
+
 def test_a_command_about_one_connector_takes_a_part_by_its_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
