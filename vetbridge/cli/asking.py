@@ -9,6 +9,7 @@ from vetbridge.cli.answering import carried_out, confirmed
 from vetbridge.cli.question import client_words, headline, lines, pairing_line, pet_words
 from vetbridge.cli.tables import one_line, wrapped
 from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Answer, Choice
+from vetbridge.core.records import Kind
 from vetbridge.desk import answering, claims
 from vetbridge.desk.answering import BOOKED_PET, CannotAnswer
 from vetbridge.desk.review import Animal, ReviewItem, items, siblings
@@ -246,7 +247,10 @@ class Walk:
             self._say(f"   {number}   {pet_words(pet)}")
         booked = item.booking.pet.name.strip() if item.booking is not None and item.booking.pet is not None else ""
         if booked:
-            self._say(f"   b   {one_line(booked, 40)}, as booked: made where the client has no pet of that name")
+            made = "made where the client has no pet of that name"
+            if Kind.PET in item.unmade:
+                made = "registered in the PIMS just now"
+            self._say(f"   b   {one_line(booked, 40)}, as booked: {made}")
         typed = self._read("pet> ").strip().lower()
         if typed == "b" and booked:
             return BOOKED_PET

@@ -57,6 +57,7 @@ def pairing_line(count: int) -> str:
 def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = True, me: str = "") -> list[str]:
     """One question in full. ``place`` stands before it, as ``[1/3]``; ``answers`` names the commands to answer by;
     ``me`` is who reads it."""
+    from vetbridge.desk.answering import registering  # noqa: PLC0415
     from vetbridge.desk.wording import ahead  # noqa: PLC0415
 
     drawn = wrapped("  ".join(part for part in (place, _title(item)) if part), margin=" " * 7)
@@ -73,7 +74,7 @@ def lines(item: ReviewItem, now: datetime, *, place: str = "", answers: bool = T
         )
     if item.snoozed_until is not None:
         drawn += _wrapped(f"Put off until {item.snoozed_until:%a %d %b %H:%M}.")
-    drawn += [line for text in _seen_to(item, now, me) for line in _wrapped(text)]
+    drawn += [line for text in (registering(item), *_seen_to(item, now, me)) if text for line in _wrapped(text)]
     if answers:
         drawn += _wrapped(f"answer: vetbridge review {_answers(item)}")
     begins = "" if item.visit_at is None else f", visit {ahead(item.visit_at, now)}"
@@ -161,7 +162,7 @@ def _in_pims(item: ReviewItem) -> list[str]:
 def _answers(item: ReviewItem) -> str:
     """The commands that answer it, after ``vetbridge review``."""
     given = {
-        Choice.LINK: f"link {item.id} {'NUMBER' if item.candidates else '--client ID'}",
+        Choice.LINK: f"link {item.id} {_whom(item)}",
         Choice.NEW: f"new {item.id}",
     }
     commands = [given[choice] for choice in (Choice.LINK, Choice.NEW) if choice in item.choices]
@@ -171,6 +172,12 @@ def _answers(item: ReviewItem) -> str:
     if Choice.FIELDS in item.choices:
         commands.append(f"fields {item.id}")
     return " | ".join([*commands, f"later {item.id}"])
+
+
+def _whom(item: ReviewItem) -> str:
+    if not item.candidates:
+        return "--client ID"
+    return "NUMBER or --client ID" if item.unmade else "NUMBER"
 
 
 def _slot(visit: Visit) -> str:

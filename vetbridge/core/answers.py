@@ -99,6 +99,9 @@ CLIENTS_NOT_MADE = "clients-not-made"
 somebody registers her there, and says so."""
 PETS_NOT_MADE = "pets-not-made"
 """The same of a new pet."""
+UNMADE = "unmade"
+"""Key of a question whose a visit is: the kinds, of client and pet, that the practice system takes from nobody
+outside. Somebody registers them there, and answers with them."""
 
 _BOTH_SIDES = (Choice.BOOKING, Choice.PIMS, Choice.KEEP)
 _CHOICES: Mapping[str, tuple[Choice, ...]] = {
@@ -137,13 +140,14 @@ _FIELD_BY_FIELD = frozenset({"conflict"})
 """Whys of questions whose fields can each be settled for itself."""
 
 
-def choices(why: str, fields: Collection[str] = ()) -> tuple[Choice, ...]:
+def choices(why: str, fields: Collection[str] = (), unmade: Collection[str] = ()) -> tuple[Choice, ...]:
     """The answers that a question offers, the most likely one first. All questions about an owner offer the same,
     but those where nobody can be made.
 
     ``fields`` are those that differ: where they are several, some questions can be answered field by field.
+    ``unmade`` are the kinds that the practice system takes from nobody outside: see ``UNMADE``.
     """
-    offered = _CHOICES.get(why, _WHOSE)
+    offered = tuple(each for each in _CHOICES.get(why, _WHOSE) if not (unmade and each is Choice.NEW))
     if why not in _FIELD_BY_FIELD or len(fields) < 2:
         return offered
     return (*offered[:2], Choice.FIELDS, *offered[2:])

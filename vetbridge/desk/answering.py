@@ -23,6 +23,7 @@ from vetbridge.core.answers import (
     NOT_SHOWN,
     PAIR_CLIENT,
     PAIR_VISIT,
+    PETS_NOT_MADE,
     PROPOSAL,
     REUSED,
     SLOT_TAKEN,
@@ -219,6 +220,19 @@ def show(tx: Transaction, sites: Mapping[str, Site], item_id: int) -> ShownItem:
     )
 
 
+def registering(item: ReviewItem) -> str:
+    """What to do about somebody new at a PIMS that takes nobody from outside; empty elsewhere."""
+    if item.why == PETS_NOT_MADE:
+        return phrase("Register the pet in the PIMS, then choose its owner here.")
+    if item.asks_whose and Kind.CLIENT in item.unmade:
+        return phrase(
+            "Is it someone new? Register client and pet in the PIMS, then search for them here and choose them."
+        )
+    if item.asks_whose and Kind.PET in item.unmade:
+        return phrase("Is the pet new? Register it in the PIMS, then choose its owner here.")
+    return ""
+
+
 def pet_choices(tx: Transaction, sites: Mapping[str, Site], item: ReviewItem, client_id: str) -> tuple[Animal, ...]:
     """The living pets of a client that a person has to choose from; none where it is clear which one is meant, or no
     pet is asked about."""
@@ -406,7 +420,7 @@ def _meant_pet(item: ReviewItem, known: Known | None) -> str | None:
             else phrase("the booking names no pet, and the client has none that is known")
         )
         raise CannotAnswer("pet-not-named", words, phrase(_WHICH_PET))
-    if not living and known is not None and not _species(item):
+    if not living and known is not None and not _species(item) and Kind.PET not in item.unmade:
         raise CannotAnswer(
             "species-not-named",
             phrase("the client has no pet of the booked name, and the booking does not say the species to make one"),
@@ -456,12 +470,16 @@ def _link_consequence(item: ReviewItem, answer: Answer, known: Known | None) -> 
         whom = phrase("{client}, pet {pet}", client=whom, pet=_text(answer.pet_id))
     parts = [_put(item, whom)]
     if answer.pet_id is None:
-        parts.append(
-            phrase(
-                "{pet} is looked for among the client's pets, and made where it is not there.",
-                pet=_text(_booked_name(item)),
+        booked = _text(_booked_name(item))
+        if Kind.PET in item.unmade:
+            looked = phrase(
+                "{pet} is looked for among the client's pets; where it is not there, you are asked again.", pet=booked
             )
-        )
+        else:
+            looked = phrase(
+                "{pet} is looked for among the client's pets, and made where it is not there.", pet=booked
+            )
+        parts.append(looked)
     if pet is not None and pet.is_cared_for_by(answer.client_id):
         parts.append(
             phrase("The pet belongs to client {owner}: the visit stands there.", owner=_text(pet.client_id or ""))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from vetbridge.config.models import Site
 from vetbridge.core import finding, normalise, notes
-from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, Choice, asks_whose, choices
+from vetbridge.core.answers import PAIR_CLIENT, PAIR_VISIT, UNMADE, Choice, asks_whose, choices
 from vetbridge.core.instants import Instant
 from vetbridge.core.records import Appointment, Client, Pet
 from vetbridge.desk.language import phrase
@@ -155,6 +155,8 @@ class ReviewItem:
     site: str
     choices: tuple[str, ...]
     """What a person may answer, the most likely first."""
+    unmade: tuple[str, ...]
+    """The kinds, of client and pet, that the PIMS takes from nobody outside: who is new is registered there first."""
     snoozed_until: datetime | None
     """Somebody said "not now": at the site's own time. None where nobody did, or where that time is over."""
     booking: Visit | None
@@ -323,6 +325,7 @@ def _item(
     booking, pims = asked.get("booking"), asked.get("pims")
     fields = tuple(str(name) for name in _sequence(asked.get("fields")))
     candidates = _sequence(asked.get("candidates"))
+    unmade = tuple(str(kind) for kind in _sequence(asked.get(UNMADE)))
     known = (
         {} if site is None else reports.mirrored(tx, site.pims.account, [each["client_id"] for each in candidates])
     )
@@ -334,7 +337,8 @@ def _item(
         words=_why_words(row),
         visit_at=_local(row.visit_at, site),
         site=row.site,
-        choices=tuple(choice.value for choice in choices(row.why, fields)),
+        choices=tuple(choice.value for choice in choices(row.why, fields, unmade)),
+        unmade=unmade,
         snoozed_until=_local(snoozed, site),
         booking=_visit(booking, site, titles),
         candidates=tuple(_candidate(each, known.get(each["client_id"])) for each in candidates),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from vetbridge.core import normalise, notes
@@ -13,9 +14,11 @@ from vetbridge.core.answers import (
     OFF_ITS_OWNER,
     PAIR_VISIT,
     PET_OF_ANOTHER,
+    PETS_NOT_MADE,
     REUSED,
     TWICE,
     UNKNOWN_OUTCOME,
+    UNMADE,
     Answer,
     Choice,
     asks_whose,
@@ -29,7 +32,7 @@ from vetbridge.ledger.tables import Change, ChangeState, Link, Review
 from vetbridge.sync.comparing import CARRIED, wanted_fields
 from vetbridge.sync.following import Steer
 from vetbridge.sync.identity import is_same_booked
-from vetbridge.sync.job import Ask, Ending, Job
+from vetbridge.sync.job import Ask, Ending, Job, PutOff
 from vetbridge.sync.keeping import Keeper
 from vetbridge.sync.learning import Learner
 from vetbridge.sync.pair import Pair
@@ -40,6 +43,9 @@ from vetbridge.sync.writing import Said
 
 _HELD = sorted(CARRIED)
 """Fields that giving a visit to somebody does not settle: what changed in them is carried over after it."""
+
+SHOWN_WAIT = timedelta(minutes=1)
+"""Between two looks for somebody who was registered so lately that reads may lack them."""
 
 STEERS: Mapping[Choice, Steer] = {
     Choice.BOOKING: Steer(decided=FieldOwner.HERE),
@@ -228,6 +234,7 @@ class Answerer:
             "words": found.words,
             "booking": here,
             "candidates": shown_candidates(found.candidates),
+            UNMADE: self._pair.unmade,
         }
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]
 
@@ -306,6 +313,9 @@ class Answerer:
         if given.answer.pet_id is not None:
             return client.id or "", self._pet_of(client, given.answer.pet_id, given)
         found = self._placer.pet_by_name(job, here, client)
+        if found is None and Kind.PET in self._pair.unmade and (here.booked_pet or Pet()).name.strip():
+            self._await_shown(given)
+            raise Ask(PETS_NOT_MADE, "the client has no pet of the booked name", dict(given.question))
         if found is None:
             raise Ask("pet-not-named", "which pet is meant is not said", dict(given.question))
         return client.id or "", found
@@ -365,15 +375,28 @@ class Answerer:
         client = self._pair.pims.read(Kind.CLIENT, client_id)
         return client if isinstance(client, Client) else None
 
+    def _await_shown(self, given: Given) -> None:
+        """Raises ``PutOff`` while reads may still lack whoever the answer names, who was registered just now."""
+        within, at = self._pair.pims.connector.capabilities.shown_within, given.item.answered_at
+        with self._ledger.read() as tx:
+            now = tx.now
+        if at is not None and now < at + timedelta(seconds=within):
+            message = "the client or the pet that was chosen is so new that no reading shows it yet"
+            raise PutOff(now + SHOWN_WAIT, "client-not-shown", message)
+
     def _pet_of(self, client: Client, pet_id: str, given: Given) -> Pet:
-        """A pet for which the client may book. Raises ``Ask``."""
+        """A pet for which the client may book. Raises ``Ask``, and ``PutOff`` while it may be too new to be shown."""
         pet = self._pair.pims.read(Kind.PET, pet_id)
+        if pet is None:
+            self._await_shown(given)
         if isinstance(pet, Pet) and (pet.client_id is None or pet.may_be_booked_by(client.id)):
             return pet
         raise Ask(PET_OF_ANOTHER, "the pet that was chosen is gone, or another client's by now", dict(given.question))
 
     def _fresh(self, given: Given) -> Client:
         client = self._client(given.answer.client_id or "")
+        if client is None:
+            self._await_shown(given)
         if client is None or not client.active or self._pair.stands_in(client.id):
             raise Ask("client-inactive", "the client that was chosen is gone or inactive", dict(given.question))
         return client

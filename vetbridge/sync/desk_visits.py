@@ -8,7 +8,7 @@ from typing import Any
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Operation, Unlinked
 from vetbridge.core import notes
-from vetbridge.core.answers import ADOPT, SLOT_TAKEN, Choice
+from vetbridge.core.answers import ADOPT, SLOT_TAKEN, UNMADE, Choice
 from vetbridge.core.errors import MappingError, SlotTaken
 from vetbridge.core.gleaning import glean
 from vetbridge.core.records import Appointment, AppointmentStatus, Kind
@@ -341,7 +341,12 @@ class DeskVisits:
             raise Ask(
                 ADOPT,
                 "another booking system left this visit without its owner",
-                {"booking": booked, "words": found.words, "candidates": shown_candidates(found.candidates)},
+                {
+                    "booking": booked,
+                    "words": found.words,
+                    "candidates": shown_candidates(found.candidates),
+                    UNMADE: self._pair.unmade,
+                },
             )
         client_id, pet_id = self._answerer.whom(job, booked, given)
         keep = self._keeper.in_pims(job)[Kind.APPOINTMENT]

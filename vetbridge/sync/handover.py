@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vetbridge.connector.interface import Operation
-from vetbridge.core.answers import BOOKED_BY_ANOTHER
+from vetbridge.core.answers import BOOKED_BY_ANOTHER, UNMADE
 from vetbridge.core.records import Appointment, Kind
 from vetbridge.ledger import changes, links, reviews
 from vetbridge.ledger.database import Ledger
@@ -119,7 +119,12 @@ class Handover:
             self._keeper.bases(tx, row, wanted, there, CARRIED | {"notes"})
             if found.client_id == there.client_id or found.pet_id == there.pet_id is not None:
                 return False
-            question = {"booking": here, "words": found.words, "candidates": shown_candidates(found.candidates)}
+            question = {
+                "booking": here,
+                "words": found.words,
+                "candidates": shown_candidates(found.candidates),
+                UNMADE: self._pair.unmade,
+            }
             change = tx.session.get_one(Change, job.change_id)
             reviews.ask(
                 tx,

@@ -8,7 +8,7 @@ from datetime import datetime, time
 from typing import BinaryIO, Protocol
 
 from vetbridge.connector.accounted import Accounted
-from vetbridge.connector.interface import Native
+from vetbridge.connector.interface import Native, Operation
 from vetbridge.core.due import DuePolicy
 from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
@@ -143,6 +143,15 @@ class Pair:
     def stand_in(self) -> tuple[str | None, str | None]:
         """Client and pet of a PIMS visit that has no owner: the placeholder's, or none."""
         return (None, None) if self.placeholder is None else (self.placeholder.client_id, self.placeholder.pet_id)
+
+    @property
+    def unmade(self) -> tuple[str, ...]:
+        """The kinds, of client and pet, that nobody makes in the PIMS for VetBridge: neither it by itself, nor who
+        types a visit off the work list."""
+        able = self.pims.connector.capabilities
+        if Operation.CREATE in able.of(Kind.APPOINTMENT).handed:
+            return ()
+        return tuple(kind.value for kind in (Kind.CLIENT, Kind.PET) if able.of(kind).create is None)
 
     @property
     def never_meant(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vetbridge.connector.interface import Operation, Unlinked
 from vetbridge.core import normalise
-from vetbridge.core.answers import CLIENTS_NOT_MADE, PETS_NOT_MADE
+from vetbridge.core.answers import CLIENTS_NOT_MADE, PETS_NOT_MADE, UNMADE
 from vetbridge.core.matching import REASONS, Candidate, Evidence, Match, Verdict, contact_keys, forms_of
 from vetbridge.core.records import Appointment, Client, Kind, Pet
 from vetbridge.ledger import links, mirror
@@ -220,6 +220,7 @@ class Placer:
             "words": REASONS.get(why, match.words),
             "booking": here,
             "candidates": shown_candidates(match.candidates),
+            UNMADE: self._pair.unmade,
         }
         able = self._pair.pims.connector.capabilities.of(Kind.APPOINTMENT)
         if able.demands_stand_in and self._pair.placeholder is not None:

@@ -141,6 +141,7 @@ def values(sites: Sites, tx: Transaction, item: ReviewItem, visitor: Visitor, lo
         "others": [_other(sites, tx, item, Choice(each)) for each in item.choices if each in _PLAIN]
         if is_open
         else [],
+        "registering": answering.registering(item) if is_open else "",
         "by_field": is_open and Choice.FIELDS in item.choices,
         "siblings": [
             (f"{each.id} {answering.seen(each)}", card(each, now, visitor))
