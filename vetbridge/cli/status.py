@@ -221,7 +221,8 @@ def _account(account: AccountStatus, found: Status) -> str:
         known = Code.ACCOUNT_BLOCKED in _told(found, "account", account.name)
         parts.append(account.blocked_code if known else f"{account.blocked_code}: {account.advice}")
     if account.failing_since is not None and not rests:
-        parts.append(f"no answer since {ago(account.failing_since, now).removesuffix(' ago')}")
+        what = f"{account.failing_part}: " if account.failing_part else ""
+        parts.append(f"{what}no answer since {ago(account.failing_since, now).removesuffix(' ago')}")
         if account.blocked_code is None and account.advice:
             parts.append(account.advice.removesuffix("."))
     if account.paused_until is not None and not rests:

@@ -571,6 +571,10 @@ class Account(Part):
     parts: Mapping[Name, AccountPart] = {}
     """Where one connector does not serve all kinds of a practice: the others, by names of the clinic's choice."""
 
+    def part_of(self, kind: Kind) -> str:
+        """The part that serves a kind; "" where the account's own connector does."""
+        return next((name for name, part in self.parts.items() if kind in part.serves), "")
+
 
 class Otherwise(Part):
     """What stands for a code that a list does not hold."""

@@ -229,8 +229,9 @@ class Composed:
         """Errors of one of them, in the words of the whole account."""
         try:
             yield
-        except RateLimited as error:
-            if error.budget:
+        except VetBridgeError as error:
+            error.part = "" if of is self._own else of.name
+            if isinstance(error, RateLimited) and error.budget:
                 error.budget = self._budget_of(of, error.budget)
             raise
 

@@ -31,6 +31,8 @@ class VetBridgeError(Exception):
         self.message = message
         self.account = ""
         """The account it happened at, where it is known; set by ``vetbridge.connector.accounted``."""
+        self.part = ""
+        """The part of that account, where one failed; "" for the account's own connector."""
         if code is not None:
             self.code = code
 

@@ -428,7 +428,7 @@ def _accounts(view: _View) -> Iterator[Condition]:
                 scope=Scope.ACCOUNT,
                 name=row.name,
                 since=row.failing_since or row.answered_at or view.now,
-                details={"why": row.blocked_code},
+                details={"why": row.blocked_code, **_part(row.failing_part)},
             )
         elif row.failing_since is not None and view.is_missed(row) and not view.rests(row.name):
             yield Condition(
@@ -439,6 +439,7 @@ def _accounts(view: _View) -> Iterator[Condition]:
                 details={
                     "seconds": round((view.now - row.failing_since).total_seconds()),
                     "why": row.failing_code or Unavailable.code,
+                    **_part(row.failing_part),
                 },
             )
 
@@ -454,8 +455,16 @@ def _reads(view: _View) -> Iterator[Condition]:
                     name=row.name,
                     kind=each.kind.value,
                     since=since,
-                    details={"seconds": round((view.now - since).total_seconds())},
+                    details={
+                        "seconds": round((view.now - since).total_seconds()),
+                        **_part(view.config.accounts[row.name].part_of(each.kind)),
+                    },
                 )
+
+
+def _part(name: str) -> dict[str, str]:
+    """Which part of an account a condition is about, for its details."""
+    return {"part": name} if name else {}
 
 
 def _mirrors(view: _View) -> Iterator[Condition]:
@@ -823,7 +832,7 @@ def _values(condition: Condition) -> dict[str, object]:
         "standing": "?",
         **dict.fromkeys(("app", "location", "sites"), "?"),
         **details,
-        "name": condition.name,
+        "name": f"{condition.name}.{details['part']}" if "part" in details else condition.name,
         "kinds": kinds(condition.kind),
         "span": _span(details.get("seconds")),
         "why": why,

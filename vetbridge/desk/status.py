@@ -73,6 +73,8 @@ class AccountStatus:
     pause: PauseStatus | None = None
     """A person has paused it."""
     readings: tuple[ReadingStatus, ...] = ()
+    failing_part: str = ""
+    """The part that does not answer, or is blocked; "": the account's own connector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,6 +412,7 @@ def _account(row: AccountReport, now: datetime, *, configured: bool, pims: bool,
             )
             for each in row.readings
         ),
+        failing_part=row.failing_part if row.blocked_code is not None or is_failing(row) else "",
     )
 
 

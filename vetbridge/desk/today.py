@@ -150,9 +150,10 @@ def _daemon(status: Status) -> list[Reason]:
 def _account(side: AccountStatus, now: datetime) -> list[Reason]:
     """What a side says that somebody should know."""
     said = {"account": side.name}
+    silent_one = {"account": f"{side.name}.{side.failing_part}" if side.failing_part else side.name}
     if side.blocked_code is not None:
         words = phrase(
-            "{account} lets VetBridge in no more: nothing is carried over. {advice}", **said, advice=side.advice
+            "{account} lets VetBridge in no more: nothing is carried over. {advice}", **silent_one, advice=side.advice
         )
         return [Reason(Light.BAD, words)]
     reasons = []
@@ -162,7 +163,7 @@ def _account(side: AccountStatus, now: datetime) -> list[Reason]:
         silent = now - side.failing_since
         words = phrase(
             "{account} has not answered for {span}; VetBridge keeps asking.",
-            **said,
+            **silent_one,
             span=span(silent.total_seconds()),
         )
         reasons.append(Reason(Light.BAD if silent > SILENT else Light.LOOK, words))

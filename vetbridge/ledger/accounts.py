@@ -84,13 +84,17 @@ def answered(tx: Transaction, name: str) -> None:
     row.failures = 0
     row.failing_since = None
     row.failing_code = None
+    row.failing_part = ""
     row.paused_until = None
 
 
-def back_off(tx: Transaction, name: str, *, first: float, longest: float, code: str = Unavailable.code) -> Account:
+def back_off(
+    tx: Transaction, name: str, *, first: float, longest: float, code: str = Unavailable.code, part: str = ""
+) -> Account:
     """The vendor did not answer: pauses the account, twice as long each time, from ``first`` to ``longest`` seconds.
 
-    ``code`` says why. Failures of calls that were under way when the pause began count once.
+    ``code`` says why, ``part`` which part of the account it was. Failures of calls that were under way when the pause
+    began count once.
     """
     row = tx.session.get_one(Account, name)
     if row.paused_until is not None and row.paused_until > tx.now:
@@ -98,11 +102,12 @@ def back_off(tx: Transaction, name: str, *, first: float, longest: float, code: 
     row.failures += 1
     row.failing_since = row.failing_since or tx.now
     row.failing_code = code
+    row.failing_part = part
     row.paused_until = tx.now + timedelta(seconds=min(longest, first * 2 ** min(row.failures - 1, 20)))
     return row
 
 
-def block(tx: Transaction, name: str, code: str) -> Account:
+def block(tx: Transaction, name: str, code: str, part: str = "") -> Account:
     """The vendor refuses the credentials: nothing more is sent but a probe, after ten minutes at first, later hourly.
 
     Vendors lock accounts after too many wrong logins. Calls that were under way when the block began count once.
@@ -113,6 +118,7 @@ def block(tx: Transaction, name: str, code: str) -> Account:
     row.failures = 1 if row.blocked_code is None else row.failures + 1
     row.failing_since = tx.now if row.blocked_code is None else row.failing_since or tx.now
     row.blocked_code = code
+    row.failing_part = part
     wait = min(PROBE_LONGEST, PROBE_FIRST * 2 ** min(row.failures - 1, 20))
     row.paused_until = tx.now + timedelta(seconds=wait)
     return row
@@ -134,7 +140,7 @@ def probing(tx: Transaction, name: str) -> None:
     this one."""
     row = tx.session.get_one(Account, name)
     if row.blocked_code is not None:
-        block(tx, name, row.blocked_code)
+        block(tx, name, row.blocked_code, row.failing_part)
 
 
 def not_probed(tx: Transaction, name: str) -> None:

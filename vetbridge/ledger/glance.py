@@ -109,6 +109,8 @@ class AccountReport:
     """When what changed was last listed, by kind; moved by every poll, also where nothing had changed."""
     hooked_at: datetime | None = None
     """When the last webhook of it came in."""
+    failing_part: str = ""
+    """Which part of it does not answer, or refuses; "": its own connector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -509,7 +511,7 @@ def account_reports(ask: Ask) -> dict[str, AccountReport]:
     found = {}
     for row in ask(
         "SELECT name, connector, blocked_code, failures, paused_until, failing_since, answered_at,"
-        " mirror_complete_at, mirror_read_at, hooked_at, failing_code FROM account ORDER BY name",
+        " mirror_complete_at, mirror_read_at, hooked_at, failing_code, failing_part FROM account ORDER BY name",
         {},
     ):
         name, connector, blocked_code, failures = row[:4]
@@ -531,6 +533,7 @@ def account_reports(ask: Ask) -> dict[str, AccountReport]:
             readings=tuple(readings.get(name, ())),
             listed=by_kind,
             hooked_at=hooked_at,
+            failing_part=row[11],
         )
     return found
 

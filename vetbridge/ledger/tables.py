@@ -104,6 +104,8 @@ class Account(SQLModel, table=True):
     failing_since: datetime | None = _moment(nullable=True)
     failing_code: str | None = None
     """Why the last of those calls found nobody."""
+    failing_part: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Which part of the account did not answer, or refused; "": its own connector."""
     answered_at: datetime | None = _moment(nullable=True)
     mirror_complete_at: datetime | None = _moment(nullable=True)
     """When the mirror of clients and pets was first read completely and counted."""

@@ -450,8 +450,8 @@ class Engine:
         """Backs off or blocks the account of an error; returns when to come back."""
         with self._ledger.write() as tx:
             if isinstance(error, AuthFailed):
-                accounts.block(tx, error.account, error.code)
-                log.error("account.blocked", account=error.account, code=error.code)
+                accounts.block(tx, error.account, error.code, error.part)
+                log.error("account.blocked", account=error.account, part=error.part, code=error.code)
                 return tx.now
             if isinstance(error, RateLimited):
                 accounts.pause_budget(tx, error.account, error.budget, error.wait)
@@ -462,8 +462,11 @@ class Engine:
                 first=self._timings.retry_first,
                 longest=self._timings.retry_longest,
                 code=error.code,
+                part=error.part,
             )
-            log.warning("account.paused", account=error.account, code=error.code, failures=row.failures)
+            log.warning(
+                "account.paused", account=error.account, part=error.part, code=error.code, failures=row.failures
+            )
             return row.paused_until or tx.now
 
     def idle_for(self) -> float:

@@ -92,9 +92,14 @@ def test_one_that_fails_fails_for_its_kinds_alone() -> None:
     practice = Practice()
     [client] = practice.with_clients(1)
     practice.diary.fail(Unavailable("the folder is away"))
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as caught:
         list(practice.composed.search(Kind.APPOINTMENT, {"client_id": client}))
+    assert caught.value.part == "diary"
     assert practice.composed.get(Kind.CLIENT, client) is not None
+    practice.feed.fail(AuthFailed("no"))
+    with pytest.raises(AuthFailed) as refused:
+        practice.composed.get(Kind.CLIENT, client)
+    assert refused.value.part == ""
 
 
 def test_capabilities_are_those_of_who_serves_a_kind() -> None:

@@ -104,6 +104,23 @@ def test_a_blocked_account_says_what_to_do(desk: Desk, ledger: Ledger) -> None:
     assert "Renew them at the vendor" in found.advice
 
 
+def test_a_part_that_does_not_answer_is_named_until_the_account_answers(desk: Desk, ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        accounts.back_off(tx, PIMS, first=5, longest=60, part="diary")
+    assert account(desk, ledger).failing_part == "diary"
+    with ledger.write() as tx:
+        accounts.answered(tx, PIMS)
+        accounts.block(tx, PIMS, "auth-failed", "diary")
+    found = look(desk, ledger)
+    assert account(desk, ledger).failing_part == "diary"
+    assert any(each.message.startswith(f"{PIMS}.diary lets VetBridge in no more") for each in found.conditions)
+    with ledger.write() as tx:
+        accounts.not_probed(tx, PIMS)
+        accounts.unblock(tx, PIMS)
+        accounts.answered(tx, PIMS)
+    assert account(desk, ledger).failing_part == ""
+
+
 def test_the_mirror_is_counted_and_grows_stale(desk: Desk, ledger: Ledger) -> None:
     with ledger.write() as tx:
         mirror.put(tx, PIMS, [Client(id="1"), Client(id="2"), Pet(id="9", client_id="1")])
