@@ -260,11 +260,37 @@ def _migrated_file() -> Path:
 _template: tempfile.TemporaryDirectory[str] | None = None
 
 _by_steps = database.upgrade
+_engine_of = database.engine_of
+_known: dict[str, tuple[sa.Dialect, Any]] = {}
+"""Of each kind of database what its first engine in this process knows of statements."""
+STATEMENTS = 5000
+"""How many of them are kept."""
 
 
 def quicken() -> None:
-    """From now on a new SQLite ledger of this process gets its tables by the statements that all steps come to."""
+    """From now on a new SQLite ledger of this process gets its tables by the statements that all steps come to.
+
+    Its ledgers share their compiled statements, too: else each test would compile nearly all of them.
+    """
     database.upgrade = _made_at_once
+    database.engine_of = _sharing
+
+
+def _sharing(place: Place, *, read_only: bool) -> sa.Engine:
+    engine = _engine_of(place, read_only=read_only)
+    dialect, statements = _known.setdefault(engine.name, (engine.dialect, sa.util.LRUCache(STATEMENTS)))
+    # Statements are kept by dialect; each engine is made with one of its own, which its first connection completes.
+    if engine.dialect is not dialect:
+        engine.dialect.initialize = dialect.initialize
+    engine.dialect = engine.pool._dialect = dialect
+    engine._compiled_cache = statements
+    if isinstance(place, Path):
+
+        @sa.event.listens_for(engine, "connect")
+        def _settings(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute("PRAGMA synchronous=OFF")  # a test's data need not outlive the machine
+
+    return engine
 
 
 def _made_at_once(engine: sa.Engine, *, to: str | None = None) -> None:
