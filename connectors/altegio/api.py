@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from connectors.altegio import wire
 from connectors.altegio.mark import Mark
 from connectors.altegio.options import BUDGETS
-from vetbridge.connector.budgets import Budgets
+from vetbridge.connector import opening
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec, Content, Native
 from vetbridge.connector.plugin import Environment
@@ -50,25 +50,8 @@ def http_client(
     authorise: Callable[[], Mapping[str, str]],
 ) -> HttpClient:
     """The HTTP client for one of Altegio's hosts."""
-    return HttpClient(
-        url,
-        account=environment.account,
-        budgets=Budgets(
-            budgets,
-            environment.clock,
-            scale=environment.limit_scale,
-            pauses=environment.pauses,
-            on_pause=environment.on_pause,
-            pool=environment.pool,
-            place=urlsplit(url).hostname or "",
-        ),
-        clock=environment.clock,
-        timeout=environment.timeout,
-        headers={"Accept": ACCEPT},
-        authorise=authorise,
-        ca=environment.ca,
-        on_date=environment.on_date,
-    )
+    own = opening.budgets(environment, budgets, urlsplit(url).hostname or "")
+    return opening.client(url, environment, own, headers={"Accept": ACCEPT}, authorise=authorise)
 
 
 class Declined(Refused):

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.ezyvet import wire
 from connectors.ezyvet.paths import BESIDE, BOOKING, BOOKING_PATH, BOOKING_SCOPE, DATABASE, PATHS
 from connectors.ezyvet.wire import Listing, Where
-from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import PATIENCE, Answer, Downloads, HttpClient, HttpRefused
+from vetbridge.connector import opening
+from vetbridge.connector.http import PATIENCE, Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec, Content, Native
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.token import SharedToken, Token
@@ -98,43 +98,25 @@ class Door:
         self._credentials = credentials
         self._page_size = page_size
         self._base_url = base_url
-        self._budgets = shared = Budgets(
-            budgets,
-            environment.clock,
-            scale=environment.limit_scale,
-            pauses=environment.pauses,
-            on_pause=environment.on_pause,
-            pool=environment.pool,
-            place=f"{urlsplit(base_url).hostname}/{database}",
-        )
+        self._budgets = opening.budgets(environment, budgets, f"{urlsplit(base_url).hostname}/{database}")
 
         def client(url: str, token: SharedToken | None) -> HttpClient:
-            return HttpClient(
+            return opening.client(
                 url,
-                account=environment.account,
-                budgets=shared,
-                clock=environment.clock,
-                timeout=environment.timeout,
+                environment,
+                self._budgets,
+                headers={},
                 authorise=token.headers if token else None,
                 refresh=token.refused if token else None,
                 wait_of=self._wait_of,
-                ca=environment.ca,
-                on_date=environment.on_date,
             )
 
         self._token_http = client(base_url, None)
         self._token = SharedToken(self._ask_token, environment.clock)
         self._http = client(base_url, self._token)
         self._booking_http = client(booking_url, self._token)
-        self._downloads = Downloads(
-            base_url,
-            account=environment.account,
-            clock=environment.clock,
-            timeout=environment.timeout,
-            ca=environment.ca,
-            authorise=self._file_headers,
-            wait_of=self._wait_of,
-            no_files=("application/json", "text/html"),
+        self._downloads = opening.downloads(
+            base_url, environment, authorise=self._file_headers, wait_of=self._wait_of
         )
 
     def close(self) -> None:

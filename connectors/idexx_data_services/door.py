@@ -7,12 +7,13 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from connectors.idexx_data_services.options import BUDGET, IdexxOptions
-from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import Answer, Downloads, HttpClient, HttpRefused
+from vetbridge.connector import opening
+from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec, Content
 from vetbridge.connector.odata import Dialect, Lists
+from vetbridge.connector.opening import FORM, Metadata
 from vetbridge.connector.plugin import Environment
-from vetbridge.connector.token import SharedToken, Token
+from vetbridge.connector.token import SharedToken, Token, checked
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -23,20 +24,12 @@ from vetbridge.core.errors import (
     VetBridgeError,
 )
 
-LONGEST_TOKEN = 16 * 1024
-"""Characters of an access token."""
 LIVES = 600.0
 """Seconds that a token lives where the answer does not say."""
-LARGEST_METADATA = 16 * 1024 * 1024
-"""Bytes of the service's description of itself."""
 NO_SET = "no-such-set"
 """The code of an ``Unavailable`` whose cause is that the service has no such entity set."""
 
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _CODES = {400: "bad-request", 404: "not-found", 410: "not-found", 422: "invalid"}
-_NOWHERE_ELSE = ("no-other-host.invalid",)
-"""Without a name every public host would do."""
-_NO_FILES = ("text/html", "application/json")
 
 
 class Door:
@@ -46,29 +39,12 @@ class Door:
     def __init__(self, options: IdexxOptions, environment: Environment, budgets: tuple[BudgetSpec, ...]) -> None:
         self._account = environment.account
         self._options = options
-        self._budgets = Budgets(
-            budgets,
-            environment.clock,
-            scale=environment.limit_scale,
-            pauses=environment.pauses,
-            on_pause=environment.on_pause,
-            pool=environment.pool,
-            place=f"{urlsplit(options.base_url).hostname}/idexx",
-        )
+        self._budgets = opening.budgets(environment, budgets, f"{urlsplit(options.base_url).hostname}/idexx")
 
         def client(url: str, token: SharedToken | None = None) -> HttpClient:
-            return HttpClient(
-                url,
-                account=environment.account,
-                budgets=self._budgets,
-                clock=environment.clock,
-                timeout=environment.timeout,
-                headers={"Accept": "application/json", "User-Agent": "VetBridge"},
-                authorise=None if token is None else token.headers,
-                refresh=None if token is None else token.refused,
-                ca=environment.ca,
-                on_date=environment.on_date,
-            )
+            if token is None:
+                return opening.client(url, environment, self._budgets)
+            return opening.client(url, environment, self._budgets, authorise=token.headers, refresh=token.refused)
 
         def token_of(path: str) -> SharedToken:
             return SharedToken(lambda: self._ask_token(path), environment.clock)
@@ -80,29 +56,12 @@ class Door:
         self._writing = client(
             options.writes_url or options.base_url, token if own is None else token_of(self._at(own))
         )
-        self._downloads = Downloads(
-            options.base_url,
-            account=environment.account,
-            clock=environment.clock,
-            timeout=environment.timeout,
-            ca=environment.ca,
-            hosts=options.file_hosts or _NOWHERE_ELSE,
-            no_files=_NO_FILES,
-        )
-        # Metadata is XML, which comes as a file does, but is shown to whoever may read alone.
-        self._papers = Downloads(
-            options.base_url,
-            account=environment.account,
-            clock=environment.clock,
-            timeout=environment.timeout,
-            ca=environment.ca,
-            hosts=_NOWHERE_ELSE,
-            authorise=token.headers,
-            largest=LARGEST_METADATA,
-            no_files=_NO_FILES,
+        self._downloads = opening.downloads(
+            options.base_url, environment, hosts=options.file_hosts or opening.NOWHERE_ELSE
         )
         self.service = self._at(options.odata_path or "")
         """Where the entity sets stand below the account's address."""
+        self._metadata = Metadata(options.base_url, f"{self.service}/$metadata", environment, token.headers)
         self.lists = Lists(self.read, dialect=Dialect.V4, base_url=options.base_url, account=self._account)
 
     def close(self) -> None:
@@ -123,15 +82,8 @@ class Door:
     def metadata(self) -> bytes:
         """The service's own description of its entity sets (CSDL). Raises ``Unavailable`` with code
         no-metadata where it shows none."""
-        what = f"{self._account}: GET {self.service}/$metadata"
         self._budgets.take((BUDGET,))
-        try:
-            return b"".join(self._papers.pieces(f"{self._options.base_url}{self.service}/$metadata"))
-        except HttpRefused as refusal:
-            if refusal.status in (401, 403):
-                raise AuthFailed(f"{what}: answered {refusal.status}") from None
-            said = f"{what}: answered {refusal.status}, so the service does not describe itself there"
-            raise Unavailable(f"{said}; see the option odata_path", code="no-metadata") from None
+        return self._metadata.read(then="; see the option odata_path")
 
     def send(self, path: str, body: Mapping[str, Any], *, taken: Collection[int] = ()) -> Answer:
         """One write, sent once."""
@@ -190,15 +142,11 @@ class Door:
         body = urlencode(fields).encode("ascii")
         try:
             # A request for a token changes nothing of the clinic's, so it may be tried again like a read.
-            answer = self._asking.read(path, budgets=(BUDGET,), method="POST", body=body, headers=_FORM)
+            answer = self._asking.read(path, budgets=(BUDGET,), method="POST", body=body, headers=FORM)
         except HttpRefused as refusal:
             raise AuthFailed(f"{what}: answered {refusal.status}, the credentials are not taken") from None
         told = answer.body if isinstance(answer.body, Mapping) else {}
-        token, seconds = told.get("access_token"), told.get("expires_in")
-        if not isinstance(token, str) or not token or len(token) > LONGEST_TOKEN:
-            raise AuthFailed(f"{what}: answered without a token")
-        if not (token.isascii() and token.isprintable()):
-            raise BadAnswer(f"{what}: the token holds signs that no header can")
+        token, seconds = checked(told.get("access_token"), what), told.get("expires_in")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
             seconds = LIVES
         return Token(token, float(seconds))

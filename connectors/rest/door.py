@@ -31,11 +31,12 @@ from connectors.rest.profile import (
     Whole,
 )
 from connectors.rest.records import ABSENT, at
-from vetbridge.connector.budgets import Budgets
+from vetbridge.connector import opening
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec
+from vetbridge.connector.opening import FORM
 from vetbridge.connector.plugin import Environment
-from vetbridge.connector.token import SharedToken, Token
+from vetbridge.connector.token import SharedToken, Token, checked
 from vetbridge.core.errors import (
     AuthFailed,
     BadAnswer,
@@ -55,9 +56,8 @@ MOST_PAGES = 100_000
 """A list of more has no end."""
 
 LONGEST_TOKEN = 16 * 1024
-"""Characters of an access token."""
+"""Characters of what names a next page."""
 
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _CODES = {400: "bad-request", 404: "not-found", 410: "not-found", 422: "invalid"}
 _NOTHING: tuple[object, ...] = (ABSENT, None, False, "", 0, [], {})
 
@@ -110,31 +110,13 @@ class Door:
         self._options = options
         self._profile = profile
         self._names = tuple(each.name for each in budgets)
-        self._budgets = Budgets(
-            budgets,
-            environment.clock,
-            scale=environment.limit_scale,
-            pauses=environment.pauses,
-            on_pause=environment.on_pause,
-            pool=environment.pool,
-            place=f"{urlsplit(options.base_url).hostname}/rest",
-        )
+        self._budgets = opening.budgets(environment, budgets, f"{urlsplit(options.base_url).hostname}/rest")
 
         def client(
             url: str, authorise: Callable[[], Mapping[str, str]], refresh: Callable[[], None] | None
         ) -> HttpClient:
-            return HttpClient(
-                url,
-                account=environment.account,
-                budgets=self._budgets,
-                clock=environment.clock,
-                timeout=environment.timeout,
-                headers={"Accept": "application/json", "User-Agent": "VetBridge"},
-                authorise=authorise,
-                refresh=refresh,
-                wait_of=self._wait_of,
-                ca=environment.ca,
-                on_date=environment.on_date,
+            return opening.client(
+                url, environment, self._budgets, authorise=authorise, refresh=refresh, wait_of=self._wait_of
             )
 
         self._token: SharedToken | None = None
@@ -438,18 +420,14 @@ class Door:
             fields |= own
         body: Any = fields
         if auth.sent == "form":
-            body, headers = urlencode(fields).encode("ascii"), {**headers, **_FORM}
+            body, headers = urlencode(fields).encode("ascii"), {**headers, **FORM}
         path = template.path(auth.path, self._options.values) or auth.path
         try:
             # A request for a token changes nothing of the clinic's, so it may be tried again like a read.
             answer = self._token_http.read(path, budgets=self._names, method="POST", body=body, headers=headers)
         except HttpRefused as refusal:
             raise AuthFailed(f"{what}: answered {refusal.status}, the credentials are not taken") from None
-        token = at(answer.body, auth.token)
-        if not isinstance(token, str) or not token or len(token) > LONGEST_TOKEN:
-            raise AuthFailed(f"{what}: answered without a token")
-        if not (token.isascii() and token.isprintable()):
-            raise BadAnswer(f"{what}: the token holds signs that no header can")
+        token = checked(at(answer.body, auth.token), what)
         lives = _seconds(at(answer.body, auth.expires))
         return Token(token, lives if lives else auth.lives)
 

@@ -10,12 +10,13 @@ from urllib.parse import urlencode, urlsplit
 
 from connectors.vetdata.options import FEED, TOKEN, VetDataOptions
 from connectors.vetdata.wire import CODES, TRANSACTIONS
-from vetbridge.connector.budgets import Budgets
-from vetbridge.connector.http import Answer, Downloads, HttpClient, HttpRefused
+from vetbridge.connector import opening
+from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.connector.odata import Dialect, Lists
+from vetbridge.connector.opening import FORM, Metadata
 from vetbridge.connector.plugin import Environment
-from vetbridge.connector.token import MARGIN, SharedToken, Token
+from vetbridge.connector.token import MARGIN, SharedToken, Token, checked
 from vetbridge.core.errors import AuthFailed, BadAnswer, ConfigError, Refused, Unavailable, VetBridgeError
 
 DATA = "/v2"
@@ -29,14 +30,8 @@ EARLY = 300.0
 """Seconds before its end in which the feed's clients no longer use a token."""
 LIVES = 3600.0
 """Seconds that a token lives which does not say so."""
-LONGEST_TOKEN = 16 * 1024
-"""Characters."""
 BESIDE = frozenset({TRANSACTIONS, CODES})
 """What bookings do not wait for: where an account may not read it, they go on."""
-LARGEST_METADATA = 16 * 1024 * 1024
-"""Bytes."""
-
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Door:
@@ -46,54 +41,23 @@ class Door:
     def __init__(self, options: VetDataOptions, environment: Environment, *, budgets: tuple[BudgetSpec, ...]) -> None:
         self._account = environment.account
         self._options = options
-        self._budgets = Budgets(
-            budgets,
-            environment.clock,
-            scale=environment.limit_scale,
-            pauses=environment.pauses,
-            on_pause=environment.on_pause,
-            pool=environment.pool,
-            place=f"{urlsplit(options.base_url).hostname}/vetdata",
-        )
-
-        def client(
-            url: str,
-            authorise: Callable[[], Mapping[str, str]] | None = None,
-            refresh: Callable[[], None] | None = None,
-        ) -> HttpClient:
-            return HttpClient(
-                url,
-                account=environment.account,
-                budgets=self._budgets,
-                clock=environment.clock,
-                timeout=environment.timeout,
-                headers={"Accept": "application/json", "User-Agent": "VetBridge"},
-                authorise=authorise,
-                refresh=refresh,
-                ca=environment.ca,
-                on_date=environment.on_date,
-            )
-
+        self._budgets = opening.budgets(environment, budgets, f"{urlsplit(options.base_url).hostname}/vetdata")
         self._token_http: HttpClient | None = None
         self._proof: Callable[[], Mapping[str, str]] = self._basic
         if options.auth == "token":
             token = SharedToken(self._ask_token, environment.clock)
-            self._token_http = client(options.auth_url)
-            self._http = client(options.base_url, token.headers, token.refused)
+            self._token_http = opening.client(options.auth_url, environment, self._budgets)
+            self._http = opening.client(
+                options.base_url, environment, self._budgets, authorise=token.headers, refresh=token.refused
+            )
             self._proof = token.headers
         else:
-            self._http = client(options.base_url, self._basic)
-        # Metadata is XML, which comes as a file does, but is shown to whoever may read alone.
-        self._papers = Downloads(
+            self._http = opening.client(options.base_url, environment, self._budgets, authorise=self._basic)
+        self._metadata = Metadata(
             options.base_url,
-            account=environment.account,
-            clock=environment.clock,
-            timeout=environment.timeout,
-            ca=environment.ca,
-            hosts=frozenset({urlsplit(options.base_url).hostname or ""}),
-            authorise=lambda: {**self._proof(), **self._installation()},
-            largest=LARGEST_METADATA,
-            no_files=("application/json", "text/html"),
+            f"{DATA}/$metadata",
+            environment,
+            lambda: {**self._proof(), **self._installation()},
         )
         self.lists = Lists(self.read, dialect=Dialect.V3, base_url=options.base_url, account=environment.account)
 
@@ -111,15 +75,8 @@ class Door:
     def metadata(self) -> bytes:
         """The feed's own description of its entities (CSDL), which no client of it is known to have read. Raises
         ``Unavailable`` with code no-metadata where it shows none."""
-        what = f"{self._account}: GET {DATA}/$metadata"
         self._budgets.take((FEED,))
-        try:
-            return b"".join(self._papers.pieces(f"{self._options.base_url}{DATA}/$metadata"))
-        except HttpRefused as refusal:
-            if refusal.status in (401, 403):
-                raise AuthFailed(f"{what}: answered {refusal.status}") from None
-            said = f"{what}: answered {refusal.status}, so the feed does not describe itself there"
-            raise Unavailable(said, code="no-metadata") from None
+        return self._metadata.read(who="feed")
 
     def installations(self) -> list[Any]:
         """The practices that the account shows. Raises ``BadAnswer`` where the answer is no list."""
@@ -175,15 +132,11 @@ class Door:
             raise ConfigError(f"{self._account}: no token is asked for with auth: {options.auth}")
         try:
             # A request for a token changes nothing of the clinic's, so it may be tried again like a read.
-            answer = self._token_http.read(TOKEN_PATH, budgets=(TOKEN,), method="POST", body=body, headers=_FORM)
+            answer = self._token_http.read(TOKEN_PATH, budgets=(TOKEN,), method="POST", body=body, headers=FORM)
         except HttpRefused as refusal:
             raise AuthFailed(f"{what}: answered {refusal.status}, the credentials are not taken") from None
         told = answer.body if isinstance(answer.body, Mapping) else {}
-        token = told.get("access_token")
-        if not isinstance(token, str) or not token or len(token) > LONGEST_TOKEN:
-            raise AuthFailed(f"{what}: answered without a token")
-        if not (token.isascii() and token.isprintable()):
-            raise BadAnswer(f"{what}: the token holds signs that no header can")
+        token = checked(told.get("access_token"), what)
         lives = _seconds(told.get("expires_in"))
         return Token(token, max(lives - (EARLY - MARGIN), lives / 2))
 

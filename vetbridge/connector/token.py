@@ -5,11 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from vetbridge.connector.clock import Clock
+from vetbridge.core.errors import AuthFailed, BadAnswer
 
 MARGIN = 60.0
 """Seconds before its end in which a token is no longer used."""
+
+LONGEST = 16 * 1024
+"""Characters of a token."""
+
+
+def checked(told: Any, what: str) -> str:
+    """The text of a token that an answer to ``what`` tells. Raises ``AuthFailed`` where it is none, ``BadAnswer``
+    where no header can hold it."""
+    if not isinstance(told, str) or not told or len(told) > LONGEST:
+        raise AuthFailed(f"{what}: answered without a token")
+    if not (told.isascii() and told.isprintable()):
+        raise BadAnswer(f"{what}: the token holds signs that no header can")
+    return told
 
 
 @dataclass(frozen=True, slots=True)
