@@ -16,6 +16,7 @@ from vetbridge.config.models import Site
 from vetbridge.core import normalise
 from vetbridge.core.answers import (
     ADOPT,
+    CLIENTS_NOT_MADE,
     COPIED,
     FUSE,
     MANY_ENDED,
@@ -224,9 +225,11 @@ def registering(item: ReviewItem) -> str:
     """What to do about somebody new at a PIMS that takes nobody from outside; empty elsewhere."""
     if item.why == PETS_NOT_MADE:
         return phrase("Register the pet in the PIMS, then choose its owner here.")
+    if item.why == CLIENTS_NOT_MADE:
+        return phrase("Register client and pet in the PIMS, then search for the client here and choose it.")
     if item.asks_whose and Kind.CLIENT in item.unmade:
         return phrase(
-            "Is it someone new? Register client and pet in the PIMS, then search for them here and choose them."
+            "Is it someone new? Register client and pet in the PIMS, then search for the client here and choose it."
         )
     if item.asks_whose and Kind.PET in item.unmade:
         return phrase("Is the pet new? Register it in the PIMS, then choose its owner here.")
@@ -255,7 +258,7 @@ def _offered(item: ReviewItem, choice: Choice) -> None:
                 choice=choice,
                 offered=offered,
             ),
-            phrase("Why: {why}.", why=item.words),
+            registering(item) or phrase("Why: {why}.", why=item.words),
         )
 
 

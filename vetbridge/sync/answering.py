@@ -302,7 +302,8 @@ class Answerer:
         if given.answer.choice is Choice.NEW:
             blocker = self._placer.cannot_create(here)
             if blocker:
-                raise Ask(blocker, "the owner cannot be made from this booking", dict(given.question))
+                question = {**given.question, UNMADE: self._pair.unmade}
+                raise Ask(blocker, "the owner cannot be made from this booking", question)
             self._placer.reserve_booker(job, here)
             client = self._made(job) or self._made_meanwhile(here, given)
             client = client or self._placer.create_client(job, here, linked=False)
