@@ -5,8 +5,9 @@ What is public of them is little (cornerstone.md, section 3); all names stand in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from connectors.idexx_data_services import drafting, writing
@@ -29,7 +30,6 @@ from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
     ExactlyOnce,
-    Found,
     Hint,
     HookRequest,
     Native,
@@ -38,33 +38,23 @@ from vetbridge.connector.interface import (
     Receipt,
     Write,
 )
-from vetbridge.connector.mark import WalkMark
-from vetbridge.connector.odata import Dialect, Place, Query, Stretch, all_of, any_of
+from vetbridge.connector.odata import Dialect, Place, Query, all_of, any_of
 from vetbridge.connector.plugin import Environment
-from vetbridge.connector.rows import BadRow
+from vetbridge.connector.rows import answers, walking
 from vetbridge.connector.rows.reading import DELETED
+from vetbridge.connector.rows.searching import SAME_VISIT, Wanted, dialled, visits_made
+from vetbridge.connector.rows.walking import AHEAD, Cursor, TimedMark
 from vetbridge.core import normalise
-from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
-from vetbridge.core.instants import Instant
+from vetbridge.core.errors import BadAnswer, Refused
 from vetbridge.core.records import Kind
 
 V4 = Dialect.V4
 
-AHEAD = 300.0
-"""Seconds by which the service's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
 
-SEVERAL = 5
-"""Rows of one page: where none of so many can be read, the set has another form, and the list is an error."""
-
-
-class Mark(WalkMark):
+class Mark(TimedMark):
     """Where a walk can be taken up, and what it knew there."""
 
     place: Place = Place()
-    begun: datetime | None = None
-    """The service's time when the walk began."""
-    newest: datetime | None = None
-    """The latest change that was seen."""
 
 
 class Idexx:
@@ -115,7 +105,7 @@ class Idexx:
         what happens, the overlap is asked for once more. A cursor that cannot be read starts over.
         """
         rules = self._rules(kind)
-        bound = self._bound(since) if rules.changed is not None else None
+        bound = walking.bound(since, self._clock.now()) if rules.changed is not None else None
         return self._walked(kind, rules, bound, Mark.of(mark))
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
@@ -131,8 +121,8 @@ class Idexx:
         unknown = sorted(set(query) - self._capabilities.of(kind).search)
         if unknown or not query:
             raise self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
-        bounds = {key: self._moment(key, query[key]) for key in ("start_from", "start_before") if key in query}
-        return self._searched(kind, self._rules(kind), query, bounds)
+        wanted = Wanted(self._account, query, zone=self._zone, country=self._country)
+        return self._searched(kind, self._rules(kind), query, wanted)
 
     def look(self, write: Write) -> Iterator[Native]:
         """Records that a create with an unknown outcome may have made.
@@ -143,7 +133,9 @@ class Idexx:
         """
         if self._capabilities.of(write.kind).create is not ExactlyOnce.LOOK:
             raise self._unsupported(f"a look for a new {write.kind}")
-        return self._look_file(write) if write.kind is Kind.ATTACHMENT else self._look_visit(write)
+        if write.kind is Kind.ATTACHMENT:
+            return self._look_file(write)
+        return visits_made(write, self._zone, partial(self.search, Kind.APPOINTMENT))
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
         """What is in a document, from the address that its row names now: it lives shortly."""
@@ -263,21 +255,9 @@ class Idexx:
         return Receipt(id=told or str(write.native["client_id"]))
 
     def _receipt(self, write: Write, sent: VisitWrites | FileWrites, answer: Answer) -> Receipt:
-        """The receipt of a write. The write is done, so nothing here may make it look undone.
-
-        A create's answer without an id leaves the outcome unknown: the record is found by looking.
-        """
+        """The receipt of a write: see ``answers.receipt``."""
         item = answer.body if sent.item is None else at(answer.body, sent.item)
-        told = word(at(item, sent.id))
-        if write.operation is Operation.CREATE and told is None:
-            what = f"{self._account}: {write.operation} {write.kind}"
-            raise OutcomeUnknown(f"{what}: taken, and answered without the new record's id")
-        id_ = write.id or told or ""
-        try:
-            native = self._records[write.kind].native(item)
-        except (BadRow, ValueError):
-            native = None  # a short answer is no record: None says "read it"
-        return Receipt(id=id_, native=native if native is not None and native.get("id") == id_ else None)
+        return answers.receipt(write, item, word(at(item, sent.id)), self._records[write.kind], self._account)
 
     # -- lists
 
@@ -295,52 +275,25 @@ class Idexx:
                 asked is None or (stamp is not None and stamp >= asked - timedelta(seconds=1))
             )
 
-        begun, newest, is_first = begin.begun, begin.newest, begin == Mark()
-        latest = self._clock.now() + timedelta(seconds=AHEAD)
+        cursor = Cursor(bound, begin, self._clock.now())
         query = self._query(rules.entity, rules.page, self._of_site(rules, where), rules.expand)
         for page in self._door.lists.walk(query, records.id, holds=holds, patience=PATIENCE, begin=begin.place):
-            here = None if page.begin is None else Mark(place=page.begin, begun=begun, newest=newest)
-            if is_first and page.told_at is not None and page.told_at <= latest:
-                begun = page.told_at
-            is_first = False
-            newest = self._newest(records, page, newest, latest)
-            moved = begun or newest
-            cursor = bound if moved is None or not (page.last and page.complete) else max(moved, bound or moved)
+            here = None
+            if page.begin is not None:
+                here = Mark(place=page.begin, begun=cursor.begun, newest=cursor.newest)
+            cursor.saw(page.told_at, map(records.changed, page.rows))
             yield Page(
-                records=tuple(self._found(kind, rules, page.rows)),
-                cursor="" if cursor is None or rules.changed is None else cursor.astimezone(UTC).isoformat(),
+                records=answers.found(page.rows, records, f"{self._account}: GET {rules.entity}"),
+                cursor="" if rules.changed is None else cursor.text(is_end=page.last and page.complete),
                 last=page.last,
                 total=page.total,
                 mark=None if here is None else here.text,
             )
 
-    def _newest(self, records: Records, page: Stretch, newest: datetime | None, latest: datetime) -> datetime | None:
-        """The latest change that was seen."""
-        stamps = [newest, *map(records.changed, page.rows)]
-        return max((each for each in stamps if each is not None and each <= latest), default=None)
-
-    def _found(self, kind: Kind, rules: SetKind, rows: Iterable[Native]) -> Iterator[Found]:
-        """Records of a page; of one that cannot be read, the id alone. Raises ``BadAnswer`` where none of several
-        can."""
-        records = self._records[kind]
-        found, wrong = [], ""
-        for row in rows:
-            id_ = records.id(row) or ""
-            try:
-                found.append(Found(id=id_, native=records.native(row)))
-            except (BadRow, ValueError) as error:
-                wrong = str(error)
-                found.append(Found(id=id_))
-        if len(found) >= SEVERAL and not any(each.native for each in found):
-            raise BadAnswer(f"{self._account}: GET {rules.entity}: no row can be read: {wrong}")
-        yield from found
-
-    def _searched(
-        self, kind: Kind, rules: SetKind, query: Mapping[str, str], bounds: Mapping[str, datetime]
-    ) -> Iterator[Native]:
-        if "start_from" in bounds and "start_before" in bounds and bounds["start_from"] >= bounds["start_before"]:
+    def _searched(self, kind: Kind, rules: SetKind, query: Mapping[str, str], wanted: Wanted) -> Iterator[Native]:
+        if wanted.is_nothing:
             return
-        conditions = [self._condition(kind, rules, key, text, bounds) for key, text in query.items()]
+        conditions = [self._condition(kind, rules, key, text, wanted) for key, text in query.items()]
         if None in conditions:
             return
         where = self._of_site(rules, all_of(*(each or "" for each in conditions)))
@@ -348,20 +301,18 @@ class Idexx:
         for row in self._door.lists.rows(asked, self._records[kind].id):
             # Whoever is not shown whole may be anybody, and a stranger must not be taken for nobody.
             native = self._readable(kind, row)
-            if self._is_of_site(rules, row) and self._fits(native, query, bounds):
+            if self._is_of_site(rules, row) and wanted.fits(native):
                 yield native
 
-    def _condition(
-        self, kind: Kind, rules: SetKind, key: str, text: str, bounds: Mapping[str, datetime]
-    ) -> str | None:
+    def _condition(self, kind: Kind, rules: SetKind, key: str, text: str, wanted: Wanted) -> str | None:
         """A search key as a filter; None: nothing can be found by it."""
         if key in rules.search:
             return self._contact(rules, key, text)
         name = searched(kind, rules)[key]
         property_ = str(rules.property_of(name))
-        if key in bounds:
+        if key in wanted.bounds:
             compared = V4.at_least if key == "start_from" else V4.below
-            return compared(property_, bounds[key])
+            return compared(property_, wanted.bounds[key])
         return self._key_is(rules, name, text.strip())
 
     def _contact(self, rules: SetKind, key: str, text: str) -> str | None:
@@ -369,7 +320,7 @@ class Idexx:
         wanted: str | None = text.strip() or None
         if key == "phone":
             number = normalise.phone(text, self._country)
-            wanted = None if number is None else writing.dialled(number, search.form)
+            wanted = None if number is None else dialled(number, search.form)
         if wanted is None:
             return None
         if search.contains:
@@ -385,35 +336,6 @@ class Idexx:
             return V4.equals(property_, text)
         key = plain(text)
         return None if key is None else V4.equals(property_, key)
-
-    def _fits(self, native: Native, query: Mapping[str, str], bounds: Mapping[str, datetime]) -> bool:
-        if "phone" in query and not self._has_phone(native, query["phone"]):
-            return False
-        if "email" in query and not _has_email(native, query["email"]):
-            return False
-        if any(native.get(key) != query[key].strip() for key in ("client_id", "pet_id") if key in query):
-            return False
-        if not bounds:
-            return True
-        start = writing.at_site(native["start"], self._zone) if native.get("start") else None
-        if start is None:
-            return False
-        begins = bounds.get("start_from", start)
-        return begins.timestamp() <= start.timestamp() and (
-            "start_before" not in bounds or start.timestamp() < bounds["start_before"].timestamp()
-        )
-
-    def _look_visit(self, write: Write) -> Iterator[Native]:
-        native = write.native
-        start = writing.at_site(str(native.get("start")), self._zone)
-        day = start.replace(hour=0, minute=0, second=0)
-        query = {"start_from": day.isoformat(), "start_before": (day + timedelta(days=1)).isoformat()}
-        for found in self.search(Kind.APPOINTMENT, query):
-            if write.stamp:
-                if write.stamp in str(found.get("notes") or ""):
-                    yield found
-            elif all(found.get(name) == native.get(name) for name in _SAME_VISIT):
-                yield found
 
     def _look_file(self, write: Write) -> Iterator[Native]:
         for name in self._hangs_on():
@@ -477,22 +399,8 @@ class Idexx:
         overlap = rules.changed.overlap if rules.changed is not None else 0
         return bound.replace(microsecond=0) - timedelta(seconds=max(overlap, self._options.shown_within + AHEAD))
 
-    def _bound(self, since: str | None) -> datetime | None:
-        """The moment of a cursor; None where it is none, or one that would hide changes."""
-        try:
-            at_ = datetime.fromisoformat(since or "")
-        except ValueError:
-            return None
-        if at_.tzinfo is None or not datetime(2000, 1, 1, tzinfo=UTC) < at_:
-            return None
-        return at_ if at_ <= self._clock.now() + timedelta(days=1) else None
-
     def _readable(self, kind: Kind, row: Native) -> Native:
-        """The flat record. Raises ``BadAnswer`` naming what it lacks, or what cannot be read."""
-        try:
-            return self._records[kind].native(row)
-        except (BadRow, ValueError) as wrong:
-            raise BadAnswer(f"{self._account}: GET {kind}: the row cannot be read: {wrong}") from None
+        return answers.readable(row, self._records[kind], f"{self._account}: GET {kind}")
 
     @property
     def _profile(self) -> IdexxProfile:
@@ -505,18 +413,6 @@ class Idexx:
             raise self._unsupported(f"the kind {kind}")
         return self._sets[kind]
 
-    def _has_phone(self, native: Native, phone: str) -> bool:
-        wanted = set(normalise.phones(phone, self._country))
-        held = {each for text in native.get("phones") or () for each in normalise.phones(text, self._country)}
-        return bool(wanted & held)
-
-    def _moment(self, key: str, text: str) -> datetime:
-        """A time of a query. Raises ``Refused`` for text that is no time with an offset."""
-        try:
-            return Instant.parse(text, self._zone).utc
-        except (ValueError, OverflowError):
-            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
-
     def _unsupported(self, what: str) -> Refused:
         if self._site is None:
             said = "the account has no profile yet; vetbridge odata discover drafts one"
@@ -524,10 +420,5 @@ class Idexx:
         return Refused(f"{self._account}: the profile {self._site.title} has no {what}", code="not-supported")
 
 
-_SAME_VISIT = ("start", "client_id", "pet_id", "appointment_type")
-_KEPT = frozenset({*_SAME_VISIT, "duration", "status", "resource", "notes"})
+_KEPT = frozenset({*SAME_VISIT, "duration", "status", "resource", "notes"})
 """Fields of a visit that are told by themselves."""
-
-
-def _has_email(native: Native, email: str) -> bool:
-    return any(each.strip().casefold() == email.strip().casefold() for each in native.get("emails") or ())

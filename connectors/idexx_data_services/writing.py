@@ -5,16 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.idexx_data_services.profile import FileWrites, LogWrites, Sent, Times, VisitWrites
 from vetbridge.connector.clock import Clock
 from vetbridge.connector.interface import Native, Write
+from vetbridge.connector.rows.searching import at_site
 from vetbridge.core.instants import Instant
-
-TAIL = 8
-"""Last digits of a phone by which phones are searched that people typed in different ways."""
 
 
 def visit(native: Native, write: Write, sent: VisitWrites, times: Times, zone: str) -> dict[str, Any]:
@@ -55,24 +53,12 @@ def log(write: Write, sent: LogWrites, times: Times, zone: str) -> dict[str, Any
     return _body({**said, **_marks(write)}, sent)
 
 
-def at_site(wall: str, zone: str) -> datetime:
-    """The moment of a wall time as the table ``neutral`` has it. Raises ``ValueError``."""
-    return datetime.strptime(wall, "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZoneInfo(zone))
-
-
 def written(moment: datetime, times: Times, zone: str) -> str:
     """A moment as the profile sends it."""
     local = moment.replace(microsecond=0).astimezone(ZoneInfo(zone))
     if times.send == "utc":
         return f"{local.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
     return f"{local:%Y-%m-%dT%H:%M:%S}" if times.send == "local" else local.isoformat()
-
-
-def dialled(number: str, form: Literal["e164", "digits", "tail"]) -> str:
-    """A phone, which is in E.164, as a service holds it."""
-    if form == "e164":
-        return number
-    return number.removeprefix("+") if form == "digits" else number[-TAIL:]
 
 
 def _marks(write: Write) -> dict[str, str]:

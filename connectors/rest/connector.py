@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from connectors.rest import template
 from connectors.rest.check import check
@@ -12,14 +13,13 @@ from connectors.rest.door import Door, Place, Stretch, WritingDoor
 from connectors.rest.options import RestOptions, capabilities
 from connectors.rest.profile import HANDED, Changed, RestKind, Send
 from connectors.rest.records import Records, at, word
-from connectors.rest.times import at_site, moment, written
+from connectors.rest.times import moment, written
 from connectors.rest.trying import Trier
 from vetbridge.connector.http import PATIENCE, Answer
 from vetbridge.connector.interface import (
     Capabilities,
     CheckReport,
     ExactlyOnce,
-    Found,
     Hint,
     HookRequest,
     Native,
@@ -28,35 +28,21 @@ from vetbridge.connector.interface import (
     Receipt,
     Write,
 )
-from vetbridge.connector.mark import WalkMark
 from vetbridge.connector.plugin import Environment
-from vetbridge.connector.rows import BadRow
+from vetbridge.connector.rows import answers, walking
 from vetbridge.connector.rows.reading import DELETED
+from vetbridge.connector.rows.searching import Wanted, at_site, dialled, has_email, has_phone, visits_made
+from vetbridge.connector.rows.walking import Cursor, TimedMark
 from vetbridge.connector.trying import Trial
 from vetbridge.core import normalise
-from vetbridge.core.errors import BadAnswer, OutcomeUnknown, Refused
-from vetbridge.core.instants import Instant
+from vetbridge.core.errors import BadAnswer, Refused
 from vetbridge.core.records import Kind
 
-AHEAD = 300.0
-"""Seconds by which the vendor's clock may be ahead of ours: a later moment is no cursor, it would hide changes."""
 
-
-SEVERAL = 5
-"""Records of one page: where none of so many can be read, the API shows another form, and the list is an error."""
-
-TAIL = 8
-"""Last digits of a phone by which a list is searched that holds phones as people typed them."""
-
-
-class Mark(WalkMark):
+class Mark(TimedMark):
     """Where a walk can be taken up, and what it knew there."""
 
     place: Place = Place()
-    begun: datetime | None = None
-    """The vendor's time when the walk began."""
-    newest: datetime | None = None
-    """The latest change that was seen."""
 
 
 class Rest:
@@ -111,7 +97,7 @@ class Rest:
         that cannot be read starts over.
         """
         rest = self._kind(kind)
-        bound = self._bound(since) if rest.changed is not None else None
+        bound = walking.bound(since, self._clock.now()) if rest.changed is not None else None
         return self._walked(kind, rest, bound, Mark.of(mark))
 
     def get(self, kind: Kind, id: str) -> Native | None:  # noqa: A002 - the field's word
@@ -130,8 +116,8 @@ class Rest:
         unknown = sorted(set(query) - set(rest.search))
         if unknown or not query:
             raise self._unsupported(f"a search for {kind} by {', '.join(unknown) or 'nothing'}")
-        bounds = {key: self._moment(key, query[key]) for key in ("start_from", "start_before") if key in query}
-        return self._searched(kind, rest, query, bounds)
+        wanted = Wanted(self._account, query, zone=self._zone, country=self._country)
+        return self._searched(kind, rest, query, wanted)
 
     def look(self, write: Write) -> Iterator[Native]:
         """Records that a create with an unknown outcome may have made.
@@ -144,7 +130,9 @@ class Rest:
             raise self._unsupported(f"a look for a new {write.kind}")
         if write.kind is Kind.CLIENT:
             return self._look_client(write.native)
-        return self._look_pet(write.native) if write.kind is Kind.PET else self._look_visit(write)
+        if write.kind is Kind.PET:
+            return self._look_pet(write.native)
+        return visits_made(write, self._zone, partial(self.search, Kind.APPOINTMENT))
 
     def content(self, id: str) -> Iterator[bytes]:  # noqa: A002 - the field's word
         """Files are not served."""
@@ -265,22 +253,11 @@ class Rest:
         return values
 
     def _written(self, write: Write, sent: Send, answer: Answer) -> Receipt:
-        """The receipt of a write. The write is done, so nothing here may make it look undone.
-
-        A create's answer without an id leaves the outcome unknown: the record is found by looking.
-        """
+        """The receipt of a write: see ``answers.receipt``."""
         records = self._records[write.kind]
         item = answer.body if sent.item is None else at(answer.body, sent.item)
         told = records.id(item) if sent.id is None else word(at(item, sent.id))
-        if write.operation is Operation.CREATE and told is None:
-            what = f"{self._account}: {write.operation} {write.kind}"
-            raise OutcomeUnknown(f"{what}: taken, and answered without the new record's id")
-        try:
-            native = records.native(item)
-        except (BadRow, ValueError):
-            native = None  # a short answer is no record: None says "read it"
-        id_ = write.id or told or ""
-        return Receipt(id=id_, native=native if native is not None and native.get("id") == id_ else None)
+        return answers.receipt(write, item, told, records, self._account)
 
     # -- lists
 
@@ -288,110 +265,64 @@ class Rest:
         query = self._since(rest.changed, bound) if rest.changed is not None and bound is not None else {}
         if not query:
             query = self._days(rest)
-        begun, newest, is_first = begin.begun, begin.newest, begin == Mark()
-        latest = self._clock.now() + timedelta(seconds=AHEAD)
-        for page in self._door.walk(rest.list, query, self._records[kind].id, patience=PATIENCE, begin=begin.place):
-            here = None if page.begin is None else Mark(place=page.begin, begun=begun, newest=newest)
-            if is_first and page.told_at is not None and page.told_at <= latest:
-                begun = page.told_at
-            is_first = False
-            if rest.changed is not None:
-                newest = self._newest(kind, rest.changed, page, bound, newest, latest)
-            moved = begun or newest
-            cursor = bound if moved is None or not (page.last and page.complete) else max(moved, bound or moved)
+        cursor = Cursor(bound, begin, self._clock.now())
+        records = self._records[kind]
+        for page in self._door.walk(rest.list, query, records.id, patience=PATIENCE, begin=begin.place):
+            here = None
+            if page.begin is not None:
+                here = Mark(place=page.begin, begun=cursor.begun, newest=cursor.newest)
+            cursor.saw(page.told_at, self._stamps(rest, page, bound))
             yield Page(
-                records=tuple(self._found(kind, page.items)),
-                cursor="" if cursor is None or rest.changed is None else cursor.astimezone(UTC).isoformat(),
+                records=answers.found(page.items, records, f"{self._account}: GET {rest.list.path}"),
+                cursor="" if rest.changed is None else cursor.text(is_end=page.last and page.complete),
                 last=page.last,
                 total=page.total,
                 mark=None if here is None else here.text,
             )
 
-    def _newest(
-        self,
-        kind: Kind,
-        changed: Changed,
-        page: Stretch,
-        bound: datetime | None,
-        newest: datetime | None,
-        latest: datetime,
-    ) -> datetime | None:
-        """The latest change that was seen. Raises ``BadAnswer`` where a filter did not filter, unless the profile
-        takes that for the whole list."""
+    def _stamps(self, rest: RestKind, page: Stretch, bound: datetime | None) -> list[datetime | None]:
+        """When the records of a page were changed. Raises ``BadAnswer`` where a filter did not filter, unless the
+        profile takes that for the whole list."""
+        changed = rest.changed
+        if changed is None:
+            return []
         stamps = [moment(at(item, changed.at), self._profile.times, self._zone) for item in page.items]
         if bound is not None and changed.ignored == "refuse":
             asked = bound - timedelta(seconds=changed.overlap + 1)
             if any(each is None or each < asked for each in stamps):
                 raise BadAnswer(
-                    f"{self._account}: GET {self._profile.kinds[kind].list.path}: the filter {changed.parameter} did "
+                    f"{self._account}: GET {rest.list.path}: the filter {changed.parameter} did "
                     "not filter; see docs/connectors/rest.md, changed.ignored",
                     code="filter-ignored",
                 )
-        return max((each for each in [newest, *stamps] if each is not None and each <= latest), default=None)
+        return stamps
 
-    def _found(self, kind: Kind, items: Iterable[Any]) -> Iterator[Found]:
-        """Records of a page; of one that cannot be read, the id alone. Raises ``BadAnswer`` where none of several
-        can."""
-        records = self._records[kind]
-        found, wrong = [], ""
-        for item in items:
-            id_ = records.id(item) or ""
-            try:
-                found.append(Found(id=id_, native=records.native(item)))
-            except (BadRow, ValueError) as error:
-                wrong = str(error)
-                found.append(Found(id=id_))
-        if len(found) >= SEVERAL and not any(each.native for each in found):
-            raise BadAnswer(
-                f"{self._account}: GET {self._profile.kinds[kind].list.path}: no record can be read: {wrong}"
-            )
-        yield from found
-
-    def _searched(
-        self, kind: Kind, rest: RestKind, query: Mapping[str, str], bounds: Mapping[str, datetime]
-    ) -> Iterator[Native]:
-        if "start_from" in bounds and "start_before" in bounds and bounds["start_from"] >= bounds["start_before"]:
+    def _searched(self, kind: Kind, rest: RestKind, query: Mapping[str, str], wanted: Wanted) -> Iterator[Native]:
+        if wanted.is_nothing:
             return
         asked: dict[str, str] = {}
         for key in query:
             search = rest.search[key]
-            value = self._sought(key, query[key], search.phone, bounds)
+            value = self._sought(key, query[key], search.phone, wanted)
             if value is None:
                 return
             asked |= template.query(search.query, {**self._values, key: value})
         for item in self._door.rows(rest.list, asked, self._records[kind].id):
             # Whoever is not shown whole may be anybody, and a stranger must not be taken for nobody.
             native = self._readable(kind, item)
-            if self._fits(native, query, bounds):
+            if wanted.fits(native):
                 yield native
 
-    def _sought(self, key: str, text: str, form: str, bounds: Mapping[str, datetime]) -> str | int | None:
+    def _sought(
+        self, key: str, text: str, form: Literal["e164", "digits", "tail"], wanted: Wanted
+    ) -> str | int | None:
         """A search's value as the API has it; None: nothing can be found by it."""
-        if key in bounds:
-            return written(bounds[key], self._profile.times.send, self._profile.times, self._zone)
+        if key in wanted.bounds:
+            return written(wanted.bounds[key], self._profile.times.send, self._profile.times, self._zone)
         if key == "phone":
             number = normalise.phone(text, self._country)
-            if number is None or form == "e164":
-                return number
-            return number.removeprefix("+") if form == "digits" else number[-TAIL:]
+            return None if number is None else dialled(number, form)
         return text.strip() or None
-
-    def _fits(self, native: Native, query: Mapping[str, str], bounds: Mapping[str, datetime]) -> bool:
-        if "phone" in query and not self._has_phone(native, query["phone"]):
-            return False
-        if "email" in query and not _has_email(native, query["email"]):
-            return False
-        if any(native.get(key) != query[key].strip() for key in ("client_id", "pet_id") if key in query):
-            return False
-        if not bounds:
-            return True
-        start = at_site(native["start"], self._zone) if native.get("start") else None
-        if start is None:
-            return False
-        begins = bounds.get("start_from", start)
-        return begins.timestamp() <= start.timestamp() and (
-            "start_before" not in bounds or start.timestamp() < bounds["start_before"].timestamp()
-        )
 
     def _look_client(self, native: Native) -> Iterator[Native]:
         phones, emails = native.get("phones") or (), native.get("emails") or ()
@@ -402,8 +333,8 @@ class Rest:
         for found in self.search(Kind.CLIENT, query) if query else ():
             if (
                 all(_folded(found, name) == _folded(native, name) for name in ("given_name", "family_name"))
-                and all(self._has_phone(found, each) for each in phones)
-                and all(_has_email(found, each) for each in emails)
+                and all(has_phone(found, each, self._country) for each in phones)
+                and all(has_email(found, each) for each in emails)
             ):
                 yield found
 
@@ -415,18 +346,6 @@ class Rest:
                 # Families give a new pet the name of the one that died.
                 and not found.get("deceased")
             ):
-                yield found
-
-    def _look_visit(self, write: Write) -> Iterator[Native]:
-        native = write.native
-        start = at_site(str(native.get("start")), self._zone)
-        day = start.replace(hour=0, minute=0, second=0)
-        query = {"start_from": day.isoformat(), "start_before": (day + timedelta(days=1)).isoformat()}
-        for found in self.search(Kind.APPOINTMENT, query):
-            if write.stamp:
-                if write.stamp in str(found.get("notes") or ""):
-                    yield found
-            elif all(found.get(name) == native.get(name) for name in _SAME_VISIT):
                 yield found
 
     # -- small things
@@ -448,11 +367,7 @@ class Rest:
         return next((each for each in items if self._records[kind].id(each) == id_), None)
 
     def _readable(self, kind: Kind, item: Any) -> Native:
-        """The flat record. Raises ``BadAnswer`` naming what it lacks, or what cannot be read."""
-        try:
-            return self._records[kind].native(item)
-        except (BadRow, ValueError) as wrong:
-            raise BadAnswer(f"{self._account}: GET {kind}: the record cannot be read: {wrong}") from None
+        return answers.readable(item, self._records[kind], f"{self._account}: GET {kind}")
 
     def _since(self, changed: Changed, bound: datetime) -> dict[str, str]:
         times = self._profile.times
@@ -472,43 +387,14 @@ class Rest:
         }
         return {name: str(written(day, form, times, self._zone)) for name, day in ends.items()}
 
-    def _bound(self, since: str | None) -> datetime | None:
-        """The moment of a cursor; None where it is none, or one that would hide changes."""
-        try:
-            at_ = datetime.fromisoformat(since or "")
-        except ValueError:
-            return None
-        if at_.tzinfo is None or not datetime(2000, 1, 1, tzinfo=UTC) < at_:
-            return None
-        return at_ if at_ <= self._clock.now() + timedelta(days=1) else None
-
     def _kind(self, kind: Kind) -> RestKind:
         rest = self._profile.kinds.get(kind)
         if rest is None:
             raise self._unsupported(f"the kind {kind}")
         return rest
 
-    def _has_phone(self, native: Native, phone: str) -> bool:
-        wanted = set(normalise.phones(phone, self._country))
-        held = {each for text in native.get("phones") or () for each in normalise.phones(text, self._country)}
-        return bool(wanted & held)
-
-    def _moment(self, key: str, text: str) -> datetime:
-        """A time of a query. Raises ``Refused`` for text that is no time with an offset."""
-        try:
-            return Instant.parse(text, self._zone).utc
-        except (ValueError, OverflowError):
-            raise Refused(f"{self._account}: {key} must be a time with an offset", code="bad-query") from None
-
     def _unsupported(self, what: str) -> Refused:
         return Refused(f"{self._account}: the profile {self._profile.title} has no {what}", code="not-supported")
-
-
-_SAME_VISIT = ("start", "client_id", "pet_id", "appointment_type")
-
-
-def _has_email(native: Native, email: str) -> bool:
-    return any(each.strip().casefold() == email.strip().casefold() for each in native.get("emails") or ())
 
 
 def _folded(native: Native, name: str) -> str:

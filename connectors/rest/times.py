@@ -44,8 +44,3 @@ def written(at: datetime, form: str, times: Times, zone: str) -> str | int:
     if form == "local":
         return f"{local:%Y-%m-%dT%H:%M:%S}"
     return (at.astimezone(UTC) if times.zone == "utc" else local).strftime(form)
-
-
-def at_site(wall: str, zone: str) -> datetime:
-    """The moment of a wall time as the table ``neutral`` has it. Raises ``ValueError``."""
-    return datetime.strptime(wall, "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZoneInfo(zone))

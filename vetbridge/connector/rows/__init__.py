@@ -1,4 +1,4 @@
-"""Records out of rows: what the generic connectors ``files`` and ``sql`` share.
+"""Records out of rows: what connectors share that read them by a profile.
 
 A profile says for each kind which column a field comes from; a row becomes one flat record of the shipped table
 ``neutral``, or is refused with the column and the reason. Nothing here reads a file or asks a database.
