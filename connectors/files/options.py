@@ -97,6 +97,7 @@ def capabilities(
         side="pims",
         kinds=kinds,
         code_lists=frozenset(lists),
+        learnt_lists=frozenset(lists),
         proven=profile.proven,
         screen=profile.screen,
         needs_vendor=profile.needs_vendor,

@@ -109,6 +109,7 @@ def capabilities(options: VetDataOptions) -> Capabilities:
             BudgetSpec(name=FEED, calls=120, seconds=60.0, per="account"),
         ),
         code_lists=frozenset({"species", "sex"}),
+        learnt_lists=frozenset({"species", "sex"}),
         proven="documented in part, by clients of the feed; not yet run against a live one",
         needs_vendor=(
             "VetData credentials of a partner, and the installation of each practice",

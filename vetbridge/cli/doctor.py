@@ -108,9 +108,12 @@ def examined(loaded: Loaded) -> Iterator[Line]:
                 lists[name] = desk.read_lists(connector)
             except VetBridgeError as error:
                 yield desk.lists_not_read(name, error)
+        learnt = {name: connector.capabilities.learnt_lists for name, connector in answering.items()}
         for name, site in config.sites.items():
             yield from desk.check_site(name, site, answering, lambda site, side: build_mapper(loaded, site, side))
-            yield from desk.check_codes(name, site, lists, lambda site, side: build_mapper(loaded, site, side), known)
+            yield from desk.check_codes(
+                name, site, lists, lambda site, side: build_mapper(loaded, site, side), known, learnt=learnt
+            )
     finally:
         for connector in connectors.values():
             connector.close()

@@ -252,6 +252,7 @@ class Composed:
             ),
             hints=bool(self._hinting),
             code_lists=frozenset(name for each in self._all for name in self._lists_of(each)),
+            learnt_lists=frozenset(name for each, can in able for name in self._lists_of(each) & can.learnt_lists),
             late_landing=max(can.late_landing for _, can in able),
             shown_within=max(can.shown_within for _, can in able),
             proven="; ".join(f"{each.name}: {can.proven}" for each, can in able if can.proven),

@@ -139,6 +139,8 @@ class Capabilities:
     """``hints`` understands this vendor's webhooks."""
     code_lists: frozenset[str] = frozenset()
     """Names of the lists that ``code_lists`` reads."""
+    learnt_lists: frozenset[str] = frozenset()
+    """Those of ``code_lists`` that hold what records have borne so far: a code that is not in one may be sound."""
     late_landing: float = 0.0
     """Seconds after a lost answer in which a write may still appear at the side."""
     shown_within: float = 0.0

@@ -404,11 +404,18 @@ def lists_not_read(account: str, error: VetBridgeError) -> Line:
 
 
 def check_codes(
-    name: str, site: Site, lists: Mapping[str, CodeLists], mapper_of: MapperOf, known: Remembered
+    name: str,
+    site: Site,
+    lists: Mapping[str, CodeLists],
+    mapper_of: MapperOf,
+    known: Remembered,
+    *,
+    learnt: Mapping[str, Collection[str]],
 ) -> Iterator[Line]:
     """The codes that the config names are known to the vendors, and are what they were.
 
-    ``lists`` are the code lists of the accounts that could be asked, as ``read_lists`` gives them.
+    ``lists`` are the code lists of the accounts that could be asked, as ``read_lists`` gives them; ``learnt``, by
+    account, names those that hold no more than what records have borne.
     """
     for side, account in ((Side.BOOKING, site.booking.account), (Side.PIMS, site.pims.account)):
         try:
@@ -418,17 +425,31 @@ def check_codes(
         for title, titles in sorted(lists.get(account, {}).items()):
             if title in mapper.codes:
                 kept = known.lists.get(account, {}).get(title, {})
-                yield from _codes(name, account, mapper, title, titles, kept)
+                yield from _codes(name, account, mapper, title, titles, kept, learnt=title in learnt.get(account, ()))
 
 
 def _codes(
-    name: str, account: str, mapper: Mapper, title: str, titles: Mapping[str, str], kept: Mapping[str, str]
+    name: str,
+    account: str,
+    mapper: Mapper,
+    title: str,
+    titles: Mapping[str, str],
+    kept: Mapping[str, str],
+    *,
+    learnt: bool,
 ) -> Iterator[Line]:
     used = used_codes(mapper, title)
     every = used.written | used.read
     place = f"{title} of {account}"
+    missing = sorted(every - titles.keys())
     wrong_before = False
-    for code in sorted(every - titles.keys()):
+    if learnt and missing:
+        wrong_before = True
+        rest = f" and {len(missing) - SHOWN_CODES} more" if len(missing) > SHOWN_CODES else ""
+        shown = ", ".join(missing[:SHOWN_CODES])
+        yield fine(name, place, f"no record has borne these codes of the config yet: {shown}{rest}")
+        missing = []
+    for code in missing:
         stops = code in used.written
         wrong_before |= stops
         was = f"; it was called {kept[code]!r}" if kept.get(code) else ""

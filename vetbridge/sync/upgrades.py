@@ -48,8 +48,8 @@ class Upgrades:
     def look(self, account: str) -> int:
         """Compares the code lists of one account with what was kept of them; returns how many codes stop sites.
 
-        The first look only keeps them. A list that the credentials may not read is no change, and no reason to block
-        the account.
+        The first look only keeps them. Of a list that is learnt from records no code goes. A list that the
+        credentials may not read is no change, and no reason to block the account.
         """
         ends = {pair.site: end for pair in self._pairs for end in (pair.booking, pair.pims) if end.account == account}
         connector = next(iter(ends.values())).connector
@@ -65,6 +65,8 @@ class Upgrades:
             kept = codelists.kept(tx, account)
             for name, titles in lists.items():
                 before = kept.get(name, titles)
+                if name in connector.capabilities.learnt_lists:
+                    titles = {**before, **titles}  # noqa: PLW2901 - what no record bears any more is not gone
                 used = {site: used_codes(end.mapper, name) for site, end in ends.items()}
                 found = {site: changed(name, before, titles, codes) for site, codes in used.items()}
                 for site, changes in found.items():

@@ -120,6 +120,7 @@ def test_capabilities_are_those_of_who_serves_a_kind() -> None:
         plain,
         shown_within=60.0,
         code_lists=frozenset({"status", "resource", "species"}),
+        learnt_lists=frozenset({"status", "species"}),
         proven="by hand",
         screen={Kind.APPOINTMENT: {"start": "Time"}, Kind.PET: {"name": "Pet"}},
     )
@@ -131,6 +132,7 @@ def test_capabilities_are_those_of_who_serves_a_kind() -> None:
     assert [each.name for each in can.budgets] == ["calls", "diary.calls"]
     assert (can.late_landing, can.shown_within) == (5.0, 60.0)
     assert can.code_lists == {"species", "staff", "status", "resource"}
+    assert can.learnt_lists == {"status"}, "its species are the feed's"
     assert can.proven == "vetdata: by the vendor's pages; diary: by hand"
     assert can.needs_vendor == ("vetdata: a GUID",)
     assert can.screen == {

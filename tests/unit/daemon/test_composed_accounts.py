@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from vetbridge.core.errors import ConfigError, Unavailable
 from vetbridge.core.records import Kind, Side
 from vetbridge.daemon.assembly import build_mapper, connected
 from vetbridge.daemon.installing.plan import setup_of
-from vetbridge.desk.doctor import check_account
+from vetbridge.desk.doctor import Mark, Remembered, check_account, check_codes, read_lists
+from vetbridge.mapping import Mapper, load_table
 
 CONFIG = """\
 version: 1
@@ -128,6 +130,24 @@ def test_doctor_asks_every_part_and_compares_their_numbers(tmp_path: Path) -> No
     assert any(name.startswith("files: ") for name in names)
     assert any(name.startswith("diary: ") for name in names)
     assert "diary: numbers" in names, "no visit is ahead"
+
+
+def test_doctor_takes_a_code_that_no_record_has_borne_yet_for_no_mistake(tmp_path: Path) -> None:
+    loaded = practice(tmp_path)
+    site = loaded.config.sites["city"]
+    with connected(loaded) as connectors:
+        lists = {"clinic": {**read_lists(connectors["clinic"]), "resource": {}, "status": {}}}
+        learnt = connectors["clinic"].capabilities.learnt_lists
+    codes = {**site.pims.codes, "resource": {"vet_1": "Dr Ash"}}
+    mapper = Mapper(load_table("neutral"), zone="Europe/London", country="GB", codes=codes)
+
+    def lines(learnt: Collection[str]) -> list[tuple[Mark, str]]:
+        known = Remembered(lists={}, losses={}, pauses=())
+        found = check_codes("city", site, lists, lambda *_: mapper, known, learnt={"clinic": learnt})
+        return [(line.mark, line.text) for line in found if "resource" in line.name]
+
+    assert lines(learnt) == [(Mark.OK, "no record has borne these codes of the config yet: Dr Ash")]
+    assert [mark for mark, _ in lines(())] == [Mark.WRONG]
 
 
 def test_folders_of_parts_are_known_to_the_service(tmp_path: Path) -> None:

@@ -95,6 +95,17 @@ def test_a_team_member_who_is_gone_pauses_the_site_and_nothing_is_written(rig: R
     assert len(rig.visits()) == 1
 
 
+def test_a_code_that_no_record_bears_any_more_is_not_gone(tmp_path: Path) -> None:
+    learnt = replace(memory_capabilities(), learnt_lists=frozenset({"resource"}))
+    rig = Rig(tmp_path, pims=MemorySide(learnt))
+    upgrades(rig).look("pims")
+    rig.pims.unlist_code("resource", "v1")
+    assert upgrades(rig).look("pims") == 0
+    assert paused(rig) == {}
+    rig.pims.unlist_code("appointment_type", "2")
+    assert upgrades(rig).look("pims") == 1, "the vendor's own list is complete"
+
+
 def test_a_service_that_means_something_else_at_the_booking_side_pauses_the_site(rig: Rig) -> None:
     upgrades(rig).look("booking")
     rig.booking.list_code("appointment_type", "2", "Grooming")
