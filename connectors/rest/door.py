@@ -7,9 +7,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,10 +30,11 @@ from connectors.rest.profile import (
     Whole,
 )
 from connectors.rest.records import ABSENT, at
-from vetbridge.connector import opening
+from vetbridge.connector import opening, paging
 from vetbridge.connector.http import Answer, HttpClient, HttpRefused
 from vetbridge.connector.interface import BudgetSpec
 from vetbridge.connector.opening import FORM
+from vetbridge.connector.paging import MOST_PAGES, WALKS, told_at
 from vetbridge.connector.plugin import Environment
 from vetbridge.connector.token import SharedToken, Token, checked
 from vetbridge.core.errors import (
@@ -48,12 +48,6 @@ from vetbridge.core.errors import (
     Unavailable,
     VetBridgeError,
 )
-
-WALKS = 3
-"""How often a list is walked when records shifted between its pages, until as many were seen as it counts."""
-
-MOST_PAGES = 100_000
-"""A list of more has no end."""
 
 LONGEST_TOKEN = 16 * 1024
 """Characters of what names a next page."""
@@ -323,7 +317,7 @@ class Door:
         total = _whole(told)
         if total is None and (listing.total is not None or listing.total_header is not None):
             raise BadAnswer(f"{what}: it does not say how many there are")
-        return items, total, _date(answer.headers.get("date", ""))
+        return items, total, told_at(answer)
 
     def _next(
         self, listing: Listing, place: Place, answer: Answer, came: int, *, has_new: bool, is_done: bool
@@ -357,19 +351,11 @@ class Door:
 
     def _below(self, listing: Listing, told: str) -> str:
         """Path and query of the next page, below the account's address. The credentials go nowhere else."""
-        own = urlsplit(self._base_url)
         path = template.path(listing.path, self._options.values) or ""
-        try:
-            there = urlsplit(urljoin(f"{self._base_url}{path}", told))
-            # An empty part could be taken for the beginning of another host.
-            strange = any(each in unquote(there.path) for each in ("..", "//", "\\"))
-            same = _origin(there) == _origin(own) and not strange
-        except ValueError:
-            same = False
-        prefix = own.path.rstrip("/")
-        if not same or not there.path.startswith(f"{prefix}/"):
+        found = paging.below(self._base_url, path, told)
+        if found is None:
             raise BadAnswer(f"{self._account}: GET {listing.path}: the next page is at another address")
-        return f"{there.path.removeprefix(prefix)}?{there.query}"
+        return found
 
     # -- who asks
 
@@ -446,10 +432,6 @@ class WritingDoor(Door):
         return self._asked(f"{method} {path}", ask)
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
 def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode('ascii')}"
 
@@ -468,14 +450,6 @@ def _seconds(told: Any) -> float | None:
 def _whole(told: Any) -> int | None:
     seconds = _seconds(told)
     return None if seconds is None or seconds != int(seconds) else int(seconds)
-
-
-def _date(told: str) -> datetime | None:
-    try:
-        at_ = parsedate_to_datetime(told)
-    except (ValueError, TypeError, IndexError):
-        return None
-    return at_ if at_.tzinfo is not None else None
 
 
 def _linked(header: str) -> str | None:

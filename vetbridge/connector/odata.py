@@ -11,23 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Protocol
-from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vetbridge.connector import paging
 from vetbridge.connector.http import Answer
 from vetbridge.connector.interface import Native
+from vetbridge.connector.paging import MOST_PAGES, WALKS, told_at
 from vetbridge.core.errors import BadAnswer
-
-WALKS = 3
-"""How often a list is walked when rows shifted between its pages."""
-
-MOST_PAGES = 100_000
-"""A list of more has no end."""
 
 LONGEST_LINK = 16 * 1024
 """Characters of the address of a next page."""
@@ -341,11 +336,11 @@ class Lists:
             raise BadAnswer(f"{what}: it does not say how many there are")
         link = body.get(self.dialect.note("nextLink"))
         if link is None or link == "":
-            return Opened(rows, total, "", _date(answer))
+            return Opened(rows, total, "", told_at(answer))
         found = below(self._base_url, query.path, link) if isinstance(link, str) else None
         if found is None:
             raise BadAnswer(f"{what}: the next page is at another address")
-        return Opened(rows, total, found, _date(answer))
+        return Opened(rows, total, found, told_at(answer))
 
     def _next(
         self,
@@ -376,32 +371,7 @@ def whole(told: Any) -> int | None:
 
 
 def below(base_url: str, path: str, told: str) -> str | None:
-    """Path and query of an address that an answer names, below the account's own; None where it is elsewhere, so that
-    credentials go nowhere else. ``path``: of what was asked for, to which the address may be relative."""
-    own = urlsplit(base_url)
+    """As ``paging.below``; None, too, for what no address can be."""
     if len(told) > LONGEST_LINK or not (told.isascii() and told.isprintable()):
         return None
-    try:
-        there = urlsplit(urljoin(f"{base_url}{path}", told))
-        # An empty part could be taken for the beginning of another host.
-        strange = any(each in unquote(there.path) for each in ("..", "//", "\\"))
-        if strange or _origin(there) != _origin(own) or there.username is not None:
-            return None
-    except ValueError:
-        return None
-    prefix = own.path.rstrip("/")
-    if not there.path.startswith(f"{prefix}/"):
-        return None
-    return f"{there.path.removeprefix(prefix)}?{there.query}"
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
-def _date(answer: Answer) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(answer.headers.get("date", ""))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return at if at.tzinfo is not None else None
+    return paging.below(base_url, path, told)
