@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 import structlog
-import yaml
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from connectors.idexx_data_services import drafting, simulator
 from connectors.idexx_data_services.profile import IdexxProfile
-from vetbridge.cli.main import app
+from tests.unit.connectors import one_site
 from vetbridge.connector import csdl
 from vetbridge.connector.csdl import EntitySet, Property
 from vetbridge.connector.profiles import load_profile
@@ -22,38 +21,7 @@ from vetbridge.core.errors import BadAnswer
 from vetbridge.core.records import Kind
 
 OWN = "their-names.yaml"
-CONFIG: dict[str, Any] = {
-    "version": 1,
-    "ledger": {"path": "l.db", "key": {"env": "TRY_KEY"}},
-    "accounts": {
-        "booking": {
-            "connector": "altegio",
-            "options": {"location_id": "1", "partner_token": {"env": "TRY_KEY"}, "user_token": {"env": "TRY_KEY"}},
-        },
-        "pims": {"connector": "idexx_data_services", "limit_scale": 100.0},
-    },
-    "sites": {
-        "city": {
-            "name": "City",
-            "zone": "Europe/London",
-            "country": "GB",
-            "booking": {
-                "account": "booking",
-                "codes": {"appointment_type": {"checkup": "1"}, "resource": {"vet_1": "1"}},
-            },
-            "pims": {
-                "account": "pims",
-                "codes": {
-                    "appointment_type": {"checkup": "Check-up"},
-                    "resource": {"vet_1": "Dr. Helen Marsh"},
-                    "species": {"dog": "Canine"},
-                    "sex": {"male": "Male"},
-                    "status": {"booked": "Scheduled"},
-                },
-            },
-        }
-    },
-}
+CONFIG = one_site.config("idexx_data_services", dog="Canine", booked="Scheduled")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +37,7 @@ def _log_of_its_own() -> Iterator[None]:
 
 
 def run(folder: Path, site: simulator.IdexxSimulator, *words: str, **options: Any) -> Result:
-    config = yaml.safe_load(yaml.safe_dump(CONFIG))
-    config["accounts"]["pims"]["options"] = {
+    own = {
         "base_url": site.base_url,
         "odata_path": simulator.ODATA,
         "site_id": "SIM",
@@ -78,14 +45,8 @@ def run(folder: Path, site: simulator.IdexxSimulator, *words: str, **options: An
         "password": {"env": "TRY_PASSWORD"},
         **options,
     }
-    (folder / "v.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    secrets = {f"TRY_{name.upper()}": site.credentials[name] for name in ("user", "password")}
-    return CliRunner().invoke(
-        app,
-        ["--config", str(folder / "v.yaml"), *words],
-        env={"COLUMNS": "140", "TRY_KEY": "k" * 40, **secrets},
-        catch_exceptions=False,
-    )
+    secrets = {name: site.credentials[name] for name in ("user", "password")}
+    return one_site.run(folder, CONFIG, own, secrets, *words)
 
 
 def test_an_account_without_a_profile_is_described(tmp_path: Path, site: simulator.IdexxSimulator) -> None:

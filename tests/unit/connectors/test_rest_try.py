@@ -10,45 +10,14 @@ from typing import Any
 import pytest
 import structlog
 import yaml
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from connectors.animana import simulator
-from vetbridge.cli.main import app
+from tests.unit.connectors import one_site
 from vetbridge.connector.trying import masked
 
 SHIPPED = Path(simulator.__file__).with_name("rest.yaml")
-CONFIG: dict[str, Any] = {
-    "version": 1,
-    "ledger": {"path": "l.db", "key": {"env": "TRY_KEY"}},
-    "accounts": {
-        "booking": {
-            "connector": "altegio",
-            "options": {"location_id": "1", "partner_token": {"env": "TRY_KEY"}, "user_token": {"env": "TRY_KEY"}},
-        },
-        "pims": {"connector": "rest", "limit_scale": 100.0},
-    },
-    "sites": {
-        "city": {
-            "name": "City",
-            "zone": "Europe/London",
-            "country": "GB",
-            "booking": {
-                "account": "booking",
-                "codes": {"appointment_type": {"checkup": "1"}, "resource": {"vet_1": "1"}},
-            },
-            "pims": {
-                "account": "pims",
-                "codes": {
-                    "appointment_type": {"checkup": "Check-up"},
-                    "resource": {"vet_1": "Dr. Helen Marsh"},
-                    "species": {"dog": "Dog"},
-                    "sex": {"male": "Male"},
-                    "status": {"booked": "Planned"},
-                },
-            },
-        }
-    },
-}
+CONFIG = one_site.config("rest", dog="Dog", booked="Planned")
 
 
 @pytest.fixture
@@ -78,16 +47,8 @@ def run(
     if profile is not None:
         options["profile"] = "own.yaml"
         (folder / "own.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
-    config = yaml.safe_load(yaml.safe_dump(CONFIG))
-    config["accounts"]["pims"]["options"] = options
-    (folder / "v.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    env = {f"TRY_{name.upper()}": secret or text for name, text in site.credentials.items()}
-    return CliRunner().invoke(
-        app,
-        ["--config", str(folder / "v.yaml"), "rest", "try", *words],
-        env={"COLUMNS": "140", "TRY_KEY": "k" * 40, **env},
-        catch_exceptions=False,
-    )
+    secrets = {name: secret or text for name, text in site.credentials.items()}
+    return one_site.run(folder, CONFIG, options, secrets, "rest", "try", *words)
 
 
 def test_it_shows_the_form_of_what_came_and_no_person(tmp_path: Path, site: simulator.AnimanaSimulator) -> None:
