@@ -379,7 +379,7 @@ class Appointments:
         given_to = given if given and given.answer.choice in (Choice.LINK, Choice.NEW) else None
         if given is not None and given.answer.choice is Choice.UNDO:
             return self._answerer.undo(job, link, here, there, given)
-        owned = not self._pair.stands_in(there.client_id)
+        owned = not self._pair.is_parked(there)
         if link.unlinked and owned:
             # Somebody who sees the visit in the PIMS has given it to its owner.
             if given_to is None and not self._relinker.as_wanted(job, there):
@@ -403,7 +403,7 @@ class Appointments:
         return (
             link.unlinked
             and there.status is not AppointmentStatus.CANCELLED
-            and not self._pair.stands_in(there.client_id)
+            and not self._pair.is_parked(there)
         )
 
     def _nobody_asks(self, job: Job, link: Link) -> bool:

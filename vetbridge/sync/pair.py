@@ -12,7 +12,7 @@ from vetbridge.connector.interface import Native, Operation
 from vetbridge.core.due import DuePolicy
 from vetbridge.core.files import FileRules
 from vetbridge.core.planning import FieldOwner
-from vetbridge.core.records import Kind, Record
+from vetbridge.core.records import Appointment, Kind, Record
 from vetbridge.mapping import Mapper
 
 
@@ -161,6 +161,12 @@ class Pair:
     def stands_in(self, client_id: str | None) -> bool:
         """Whether a PIMS visit with this client has no owner: it stands on the placeholder, or without a client."""
         return client_id is None or client_id in self.never_meant
+
+    def is_parked(self, visit: Appointment) -> bool:
+        """Whether a PIMS visit stands without its owner. The placeholder's pet tells it, too: the client of a
+        placeholder may have got another id, and nobody has said whose the visit is."""
+        of_stand_in = self.placeholder is not None and visit.pet_id == self.placeholder.pet_id is not None
+        return of_stand_in or self.stands_in(visit.client_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,3 +154,13 @@ def test_an_answer_waits_for_whom_reads_do_not_show_yet(tmp_path: Path) -> None:
     assert rig.endings()[-1] == ("waiting", "client-not-shown")
     rig.settle()
     assert [row["owner"] for row in rig.visits()] == [igor]
+
+
+def test_a_placeholder_whose_id_was_changed_is_nobodys_owner(rig: Rig) -> None:
+    rig.book("Igor", "Stravinsky", "+447912000001", "Firebird")
+    rig.run()
+    [asked] = rig.questions()
+    rig.pims.renumber(Kind.CLIENT, rig.placeholder.client_id)
+    rig.run()
+    assert [each.id for each in rig.questions()] == [asked.id], "nobody has said whose it is"
+    assert "Owner not certain" in rig.visits()[0]["notes"]
