@@ -12,37 +12,34 @@ import pytest
 
 from connectors.idexx_data_services import plugin
 from connectors.idexx_data_services.simulator import CODE_LISTS, ODATA, IdexxSimulator, build
-from tests.at_work import RULES, ZONE, AtWork, end, environment
+from tests.at_work import RULES, ZONE, end, environment
 from tests.file_rig import pdf
 from tests.rig import Rig
+from tests.unit.connectors.simulated_town import CLIENTS, OWNER, SEED, SimulatedTown
 from vetbridge.connector.secret import Secret
 from vetbridge.core.due import DuePolicy
 from vetbridge.core.records import Kind
 from vetbridge.mapping import Mapper, load_table
 from vetbridge.sync.pair import FilePolicy, Placeholder
-from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
-from vetbridge.testing.practice import KeptVisit
 
 ACCOUNT = "cornerstone-city"
-CLIENTS, SEED = 12, 7
-OWNER = next(
-    each for each in make_clinic(SEED, CLIENTS).owners if each.active and each.phones and len(each.pets) == 1
-)
 CODES = {
     **CODE_LISTS,
     "status": {word: code for word, code in CODE_LISTS["status"].items() if word != "cancelled"},
 }
 
 
-class Town(AtWork):
+class Town(SimulatedTown):
     """It is Monday, 2 March 2026. Nobody can be created there; a stand-in client and pet are."""
+
+    site: IdexxSimulator
 
     def __init__(self, folder: Path, *, shown_after: float = 0.0) -> None:
         clock = FakeClock()
         rig = Rig(folder, clock=clock, booking=MemorySide(memory_capabilities("booking"), clock=clock))
-        self.site: IdexxSimulator = build(shown_after, clients=CLIENTS, seed=SEED, zone=ZONE, clock=clock)
+        self.site = build(shown_after, clients=CLIENTS, seed=SEED, zone=ZONE, clock=clock)
         self.site.start()
         practice = self.site.practice
         nobody = practice.register_client(given_name="", family_name="Placeholder").id
@@ -71,27 +68,6 @@ class Town(AtWork):
         super().__init__(rig, pair, self.site, made, account=ACCOUNT)
         self.placeholder = stand_in
         self.go_on()
-
-    def book(self, given: str, family: str, phone: str, pet: str, **more: Any) -> str:
-        id_ = self.rig.book(given, family, phone, pet, **more)
-        self.go_on()
-        return id_
-
-    def change(self, id_: str, **more: Any) -> None:
-        self.rig.booking.edit(Kind.APPOINTMENT, id_, more)
-        self.wait(120)
-
-    def wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.go_on()
-
-    @property
-    def diary(self) -> tuple[KeptVisit, ...]:
-        return self.site.practice.visits(deleted=True)
-
-    def booking(self, id_: str) -> dict[str, Any]:
-        [row] = [row for row in self.rig.booking.rows(Kind.APPOINTMENT) if row["id"] == id_]
-        return dict(row)
 
 
 @pytest.fixture

@@ -6,37 +6,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from connectors.animana.simulator import CODE_LISTS, AnimanaSimulator, build
 from connectors.rest import plugin
-from tests.at_work import ZONE, AtWork, end, environment
+from tests.at_work import ZONE, end, environment
 from tests.rig import Rig
+from tests.unit.connectors.simulated_town import CLIENTS, OWNER, SEED, SimulatedTown
 from vetbridge.connector.secret import Secret
-from vetbridge.core.records import Kind
 from vetbridge.ledger import worklist
 from vetbridge.mapping import Mapper, load_table
-from vetbridge.testing.clinic import make_clinic
 from vetbridge.testing.clock import FakeClock
 from vetbridge.testing.memory import MemorySide, memory_capabilities
-from vetbridge.testing.practice import KeptVisit
 
 ACCOUNT = "animana-city"
-CLIENTS, SEED = 12, 7
-OWNER = next(
-    each for each in make_clinic(SEED, CLIENTS).owners if each.active and each.phones and len(each.pets) == 1
-)
 
 
-class Town(AtWork):
+class Town(SimulatedTown):
     """It is Monday, 2 March 2026."""
+
+    site: AnimanaSimulator
 
     def __init__(self, folder: Path, *, writes: str) -> None:
         clock = FakeClock()
         rig = Rig(folder, clock=clock, booking=MemorySide(memory_capabilities("booking"), clock=clock))
-        self.site: AnimanaSimulator = build(clients=CLIENTS, seed=SEED, zone=ZONE, clock=clock)
+        self.site = build(clients=CLIENTS, seed=SEED, zone=ZONE, clock=clock)
         self.site.start()
         secrets = {name: Secret.of(text) for name, text in self.site.credentials.items()}
         options = plugin.options.model_validate(
@@ -47,20 +42,6 @@ class Town(AtWork):
         pair = replace(rig.pair, pims=end(ACCOUNT, rest, mapper, clock), placeholder=None)
         super().__init__(rig, pair, self.site, rest, account=ACCOUNT)
         self.go_on()
-
-    def book(self, given: str, family: str, phone: str, pet: str, **more: Any) -> str:
-        id_ = self.rig.book(given, family, phone, pet, **more)
-        self.go_on()
-        return id_
-
-    def change(self, id_: str, **more: Any) -> None:
-        self.rig.booking.edit(Kind.APPOINTMENT, id_, more)
-        self.clock.advance(120)
-        self.go_on()
-
-    @property
-    def diary(self) -> tuple[KeptVisit, ...]:
-        return self.site.practice.visits(deleted=True)
 
     def lines(self) -> list[str]:
         with self.rig.ledger.read() as tx:
@@ -105,8 +86,7 @@ def test_what_staff_do_in_the_diary_reaches_the_booking(town: Callable[[str], To
     at.clock.advance(600)
     at.site.practice.change_visit(at.diary[0].id, status="confirmed")
     at.go_on()
-    [row] = [row for row in at.rig.booking.rows(Kind.APPOINTMENT) if row["id"] == id_]
-    assert row["state"] == "confirmed"
+    assert at.booking(id_)["state"] == "confirmed"
 
 
 def test_a_new_owner_and_pet_are_made_once_though_answers_are_lost(town: Callable[[str], Town]) -> None:
