@@ -400,11 +400,7 @@ class Appointments:
 
     def _got_its_owner(self, link: Link, there: Appointment) -> bool:
         """Whether a visit that stands was put on its owner, and its notes still say that nobody knows whose it is."""
-        return (
-            link.unlinked
-            and there.status is not AppointmentStatus.CANCELLED
-            and not self._pair.is_parked(there)
-        )
+        return link.unlinked and there.status is not AppointmentStatus.CANCELLED and not self._pair.is_parked(there)
 
     def _nobody_asks(self, job: Job, link: Link) -> bool:
         """Whether a visit stands on the placeholder and no question says so: staff have taken it off its owner."""
