@@ -417,6 +417,6 @@ def test_what_is_wrong_with_parts_is_named_with_its_line(tmp_path: Path) -> None
 
 
 def test_the_booking_side_has_no_parts(tmp_path: Path) -> None:
-    text = PARTED.replace("booking: {account: shop", "booking: {account: clinic", 1)
+    text = PARTED.replace("      account: shop", "      account: clinic", 1)
     with pytest.raises(ConfigProblems, match="the account 'clinic' has parts, which only a practice's account has"):
         parted(tmp_path, text, DIARY="d")
