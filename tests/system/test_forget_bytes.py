@@ -367,9 +367,10 @@ def test_a_backup_from_before_there_were_chains_is_restored_without_the_owner(pl
     away = planted.backup.parent.parent / "away.db"  # where forgetting does not find it
     shutil.copyfile(planted.backup, away)
     with closing(sqlite3.connect(away)) as old:
-        for table in ("joining", "joined", "install", "attached", "file_look", "due", "notice"):
+        for table in ("joining", "joined", "install", "attached", "file_look", "due", "notice", "mass_end"):
             old.execute(f"DROP TABLE {table}")
         old.execute("ALTER TABLE link DROP COLUMN follows")
+        old.execute("ALTER TABLE account DROP COLUMN failing_part")
         for column in ("action_id", "labels", "changed_at", "changed"):
             old.execute(f"ALTER TABLE worklist DROP COLUMN {column}")
         old.execute("UPDATE alembic_version SET version_num = '0009'")
