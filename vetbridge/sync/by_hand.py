@@ -131,10 +131,22 @@ class ByHand:
                 self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
             elif self._clock.now() > intention.created_at + FORGOTTEN_AFTER:
                 self._give_up([intention])
+        elif self._is_anothers(intention):
+            # Of two copies the other one is the booking's by now: whatever becomes of this one is no news of it.
+            with self._ledger.write() as tx:
+                changes.held(tx, job.leases)
+                actions.close(tx, intention.action_id, ActionState.NOT_DONE, code="visit-is-another")
+                if worklist.of_action(tx, intention.action_id) is not None:
+                    worklist.close(tx, intention.record_id, worklist.CHANGE, confirmed=False, why=OTHER_REMOVED)
         elif isinstance(record, Appointment) and _is_as_asked(record, intention.payload["fields"]):
             self._to_pims.was_carried_out(job, intention, intention.payload, record, keep)
         elif isinstance(record, Appointment):
             self._settle_otherwise(job, intention, record)
+
+    def _is_anothers(self, intention: Intention) -> bool:
+        """Whether the visit that was to be changed is no booking's any more."""
+        with self._ledger.read() as tx:
+            return links.of_pims(tx, self._pair.pims.account, Kind.APPOINTMENT, intention.remote_id or "") is None
 
     def _settle_otherwise(self, job: Job, intention: Intention, record: Appointment) -> None:
         """Somebody ticked a change off, and has typed another value than was asked for: that is what stands now, and

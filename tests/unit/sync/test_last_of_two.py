@@ -73,6 +73,24 @@ def test_a_copy_is_one_also_where_the_other_one_was_put_right(rig: HandRig) -> N
     assert state(rig, booking) == "booked"
 
 
+def test_what_was_asked_of_the_copy_that_is_gone_is_over(rig: HandRig) -> None:
+    """The one that was to be put right is taken away, and shows the right time only then."""
+    booking, own, copy = two(rig, hours=1)
+    cancel(rig, own)
+    rig.run()
+    rig.pims.edit(Kind.APPOINTMENT, own, {"start": later(rig, booking)})
+    rig.run()
+    rig.run()
+    assert state(rig, booking) == "booked"
+    with rig.ledger.read() as tx:
+        assert [(line.task, line.remote_id) for line in worklist.lines(tx)] == [("change", copy)]
+    rig.pims.edit(Kind.APPOINTMENT, copy, {"start": later(rig, booking)})
+    rig.run()
+    assert lines(rig) == []
+    assert asked(rig) == []
+    assert state(rig, booking) == "booked"
+
+
 def test_where_both_are_gone_a_person_is_asked(rig: HandRig) -> None:
     other = rig.book("Mary", "Jones", "+447912000002", "Rex", hours=120)
     rig.run()
