@@ -67,6 +67,9 @@ def put(
             opened_at=tx.now,
         )
         tx.session.add(row)
+    elif remote_id != row.remote_id and row.remote_id:
+        row.state = "open"  # what was ticked off was done at another one
+        row.changed_at = tx.now
     elif plain(dict(details)) != plain(detail(tx, row)):
         row.state = "open"
         row.changed_at = tx.now

@@ -76,6 +76,9 @@ def test_a_copy_is_one_also_where_the_other_one_was_put_right(rig: HandRig) -> N
 def test_what_was_asked_of_the_copy_that_is_gone_is_over(rig: HandRig) -> None:
     """The one that was to be put right is taken away, and shows the right time only then."""
     booking, own, copy = two(rig, hours=1)
+    with rig.ledger.write() as tx:
+        [line] = [row for row in worklist.lines(tx) if row.task == worklist.CHANGE]
+        worklist.done(tx, line, "Kim")
     cancel(rig, own)
     rig.run()
     rig.pims.edit(Kind.APPOINTMENT, own, {"start": later(rig, booking)})
@@ -83,7 +86,8 @@ def test_what_was_asked_of_the_copy_that_is_gone_is_over(rig: HandRig) -> None:
     rig.run()
     assert state(rig, booking) == "booked"
     with rig.ledger.read() as tx:
-        assert [(line.task, line.remote_id) for line in worklist.lines(tx)] == [("change", copy)]
+        standing = [(line.task, line.remote_id, line.state) for line in worklist.lines(tx)]
+    assert standing == [("change", copy, "open")], "what was ticked off was the one that is gone"
     rig.pims.edit(Kind.APPOINTMENT, copy, {"start": later(rig, booking)})
     rig.run()
     assert lines(rig) == []
