@@ -355,3 +355,16 @@ def test_it_reads_the_lines_that_the_desk_answers(tmp_path: Path) -> None:
         assert visit.minutes * 60 == row["seconds"]
         assert visit.notes.startswith("VB-")
         assert Answered().lines()[0]["state"] == "done"
+
+
+def test_a_tick_that_came_when_its_line_was_about_another_visit_is_made_good(desk: Desk) -> None:
+    desk.visit()
+    desk.later()
+    first = desk.typed().id
+    second = desk.practice.book(pet_id="5001", start=TEN - timedelta(hours=1)).id
+    desk.list.put(2, "change", remote_id=first, start="2026-03-03T11:00:00+00:00")
+    desk.later()
+    line = desk.list.put(2, "change", remote_id=second, start="2026-03-03T11:00:00+00:00")
+    line["state"] = "done"
+    desk.later()
+    assert desk.practice.visit(second).start == TEN + timedelta(hours=1)

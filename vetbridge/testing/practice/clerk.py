@@ -154,7 +154,8 @@ class Clerk:
             if seen.noticed_at is not None and seen.noticed_at <= self._clock.now():
                 seen.noticed_at = None
                 self._carry_out(line, seen)
-            elif line["state"] == "open" and seen.due <= self._clock.now() and seen.done != seen.says:
+            # A tick may have come when the line was about another visit already: who did that one sees it.
+            elif (line["state"] == "open" or seen.done) and seen.due <= self._clock.now() and seen.done != seen.says:
                 self._start(line, seen)
         self._notice_doubles()
         return tuple(self.deeds[before:])
