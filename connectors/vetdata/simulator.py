@@ -372,17 +372,25 @@ def _patients(practice: PlainPractice) -> Iterator[Row]:
         }
 
 
-def _relationships(practice: PlainPractice) -> Iterator[Row]:
+def _parties(practice: PlainPractice) -> Callable[[Any], Row]:
+    """Client and patient of a row of the practice's, by the feed's numbers and by the practice's own."""
     clients = _numbers(practice, "sim_client", "client_id")
     patients = _numbers(practice, "sim_patient", "patient_id")
+    return lambda row: {
+        "ClientId": clients.get(row["client_id"]),
+        "ClientPmsId": row["client_id"],
+        "PatientId": patients.get(row["patient_id"]),
+        "PatientPmsId": row["patient_id"],
+    }
+
+
+def _relationships(practice: PlainPractice) -> Iterator[Row]:
+    parties = _parties(practice)
     for row in practice.rows("SELECT * FROM sim_owner ORDER BY row_id"):
         yield {
             "Id": row["row_id"],
             "Type": "Owner",
-            "ClientId": clients.get(row["client_id"]),
-            "ClientPmsId": row["client_id"],
-            "PatientId": patients.get(row["patient_id"]),
-            "PatientPmsId": row["patient_id"],
+            **parties(row),
             "IsPrimary": bool(row["is_primary"]),
             "Percentage": float(row["percent"]),
             "StartDate": _midnight(row["starts"]),
@@ -392,16 +400,12 @@ def _relationships(practice: PlainPractice) -> Iterator[Row]:
 
 
 def _transactions(practice: PlainPractice) -> Iterator[Row]:
-    clients = _numbers(practice, "sim_client", "client_id")
-    patients = _numbers(practice, "sim_patient", "patient_id")
+    parties = _parties(practice)
     for row in practice.rows("SELECT * FROM sim_vaccination ORDER BY row_id"):
         yield {
             "Id": row["row_id"],
             "Type": "Service",
-            "ClientId": clients.get(row["client_id"]),
-            "ClientPmsId": row["client_id"],
-            "PatientId": patients.get(row["patient_id"]),
-            "PatientPmsId": row["patient_id"],
+            **parties(row),
             "TransactionDate": _midnight(row["given_on"]),
             "Sequence": 1,
             "Code": row["code"],

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
-from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side, ezyvet_files, opted_out
+from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side, check_notices, ezyvet_files, opted_out
 from vetbridge.demo.findings import Finding, Findings, Place, Wrong
 from vetbridge.demo.pims_audit import PimsAuditor
 from vetbridge.demo.platform_audit import PlatformAuditor
@@ -185,9 +185,7 @@ def audit(
     due = DueAuditor(morning, booking.store, findings, seen, today)
     due.audit()
     for store in (booking.store, pims.store):
-        for row in store.find("notice", cause="write"):
-            if row.get("message") != "mailing":
-                findings.found(Wrong.NOTICE, None, "a message to an owner that a write caused")
+        check_notices(store, findings)
     return Audit(
         morning,
         places,

@@ -176,6 +176,13 @@ class DueAuditor:
             self._findings.found(Wrong.NOTICE, None, "a message to an owner whom nobody wanted to tell anything")
 
 
+def check_notices(store: Store, findings: Findings) -> None:
+    """No write has caused a message to an owner, but those that tell of a service that is due."""
+    for row in store.find("notice", cause="write"):
+        if row.get("message") != "mailing":
+            findings.found(Wrong.NOTICE, None, "a message to an owner that a write caused")
+
+
 def opted_out(morning: Morning, seen: Seen) -> int:
     """How many owners want no messages any more, of whom the desk was told."""
     return sum(each.case is DueCase.OPTS_OUT and each.number in seen.noted for each in morning.due)

@@ -67,11 +67,8 @@ def put(
             opened_at=tx.now,
         )
         tx.session.add(row)
-    elif remote_id != row.remote_id and row.remote_id:
-        row.state = "open"  # what was ticked off was done at another one
-        row.changed_at = tx.now
-    elif plain(dict(details)) != plain(detail(tx, row)):
-        row.state = "open"
+    elif row.remote_id not in ("", remote_id) or plain(dict(details)) != plain(detail(tx, row)):
+        row.state = "open"  # what was ticked off was something else, or was done at another record
         row.changed_at = tx.now
         row.changed = ",".join(sorted({*changed(row), *_differing(details, detail(tx, row))}))
     row.details_sealed = tx.sealer.seal(plain(dict(details)))

@@ -32,8 +32,10 @@ USAGE = 2
 class PaperDesk:
     """The front desk at its own screens, and what the clerk has typed."""
 
-    def __init__(self, practice: Practice) -> None:
+    def __init__(self, practice: Practice, *, placeholder: tuple[str, str] | None = None) -> None:
         self.practice = practice
+        self.placeholder = placeholder
+        """Client and pet for visits that are nobody's yet; None: there are no such visits."""
         self.references: dict[str, str] = {}
         """What the clerk typed, by the appointment's id: the reference of its booking."""
         self.listed: frozenset[str] = frozenset()

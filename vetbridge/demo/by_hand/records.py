@@ -20,12 +20,11 @@ VACCINE = "RABIES"
 
 
 class RecordsDesk(PaperDesk):
-    """The front desk of such a practice. ``placeholder``: client and pet for visits that are nobody's yet."""
+    """The front desk of such a practice."""
 
     def __init__(self, practice: PlainPractice, *, placeholder: tuple[str, str] | None = None) -> None:
-        super().__init__(practice)
+        super().__init__(practice, placeholder=placeholder)
         self._records = practice
-        self.placeholder = placeholder
 
     def holds(self, booking: Booking) -> bool:
         """Whether the visit of a booking stands on its owner; who is new is registered first."""

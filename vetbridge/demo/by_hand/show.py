@@ -20,8 +20,8 @@ from vetbridge.demo.by_hand.audit import PracticeAuditor
 from vetbridge.demo.by_hand.desk import FOUND, SLIPS, PaperDesk
 from vetbridge.demo.by_hand.records import RecordsDesk, kept_files
 from vetbridge.demo.children import Child, Children
-from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side
-from vetbridge.demo.findings import Findings, Wrong
+from vetbridge.demo.errands_audit import DueAuditor, FileAuditor, Side, check_notices
+from vetbridge.demo.findings import Findings
 from vetbridge.demo.live import View
 from vetbridge.demo.platform import Platform
 from vetbridge.demo.platform_audit import PlatformAuditor
@@ -123,12 +123,11 @@ class ByHandShow(Show):
         if "cancelled" in codes["status"]:
             codes["status"]["cancelled"].append(DELETED)  # what connectors of rows say of a visit that is gone
         account = account_of(self._system, self._way, pims, Secrets(self._stage.folder))
-        placeholder = None
         if isinstance(self._desk, RecordsDesk):
             for due in branch.morning.due:
                 self._desk.vaccinate(due.pet, today + timedelta(days=due.in_days))
-            if self._desk.placeholder is not None:
-                placeholder = dict(zip(("client", "pet"), self._desk.placeholder, strict=True))
+        held = self._desk.placeholder
+        placeholder = None if held is None else dict(zip(("client", "pet"), held, strict=True))
         slips = SLIPS if is_typed(self._way) else ()
         ends = Ends(hands, self._desk, pims["control_url"], location, today, slips=slips)
         return ends, ByHand(account, codes, placeholder)
@@ -161,14 +160,13 @@ class ByHandShow(Show):
         finally:
             booking.store.close()
         typed_by_hand = is_typed(self._way)
-        placeholder = self._desk.placeholder if isinstance(self._desk, RecordsDesk) else None
         auditor = PracticeAuditor(
             branch.morning,
             self._practice,
             self._desk.reference,
             findings,
             typed=typed_by_hand,
-            placeholder=placeholder or ("", ""),
+            placeholder=self._desk.placeholder or ("", ""),
         )
         places = auditor.audit()
         self._practice.close()
@@ -198,7 +196,5 @@ class ByHandShow(Show):
             files.audit()
         due = DueAuditor(morning, booking.store, findings, seen, playing.ends.today)
         due.audit()
-        for row in booking.store.find("notice", cause="write"):
-            if row.get("message") != "mailing":
-                findings.found(Wrong.NOTICE, None, f"a message to an owner that a write caused ({row['id']})")
+        check_notices(booking.store, findings)
         return (set() if files is None else files.carried), due.shown
